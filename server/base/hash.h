@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * hash.h - hash tables whose links live in their members, growing by steps.
+ *
+ * Runs on:  the thread that owns the table; pure.
+ * Owns:     the bucket arrays only.
+ *
+ * The caller brings the hash value.  Names that a peer chooses must be hashed with
+ * hash_bytes(), which is keyed (SipHash-2-4, from libsodium), so chosen keys gain
+ * nothing; numbers that we hand out ourselves go through hash_number().
+ *
+ * A table that grows keeps its old bucket array and moves a few buckets at each
+ * later call, so no single packet pays for a rehash.
+ */
+#ifndef GEARMAND_BASE_HASH_H
+#define GEARMAND_BASE_HASH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+enum { HASH_KEY_BYTES = 16 };
+
+struct hash_node {
+	struct hash_node *next;
+	uint64_t hash;
+};
+
+struct hash_buckets {
+	struct hash_node **at;
+	size_t mask; /* number of buckets - 1 */
+};
+
+struct hash {
+	struct hash_buckets now, old; /* old.at is NULL unless the table is growing */
+	size_t moved;                 /* buckets of `old` that are already empty */
+	size_t count;                 /* members */
+};
+
+/* Is this member the one looked for?  Called only for equal hash values. */
+typedef bool hash_match_f(const struct hash_node *, const void *key);
+
+void hash_init(struct hash *);
+void hash_fini(struct hash *); /* must be empty */
+
+/* The most recently added member that matches, or NULL. */
+struct hash_node *hash_find(struct hash *, uint64_t hash, hash_match_f *, const void *key);
+void              hash_add(struct hash *, struct hash_node *, uint64_t hash); /* not a member yet */
+void              hash_remove(struct hash *, struct hash_node *);             /* a member */
+/* Puts `fresh` where `old` is; both have the same key. */
+void hash_replace(struct hash *, struct hash_node *old, struct hash_node *fresh);
+
+/* A walk in no particular order.  Start with {0}.  Adding and removing between two
+ * calls is allowed: no member that stays is left out unless the table grew meanwhile. */
+struct hash_walk {
+	size_t bucket;
+	struct hash_node *node;
+	bool in_old;
+};
+struct hash_node *hash_next(const struct hash *, struct hash_walk *);
+
+uint64_t hash_bytes(struct slice, const uint8_t key[HASH_KEY_BYTES]);
+uint64_t hash_number(uint64_t);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * blob.h - the body of a packet: bytes that many read and nobody changes.
+ *
+ * Runs on:  any thread.  The count is the one shared word of the server; it is atomic.
+ * Owns:     its bytes, until the last reference goes.
+ *
+ * Bytes are copied once, from the socket's read buffer into a blob; jobs, stores and
+ * replies refer to it from there.
+ */
+#ifndef GEARMAND_CROSS_BLOB_H
+#define GEARMAND_CROSS_BLOB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct blob {
+	uint32_t refs;
+	uint32_t len, cap; /* bytes */
+	char data[];
+};
+
+struct blob *blob_new(size_t cap);          /* empty, one reference; NULL when there is no memory */
+struct blob *blob_copy(struct slice);       /* the same, filled */
+/* While there is one reference: adds bytes, growing as needed; false when there is no memory or
+ * the blob would pass 4 GiB - 1 (it is unchanged then). */
+bool         blob_add(struct blob **, struct slice);
+struct blob *blob_ref(struct blob *);       /* NULL gives NULL */
+void         blob_unref(struct blob **);    /* takes; NULL is fine */
+
+static inline struct slice
+blob_slice(const struct blob *b)
+{
+	return b == NULL ? slice_of("", 0) : slice_of(b->data, b->len);
+}
+
+#endif

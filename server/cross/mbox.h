@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * mbox.h - mailboxes between thread classes, and the sleep and wake of threads.
+ *
+ * Runs on:  any thread; the only mutexes of the server are in mbox.c.
+ * Owns:     posted messages, until they are taken.
+ *
+ * Each thread has one waker.  Each class that runs on that thread has one mailbox on
+ * that waker.  Posting from the same thread is a list append.  From another thread it
+ * wakes the reader at most once per burst and not at all while the reader is awake.
+ */
+#ifndef GEARMAND_CROSS_MBOX_H
+#define GEARMAND_CROSS_MBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+typedef int64_t nsec_t;             /* nanoseconds; monotonic unless said otherwise */
+#define NEVER INT64_MAX
+
+struct waker;
+struct mbox;
+struct msg;
+
+/* `by_fd`: the thread sleeps in an event loop that watches waker_fd(); else in waker_sleep(). */
+struct waker *waker_new(bool by_fd);
+void          waker_free(struct waker **);     /* its mailboxes are gone already */
+void          waker_bind(struct waker *);      /* the calling thread is the reader from now on */
+int           waker_fd(const struct waker *);  /* readable when woken; -1 without by_fd */
+/* Is there nothing to take in any of its mailboxes?  If so it is asleep from here on: the next
+ * post wakes it.  Reader only; call right before blocking. */
+bool          waker_try_sleep(struct waker *);
+void          waker_woken(struct waker *);     /* after blocking on the fd: awake, fd drained */
+/* Without by_fd: sleeps until something is posted or until `deadline`.  Reader only. */
+void          waker_sleep(struct waker *, nsec_t deadline);
+
+struct mbox *mbox_new(struct waker *);
+void         mbox_free(struct mbox **);        /* frees what was not taken */
+void         mbox_post(struct mbox *, struct msg **);       /* takes */
+void         mbox_post_all(struct mbox *, struct list *);   /* takes all messages; the list is empty after */
+/* The same, for a poster that must not outrun the reader: blocks while more than `limit`
+ * messages wait.  Never blocks when poster and reader share a thread. */
+void         mbox_post_all_bounded(struct mbox *, struct list *, size_t count, size_t limit);
+/* Moves everything posted to the end of `out`; false when there was nothing.  Reader only. */
+bool         mbox_take(struct mbox *, struct list *out);
+
+nsec_t clock_mono(void);  /* CLOCK_MONOTONIC */
+nsec_t clock_wall(void);  /* CLOCK_REALTIME, nanoseconds since 1970 */
+
+#endif

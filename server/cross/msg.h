@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * msg.h - what thread classes say to each other.
+ *
+ * Runs on:  any thread.  A message has one owner; who posts it gives it up.
+ * Owns:     its blob reference and, by kind, what the struct's comment says.
+ *
+ * Direction, by kind:
+ *   mgmt  -> io     CONN, STOP
+ *   io    -> mgmt   CONN_CLOSED
+ *   io    -> proc   PEER_NEW, PACKET, REFUSE, CLOSE_ME, PEER_GONE, COUNTS
+ *   proc  -> io     REPLY, CLOSE, PAUSE, RESUME, PEER_FORGOTTEN
+ *   proc  -> store  ADD, REMOVE            store -> proc   ADD (with its outcome), REPLAYED, REPLAY_END, STORE_STATE
+ *   mgmt  -> proc   GRACEFUL, SHUTDOWN     proc  -> mgmt   IDLE
+ *   any   -> mgmt   LOG                    store -> mgmt   STORE_READY, STORE_FAILED, STORE_FLUSHED
+ */
+#ifndef GEARMAND_CROSS_MSG_H
+#define GEARMAND_CROSS_MSG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/slice.h"
+#include "cross/blob.h"
+#include "cross/service.h"
+#include "cross/stats.h"
+#include "wire/error_code.h"
+#include "wire/level.h"
+#include "wire/packet.h"
+
+#define MSG_KINDS(X) \
+	X(CONN) X(STOP) X(CONN_CLOSED) \
+	X(PEER_NEW) X(PACKET) X(REFUSE) X(CLOSE_ME) X(PEER_GONE) X(COUNTS) \
+	X(REPLY) X(CLOSE) X(PAUSE) X(RESUME) X(PEER_FORGOTTEN) \
+	X(ADD) X(REMOVE) X(REPLAYED) X(REPLAY_END) X(STORE_STATE) \
+	X(GRACEFUL) X(SHUTDOWN) X(IDLE) X(FLUSHED) \
+	X(LOG) X(STORE_READY) X(STORE_FAILED) X(STORE_FLUSHED)
+
+enum msg_kind {
+#define X(name) MSG_##name,
+	MSG_KINDS(X)
+#undef X
+	MSG_KIND_COUNT
+};
+
+/* The head of every message, and the whole of those that need no more. */
+struct msg {
+	struct list link;
+	uint32_t magic;
+	uint16_t kind; /* enum msg_kind */
+	uint16_t type; /* PACKET, REPLY: enum pkt_type; REFUSE: enum wire_error */
+	uint64_t peer; /* connection number; 0 = none */
+	struct blob *blob;
+};
+
+/* PACKET: a request in wire form.  `pkt` views into msg.blob.  For PKT_TEXT, pkt.data is the line. */
+struct msg_packet {
+	struct msg msg;
+	int64_t run_at; /* SUBMIT_JOB_SCHED: seconds since 1970, worked out by the I/O thread */
+	struct pkt pkt;
+};
+
+/* REPLY: one packet to a peer.  `head` is 12 bytes left for the packet head, then all
+ * arguments with their NULs; `data` views into msg.blob and follows on the wire.
+ * For PKT_TEXT: only `head + PKT_HEAD` and `data`, sent as they are. */
+struct msg_reply {
+	struct msg msg;
+	struct slice data;
+	uint32_t head_len, head_cap; /* bytes of head, the first PKT_HEAD included */
+	char head[];
+};
+
+/* PEER_NEW.  CONN has the same, and the socket. */
+struct msg_conn {
+	struct msg msg;
+	int fd;                /* CONN: owned by the message until an I/O thread takes it */
+	uint16_t io;           /* number of its I/O thread */
+	const struct service *service; /* CONN: what is spoken; lives as long as the process */
+	char address[64];      /* numeric, or the path of a unix socket; for listings and logs */
+	char port[8];
+};
+
+/* ADD: proc -> store -> proc.  REMOVE: proc -> store.  REPLAYED: store -> proc.
+ * Slices view into msg.blob or `text`. */
+struct msg_store {
+	struct msg msg;
+	void *job;                     /* ADD: the core's; only carried */
+	struct slice function, unique, handle, reducer, data;
+	int64_t run_at;                /* seconds since 1970; 0 = at once */
+	uint8_t priority;              /* enum gearmand_priority */
+	uint8_t flags;                 /* GEARMAND_JOB_* */
+	uint8_t outcome;               /* ADD on its way back: enum gearmand_outcome */
+	char *reason;                  /* ADD refused: a sentence; owned; may be NULL */
+	char text[];                   /* backing of handle and generated keys */
+};
+
+struct msg_log {
+	struct msg msg;
+	enum gearmand_level level;
+	int64_t wall;                  /* nanoseconds since 1970; 0 = when it is written */
+	char thread[8];                /* "main", "proc", "store" or an I/O thread's number */
+	char text[];
+};
+
+struct msg_counts { /* COUNTS: what an I/O thread counted since the last */
+	struct msg msg;
+	uint64_t by[STAT_COUNT];
+};
+
+struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED */
+	struct msg msg;
+	uint64_t number; /* REPLAY_END: highest handle number; STORE_*: see store.h */
+	char text[];
+};
+
+/* All are zeroed but for the head; never NULL. */
+struct msg        *msg_new(enum msg_kind, uint64_t peer);
+void              *msg_new_sized(enum msg_kind, uint64_t peer, size_t size); /* size of the whole struct */
+struct msg_text   *msg_text_new(enum msg_kind, struct slice text);
+struct msg_reply  *msg_reply_new(enum pkt_type, uint64_t peer, size_t arg_bytes);
+void               msg_reply_arg(struct msg_reply *, struct slice, bool last); /* all but the last get a NUL */
+/* Refers to `data`, which must view into `blob`. */
+void               msg_reply_data(struct msg_reply *, struct blob *, struct slice data);
+void               msg_free(struct msg **); /* takes; NULL is fine; closes the fd of a CONN */
+void               msg_free_all(struct list *);
+
+#define MSG(node) LIST_ENTRY(node, struct msg, link)
+#define MSG_AS(type_, m) ((struct type_ *)(void *)(m)) /* struct msg is the first member of each */
+
+#endif

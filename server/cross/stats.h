@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * stats.h - the server's counters: one table makes the enum and the names.
+ *
+ * The processing core owns the totals.  I/O threads count in an array of their own and
+ * send it along (MSG_COUNTS) at the end of a pass that counted something.
+ */
+#ifndef GEARMAND_CROSS_STATS_H
+#define GEARMAND_CROSS_STATS_H
+
+/*    name                     meaning */
+#define STATS(X) \
+	X(jobs_submitted,          "submissions that made a new job") \
+	X(jobs_coalesced,          "submissions that joined a job by its unique") \
+	X(jobs_assigned,           "jobs given to a worker") \
+	X(jobs_completed,          "jobs that ended with WORK_COMPLETE") \
+	X(jobs_failed,             "jobs that ended with WORK_FAIL or WORK_EXCEPTION") \
+	X(jobs_timed_out,          "attempts ended by CAN_DO_TIMEOUT") \
+	X(jobs_lost,               "attempts lost with their worker") \
+	X(jobs_dropped,            "jobs given up: retry limit, cancelled, or nobody left who wants them") \
+	X(jobs_stored,             "jobs stored") \
+	X(jobs_replayed,           "jobs taken over from the store at start") \
+	X(store_refused,           "submissions that the store refused for good") \
+	X(store_timeouts,          "submissions that waited too long for the store") \
+	X(wakeups,                 "NOOP packets sent") \
+	X(connections,             "connections accepted") \
+	X(connections_refused,     "connections closed at once: too many, or out of descriptors") \
+	X(packets_in,              "packets and text lines taken") \
+	X(packets_out,             "packets sent") \
+	X(bytes_in,                "bytes read from sockets") \
+	X(bytes_out,               "bytes written to sockets") \
+	X(errors_sent,             "ERROR packets sent") \
+	X(packets_too_large,       "packets over --max-packet") \
+	X(lines_too_long,          "text lines over --max-line") \
+	X(bad_packets,             "packets with a wrong head or too few arguments") \
+	X(slow_readers,            "connections closed: they did not read their output") \
+	X(reads_paused,            "times a connection was not read for a while: too much waited behind it") \
+	X(refused_full,            "submissions refused: --max-jobs, --max-memory, maxqueue or --max-functions") \
+	X(log_lost,                "log lines dropped because the log could not keep up")
+
+enum stat {
+#define X(name, meaning) STAT_##name,
+	STATS(X)
+#undef X
+	STAT_COUNT
+};
+
+const char *stat_name(enum stat);
+const char *stat_meaning(enum stat);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * settings.h - everything that command line, configuration file and environment say.
+ *
+ * Runs on:  main thread at start-up; only read after that.
+ * Owns:     its strings.
+ *
+ * Each option is one row of the table in options_table.c: long and short name, type, default, range,
+ * help sentence and the member it fills.  Parsing, checks, `--help` and the manual's test all come
+ * from there.  What modules declare is parsed the same way.
+ */
+#ifndef GEARMAND_MGMT_SETTINGS_H
+#define GEARMAND_MGMT_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire/level.h"
+
+struct text_list { /* values of a repeatable option, in order */
+	char **at;
+	unsigned count;
+};
+
+struct settings {
+	/* Process. */
+	bool daemon, coredump, syslog, check_args, help, version, list_plugins;
+	char *log_file, *pid_file, *user, *config_file;
+	bool pid_file_given;         /* else a pid file that cannot be written is not an error */
+	int64_t file_descriptors;    /* 0 = leave */
+	enum gearmand_level verbose;
+	/* Listening. */
+	struct text_list listen;     /* empty = loopback */
+	char *port;                  /* number or service name */
+	int64_t backlog;
+	bool keepalive;
+	int64_t keepalive_idle, keepalive_interval, keepalive_count; /* seconds, seconds, probes; -1 = the system's */
+	bool ssl;
+	/* Threads and core. */
+	int64_t threads;             /* 0 = one for all classes; 1, 2, N: see gearmand(8) */
+	int64_t job_retries;         /* -1 and 0 = no limit */
+	int64_t worker_wakeup;
+	bool round_robin, strict_order, exceptions, timeout_requeues;
+	char *job_handle_prefix;     /* NULL = H:<host name> */
+	int64_t hashtable_buckets;   /* taken and ignored: tables grow */
+	int64_t shutdown_timeout;    /* seconds a graceful shutdown may take; 0 = no bound */
+	/* Bounds; sizes in bytes. */
+	int64_t max_packet, max_line, max_output, max_connections, max_jobs, max_memory, max_functions, max_abilities, max_storing;
+	/* Modules. */
+	char *queue_type;            /* "builtin" = memory only */
+	int64_t queue_timeout;       /* seconds */
+	struct text_list protocols;  /* -r, repeatable */
+	struct text_list plugin_dirs;
+};
+
+#endif
