@@ -5,7 +5,7 @@
  * Runs on:  main thread at start-up; only read after that.
  * Owns:     its strings.
  *
- * Each option is one row of the table in options_table.c: long and short name, type, default, range,
+ * Each option is one row of the table in options_table.h: long and short name, type, default, range,
  * help sentence and the member it fills.  Parsing, checks, `--help` and the manual's test all come
  * from there.  What modules declare is parsed the same way.
  */
@@ -35,7 +35,7 @@ struct settings {
 	int64_t backlog;
 	bool keepalive;
 	int64_t keepalive_idle, keepalive_interval, keepalive_count; /* seconds, seconds, probes; -1 = the system's */
-	bool ssl;
+	bool ssl;                    /* a transport module named "tls" is there when this is set */
 	/* Threads and core. */
 	int64_t threads;             /* 0 = one for all classes; 1, 2, N: see gearmand(8) */
 	int64_t job_retries;         /* -1 and 0 = no limit */
@@ -47,10 +47,25 @@ struct settings {
 	/* Bounds; sizes in bytes. */
 	int64_t max_packet, max_line, max_output, max_connections, max_jobs, max_memory, max_functions, max_abilities, max_storing;
 	/* Modules. */
-	char *queue_type;            /* "builtin" = memory only */
+	char *queue_type;            /* "builtin" or "none" = memory only; see settings_in_memory() */
 	int64_t queue_timeout;       /* seconds */
 	struct text_list protocols;  /* -r, repeatable */
 	struct text_list plugin_dirs;
 };
+
+struct plugins;
+
+enum settings_verdict {
+	SETTINGS_RUN,  /* start the server */
+	SETTINGS_DONE, /* --help, --version, --check-args or --list-plugins did all there was to do: exit status 0 */
+	SETTINGS_BAD   /* a sentence is on stderr: exit status 1 */
+};
+
+/* Finds and loads modules, then reads command line, environment and configuration file, in
+ * this order of weight.  With RUN the queue, the protocols and the transport that were asked
+ * for are there (plugins_find() does not fail); else both outputs are NULL. */
+enum settings_verdict settings_read(int argc, char **argv, struct settings **settings_r, struct plugins **plugins_r);
+bool settings_in_memory(const struct settings *); /* no queue module */
+void settings_free(struct settings **);           /* takes; NULL is fine */
 
 #endif
