@@ -26,7 +26,7 @@ void  buf_add_str(struct buf *, const char *);
 void  buf_add_char(struct buf *, char);
 void  buf_add_u64(struct buf *, uint64_t);       /* decimal */
 void  buf_add_i64(struct buf *, int64_t);        /* decimal */
-/* For listings and logs: control bytes and '\' become \xHH; what is above 126 stays. */
+/* For listings and logs: control bytes (below 32, and 127) become \xHH; all else stays as it is. */
 void  buf_add_escaped(struct buf *, struct slice);
 void  buf_drop(struct buf *, size_t n);          /* forgets the first n bytes; an emptied buffer is freed */
 
