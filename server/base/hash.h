@@ -52,12 +52,13 @@ void              hash_remove(struct hash *, struct hash_node *);             /*
 /* Puts `fresh` where `old` is; both have the same key. */
 void hash_replace(struct hash *, struct hash_node *old, struct hash_node *fresh);
 
-/* A walk in no particular order.  Start with {0}.  Adding and removing between two
- * calls is allowed: no member that stays is left out unless the table grew meanwhile. */
+/* A walk in no particular order.  Start with {0}.  Adding and removing (also freeing) any
+ * members between two calls is allowed: none that stays is left out, and none comes twice
+ * unless a member other than the last one given left, or the table grew, meanwhile. */
 struct hash_walk {
 	size_t bucket;
-	struct hash_node *node;
-	bool in_old;
+	struct hash_node *node; /* the next one; only compared until it is found to be a member still */
+	bool upper;             /* it is in the upper of the two buckets that `bucket` was parted into */
 };
 struct hash_node *hash_next(const struct hash *, struct hash_walk *);
 

@@ -113,10 +113,11 @@ struct pkt {
 	struct slice data; /* OPAQUE only */
 };
 
-/* Takes a whole body apart by the table.  BAD: *why_r is a static sentence for ERROR.  For the
- * reduce submits a fourth argument is taken when what follows the third starts with NUL
- * (libgearman sends an empty fourth argument; the protocol text has three).  Zero-argument packets may
- * have a body, which is ignored.  Never MORE. */
+/* Takes a whole body apart by the table.  BAD: *why_r is wire_error_text() of INVALID_COMMAND (no such
+ * type), TOO_FEW_ARGUMENTS or ARGUMENT_TOO_LARGE, the very pointer.  For the reduce submits a fourth
+ * argument is taken when what follows the third starts with NUL (libgearman sends an empty fourth
+ * argument; the protocol text has three).  A NUL at the end of a last TEXT argument is part of it.
+ * Zero-argument packets may have a body, which is ignored.  Never MORE. */
 enum pkt_verdict pkt_split(uint32_t type, struct slice body, struct pkt *pkt_r, const char **why_r);
 
 #endif

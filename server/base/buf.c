@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A growing run of bytes, and numbers and names as text.
+ *
+ * Runs on:  the thread that owns the buffer; pure.
+ * Owns:     its memory.
+ */
+#include <stdint.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/check.h"
+#include "base/mem.h"
+
+enum { CAP_MIN = 64 };
+
+void
+buf_fini(struct buf *b)
+{
+	mem_free(b->data);
+	*b = (struct buf){ 0 };
+}
+
+char *
+buf_room(struct buf *b, size_t n)
+{
+	CHECK(n < SIZE_MAX / 4 - b->len);
+	if (b->data == NULL || b->cap - b->len < n) {
+		size_t cap = b->cap == 0 ? CAP_MIN : b->cap;
+
+		while (cap - b->len < n)
+			cap *= 2;
+		b->data = mem_grow(b->data, cap);
+		b->cap = cap;
+	}
+	return b->data + b->len;
+}
+
+void
+buf_add(struct buf *b, const void *bytes, size_t n)
+{
+	if (n == 0)
+		return;
+	memcpy(buf_room(b, n), bytes, n);
+	b->len += n;
+}
+
+void
+buf_add_slice(struct buf *b, struct slice s)
+{
+	buf_add(b, s.data, s.len);
+}
+
+void
+buf_add_str(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+void
+buf_add_char(struct buf *b, char c)
+{
+	*buf_room(b, 1) = c;
+	b->len++;
+}
+
+size_t
+u64_to_text(char *out, uint64_t value)
+{
+	char digits[20];
+	size_t n = 0;
+
+	do {
+		digits[sizeof(digits) - ++n] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value != 0);
+	memcpy(out, digits + sizeof(digits) - n, n);
+	return n;
+}
+
+void
+buf_add_u64(struct buf *b, uint64_t value)
+{
+	b->len += u64_to_text(buf_room(b, 20), value);
+}
+
+void
+buf_add_i64(struct buf *b, int64_t value)
+{
+	if (value < 0)
+		buf_add_char(b, '-');
+	buf_add_u64(b, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
+static bool
+needs_escape(unsigned char c)
+{
+	return c < ' ' || c == 127;
+}
+
+void
+buf_add_escaped(struct buf *b, struct slice s)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.data[i];
+
+		if (needs_escape(c))
+			buf_add(b, (char[]){ '\\', 'x', hex[c >> 4], hex[c & 15] }, 4);
+		else
+			buf_add_char(b, s.data[i]);
+	}
+}
+
+void
+buf_drop(struct buf *b, size_t n)
+{
+	CHECK(n <= b->len);
+	b->len -= n;
+	if (b->len == 0)
+		buf_fini(b);
+	else if (n > 0)
+		memmove(b->data, b->data + n, b->len);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Comparing counted strings, and reading numbers out of them.
+ *
+ * Runs on:  any thread; pure, and the locale has no say.
+ */
+#include "base/slice.h"
+
+static unsigned char
+lower(char c)
+{
+	return (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+bool
+slice_is_nocase(struct slice a, const char *s)
+{
+	if (a.len != strlen(s))
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (lower(a.data[i]) != lower(s[i]))
+			return false;
+	return true;
+}
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+bool
+slice_to_u64(struct slice a, uint64_t max, uint64_t *value_r)
+{
+	uint64_t value = 0;
+
+	if (a.len == 0)
+		return false;
+	for (size_t i = 0; i < a.len; i++) {
+		if (!is_digit(a.data[i]))
+			return false;
+
+		unsigned digit = (unsigned)(a.data[i] - '0');
+
+		if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit, &value))
+			return false;
+	}
+	if (value > max)
+		return false;
+	*value_r = value;
+	return true;
+}
+
+/* What isspace() says in the C locale. */
+static bool
+is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+bool
+slice_to_i64_lenient(struct slice a, int64_t *value_r)
+{
+	size_t i = 0;
+	bool negative = false;
+	int64_t value = 0;
+
+	while (i < a.len && is_space(a.data[i]))
+		i++;
+	if (i < a.len && (a.data[i] == '-' || a.data[i] == '+'))
+		negative = a.data[i++] == '-';
+	for (; i < a.len && is_digit(a.data[i]); i++) {
+		/* Towards the sign, since INT64_MIN has no positive twin. */
+		int digit = negative ? '0' - a.data[i] : a.data[i] - '0';
+
+		if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit, &value))
+			return false;
+	}
+	*value_r = value;
+	return true;
+}
