@@ -25,8 +25,8 @@ struct rider {
 	void *self;
 };
 
-struct loop       *loop_new(void);
-void               loop_free(struct loop **);
+struct loop       *loop_new(void);                              /* NULL: no descriptor left; errno says */
+void               loop_free(struct loop **);                   /* the mailboxes on its waker are gone */
 struct event_base *loop_base(struct loop *);
 struct waker      *loop_waker(struct loop *);
 void               loop_add_rider(struct loop *, struct rider); /* at most 4, before loop_run() */

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Messages: made and freed here, whatever their kind.
+ *
+ * Runs on:  any thread.
+ * Owns:     nothing; a message belongs to who holds it.
+ */
+#include "cross/msg.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+
+enum { MSG_MAGIC = 0x4d736721 };
+
+/* Allocates without the zeros of `uninitialised` bytes at the end, which the caller fills.  (Not
+ * calloc: the C library serves malloc's sizes from a cache of the thread, and calloc's not.) */
+static void *
+msg_raw(enum msg_kind kind, uint64_t peer, size_t size, size_t uninitialised)
+{
+	struct msg *m = mem_grow(NULL, size);
+
+	memset(m, 0, size - uninitialised);
+	list_init(&m->link);
+	m->magic = MSG_MAGIC;
+	m->kind = kind;
+	m->peer = peer;
+	return m;
+}
+
+void *
+msg_new_sized(enum msg_kind kind, uint64_t peer, size_t size)
+{
+	CHECK(size >= sizeof(struct msg));
+	return msg_raw(kind, peer, size, 0);
+}
+
+struct msg *
+msg_new(enum msg_kind kind, uint64_t peer)
+{
+	return msg_raw(kind, peer, sizeof(struct msg), 0);
+}
+
+struct msg_text *
+msg_text_new(enum msg_kind kind, struct slice text)
+{
+	struct msg_text *m = msg_raw(kind, 0, sizeof *m + text.len + 1, text.len + 1);
+
+	if (text.len > 0)
+		memcpy(m->text, text.data, text.len);
+	m->text[text.len] = '\0';
+	return m;
+}
+
+struct msg_reply *
+msg_reply_new(enum pkt_type type, uint64_t peer, size_t arg_bytes)
+{
+	struct msg_reply *m = msg_raw(MSG_REPLY, peer, sizeof *m + PKT_HEAD + arg_bytes, arg_bytes);
+
+	m->msg.type = (uint16_t)type;
+	m->head_len = PKT_HEAD;
+	m->head_cap = (uint32_t)(PKT_HEAD + arg_bytes);
+	return m;
+}
+
+void
+msg_reply_arg(struct msg_reply *m, struct slice arg, bool last)
+{
+	CHECK(m->head_cap - m->head_len >= arg.len + !last);
+	if (arg.len > 0)
+		memcpy(m->head + m->head_len, arg.data, arg.len);
+	m->head_len += (uint32_t)arg.len;
+	if (!last)
+		m->head[m->head_len++] = '\0';
+}
+
+void
+msg_reply_data(struct msg_reply *m, struct blob *b, struct slice data)
+{
+	CHECK(m->msg.blob == NULL);
+	if (data.len == 0)
+		return;
+	CHECK(b != NULL && data.data >= b->data && data.data + data.len <= b->data + b->len);
+	m->msg.blob = blob_ref(b);
+	m->data = data;
+}
+
+void
+msg_free(struct msg **mp)
+{
+	struct msg *m = *mp;
+
+	*mp = NULL;
+	if (m == NULL)
+		return;
+	CHECK(m->magic == MSG_MAGIC);
+	CHECK(!list_is_linked(&m->link));
+	if (m->blob != NULL)
+		blob_unref(&m->blob);
+	if (m->kind == MSG_CONN && MSG_AS(msg_conn, m)->fd >= 0)
+		close(MSG_AS(msg_conn, m)->fd);
+	if (m->kind == MSG_ADD || m->kind == MSG_REMOVE || m->kind == MSG_REPLAYED)
+		mem_free(MSG_AS(msg_store, m)->reason);
+	m->magic = 0;
+	mem_free(m);
+}
+
+void
+msg_free_all(struct list *l)
+{
+	struct list *node;
+
+	while ((node = list_pop(l)) != NULL) {
+		struct msg *m = MSG(node);
+
+		msg_free(&m);
+	}
+}
