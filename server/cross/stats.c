@@ -15,14 +15,14 @@ static const struct {
 };
 
 const char *
-stat_name(enum stat s)
+stat_name(enum statistic s)
 {
 	CHECK((unsigned)s < STAT_COUNT);
 	return stats[s].name;
 }
 
 const char *
-stat_meaning(enum stat s)
+stat_meaning(enum statistic s)
 {
 	CHECK((unsigned)s < STAT_COUNT);
 	return stats[s].meaning;

@@ -38,14 +38,14 @@
 	X(refused_full,            "submissions refused: --max-jobs, --max-memory, maxqueue or --max-functions") \
 	X(log_lost,                "log lines dropped because the log could not keep up")
 
-enum stat {
+enum statistic {
 #define X(name, meaning) STAT_##name,
 	STATS(X)
 #undef X
 	STAT_COUNT
 };
 
-const char *stat_name(enum stat);
-const char *stat_meaning(enum stat);
+const char *stat_name(enum statistic);
+const char *stat_meaning(enum statistic);
 
 #endif
