@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# manual.py - every option that `gearmand --help` lists is in the manual, and the other way round, short name
+# included.  Modules are loaded from the build, so theirs count too.
+
+import os
+import re
+import subprocess
+
+import lintlib
+
+MANUAL = os.path.join(lintlib.TOP, "docs/gearmand.8.rst")
+# Taken, and left out of the help as in 1.1: scripts use it.
+NOT_IN_HELP = {"--check-args"}
+
+
+def options_of_help(text):
+    """{long: short or None} from lines like "  -b, --backlog=NUMBER   text"."""
+    found = {}
+    for line in text.splitlines():
+        match = re.match(r"\s+(?:(-\w)(?: \w+)?,\s*)?(--[a-z][\w-]*)", line)
+        if match:
+            found[match.group(2)] = match.group(1)
+    return found
+
+
+def options_of_manual(text):
+    """The same from definition lines, those with no indentation that begin with an option."""
+    found = {}
+    for line in text.splitlines():
+        if re.match(r"[*`]*-", line):
+            words = re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", line)
+            short = next((w for w in words if re.fullmatch(r"-\w", w)), None)
+            for word in words:
+                if word.startswith("--"):
+                    found[word] = short
+    return found
+
+
+def lint(help_text, manual_text):
+    helped, manual = options_of_help(help_text), options_of_manual(manual_text)
+    for name, short in sorted(helped.items()):
+        if name not in manual:
+            yield "%s is in --help, but not in the manual" % name
+        elif short and manual[name] != short:
+            yield "%s is %s in --help, %s in the manual" % (name, short, manual[name])
+    for name in sorted(set(manual) - set(helped) - NOT_IN_HELP):
+        yield "%s is in the manual, but not in --help" % name
+
+
+HELP = "Usage:\n  -b, --backlog=NUMBER   connections\n      --syslog           also there\n"
+RST = "**-b**, **--backlog=NUMBER**\n    Connections; see **--listen** too.\n\n**--syslog**\n    Also there.\n"
+
+
+def main():
+    tap = lintlib.Tap()
+    text = subprocess.run([os.environ["GEARMAND"], "--help"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    found = list(lint(text, "\n".join(lintlib.lines("/", MANUAL))))
+    tap.case(len(options_of_help(text)) > 30 and not found, "the manual has every option, and none too many",
+             found or ["--help lists only %d options" % len(options_of_help(text))])
+    tap.case(not list(lint(HELP, RST)), "allows: a manual that is right", lint(HELP, RST))
+    for name, manual in (("an option missing", RST.replace("**--syslog**", "Syslog")),
+                         ("a short name missing", RST.replace("**-b**, ", "")),
+                         ("an option that does not exist", RST + "\n**--nosuch**\n    No.\n"),
+                         ("an option only mentioned in passing", RST.replace("\n**--syslog**", "\n  **--syslog**"))):
+        tap.case(bool(list(lint(HELP, manual))), "refuses: " + name)
+    tap.end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# proc-symbols.py - the processing core uses nothing from outside but what proc-allowed.txt lists.
+#
+# That is how "the core makes no system call" is held: what cannot be called cannot be made.
+
+import fnmatch
+import os
+
+import lintlib
+import symbols
+
+ALLOWED = os.path.join(lintlib.TOP, "tests/lint/proc-allowed.txt")
+
+
+def allowed():
+    rules = []
+    for line in lintlib.lines("/", ALLOWED):
+        line = line.split("#")[0].strip()
+        if line:
+            pattern, _, where = line.partition(" in ")
+            rules.append((pattern, where))
+    return rules
+
+
+def lint(path, rules):
+    defined, wanted = symbols.archive(path)
+    for member, names in sorted(wanted.items()):
+        for name in sorted(names - defined):
+            if not any(fnmatch.fnmatchcase(name, pattern) and where in ("", member) for pattern, where in rules):
+                yield "server/proc/%s uses %s, which proc-allowed.txt does not have" % (member, name)
+
+
+def main():
+    tap, rules = lintlib.Tap(), allowed()
+    library = os.path.join(lintlib.BUILD, "libproc.a")
+    complaints = list(lint(library, rules))
+    members = len(symbols.archive(library)[1])
+    tap.case(members > 0 and not complaints, "the core uses what it may", complaints or ["%s is empty" % library])
+    with symbols.Workshop() as shop:
+        for good, name, tree in (
+                (True, "its own function of another file", {"a.o": "void b(void); void a(void) { b(); }", "b.o": "void b(void) { }"}),
+                (True, "the mailbox in proc_run", {"proc_run.o": "void mbox_take(void); void a(void) { mbox_take(); }"}),
+                (False, "the mailbox elsewhere", {"job.o": "void mbox_take(void); void a(void) { mbox_take(); }"}),
+                (False, "a system call", {"job.o": "long write(int, void *, long); void a(void) { write(1, 0, 0); }"}),
+                (False, "the clock", {"job.o": "int clock_gettime(int, void *); void a(void) { clock_gettime(0, 0); }"}),
+                (False, "the log", {"job.o": "void log_write(int); void a(void) { log_write(1); }"}),
+                (False, "a function of io", {"job.o": "void conn_close(void *); void a(void) { conn_close(0); }"})):
+            found = list(lint(shop.archive("lib%d.a" % tap.count, tree), rules))
+            tap.case(bool(found) != good, ("allows: " if good else "refuses: ") + name, found)
+    tap.end()
+
+
+if __name__ == "__main__":
+    main()
