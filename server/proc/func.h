@@ -53,7 +53,7 @@ struct func *func_get(struct proc *, struct slice name) RUNS_ON(proc_role);
 void         func_idle_check(struct proc *, struct func *) RUNS_ON(proc_role);
 bool         func_is_unused(const struct func *) RUNS_ON(proc_role); /* no jobs, no workers */
 void         func_free(struct proc *, struct func **) RUNS_ON(proc_role); /* takes; must be unused */
-struct slice func_name(const struct func *) RUNS_ON(proc_role);
+struct slice func_name(const struct func *);
 
 /* The queue of READY jobs. */
 void func_push(struct proc *, struct func *, struct job *) RUNS_ON(proc_role);

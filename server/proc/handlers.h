@@ -16,7 +16,7 @@ struct peer;
 struct proc;
 
 /* The packet belongs to the caller; a handler that keeps its body takes a reference. */
-typedef void packet_handler_f(struct proc *, struct peer *, struct msg_packet *) RUNS_ON(proc_role);
+typedef void packet_handler_f(struct proc *, struct peer *, struct msg_packet *);
 
 void on_can_do(struct proc *, struct peer *, struct msg_packet *) RUNS_ON(proc_role);
 void on_can_do_timeout(struct proc *, struct peer *, struct msg_packet *) RUNS_ON(proc_role);

@@ -122,10 +122,10 @@ struct handle_text {
 void        job_handle(const struct proc *, const struct job *, struct handle_text *) RUNS_ON(proc_role);
 struct job *job_find(struct proc *, struct slice handle) RUNS_ON(proc_role); /* a trailing NUL is tolerated */
 
-struct slice job_unique(const struct job *) RUNS_ON(proc_role);  /* as the client sent it: "", "-" or the key */
-struct slice job_data(const struct job *) RUNS_ON(proc_role);
-struct slice job_reducer(const struct job *) RUNS_ON(proc_role);
-uint64_t     job_bytes(const struct job *) RUNS_ON(proc_role);
+struct slice job_unique(const struct job *);  /* as the client sent it: "", "-" or the key */
+struct slice job_data(const struct job *);
+struct slice job_reducer(const struct job *);
+uint64_t     job_bytes(const struct job *);
 
 /* Uniques: the live job that a submission joins, or NULL. */
 struct job *key_find(struct proc *, const struct func *, struct slice unique, struct slice data) RUNS_ON(proc_role);

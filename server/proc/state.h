@@ -68,7 +68,7 @@ struct proc {
 enum { PROC_MAGIC = 0x50524f43 };
 
 static inline void
-count(struct proc *p, enum stat which)
+count(struct proc *p, enum statistic which)
 {
 	p->counts[which]++;
 }
