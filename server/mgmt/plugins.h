@@ -47,6 +47,9 @@ void            plugins_free(struct plugins **); /* closes what is open, in reve
  * in a set-uid program), else of the installed directory.  What is refused is kept with its reason. */
 void plugins_load(struct plugins *, const struct text_list *dirs);
 
+/* Where every module's host.option() looks; borrowed. */
+void plugins_set_options(struct plugins *, const struct option_set *);
+
 unsigned       plugins_count(const struct plugins *);
 struct plugin *plugins_at(const struct plugins *, unsigned i);
 /* By name or alias, case ignored; NULL when there is none of this kind. */

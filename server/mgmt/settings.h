@@ -5,7 +5,7 @@
  * Runs on:  main thread at start-up; only read after that.
  * Owns:     its strings.
  *
- * Each option is one row of the table in options_table.h: long and short name, type, default, range,
+ * Each option is one row of the table in options_table.c: long and short name, type, default, range,
  * help sentence and the member it fills.  Parsing, checks, `--help` and the manual's test all come
  * from there.  What modules declare is parsed the same way.
  */
@@ -45,7 +45,8 @@ struct settings {
 	int64_t hashtable_buckets;   /* taken and ignored: tables grow */
 	int64_t shutdown_timeout;    /* seconds a graceful shutdown may take; 0 = no bound */
 	/* Bounds; sizes in bytes. */
-	int64_t max_packet, max_line, max_output, max_connections, max_jobs, max_memory, max_functions, max_abilities, max_storing;
+	int64_t max_packet, max_line, max_output, max_connections, max_jobs, max_functions, max_abilities, max_storing;
+	int64_t max_memory;          /* 0 on the command line has become 75 % of the machine's */
 	/* Modules. */
 	char *queue_type;            /* "builtin" or "none" = memory only; see settings_in_memory() */
 	int64_t queue_timeout;       /* seconds */
@@ -66,6 +67,6 @@ enum settings_verdict {
  * for are there (plugins_find() does not fail); else both outputs are NULL. */
 enum settings_verdict settings_read(int argc, char **argv, struct settings **settings_r, struct plugins **plugins_r);
 bool settings_in_memory(const struct settings *); /* no queue module */
-void settings_free(struct settings **);           /* takes; NULL is fine */
+void settings_free(struct settings **);           /* takes, after plugins_free(); NULL is fine */
 
 #endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Words become options, through libpopt; so does the environment.
+ *
+ * Runs on:  main thread at start-up.
+ * Owns:     popt's table, while words are read.
+ *
+ * What is wrong is said in the words of gearmand 1.1, since scripts may look for them.
+ */
+#include <popt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "mgmt/options_priv.h"
+
+/* ---- popt's table ------------------------------------------------------------------- */
+
+static void
+table_add(struct poptOption **table, unsigned *count, const struct option *o, const char *name, char letter, int val)
+{
+	bool is_switch = o->row.decl.type == GEARMAND_OPT_SWITCH;
+
+	*table = mem_grow(*table, (*count + 2) * sizeof(**table));
+	(*table)[(*count)++] = (struct poptOption){
+		.longName = name,
+		.shortName = letter,
+		.argInfo = is_switch ? POPT_ARG_NONE : POPT_ARG_STRING,
+		.val = val,
+	};
+	(*table)[*count] = (struct poptOption)POPT_TABLEEND;
+}
+
+/* `val` is the option's place in the set + 1. */
+static struct poptOption *
+table_new(const struct option_set *set, enum option_source source)
+{
+	struct poptOption *table = NULL;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < set->count; i++) {
+		const struct option *o = &set->at[i];
+
+		if (source == FROM_FILE && (o->row.flags & OPTION_LINE_ONLY))
+			continue;
+		table_add(&table, &count, o, o->row.decl.name, o->row.letter, (int)i + 1);
+		if (o->row.decl.aliases != NULL)
+			for (const char *const *alias = o->row.decl.aliases; *alias != NULL; alias++)
+				table_add(&table, &count, o, *alias, 0, (int)i + 1);
+	}
+	return table;
+}
+
+/* ---- Words -------------------------------------------------------------------------- */
+
+/* The option that `word` spells, or whose letter it ends with; NULL when it is none. */
+static const struct option *
+option_of_word(const struct option_set *set, const char *word)
+{
+	size_t len = strcspn(word, "=");
+	const struct option *o = NULL;
+
+	if (word[0] == '-' && word[1] == '-') {
+		char *name = mem_dup(word + 2, len - 2);
+
+		o = option_find(set, name);
+		mem_free(name);
+		return o;
+	}
+	for (unsigned i = 0; word[0] == '-' && i < set->count; i++)
+		if (set->at[i].row.letter != 0 && set->at[i].row.letter == word[strlen(word) - 1])
+			o = &set->at[i];
+	return o;
+}
+
+/* popt takes whatever follows as a value, but a word that spells an option is one. */
+static bool
+is_forgotten(const struct option_set *set, int argc, const char **argv, const char *value)
+{
+	const struct option *o;
+
+	if (value[0] != '-' || value[1] == '\0' || (value[1] != '-' && value[2] != '\0'))
+		return false;
+	o = option_of_word(set, value);
+	if (o == NULL)
+		return false;
+	for (int i = 0; i < argc; i++)
+		if (strcmp(argv[i], value) == 0)
+			return true;
+	return false;
+}
+
+static void
+say_missing(const struct option *o, struct gearmand_error *err)
+{
+	error_say(err, "the required argument for option '--%s' is missing", o->row.decl.name);
+}
+
+/* What popt found wrong with its current word. */
+static void
+say_popt(const struct option_set *set, poptContext popt, int code, struct gearmand_error *err)
+{
+	const char *word = poptBadOption(popt, 0);
+	const struct option *o = option_of_word(set, word);
+
+	if (code == POPT_ERROR_NOARG && o != NULL)
+		say_missing(o, err);
+	else if (code == POPT_ERROR_UNWANTEDARG && o != NULL)
+		error_say(err, "option '--%s' does not take any arguments", o->row.decl.name);
+	else if (code == POPT_ERROR_BADOPT || code == POPT_ERROR_UNWANTEDARG)
+		error_say(err, "unrecognised option '%s'", word);
+	else
+		error_say(err, "%s: %s", word, poptStrerror(code));
+}
+
+static bool
+read_option(struct option_set *set, int argc, const char **argv, struct option *o, const char *value,
+    const struct option_reading *how, struct gearmand_error *err)
+{
+	if (how->glance && (o->row.flags & OPTION_EARLY) == 0)
+		return true;
+	if (value != NULL && is_forgotten(set, argc, argv, value)) {
+		say_missing(o, err);
+		return false;
+	}
+	return option_take(o, value == NULL ? "1" : value, how->source, err);
+}
+
+/* Words that belong to no option. */
+static bool
+read_strangers(poptContext popt, const struct option_reading *how, struct gearmand_error *err)
+{
+	const char **rest = poptGetArgs(popt);
+
+	if (rest == NULL || rest[0] == NULL || how->glance)
+		return true;
+	if (how->strangers == NULL) {
+		error_say(err, "unrecognised option '%s'", rest[0]);
+		return false;
+	}
+	for (; *rest != NULL; rest++)
+		text_list_add(how->strangers, *rest);
+	return true;
+}
+
+bool
+option_set_read_words(struct option_set *set, int argc, const char **argv, const struct option_reading *how,
+    struct gearmand_error *err)
+{
+	struct poptOption *table = table_new(set, how->source);
+	poptContext popt = poptGetContext(NULL, argc, argv, table, 0);
+	bool ok = true;
+	int val;
+
+	option_set_begin(set);
+	while (ok && (val = poptGetNextOpt(popt)) != -1) {
+		if (val < 0) {
+			say_popt(set, popt, val, err);
+			ok = how->glance;
+			continue;
+		}
+		char *value = poptGetOptArg(popt);
+
+		ok = read_option(set, argc, argv, &set->at[val - 1], value, how, err) || how->glance;
+		free(value);
+	}
+	ok = ok && read_strangers(popt, how, err);
+	poptFreeContext(popt);
+	mem_free(table);
+	return ok;
+}
+
+/* ---- Command line and environment --------------------------------------------------- */
+
+bool
+options_read_line(struct option_set *set, int argc, char **argv, struct gearmand_error *err)
+{
+	struct option_reading how = { .source = FROM_COMMAND_LINE };
+
+	return option_set_read_words(set, argc, (const char **)argv, &how, err);
+}
+
+void
+options_glance_line(struct option_set *set, int argc, char **argv)
+{
+	struct option_reading how = { .source = FROM_COMMAND_LINE, .glance = true };
+	struct gearmand_error overlooked;
+
+	option_set_read_words(set, argc, (const char **)argv, &how, &overlooked);
+}
+
+bool
+options_read_environment(struct option_set *set, struct gearmand_error *err)
+{
+	option_set_begin(set);
+	for (unsigned i = 0; i < set->count; i++) {
+		struct option *o = &set->at[i];
+		const char *value = o->row.env == NULL ? NULL : getenv(o->row.env);
+		struct gearmand_error why = { "" };
+
+		if (value == NULL || value[0] == '\0' || option_take(o, value, FROM_ENVIRONMENT, &why))
+			continue;
+		error_say(err, "%s: %s", o->row.env, why.text);
+		return false;
+	}
+	return true;
+}

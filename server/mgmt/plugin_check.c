@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Is this descriptor one that the server can live with?  Nothing behind a field is read before the field
+ * is good.
+ *
+ * Runs on:  main thread at start-up.
+ * Owns:     nothing.
+ */
+#include <ctype.h>
+#include <string.h>
+
+#include "mgmt/plugins_priv.h"
+
+enum { NAME_MAX_BYTES = 32, NAMES_MAX = 16, OPTIONS_MAX = 256 };
+
+/* ---- The head ----------------------------------------------------------------------- */
+
+static bool
+abi_check(const struct gearmand_plugin *p, struct gearmand_error *err)
+{
+	const char *remedy;
+
+	if (p->magic != GEARMAND_PLUGIN_MAGIC) {
+		error_say(err, "its descriptor begins with 0x%08x, expected 0x%08x; rebuild it with this server's SDK", p->magic,
+		    GEARMAND_PLUGIN_MAGIC);
+		return false;
+	}
+	if (p->abi_major == GEARMAND_PLUGIN_ABI_MAJOR && p->abi_minor <= GEARMAND_PLUGIN_ABI_MINOR)
+		return true;
+	remedy = p->abi_major == GEARMAND_PLUGIN_ABI_MAJOR ? "upgrade the server or rebuild it" : "rebuild it";
+	error_say(err, "built for plugin ABI %u.%u, this server offers %u.%u; %s", p->abi_major, p->abi_minor,
+	    GEARMAND_PLUGIN_ABI_MAJOR, GEARMAND_PLUGIN_ABI_MINOR, remedy);
+	return false;
+}
+
+static bool
+name_is_good(const char *name)
+{
+	size_t len = name == NULL ? 0 : strnlen(name, NAME_MAX_BYTES + 1);
+
+	if (len == 0 || len > NAME_MAX_BYTES || name[0] == '-')
+		return false;
+	for (const char *c = name; *c != '\0'; c++)
+		if (!isalnum((unsigned char)*c) && *c != '-')
+			return false;
+	return true;
+}
+
+static bool
+text_is_good(const char *text)
+{
+	if (text == NULL || text[0] == '\0')
+		return false;
+	for (const char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return false;
+	return true;
+}
+
+static bool
+names_check(const struct gearmand_plugin *p, struct gearmand_error *err)
+{
+	static const char rule[] = "expected are 1 to 32 letters, digits and '-'; correct it";
+
+	if (!name_is_good(p->name)) {
+		error_say(err, "its name is '%.40s', %s", p->name == NULL ? "" : p->name, rule);
+		return false;
+	}
+	for (unsigned i = 0; p->aliases != NULL && p->aliases[i] != NULL; i++) {
+		if (i == NAMES_MAX) {
+			error_say(err, "it has more than %d aliases; is the list without its NULL?", NAMES_MAX);
+			return false;
+		}
+		if (!name_is_good(p->aliases[i])) {
+			error_say(err, "an alias of it is '%.40s', %s", p->aliases[i], rule);
+			return false;
+		}
+	}
+	if (!text_is_good(p->version) || !text_is_good(p->summary)) {
+		error_say(err, "it has no %s of one line; add one", text_is_good(p->version) ? "summary" : "version");
+		return false;
+	}
+	return true;
+}
+
+bool
+plugin_head_check(const struct gearmand_plugin *p, struct gearmand_error *err)
+{
+	if (!abi_check(p, err))
+		return false;
+	if (p->size < sizeof(*p)) {
+		error_say(err, "its descriptor is %u bytes, plugin ABI %u.%u has %zu; rebuild it", p->size, p->abi_major,
+		    p->abi_minor, sizeof(*p));
+		return false;
+	}
+	if (p->kind < GEARMAND_KIND_QUEUE || p->kind > GEARMAND_KIND_TRANSPORT) {
+		error_say(err, "its kind is %u, expected 1 (queue), 2 (protocol) or 3 (transport); correct it", p->kind);
+		return false;
+	}
+	return names_check(p, err);
+}
+
+/* ---- Operations --------------------------------------------------------------------- */
+
+struct op {
+	const char *name;
+	bool is_there;
+};
+
+static bool
+ops_check(const char *kind, size_t size, size_t expected, const struct op *op, struct gearmand_error *err)
+{
+	if (size < expected) {
+		error_say(err, "its %s operations are %zu bytes, plugin ABI 1.0 has %zu; rebuild it", kind, size, expected);
+		return false;
+	}
+	for (; op->name != NULL; op++)
+		if (!op->is_there) {
+			error_say(err, "its operation %s is NULL, expected a function; every %s module must have one", op->name, kind);
+			return false;
+		}
+	return true;
+}
+
+static bool
+queue_check(const struct gearmand_queue_ops *q, struct gearmand_error *err)
+{
+	const struct op ops[] = {
+		{ "open", q->open != NULL },
+		{ "replay", q->replay != NULL },
+		{ "commit", q->commit != NULL },
+		{ "close", q->close != NULL },
+		{ NULL, false },
+	};
+
+	return ops_check("queue", q->size, sizeof(*q), ops, err);
+}
+
+static bool
+protocol_check(const struct gearmand_protocol_ops *o, struct gearmand_error *err)
+{
+	const struct op ops[] = {
+		{ "open", o->open != NULL },
+		{ "close", o->close != NULL },
+		{ "conn_new", o->conn_new != NULL },
+		{ "receive", o->receive != NULL },
+		{ "send", o->send != NULL },
+		{ "conn_free", o->conn_free != NULL },
+		{ NULL, false },
+	};
+
+	return ops_check("protocol", o->size, sizeof(*o), ops, err);
+}
+
+static bool
+transport_check(const struct gearmand_transport_ops *t, struct gearmand_error *err)
+{
+	const struct op ops[] = {
+		{ "open", t->open != NULL },
+		{ "close", t->close != NULL },
+		{ "conn_new", t->conn_new != NULL },
+		{ "receive", t->receive != NULL },
+		{ "send", t->send != NULL },
+		{ "conn_free", t->conn_free != NULL },
+		{ NULL, false },
+	};
+
+	return ops_check("transport", t->size, sizeof(*t), ops, err);
+}
+
+bool
+plugin_ops_check(const struct gearmand_plugin *p, struct gearmand_error *err)
+{
+	if (p->kind == GEARMAND_KIND_QUEUE && p->queue != NULL)
+		return queue_check(p->queue, err);
+	if (p->kind == GEARMAND_KIND_PROTOCOL && p->protocol != NULL)
+		return protocol_check(p->protocol, err);
+	if (p->kind == GEARMAND_KIND_TRANSPORT && p->transport != NULL)
+		return transport_check(p->transport, err);
+	error_say(err, "it says that it is a %s module, but has no %s operations; correct its kind or add them",
+	    kind_name(p->kind), kind_name(p->kind));
+	return false;
+}
+
+/* ---- Options ------------------------------------------------------------------------ */
+
+static bool
+option_name_is_good(const char *name)
+{
+	if (name == NULL || name[0] < 'a' || name[0] > 'z' || name[1] == '\0')
+		return false;
+	for (const char *c = name; *c != '\0'; c++)
+		if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '-')
+			return false;
+	return true;
+}
+
+static bool
+option_names_check(const struct gearmand_option *o, struct gearmand_error *err)
+{
+	static const char rule[] = "expected are small letters, digits and '-'; rename it";
+
+	if (!option_name_is_good(o->name)) {
+		error_say(err, "an option of it is called '%.40s', %s", o->name, rule);
+		return false;
+	}
+	for (unsigned i = 0; o->aliases != NULL && o->aliases[i] != NULL; i++) {
+		if (i == NAMES_MAX) {
+			error_say(err, "its option --%s has more than %d aliases; is the list without its NULL?", o->name, NAMES_MAX);
+			return false;
+		}
+		if (!option_name_is_good(o->aliases[i])) {
+			error_say(err, "an alias of its option --%s is '%.40s', %s", o->name, o->aliases[i], rule);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Bounds must be numbers, and the default a value that an operator could give. */
+static bool
+option_value_check(const struct gearmand_option *o, struct gearmand_error *err)
+{
+	const char *const texts[] = { o->min, o->max, o->dflt };
+	struct gearmand_error why = { "" };
+	struct gearmand_option bare = *o;
+
+	bare.min = bare.max = NULL;
+	for (unsigned i = 0; i < 3; i++)
+		if (texts[i] != NULL && !option_check(i < 2 ? &bare : o, texts[i], NULL, NULL, &why)) {
+			error_say(err, "%s of its option --%s is not possible: %.300s; correct it", i < 2 ? "a bound" : "the default",
+			    o->name, why.text);
+			return false;
+		}
+	if (o->type == GEARMAND_OPT_SWITCH && o->dflt != NULL) {
+		error_say(err, "its option --%s is a switch with a default, expected none; remove it", o->name);
+		return false;
+	}
+	return true;
+}
+
+static bool
+option_row_check(const struct gearmand_option *o, struct gearmand_error *err)
+{
+	if (!option_names_check(o, err))
+		return false;
+	if (o->type < GEARMAND_OPT_SWITCH || o->type > GEARMAND_OPT_PORT) {
+		error_say(err, "its option --%s is of type %u, expected 1 to 6; upgrade the server or correct it", o->name,
+		    (unsigned)o->type);
+		return false;
+	}
+	if (!text_is_good(o->help)) {
+		error_say(err, "its option --%s has no help sentence; add one", o->name);
+		return false;
+	}
+	return option_value_check(o, err);
+}
+
+bool
+plugin_options_check(const struct gearmand_plugin *p, struct gearmand_error *err)
+{
+	for (unsigned i = 0; p->options != NULL && p->options[i].name != NULL; i++) {
+		if (i == OPTIONS_MAX) {
+			error_say(err, "it has more than %d options; is the table without its {0}?", OPTIONS_MAX);
+			return false;
+		}
+		if (!option_row_check(&p->options[i], err))
+			return false;
+	}
+	return true;
+}

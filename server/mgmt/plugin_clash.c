@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Does a module take a name that another one, or the server itself, has already?
+ *
+ * Runs on:  main thread at start-up.
+ * Owns:     nothing.
+ */
+#include <string.h>
+
+#include "mgmt/plugins_priv.h"
+
+/* ---- Names of modules --------------------------------------------------------------- */
+
+static bool
+name_check(const struct plugins *all, const struct gearmand_plugin *p, const char *name, struct gearmand_error *err)
+{
+	static const char *const own[][2] = {
+		[GEARMAND_KIND_QUEUE] = { "builtin", "none" },
+		[GEARMAND_KIND_PROTOCOL] = { "gear", "gear" },
+		[GEARMAND_KIND_TRANSPORT] = { "none", "none" },
+	};
+	const struct plugin *other = plugins_find(all, (enum gearmand_kind)p->kind, name);
+
+	if (strcasecmp(name, own[p->kind][0]) == 0 || strcasecmp(name, own[p->kind][1]) == 0) {
+		error_say(err, "its name '%s' is the server's own; rename it", name);
+		return false;
+	}
+	if (other != NULL) {
+		error_say(err, "its name '%s' is taken by %s; remove one of the two", name, other->file);
+		return false;
+	}
+	return true;
+}
+
+static bool
+names_check(const struct plugins *all, const struct gearmand_plugin *p, struct gearmand_error *err)
+{
+	if (!name_check(all, p, p->name, err))
+		return false;
+	if (p->aliases != NULL)
+		for (const char *const *alias = p->aliases; *alias != NULL; alias++)
+			if (!name_check(all, p, *alias, err))
+				return false;
+	return true;
+}
+
+/* ---- Names of options --------------------------------------------------------------- */
+
+static bool
+is_called(const struct gearmand_option *o, const char *name)
+{
+	if (strcmp(o->name, name) == 0)
+		return true;
+	if (o->aliases != NULL)
+		for (const char *const *alias = o->aliases; *alias != NULL; alias++)
+			if (strcmp(*alias, name) == 0)
+				return true;
+	return false;
+}
+
+static bool
+has_option(const struct gearmand_plugin *p, const struct gearmand_option *but, const char *name)
+{
+	if (p->options != NULL)
+		for (const struct gearmand_option *o = p->options; o->name != NULL; o++)
+			if (o != but && is_called(o, name))
+				return true;
+	return false;
+}
+
+/* `o` is the module's own option of that name; an alias cannot replace a stand-in. */
+static bool
+option_name_check(const struct plugins *all, const struct gearmand_plugin *p, const struct gearmand_option *o,
+    const char *name, struct gearmand_error *err)
+{
+	const struct option_row *core = option_row_find(name);
+
+	if (core != NULL && ((core->flags & OPTION_STAND_IN) == 0 || name != o->name)) {
+		error_say(err, "its option --%s is the server's own; rename it", name);
+		return false;
+	}
+	if (has_option(p, o, name)) {
+		error_say(err, "it has the option --%s twice; remove one", name);
+		return false;
+	}
+	for (unsigned i = 0; i < all->count; i++)
+		if (has_option(all->at[i]->desc, NULL, name)) {
+			error_say(err, "its option --%s is taken by %s; remove one of the two", name, all->at[i]->file);
+			return false;
+		}
+	return true;
+}
+
+static bool
+options_check(const struct plugins *all, const struct gearmand_plugin *p, struct gearmand_error *err)
+{
+	if (p->options == NULL)
+		return true;
+	for (const struct gearmand_option *o = p->options; o->name != NULL; o++) {
+		if (!option_name_check(all, p, o, o->name, err))
+			return false;
+		if (o->aliases == NULL)
+			continue;
+		for (const char *const *alias = o->aliases; *alias != NULL; alias++)
+			if (!option_name_check(all, p, o, *alias, err))
+				return false;
+	}
+	return true;
+}
+
+bool
+plugin_clash_check(const struct plugins *all, const struct gearmand_plugin *p, struct gearmand_error *err)
+{
+	return names_check(all, p, err) && options_check(all, p, err);
+}

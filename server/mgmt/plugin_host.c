@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The table of services that a module gets, and what is behind its general half.
+ *
+ * Runs on:  any thread calls what the table offers (listen: main thread, in open); it only reads what was
+ *           settled at start-up.
+ * Owns:     addresses that protocol modules want to listen on.
+ */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cross/log.h"
+#include "cross/mbox.h"
+#include "mgmt/plugins_priv.h"
+
+/* Longest log line of a module, and longest reason for a refusal. */
+enum { TEXT_MAX = 2048 };
+
+static struct plugin *
+owner(const struct gearmand_host *host)
+{
+	return host->own;
+}
+
+/* ---- Any thread --------------------------------------------------------------------- */
+
+static void __attribute__((format(printf, 3, 4)))
+host_log(const struct gearmand_host *host, enum gearmand_level level, const char *format, ...)
+{
+	char text[TEXT_MAX];
+	size_t at;
+	va_list args;
+
+	if (!log_wants(level))
+		return;
+	at = (size_t)snprintf(text, sizeof(text), "%s: ", owner(host)->desc->name); /* at most 34 bytes */
+	va_start(args, format);
+	vsnprintf(text + at, sizeof(text) - at, format, args);
+	va_end(args);
+	log_post_text(level, slice_str(text));
+}
+
+static void __attribute__((format(printf, 2, 3)))
+host_error_set(struct gearmand_error *err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(err->text, sizeof(err->text), format, args);
+	va_end(args);
+}
+
+static const char *
+host_option(const struct gearmand_host *host, const char *name)
+{
+	const struct option *o = option_find_of(owner(host)->options, owner(host)->desc, name);
+
+	return o == NULL ? NULL : o->text;
+}
+
+static int64_t
+host_option_number(const struct gearmand_host *host, const char *name)
+{
+	const struct option *o = option_find_of(owner(host)->options, owner(host)->desc, name);
+
+	return o == NULL || o->text == NULL ? 0 : o->number;
+}
+
+/* ---- Queue modules ------------------------------------------------------------------ */
+
+static void __attribute__((format(printf, 2, 3)))
+host_refuse(struct gearmand_change *change, const char *format, ...)
+{
+	char text[TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	mem_free(change->reason);
+	change->reason = mem_dup(text, strlen(text));
+	change->outcome = GEARMAND_REFUSED;
+}
+
+/* ---- Protocol modules --------------------------------------------------------------- */
+
+static bool
+host_listen(const struct gearmand_host *host, const char *address, const char *port, struct gearmand_error *err)
+{
+	struct plugin *p = owner(host);
+
+	if (!p->is_opening) {
+		host_error_set(err, "module %s: listen() is for open() only", p->desc->name);
+		return false;
+	}
+	if (address == NULL || address[0] == '\0' || port == NULL) {
+		host_error_set(err, "module %s: listen() needs an address and a port", p->desc->name);
+		return false;
+	}
+	p->listens = mem_grow(p->listens, (p->listen_count + 1) * sizeof(*p->listens));
+	p->listens[p->listen_count++] = (struct plugin_listen){
+		.address = mem_dup(address, strlen(address)),
+		.port = mem_dup(port, strlen(port)),
+	};
+	return true;
+}
+
+void
+plugin_listens_free(struct plugin *p)
+{
+	for (unsigned i = 0; i < p->listen_count; i++) {
+		mem_free(p->listens[i].address);
+		mem_free(p->listens[i].port);
+	}
+	mem_free(p->listens);
+	p->listens = NULL;
+	p->listen_count = 0;
+}
+
+/* ---- The table ---------------------------------------------------------------------- */
+
+void
+plugin_host_init(struct plugin *p)
+{
+	p->host = (struct gearmand_host){
+		.size = sizeof(p->host),
+		.own = p,
+		.server_version = GEARMAND_VERSION,
+		.log = host_log,
+		.error_set = host_error_set,
+		.monotonic = clock_mono,
+		.wall = clock_wall,
+		.option = host_option,
+		.option_number = host_option_number,
+		.allocate = mem_new,
+		.release = mem_free,
+		.refuse = host_refuse,
+		.listen = host_listen,
+	};
+}
+
+void
+plugins_set_services(struct plugins *all, const struct gearmand_host *io_services)
+{
+	for (unsigned i = 0; i < all->count; i++) {
+		struct gearmand_host *host = &all->at[i]->host;
+		size_t half = offsetof(struct gearmand_host, request);
+
+		memcpy((char *)host + half, (const char *)io_services + half, sizeof(*host) - half);
+	}
+}
+
+/* ---- Protocols and transports: their life ------------------------------------------- */
+
+bool
+plugin_open(struct plugin *p, struct gearmand_error *err)
+{
+	bool (*open)(const struct gearmand_host *, void **, struct gearmand_error *) =
+	    p->desc->kind == GEARMAND_KIND_TRANSPORT ? p->desc->transport->open : p->desc->protocol->open;
+
+	CHECK(p->desc->kind != GEARMAND_KIND_QUEUE && !p->is_open);
+	p->is_opening = true;
+	p->is_open = open(&p->host, &p->module, err);
+	p->is_opening = false;
+	if (!p->is_open && err->text[0] == '\0')
+		host_error_set(err, "module %s did not open and does not say why", p->desc->name);
+	return p->is_open;
+}
+
+void
+plugin_close(struct plugin *p)
+{
+	if (!p->is_open)
+		return;
+	p->is_open = false;
+	if (p->desc->kind == GEARMAND_KIND_TRANSPORT)
+		p->desc->transport->close(&p->module);
+	else
+		p->desc->protocol->close(&p->module);
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the server was told to do: modules first, since they bring options, then everything else.
+ *
+ * Runs on:  main thread at start-up.
+ * Owns:     the settings' strings are views into the option set, which the settings keep.
+ *
+ * Order: glance at --plugin-dir and --config-file, load modules, read command line, environment and
+ * file, check; then --check-args, --help, --version and --list-plugins in that order; then see to
+ * it that what was asked for is there.
+ */
+#include "config.h"
+
+#include "mgmt/settings.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "mgmt/options_priv.h"
+#include "mgmt/plugins.h"
+#include "wire/packet.h"
+
+#define BUG_ADDRESS (PACKAGE_BUGREPORT[0] != '\0' ? PACKAGE_BUGREPORT : "bugs go to whom you have it from")
+
+/* The settings, and what their strings belong to. */
+struct settings_store {
+	struct settings settings; /* first */
+	struct option_set *options;
+};
+
+/* What is on its way to become settings. */
+struct reading {
+	const char *program;
+	struct option_set *options;
+	struct plugins *plugins;
+	struct text_list warnings;
+	struct gearmand_error err;
+};
+
+/* ---- Values ------------------------------------------------------------------------- */
+
+static void
+settings_put(struct settings *s, const struct option *o)
+{
+	char *place = (char *)s + o->row.place;
+
+	if (o->row.place == OPTION_NO_PLACE)
+		return;
+	if (o->row.flags & OPTION_REPEATABLE) {
+		memcpy(place, &o->texts, sizeof(o->texts));
+		return;
+	}
+	switch ((int)o->row.decl.type) {
+	case GEARMAND_OPT_SWITCH:
+		*(bool *)(void *)place = o->number != 0;
+		break;
+	case GEARMAND_OPT_INT:
+	case GEARMAND_OPT_SIZE:
+		memcpy(place, &o->number, sizeof(o->number));
+		break;
+	case OPTION_TYPE_LEVEL:
+		*(enum gearmand_level *)(void *)place = (enum gearmand_level)o->number;
+		break;
+	default:
+		memcpy(place, &o->text, sizeof(o->text));
+		break;
+	}
+}
+
+/* Three quarters of what the machine has. */
+static int64_t
+memory_bound(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+
+	return pages > 0 && page > 0 ? (int64_t)pages / 4 * 3 * page : 0;
+}
+
+/* Takes the options. */
+static struct settings *
+settings_new(struct option_set **options)
+{
+	struct settings_store *store = mem_new(sizeof(*store));
+	struct settings *s = &store->settings;
+
+	store->options = *options;
+	*options = NULL;
+	for (unsigned i = 0; i < store->options->count; i++)
+		settings_put(s, &store->options->at[i]);
+	s->pid_file_given = option_find(store->options, "pid-file")->source != FROM_DEFAULT;
+	if (s->max_memory == 0)
+		s->max_memory = memory_bound();
+	return s;
+}
+
+void
+settings_free(struct settings **sp)
+{
+	struct settings_store *store = (struct settings_store *)(void *)*sp;
+
+	*sp = NULL;
+	if (store == NULL)
+		return;
+	option_set_free(&store->options);
+	mem_free(store);
+}
+
+static bool
+is_memory_queue(const char *name)
+{
+	return strcasecmp(name, "builtin") == 0 || strcasecmp(name, "none") == 0;
+}
+
+bool
+settings_in_memory(const struct settings *s)
+{
+	return is_memory_queue(s->queue_type);
+}
+
+/* ---- Reading ------------------------------------------------------------------------ */
+
+/* Modules are loaded from where command line and file say, before their options can be read. */
+static void
+read_modules(struct reading *r, int argc, char **argv)
+{
+	struct option_set *early = option_set_new();
+
+	options_glance_line(early, argc, argv);
+	options_glance_file(early, option_find(early, "config-file")->text);
+	r->plugins = plugins_new();
+	plugins_load(r->plugins, &option_find(early, "plugin-dir")->texts);
+	option_set_free(&early);
+	r->options = option_set_new();
+	for (unsigned i = 0; i < plugins_count(r->plugins); i++)
+		option_set_add_module(r->options, plugins_at(r->plugins, i)->desc);
+	plugins_set_options(r->plugins, r->options);
+}
+
+static bool
+is_on(const struct reading *r, const char *name)
+{
+	return option_find(r->options, name)->number != 0;
+}
+
+static bool
+check_handle_prefix(const char *prefix, struct gearmand_error *err)
+{
+	enum { LONGEST = HANDLE_MAX - 21 }; /* ':' and the digits of a 64-bit number */
+
+	if (prefix == NULL)
+		return true;
+	if (strlen(prefix) > LONGEST) {
+		error_say(err, "job-handle-prefix is %zu bytes, at most %d are possible", strlen(prefix), LONGEST);
+		return false;
+	}
+	for (const char *c = prefix; *c != '\0'; c++)
+		if ((unsigned char)*c <= ' ' || *c == 0x7f) {
+			error_say(err, "job-handle-prefix has a blank or a control byte");
+			return false;
+		}
+	return true;
+}
+
+static bool
+check_values(struct reading *r)
+{
+	if (option_find(r->options, "hashtable-buckets")->number == 0) {
+		error_say(&r->err, "hashtable-buckets has to be greater than 0");
+		return false;
+	}
+	return check_handle_prefix(option_find(r->options, "job-handle-prefix")->text, &r->err);
+}
+
+/* A broken file does not keep anybody from the help. */
+static bool
+read_file(struct reading *r)
+{
+	const struct option *file = option_find(r->options, "config-file");
+	bool asks_only = is_on(r, "help") || is_on(r, "version") || is_on(r, "list-plugins");
+
+	if (options_read_file(r->options, file->text, file->source != FROM_DEFAULT, &r->warnings, &r->err))
+		return true;
+	if (!asks_only || is_on(r, "check-args"))
+		return false;
+	text_list_add(&r->warnings, r->err.text);
+	return true;
+}
+
+/* ---- Questions ---------------------------------------------------------------------- */
+
+static void
+print_warnings(const struct reading *r)
+{
+	for (unsigned i = 0; i < r->warnings.count; i++)
+		fprintf(stderr, "%s: warning: %s\n", r->program, r->warnings.at[i]);
+}
+
+static void
+print_refusals(const struct reading *r)
+{
+	for (unsigned i = 0; i < plugins_refused_count(r->plugins); i++)
+		fprintf(stderr, "%s: warning: %s\n", r->program, plugins_refused(r->plugins, i));
+}
+
+/* True when the command line asked something that is answered now. */
+static bool
+answer(const struct reading *r)
+{
+	if (is_on(r, "check-args"))
+		return true;
+	if (is_on(r, "help")) {
+		print_refusals(r);
+		options_print_help(r->options, r->plugins, r->program, stdout);
+	} else if (is_on(r, "version")) {
+		printf("\n%s %s - %s\n", PACKAGE_NAME, GEARMAND_VERSION, BUG_ADDRESS);
+	} else if (is_on(r, "list-plugins")) {
+		plugins_print(r->plugins, stdout);
+	} else {
+		return false;
+	}
+	fflush(stdout);
+	return true;
+}
+
+/* ---- What must be there ------------------------------------------------------------- */
+
+static bool
+require(struct reading *r, enum gearmand_kind kind, const char *name)
+{
+	char *why = NULL;
+
+	if (plugins_require(r->plugins, kind, name, &why))
+		return true;
+	fprintf(stderr, "%s: %s\n", r->program, why);
+	mem_free(why);
+	return false;
+}
+
+static bool
+require_tls(struct reading *r)
+{
+	if (!is_on(r, "ssl") || plugins_find(r->plugins, GEARMAND_KIND_TRANSPORT, "tls") != NULL)
+		return true;
+	fprintf(stderr, "%s: --ssl needs the transport module tls, which is not here; without it all connections would be in "
+	    "the clear.  Install package gearmand-transport-tls or leave --ssl out\n", r->program);
+	return false;
+}
+
+static bool
+require_modules(struct reading *r)
+{
+	const struct option *protocols = option_find(r->options, "protocol");
+	const char *queue = option_find(r->options, "queue-type")->text;
+
+	if (!is_memory_queue(queue) && !require(r, GEARMAND_KIND_QUEUE, queue))
+		return false;
+	for (unsigned i = 0; i < protocols->texts.count; i++)
+		if (!require(r, GEARMAND_KIND_PROTOCOL, protocols->texts.at[i]))
+			return false;
+	return require_tls(r);
+}
+
+/* ---- All of it ---------------------------------------------------------------------- */
+
+static enum settings_verdict
+read_all(struct reading *r, int argc, char **argv)
+{
+	read_modules(r, argc, argv);
+	if (!options_read_line(r->options, argc, argv, &r->err) || !options_read_environment(r->options, &r->err) ||
+	    !read_file(r) || !check_values(r)) {
+		print_refusals(r); /* an unknown option may be that of a refused module */
+		fprintf(stderr, "%s: %s\n", r->program, r->err.text);
+		return SETTINGS_BAD;
+	}
+	print_warnings(r);
+	if (answer(r))
+		return SETTINGS_DONE;
+	if (!require_modules(r))
+		return SETTINGS_BAD;
+	print_refusals(r);
+	return SETTINGS_RUN;
+}
+
+enum settings_verdict
+settings_read(int argc, char **argv, struct settings **settings_r, struct plugins **plugins_r)
+{
+	struct reading r = { .program = argc > 0 ? argv[0] : PACKAGE_NAME };
+	enum settings_verdict verdict = read_all(&r, argc, argv);
+
+	*settings_r = NULL;
+	*plugins_r = NULL;
+	if (verdict == SETTINGS_RUN) {
+		*settings_r = settings_new(&r.options);
+		*plugins_r = r.plugins;
+		r.plugins = NULL;
+	}
+	option_set_free(&r.options);
+	plugins_free(&r.plugins);
+	text_list_fini(&r.warnings);
+	return verdict;
+}
