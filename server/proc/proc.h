@@ -48,6 +48,7 @@ struct instant {
 struct outbox {
 	struct list store, mgmt;
 	struct list *io; /* io_count lists */
+	unsigned io_count;
 };
 
 struct proc *proc_new(const struct proc_config *);

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A worker says what it can do: CAN_DO, CAN_DO_TIMEOUT, CANT_DO, RESET_ABILITIES.
+ *
+ * Runs on:  processing thread.
+ * Owns:     struct ability; it is in the tables of its peer and of its function.
+ */
+#include "base/mem.h"
+#include "proc/func.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+
+struct pair {
+	const struct peer *peer;
+	const struct func *func;
+};
+
+static uint64_t
+pair_hash(const struct pair *pair)
+{
+	return hash_number(pair->peer->number << 32 ^ pair->func->number);
+}
+
+static bool
+is_pair(const struct hash_node *node, const void *key)
+{
+	const struct ability *ability = CONTAINER_OF(node, struct ability, by_pair);
+	const struct pair *want = key;
+
+	return ability->peer == want->peer && ability->func == want->func;
+}
+
+struct ability *
+ability_find(struct proc *p, const struct peer *peer, const struct func *func)
+{
+	struct pair pair = { peer, func };
+	struct hash_node *node = hash_find(&p->abilities, pair_hash(&pair), is_pair, &pair);
+
+	return node == NULL ? NULL : CONTAINER_OF(node, struct ability, by_pair);
+}
+
+/* The newest is served first, as in 1.1; in strict order, the oldest. */
+static PROC struct ability *
+ability_new(struct proc *p, struct peer *peer, struct func *func)
+{
+	struct ability *ability = mem_new(sizeof *ability);
+	struct pair pair = { peer, func };
+
+	ability->peer = peer;
+	ability->func = func;
+	list_init(&ability->of_peer);
+	list_init(&ability->of_func);
+	list_init(&ability->sleeping);
+	if (p->cfg.strict_order) {
+		ability->turn = ++p->last_turn;
+		list_push(&peer->abilities, &ability->of_peer);
+	} else {
+		ability->turn = --p->first_turn;
+		list_push_front(&peer->abilities, &ability->of_peer);
+	}
+	list_push(&func->abilities, &ability->of_func);
+	list_push(peer->asleep ? &func->sleepers : &peer->unlisted, &ability->sleeping);
+	hash_add(&p->abilities, &ability->by_pair, pair_hash(&pair));
+	peer->ability_count++;
+	func->workers++;
+	list_remove(&func->in_idle);
+	return ability;
+}
+
+static PROC void
+lose_jobs_of(struct proc *p, const struct peer *peer, const struct func *func)
+{
+	LIST_EACH_SAFE(node, &peer->running) {
+		struct job *job = LIST_ENTRY(node, struct job, link);
+
+		if (job->func == func)
+			job_attempt_lost(p, job);
+	}
+}
+
+/* The ability goes first, so that its lost jobs do not wake this same worker. */
+void
+ability_free(struct proc *p, struct ability **ability_p)
+{
+	struct ability *ability = *ability_p;
+	struct func *func = ability->func;
+	struct peer *peer = ability->peer;
+
+	*ability_p = NULL;
+	hash_remove(&p->abilities, &ability->by_pair);
+	list_remove(&ability->of_peer);
+	list_remove(&ability->of_func);
+	list_remove(&ability->sleeping);
+	CHECK(peer->ability_count > 0 && func->workers > 0);
+	peer->ability_count--;
+	func->workers--;
+	mem_free(ability);
+	if (!list_is_empty(&peer->running))
+		lose_jobs_of(p, peer, func);
+	func_idle_check(p, func);
+}
+
+static struct slice
+without_nul(struct slice name)
+{
+	if (name.len > 0 && name.data[name.len - 1] == '\0')
+		name.len--;
+	return name;
+}
+
+static PROC void
+can_do(struct proc *p, struct peer *peer, struct slice name, uint32_t limit_ms)
+{
+	struct func *func = func_get(p, name);
+	struct ability *ability;
+
+	if (func == NULL) {
+		count(p, STAT_refused_full);
+		reply_error(p, peer, WIRE_TOO_MANY_FUNCTIONS);
+		return;
+	}
+	ability = ability_find(p, peer, func);
+	if (ability == NULL) {
+		if (p->cfg.max_abilities > 0 && peer->ability_count >= p->cfg.max_abilities) {
+			func_idle_check(p, func);
+			reply_error(p, peer, WIRE_TOO_MANY_FUNCTIONS);
+			return;
+		}
+		ability = ability_new(p, peer, func);
+	}
+	ability->limit_ms = limit_ms;
+	if (peer->asleep && func_has_ready(func))
+		sleep_wake(p, peer);
+}
+
+void
+on_can_do(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	can_do(p, peer, without_nul(packet->pkt.arg[0]), 0);
+}
+
+void
+on_can_do_timeout(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	int64_t ms;
+
+	if (!slice_to_i64_lenient(without_nul(packet->pkt.arg[1]), &ms) || ms > UINT32_MAX) {
+		reply_error(p, peer, WIRE_NUMBER_TOO_LARGE);
+		return;
+	}
+	can_do(p, peer, packet->pkt.arg[0], ms > 0 ? (uint32_t)ms : 0);
+}
+
+void
+on_cant_do(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	struct func *func = func_find(p, without_nul(packet->pkt.arg[0]));
+	struct ability *ability = func == NULL ? NULL : ability_find(p, peer, func);
+
+	if (ability != NULL)
+		ability_free(p, &ability);
+}
+
+/* Abilities first, jobs after: one walk over the running jobs, however many abilities there are. */
+void
+abilities_reset(struct proc *p, struct peer *peer)
+{
+	struct list running;
+	struct list *node;
+
+	list_init(&running);
+	list_splice(&running, &peer->running);
+	while ((node = list_first(&peer->abilities)) != NULL) {
+		struct ability *ability = LIST_ENTRY(node, struct ability, of_peer);
+
+		ability_free(p, &ability);
+	}
+	while ((node = list_first(&running)) != NULL)
+		job_attempt_lost(p, LIST_ENTRY(node, struct job, link));
+}
+
+void
+on_reset_abilities(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	(void)packet;
+	abilities_reset(p, peer);
+}
+
+void
+on_set_client_id(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	struct slice id = packet->pkt.arg[0];
+
+	(void)p;
+	if (id.len > CLIENT_ID_MAX)
+		id.len = CLIENT_ID_MAX;
+	mem_free(peer->id);
+	peer->id = id.len == 0 ? NULL : mem_dup(id.data, id.len);
+	peer->id_len = (uint32_t)id.len;
+}

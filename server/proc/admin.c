@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The administrative text commands.
+ *
+ * Runs on:  processing thread.
+ * Owns:     nothing.
+ * Sends:    text.  Listings are ended by ".\n"; "OK value" by LF; bare "OK" and "ERR ..." by CR LF, as 1.1
+ *           has it and gearadmin expects.
+ */
+#include "proc/func.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+#include "wire/words.h"
+
+static PROC void
+say(struct proc *p, struct peer *peer, const char *text)
+{
+	struct buf out = { 0 };
+
+	buf_add_str(&out, text);
+	reply_text(p, peer, &out);
+}
+
+static PROC void
+unknown_command(struct proc *p, struct peer *peer, struct slice word)
+{
+	struct buf out = { 0 };
+
+	buf_add_str(&out, "ERR UNKNOWN_COMMAND Unknown+server+command");
+	buf_add_escaped(&out, word);
+	buf_add_str(&out, "\r\n");
+	reply_text(p, peer, &out);
+}
+
+static PROC void
+incomplete(struct proc *p, struct peer *peer, struct slice word)
+{
+	struct buf out = { 0 };
+
+	buf_add_str(&out, "ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+");
+	buf_add_escaped(&out, word);
+	buf_add_str(&out, "\r\n");
+	reply_text(p, peer, &out);
+}
+
+static PROC void
+do_status(struct proc *p, struct peer *peer, const struct words *words)
+{
+	(void)words;
+	listing_start(p, peer, LIST_STATUS);
+}
+
+static PROC void
+do_prioritystatus(struct proc *p, struct peer *peer, const struct words *words)
+{
+	(void)words;
+	listing_start(p, peer, LIST_PRIORITIES);
+}
+
+static PROC void
+do_workers(struct proc *p, struct peer *peer, const struct words *words)
+{
+	(void)words;
+	listing_workers(p, peer);
+}
+
+static PROC void
+do_counters(struct proc *p, struct peer *peer, const struct words *words)
+{
+	(void)words;
+	listing_counters(p, peer);
+}
+
+static PROC void
+do_show(struct proc *p, struct peer *peer, const struct words *words)
+{
+	if (words->count == 2 && slice_is_nocase(words->at[1], "jobs"))
+		listing_start(p, peer, LIST_JOBS);
+	else if (words->count == 3 && slice_is_nocase(words->at[1], "unique") && slice_is_nocase(words->at[2], "jobs"))
+		listing_start(p, peer, LIST_UNIQUES);
+	else if (words->count == 1)
+		unknown_command(p, peer, words->at[0]);
+	else
+		say(p, peer, "ERR UNKNOWN_SHOW_ARGUMENTS\r\n");
+}
+
+static PROC void
+do_cancel(struct proc *p, struct peer *peer, const struct words *words)
+{
+	struct job *job;
+
+	if (words->count < 3) {
+		unknown_command(p, peer, words->at[0]);
+		return;
+	}
+	if (words->count > 3 || !slice_is_nocase(words->at[1], "job")) {
+		say(p, peer, "ERR UNKNOWN_ERROR\r\n");
+		return;
+	}
+	job = job_find(p, words->at[2]);
+	if (job == NULL) {
+		say(p, peer, "ERR UNKNOWN_JOB\r\n");
+		return;
+	}
+	job_tell_failed(p, job);
+	count(p, STAT_jobs_dropped);
+	job_end(p, job);
+	say(p, peer, "OK\r\n");
+}
+
+static PROC void
+do_create(struct proc *p, struct peer *peer, const struct words *words)
+{
+	struct func *func;
+
+	if (words->count != 3 || !slice_is_nocase(words->at[1], "function")) {
+		incomplete(p, peer, words->at[0]);
+		return;
+	}
+	func = func_get(p, words->at[2]);
+	if (func == NULL) {
+		say(p, peer, "ERR TOO_MANY_FUNCTIONS\r\n");
+		return;
+	}
+	func->kept = true;
+	list_remove(&func->in_idle);
+	say(p, peer, "OK\r\n");
+}
+
+static PROC const char *
+drop(struct proc *p, struct func *func)
+{
+	if (func->workers > 0 || func->running > 0)
+		return "ERR there are still connected workers or executing clients\r\n";
+	if (func->jobs > 0)
+		return "ERR there are still jobs in the queue of this function\r\n";
+	func_free(p, &func);
+	return "OK\r\n";
+}
+
+static bool
+equal_nocase(struct slice a, struct slice b)
+{
+	char text[256];
+
+	if (a.len != b.len || a.len >= sizeof text)
+		return slice_eq(a, b);
+	memcpy(text, b.data, b.len);
+	text[b.len] = '\0';
+	return strlen(text) == b.len ? slice_is_nocase(a, text) : slice_eq(a, b);
+}
+
+/* Case is ignored here and nowhere else, as in 1.1; each function that matches has its line. */
+static PROC void
+do_drop(struct proc *p, struct peer *peer, const struct words *words)
+{
+	struct hash_walk walk = { 0 };
+	struct hash_node *node;
+	struct buf out = { 0 };
+
+	if (words->count != 3 || !slice_is_nocase(words->at[1], "function")) {
+		incomplete(p, peer, words->at[0]);
+		return;
+	}
+	while ((node = hash_next(&p->funcs, &walk)) != NULL) {
+		struct func *func = CONTAINER_OF(node, struct func, by_name);
+
+		if (equal_nocase(func_name(func), words->at[2]))
+			buf_add_str(&out, drop(p, func));
+	}
+	if (out.len == 0)
+		buf_add_str(&out, "ERR function not found\r\n");
+	reply_text(p, peer, &out);
+}
+
+static uint64_t
+limit_of(struct slice word)
+{
+	int64_t value;
+
+	return slice_to_i64_lenient(word, &value) && value > 0 ? (uint64_t)value : 0;
+}
+
+/* One number is for all priorities; several are high, normal, low; what is not said is no limit. */
+static PROC void
+do_maxqueue(struct proc *p, struct peer *peer, const struct words *words)
+{
+	struct func *func;
+	bool limited = false;
+
+	if (words->count < 2) {
+		incomplete(p, peer, words->at[0]);
+		return;
+	}
+	func = func_get(p, words->at[1]);
+	if (func == NULL) {
+		say(p, peer, "ERR TOO_MANY_FUNCTIONS\r\n");
+		return;
+	}
+	for (unsigned i = 0; i < PRIORITIES; i++) {
+		unsigned at = words->count == 3 ? 2 : 2 + i;
+
+		func->max[i] = at < words->count ? limit_of(words->at[at]) : 0;
+		limited = limited || func->max[i] > 0;
+	}
+	if (limited) {
+		func->kept = true;
+		list_remove(&func->in_idle);
+	}
+	say(p, peer, "OK\r\n");
+}
+
+static PROC void
+say_value(struct proc *p, struct peer *peer, const char *value)
+{
+	struct buf out = { 0 };
+
+	buf_add_str(&out, "OK ");
+	buf_add_str(&out, value);
+	buf_add_char(&out, '\n');
+	reply_text(p, peer, &out);
+}
+
+static PROC void
+do_getpid(struct proc *p, struct peer *peer, const struct words *words)
+{
+	struct buf out = { 0 };
+
+	(void)words;
+	buf_add_str(&out, "OK ");
+	buf_add_i64(&out, p->cfg.pid);
+	buf_add_char(&out, '\n');
+	reply_text(p, peer, &out);
+}
+
+static PROC void
+do_verbose(struct proc *p, struct peer *peer, const struct words *words)
+{
+	(void)words;
+	say_value(p, peer, p->cfg.verbose);
+}
+
+static PROC void
+do_version(struct proc *p, struct peer *peer, const struct words *words)
+{
+	(void)words;
+	say_value(p, peer, p->cfg.version);
+}
+
+typedef void command_f(struct proc *, struct peer *, const struct words *);
+
+static const struct {
+	const char *word;
+	command_f *run;
+} commands[] = {
+	{ "status", do_status },
+	{ "prioritystatus", do_prioritystatus },
+	{ "workers", do_workers },
+	{ "show", do_show },
+	{ "cancel", do_cancel },
+	{ "create", do_create },
+	{ "drop", do_drop },
+	{ "maxqueue", do_maxqueue },
+	{ "getpid", do_getpid },
+	{ "verbose", do_verbose },
+	{ "version", do_version },
+	{ "counters", do_counters }, /* ours */
+};
+
+void
+on_text(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	struct words words;
+
+	words_split(packet->pkt.data, &words);
+	if (words.count > WORDS_MAX) {
+		say(p, peer, "ERR INVALID_ARGUMENTS Too+many+arguments\r\n");
+		return;
+	}
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+		if (slice_is_nocase(words.at[0], commands[i].word)) {
+			commands[i].run(p, peer, &words);
+			return;
+		}
+	}
+	unknown_command(p, peer, words.at[0]);
+}

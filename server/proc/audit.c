@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Walks the whole state and CHECKs what must always hold between turns.
+ *
+ * Runs on:  processing thread; in tests and fuzzers after every turn.
+ * Owns:     nothing.
+ */
+#include "proc/func.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+
+struct sums {
+	uint64_t jobs, running, background, memory, storing;
+};
+
+static size_t
+length(const struct list *l)
+{
+	size_t n = 0;
+
+	LIST_EACH(node, l)
+		n++;
+	return n;
+}
+
+static PROC void
+audit_job(const struct job *job, struct sums *sums)
+{
+	CHECK(job->magic == JOB_MAGIC && job->body->refs > 0);
+	CHECK(job->state != JOB_NEW && job->state != JOB_DEAD);
+	CHECK((job->state == JOB_RUNNING) == (job->worker != NULL));
+	CHECK(job->state == JOB_RUNNING || job_is_wanted(job));
+	CHECK(job->state != JOB_STORING || job->adding);
+	CHECK((job->state == JOB_READY || job->state == JOB_RUNNING) == list_is_linked(&job->link));
+	CHECK((job->state == JOB_DELAYED) <= (job->timer.place != 0));
+	CHECK(job->slots == NULL || job->adding);
+	CHECK(!job->removed && !(job->adding && job->stored));
+	for (const struct client *client = job->clients; client != NULL; client = client->next)
+		CHECK(client->job == job && !client->peer->gone && *client->back == client);
+	for (const struct slot *slot = job->slots; slot != NULL; slot = slot->next)
+		CHECK(slot->job == job && slot->msg == NULL && *slot->back == slot && list_is_linked(&slot->by_age));
+	sums->jobs++;
+	sums->running += job->state == JOB_RUNNING;
+	sums->background += job->background;
+	sums->memory += job_bytes(job);
+	sums->storing += job->adding ? job_bytes(job) : 0;
+}
+
+static PROC void
+audit_jobs(const struct proc *p, struct sums *sums)
+{
+	struct hash_walk walk = { 0 };
+	struct hash_node *node;
+
+	while ((node = hash_next(&p->handles, &walk)) != NULL)
+		audit_job(CONTAINER_OF(node, struct job, by_handle), sums);
+	LIST_EACH(dead, &p->dead) {
+		const struct job *job = LIST_ENTRY(dead, struct job, link);
+
+		CHECK(job->magic == JOB_MAGIC && job->state == JOB_DEAD && job->adding);
+		sums->storing += job_bytes(job);
+	}
+	CHECK(sums->jobs == p->handles.count);
+	CHECK(sums->background == p->background);
+	CHECK(sums->memory == p->memory);
+	CHECK(sums->storing == p->storing);
+}
+
+static PROC void
+audit_func(const struct func *func, struct sums *sums)
+{
+	uint64_t queued = 0;
+
+	for (int i = 0; i < PRIORITIES; i++) {
+		CHECK(list_is_empty(&func->ready[i]) == !list_is_linked(&func->in_ready[i]));
+		LIST_EACH(node, &func->ready[i]) {
+			const struct job *job = LIST_ENTRY(node, struct job, link);
+
+			CHECK(job->func == func && job->priority == i && job->state == JOB_READY);
+		}
+		queued += func->queued[i];
+	}
+	CHECK(func->jobs == queued + func->running);
+	CHECK(func->workers == length(&func->abilities));
+	CHECK(!list_is_linked(&func->in_idle) || (func_is_unused(func) && !func->kept));
+	LIST_EACH(node, &func->sleepers)
+		CHECK(LIST_ENTRY(node, struct ability, sleeping)->func == func);
+	sums->jobs += func->jobs;
+	sums->running += func->running;
+}
+
+static PROC void
+audit_funcs(const struct proc *p, const struct sums *jobs)
+{
+	struct hash_walk walk = { 0 };
+	struct hash_node *node;
+	struct sums sums = { 0 };
+
+	while ((node = hash_next(&p->funcs, &walk)) != NULL)
+		audit_func(CONTAINER_OF(node, struct func, by_name), &sums);
+	CHECK(sums.jobs == jobs->jobs && sums.running == jobs->running);
+}
+
+/* A sleeping worker must be one that every function it does can wake, and have nothing to do. */
+static PROC void
+audit_peer(struct proc *p, struct peer *peer, uint64_t *running)
+{
+	struct ability *ability;
+	int64_t turn = INT64_MIN;
+
+	LIST_EACH(node, &peer->running) {
+		CHECK(LIST_ENTRY(node, struct job, link)->worker == peer);
+		++*running;
+	}
+	LIST_EACH(node, &peer->abilities) {
+		ability = LIST_ENTRY(node, struct ability, of_peer);
+		CHECK(ability->peer == peer && ability->turn > turn);
+		CHECK(ability_find(p, peer, ability->func) == ability);
+		turn = ability->turn;
+	}
+	CHECK(peer->ability_count == length(&peer->abilities));
+	CHECK(!peer->asleep || list_is_empty(&peer->unlisted));
+	CHECK(!peer->gone || (list_is_empty(&peer->abilities) && !list_is_empty(&peer->slots)));
+	CHECK(peer->is_paused == list_is_linked(&peer->in_paused));
+	if (!list_is_empty(&peer->slots))
+		CHECK(LIST_ENTRY(list_first(&peer->slots), struct slot, of_peer)->msg == NULL);
+}
+
+/* Jobs that wait while a worker sleeps that could do them must have a rewake timer. */
+static PROC void
+audit_waking(const struct proc *p)
+{
+	for (int i = 0; i < PRIORITIES; i++) {
+		LIST_EACH(node, &p->ready_funcs[i]) {
+			const struct func *func = CONTAINER_OF(node - i, struct func, in_ready);
+			bool asleep = false;
+
+			LIST_EACH(at, &func->sleepers)
+				asleep = asleep || LIST_ENTRY(at, struct ability, sleeping)->peer->asleep;
+			CHECK(!asleep || func->rewake.place != 0);
+		}
+	}
+}
+
+void
+proc_audit(const struct proc *p)
+{
+	struct sums jobs = { 0 };
+	uint64_t running = 0;
+	struct proc *mutable = (struct proc *)(uintptr_t)p; /* look-ups move buckets of growing tables */
+
+	CHECK(p->magic == PROC_MAGIC);
+	audit_jobs(p, &jobs);
+	audit_funcs(p, &jobs);
+	LIST_EACH(node, &p->peer_list)
+		audit_peer(mutable, LIST_ENTRY(node, struct peer, in_list), &running);
+	CHECK(length(&p->peer_list) == p->peers.count);
+	CHECK(running == jobs.running);
+	audit_waking(p);
+}

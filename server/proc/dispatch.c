@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * From a message to its handler.
+ *
+ * Runs on:  processing thread, called by proc_turn().
+ * Owns:     the message while its handler runs.
+ */
+#include "proc/func.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+
+static packet_handler_f *const handlers[PKT_TYPES] = {
+	[PKT_TEXT] = on_text,
+#define X(nr, name, way, args, last, handler) [nr] = on_##handler,
+	PACKETS(X)
+#undef X
+};
+
+static PROC void
+dispatch_packet(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	CHECK(packet->msg.type < PKT_TYPES);
+	count(p, STAT_packets_in);
+	handlers[packet->msg.type](p, peer, packet);
+}
+
+static PROC void
+dispatch_close(struct proc *p, struct peer *peer)
+{
+	struct msg *m = msg_new(MSG_CLOSE, peer->number);
+
+	peer->closing = true;
+	peer_send(p, peer, &m);
+}
+
+/* What an I/O thread says of one connection.  A peer that is gone or closing says nothing any more,
+ * though some of it may have been on its way. */
+static PROC void
+dispatch_from_peer(struct proc *p, struct msg *m)
+{
+	struct peer *peer = peer_find(p, m->peer);
+
+	if (peer == NULL || peer->gone)
+		return;
+	if (m->kind == MSG_PEER_GONE)
+		peer_gone(p, peer);
+	else if (peer->closing || p->shut)
+		return;
+	else if (m->kind == MSG_PACKET)
+		dispatch_packet(p, peer, MSG_AS(msg_packet, m));
+	else if (m->kind == MSG_REFUSE)
+		reply_error(p, peer, (enum wire_error)m->type);
+	else
+		dispatch_close(p, peer);
+}
+
+static PROC void
+dispatch_counts(struct proc *p, const struct msg_counts *counts)
+{
+	for (int i = 0; i < STAT_COUNT; i++)
+		p->counts[i] += counts->by[i];
+}
+
+static PROC void
+dispatch_other(struct proc *p, struct msg *m)
+{
+	switch (m->kind) {
+	case MSG_PEER_NEW:
+		peer_new(p, MSG_AS(msg_conn, m));
+		break;
+	case MSG_COUNTS:
+		dispatch_counts(p, MSG_AS(msg_counts, m));
+		break;
+	case MSG_ADD:
+		on_added(p, MSG_AS(msg_store, m));
+		break;
+	case MSG_REPLAYED:
+		on_replayed(p, MSG_AS(msg_store, m));
+		break;
+	case MSG_REPLAY_END:
+		on_replay_end(p, m);
+		break;
+	case MSG_STORE_STATE:
+		on_store_state(p, m);
+		break;
+	case MSG_GRACEFUL:
+		on_graceful(p);
+		break;
+	case MSG_SHUTDOWN:
+		on_shutdown(p);
+		break;
+	default:
+		CHECK(!"a message that is not for the core");
+	}
+}
+
+void
+proc_dispatch(struct proc *p, struct msg **mm)
+{
+	struct msg *m = *mm;
+
+	*mm = NULL;
+	switch (m->kind) {
+	case MSG_PACKET:
+	case MSG_REFUSE:
+	case MSG_CLOSE_ME:
+	case MSG_PEER_GONE:
+		dispatch_from_peer(p, m);
+		break;
+	default:
+		dispatch_other(p, m);
+	}
+	msg_free(&m);
+}
+
+void
+on_unexpected(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	(void)packet;
+	reply_error(p, peer, WIRE_INVALID_COMMAND);
+}
+
+void
+on_echo(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	struct msg_reply *reply = msg_reply_new(PKT_ECHO_RES, peer->number, 0);
+	struct msg *m = &reply->msg;
+
+	msg_reply_data(reply, packet->msg.blob, blob_slice(packet->msg.blob));
+	peer_send(p, peer, &m);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The core's side of the end: graceful shutdown, and the last batch for the store.
+ *
+ * Runs on:  processing thread.
+ * Owns:     nothing.
+ * Sends:    ADD for jobs that are stored at shutdown only; FLUSHED.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "proc/func.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+
+/* What the store has need not run any more; running and foreground jobs do. */
+void
+on_graceful(struct proc *p)
+{
+	struct hash_walk walk = { 0 };
+	struct hash_node *node;
+
+	p->graceful = true;
+	while ((node = hash_next(&p->handles, &walk)) != NULL) {
+		struct job *job = CONTAINER_OF(node, struct job, by_handle);
+
+		if (job->stored && job->clients == NULL && (job->state == JOB_READY || job->state == JOB_DELAYED))
+			job_leave_in_store(p, job);
+	}
+}
+
+static int
+older_first(const void *a, const void *b)
+{
+	const struct job *const *x = a, *const *y = b;
+
+	return ((*x)->number > (*y)->number) - ((*x)->number < (*y)->number);
+}
+
+static PROC void
+add_all_in_order(struct proc *p)
+{
+	struct job **jobs = mem_new((p->handles.count + 1) * sizeof(struct job *));
+	struct hash_walk walk = { 0 };
+	struct hash_node *node;
+	size_t n = 0;
+
+	while ((node = hash_next(&p->handles, &walk)) != NULL) {
+		struct job *job = CONTAINER_OF(node, struct job, by_handle);
+
+		if (job->background && !job->stored && !job->adding)
+			jobs[n++] = job;
+	}
+	qsort(jobs, n, sizeof *jobs, older_first);
+	for (size_t i = 0; i < n; i++)
+		store_add(p, jobs[i]);
+	mem_free(jobs);
+}
+
+void
+on_shutdown(struct proc *p)
+{
+	struct msg *m = msg_new(MSG_FLUSHED, 0);
+
+	if (!p->shut && p->cfg.durable && p->cfg.adds_at_shutdown)
+		add_all_in_order(p);
+	p->shut = true;
+	list_push(&p->out->mgmt, &m->link);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Functions and their queues of READY jobs; who can do a function.
+ *
+ * Runs on:  processing thread.
+ * Owns:     struct func and struct ability.
+ *
+ * A function that nobody uses stays listed, as operators expect, until --max-functions is reached;
+ * then the one that has been idle longest makes room.
+ */
+#include "proc/func.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+
+enum { FUNC_MAGIC = 0x46554e43 };
+
+struct slice
+func_name(const struct func *func)
+{
+	return slice_of(func->name, func->name_len);
+}
+
+static bool
+has_name(const struct hash_node *node, const void *key)
+{
+	return slice_eq(func_name(CONTAINER_OF(node, struct func, by_name)), *(const struct slice *)key);
+}
+
+struct func *
+func_find(struct proc *p, struct slice name)
+{
+	struct hash_node *node = hash_find(&p->funcs, hash_bytes(name, p->cfg.seed), has_name, &name);
+
+	return node == NULL ? NULL : CONTAINER_OF(node, struct func, by_name);
+}
+
+static PROC struct func *
+func_new(struct proc *p, struct slice name)
+{
+	struct func *func = mem_new(sizeof *func + name.len + 1);
+
+	func->magic = FUNC_MAGIC;
+	func->number = (uint32_t)++p->last_func;
+	func->width = 1;
+	func->name_len = (uint32_t)name.len;
+	if (name.len > 0)
+		memcpy(func->name, name.data, name.len);
+	for (int i = 0; i < PRIORITIES; i++) {
+		list_init(&func->ready[i]);
+		list_init(&func->in_ready[i]);
+	}
+	list_init(&func->abilities);
+	list_init(&func->sleepers);
+	list_init(&func->in_idle);
+	list_push(&p->idle_funcs, &func->in_idle);
+	hash_add(&p->funcs, &func->by_name, hash_bytes(name, p->cfg.seed));
+	return func;
+}
+
+static PROC bool
+make_room(struct proc *p)
+{
+	struct list *node;
+	struct func *func;
+
+	if (p->cfg.max_functions == 0 || p->funcs.count < p->cfg.max_functions)
+		return true;
+	node = list_first(&p->idle_funcs);
+	if (node == NULL)
+		return false;
+	func = LIST_ENTRY(node, struct func, in_idle);
+	func_free(p, &func);
+	return true;
+}
+
+struct func *
+func_get(struct proc *p, struct slice name)
+{
+	struct func *func = func_find(p, name);
+
+	if (func != NULL)
+		return func;
+	return make_room(p) ? func_new(p, name) : NULL;
+}
+
+bool
+func_is_unused(const struct func *func)
+{
+	return func->jobs == 0 && func->workers == 0;
+}
+
+void
+func_idle_check(struct proc *p, struct func *func)
+{
+	if (func_is_unused(func) && !func->kept && !list_is_linked(&func->in_idle))
+		list_push(&p->idle_funcs, &func->in_idle);
+}
+
+void
+func_free(struct proc *p, struct func **func_p)
+{
+	struct func *func = *func_p;
+
+	*func_p = NULL;
+	CHECK(func->magic == FUNC_MAGIC);
+	CHECK(func_is_unused(func) && !func_has_ready(func));
+	CHECK(list_is_empty(&func->abilities) && list_is_empty(&func->sleepers));
+	heap_remove(&p->rewakes, &func->rewake);
+	list_remove(&func->in_idle);
+	hash_remove(&p->funcs, &func->by_name);
+	func->magic = 0;
+	mem_free(func);
+}
+
+void
+func_push(struct proc *p, struct func *func, struct job *job)
+{
+	struct list *queue = &func->ready[job->priority];
+
+	if (list_is_empty(queue))
+		list_push(&p->ready_funcs[job->priority], &func->in_ready[job->priority]);
+	list_push(queue, &job->link);
+}
+
+void
+func_take(struct proc *p, struct func *func, struct job *job)
+{
+	(void)p;
+	CHECK(list_is_linked(&job->link));
+	list_remove(&job->link);
+	if (list_is_empty(&func->ready[job->priority]))
+		list_remove(&func->in_ready[job->priority]);
+}
+
+bool
+func_has_ready(const struct func *func)
+{
+	for (int i = 0; i < PRIORITIES; i++) {
+		if (!list_is_empty(&func->ready[i]))
+			return true;
+	}
+	return false;
+}

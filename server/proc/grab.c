@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A worker asks for work: choose one job and give it away.
+ *
+ * Runs on:  processing thread.
+ * Owns:     nothing; moves jobs READY -> RUNNING.
+ * Sends:    JOB_ASSIGN* or NO_JOB.
+ *
+ * Choice: highest priority over all functions of the worker; then the function that this worker
+ * was served from longest ago; then the oldest job.
+ */
+#include "proc/func.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+
+/* A worker with more abilities than this looks at the functions that have jobs instead, if those are fewer. */
+enum { FEW_ABILITIES = 16 };
+
+static PROC struct ability *
+first_by_turn(const struct peer *peer, int priority)
+{
+	LIST_EACH(node, &peer->abilities) {
+		struct ability *ability = LIST_ENTRY(node, struct ability, of_peer);
+
+		if (!list_is_empty(&ability->func->ready[priority]))
+			return ability;
+	}
+	return NULL;
+}
+
+/* The same answer, found from the functions that have jobs.  *found_r is false when there are so many of
+ * them that the other way is shorter. */
+static PROC struct ability *
+least_turn(struct proc *p, const struct peer *peer, int priority, bool *found_r)
+{
+	struct ability *best = NULL;
+	uint32_t looked_at = 0;
+
+	LIST_EACH(node, &p->ready_funcs[priority]) {
+		struct func *func = CONTAINER_OF(node - priority, struct func, in_ready);
+		struct ability *ability;
+
+		if (++looked_at > peer->ability_count) {
+			*found_r = false;
+			return NULL;
+		}
+		ability = ability_find(p, peer, func);
+		if (ability != NULL && (best == NULL || ability->turn < best->turn))
+			best = ability;
+	}
+	*found_r = true;
+	return best;
+}
+
+static PROC struct ability *
+choose(struct proc *p, const struct peer *peer, int priority)
+{
+	if (list_is_empty(&p->ready_funcs[priority]))
+		return NULL;
+	if (peer->ability_count > FEW_ABILITIES) {
+		bool found;
+		struct ability *ability = least_turn(p, peer, priority, &found);
+
+		if (found)
+			return ability;
+	}
+	return first_by_turn(peer, priority);
+}
+
+struct job *
+grab_peek(struct proc *p, struct peer *peer, struct ability **ability_r)
+{
+	for (int priority = 0; priority < PRIORITIES; priority++) {
+		struct ability *ability = choose(p, peer, priority);
+
+		if (ability == NULL)
+			continue;
+		*ability_r = ability;
+		return LIST_ENTRY(list_first(&ability->func->ready[priority]), struct job, link);
+	}
+	return NULL;
+}
+
+static PROC void
+take_turn(struct proc *p, struct ability *ability)
+{
+	if (p->cfg.strict_order)
+		return;
+	ability->turn = ++p->last_turn;
+	list_remove(&ability->of_peer);
+	list_push(&ability->peer->abilities, &ability->of_peer);
+}
+
+static enum pkt_type
+assign_type(enum pkt_type asked, const struct job *job)
+{
+	if (asked == PKT_GRAB_JOB)
+		return PKT_JOB_ASSIGN;
+	if (asked == PKT_GRAB_JOB_ALL && job->reducer_len > 0)
+		return PKT_JOB_ASSIGN_ALL;
+	return PKT_JOB_ASSIGN_UNIQ;
+}
+
+static PROC void
+send_assign(struct proc *p, struct peer *peer, const struct job *job, enum pkt_type type)
+{
+	struct slice unique = type == PKT_JOB_ASSIGN ? slice_of("", 0) : job_unique(job);
+	struct slice reducer = job_reducer(job);
+	struct handle_text handle;
+	struct msg_reply *reply;
+	struct msg *m;
+
+	job_handle(p, job, &handle);
+	reply = msg_reply_new(type, peer->number, handle.len + job->func->name_len + unique.len + reducer.len + 4);
+	msg_reply_arg(reply, slice_of(handle.at, handle.len), false);
+	msg_reply_arg(reply, func_name(job->func), false);
+	if (type != PKT_JOB_ASSIGN)
+		msg_reply_arg(reply, unique, false);
+	if (type == PKT_JOB_ASSIGN_ALL)
+		msg_reply_arg(reply, reducer, false);
+	msg_reply_data(reply, job->body, job_data(job));
+	m = &reply->msg;
+	peer_send(p, peer, &m);
+}
+
+static PROC void
+assign(struct proc *p, struct peer *peer, struct ability *ability, struct job *job)
+{
+	job_move(p, job, JOB_RUNNING);
+	job->worker = peer;
+	list_push(&peer->running, &job->link);
+	if (ability->limit_ms > 0)
+		heap_set(&p->limits, &job->timer, p->now.mono + (nsec_t)ability->limit_ms * 1000000);
+	take_turn(p, ability);
+	count(p, STAT_jobs_assigned);
+}
+
+void
+on_grab(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	struct ability *ability;
+	struct job *job;
+
+	peer->asleep = false;
+	job = grab_peek(p, peer, &ability);
+	if (job == NULL) {
+		reply_plain(p, peer, PKT_NO_JOB);
+		return;
+	}
+	assign(p, peer, ability, job);
+	send_assign(p, peer, job, assign_type((enum pkt_type)packet->msg.type, job));
+}

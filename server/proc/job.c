@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The life of a job: made, placed, lost, ended.
+ *
+ * Runs on:  processing thread.
+ * Owns:     struct job and its reference to the body.
+ */
+#include "proc/job.h"
+
+#include "base/mem.h"
+#include "proc/func.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+
+static const bool lawful[JOB_STATE_COUNT][JOB_STATE_COUNT] = {
+#define X(from, to) [JOB_##from][JOB_##to] = true,
+	JOB_MOVES(X)
+#undef X
+};
+
+static bool
+is_queued(enum job_state state)
+{
+	return state == JOB_STORING || state == JOB_DELAYED || state == JOB_READY;
+}
+
+static PROC void
+leave_state(struct proc *p, struct job *job)
+{
+	switch ((enum job_state)job->state) {
+	case JOB_DELAYED:
+		heap_remove(&p->delays, &job->timer);
+		break;
+	case JOB_READY:
+		func_take(p, job->func, job);
+		break;
+	case JOB_RUNNING:
+		heap_remove(&p->limits, &job->timer);
+		list_remove(&job->link);
+		job->worker = NULL;
+		job->func->running--;
+		break;
+	default:
+		break;
+	}
+}
+
+static PROC void
+enter_state(struct proc *p, struct job *job)
+{
+	switch ((enum job_state)job->state) {
+	case JOB_DELAYED:
+		heap_set(&p->delays, &job->timer, job->run_at > INT64_MAX / 1000000000 ? INT64_MAX : job->run_at * 1000000000);
+		break;
+	case JOB_READY:
+		func_push(p, job->func, job);
+		break;
+	case JOB_RUNNING:
+		job->func->running++;
+		break;
+	default:
+		break;
+	}
+}
+
+void
+job_move(struct proc *p, struct job *job, enum job_state to)
+{
+	enum job_state from = job->state;
+
+	CHECK(job->magic == JOB_MAGIC);
+	CHECK(lawful[from][to]);
+	leave_state(p, job);
+	job->state = to;
+	if (is_queued(from))
+		job->func->queued[job->priority]--;
+	if (is_queued(to))
+		job->func->queued[job->priority]++;
+	enter_state(p, job);
+}
+
+void
+job_place(struct proc *p, struct job *job)
+{
+	bool later = job->run_at > 0 && job->run_at > p->now.wall / 1000000000;
+
+	job_move(p, job, later ? JOB_DELAYED : JOB_READY);
+	if (!later)
+		wake_for_job(p, job->func);
+}
+
+void
+job_set_background(struct proc *p, struct job *job)
+{
+	if (job->background)
+		return;
+	job->background = true;
+	p->background++;
+}
+
+bool
+job_is_wanted(const struct job *job)
+{
+	return job->background || job->clients != NULL || job->slots != NULL;
+}
+
+/* Open slots stay: a submission is answered when its ADD comes back, whatever became of the job. */
+static PROC void
+unlink_job(struct proc *p, struct job *job)
+{
+	while (job->clients != NULL) {
+		struct client *client = job->clients;
+
+		client_free(&client);
+	}
+	key_remove(p, job);
+	hash_remove(&p->handles, &job->by_handle);
+	job_move(p, job, JOB_DEAD);
+	job->func->jobs--;
+	p->memory -= job_bytes(job);
+	if (job->background)
+		p->background--;
+	func_idle_check(p, job->func);
+}
+
+static PROC void
+bury(struct proc *p, struct job *job)
+{
+	job->func = NULL;
+	if (job->adding)
+		list_push(&p->dead, &job->link);
+	else
+		job_free(p, &job);
+}
+
+void
+job_end(struct proc *p, struct job *job)
+{
+	if (job->stored || job->adding)
+		store_remove(p, job);
+	unlink_job(p, job);
+	bury(p, job);
+}
+
+void
+job_leave_in_store(struct proc *p, struct job *job)
+{
+	/* Every living state but NEW may die; the table holds that too. */
+	unlink_job(p, job);
+	bury(p, job);
+}
+
+void
+job_end_if_unwanted(struct proc *p, struct job *job)
+{
+	if (job_is_wanted(job) || job->state == JOB_RUNNING || job->state == JOB_DEAD)
+		return;
+	count(p, STAT_jobs_dropped);
+	job_end(p, job);
+}
+
+void
+job_free(struct proc *p, struct job **job_p)
+{
+	struct job *job = *job_p;
+
+	(void)p;
+	*job_p = NULL;
+	CHECK(job->magic == JOB_MAGIC);
+	CHECK(job->state == JOB_DEAD && job->clients == NULL && job->slots == NULL);
+	CHECK(!list_is_linked(&job->link));
+	job->magic = 0;
+	blob_unref(&job->body);
+	mem_free(job);
+}
+
+void
+job_tell_failed(struct proc *p, const struct job *job)
+{
+	struct handle_text handle;
+
+	job_handle(p, job, &handle);
+	for (const struct client *client = job->clients; client != NULL; client = client->next)
+		reply_arg(p, client->peer, PKT_WORK_FAIL, slice_of(handle.at, handle.len));
+}
+
+static PROC void
+log_dropped(struct proc *p, const struct job *job)
+{
+	struct buf line = { 0 };
+	struct handle_text handle;
+
+	job_handle(p, job, &handle);
+	buf_add_str(&line, "dropped job ");
+	buf_add(&line, handle.at, handle.len);
+	buf_add_str(&line, " of ");
+	buf_add_escaped(&line, func_name(job->func));
+	buf_add_str(&line, ": lost by its worker ");
+	buf_add_u64(&line, job->tries);
+	buf_add_str(&line, job->tries == 1 ? " time" : " times");
+	proc_log(p, GEARMAND_LOG_NOTICE, &line);
+	buf_fini(&line);
+}
+
+void
+job_attempt_lost(struct proc *p, struct job *job)
+{
+	CHECK(job->state == JOB_RUNNING);
+	count(p, STAT_jobs_lost);
+	job->tries++;
+	job->numerator = job->denominator = 0;
+	if (!job_is_wanted(job)) {
+		count(p, STAT_jobs_dropped);
+		job_end(p, job);
+	} else if (p->cfg.job_retries > 0 && job->tries >= p->cfg.job_retries) {
+		count(p, STAT_jobs_dropped);
+		log_dropped(p, job);
+		job_tell_failed(p, job);
+		job_end(p, job);
+	} else if (p->graceful && job->stored && job->clients == NULL) {
+		job_leave_in_store(p, job);
+	} else {
+		job_move(p, job, JOB_READY);
+		wake_for_job(p, job->func);
+	}
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Peers come, wait for jobs, and go.
+ *
+ * Runs on:  processing thread.
+ * Owns:     struct peer and struct client.
+ */
+#include "proc/peer.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "proc/func.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+#include "proc/reply.h"
+
+enum { PEER_MAGIC = 0x50454552 };
+
+void
+peer_new(struct proc *p, const struct msg_conn *conn)
+{
+	size_t address_len = strnlen(conn->address, sizeof conn->address);
+	struct peer *peer = mem_new(sizeof *peer + address_len + 1);
+
+	CHECK(peer_find(p, conn->msg.peer) == NULL);
+	peer->magic = PEER_MAGIC;
+	peer->number = conn->msg.peer;
+	peer->io = conn->io;
+	peer->fd = conn->fd;
+	peer->exceptions = p->cfg.exceptions;
+	memcpy(peer->address, conn->address, address_len);
+	memcpy(peer->port, conn->port, sizeof peer->port);
+	list_init(&peer->in_paused);
+	list_init(&peer->abilities);
+	list_init(&peer->unlisted);
+	list_init(&peer->running);
+	list_init(&peer->waits_for);
+	list_init(&peer->slots);
+	list_init(&peer->in_list);
+	list_push(&p->peer_list, &peer->in_list);
+	hash_add(&p->peers, &peer->by_number, hash_number(peer->number));
+	count(p, STAT_connections);
+}
+
+static bool
+has_number(const struct hash_node *node, const void *key)
+{
+	return CONTAINER_OF(node, struct peer, by_number)->number == *(const uint64_t *)key;
+}
+
+struct peer *
+peer_find(struct proc *p, uint64_t number)
+{
+	struct hash_node *node = hash_find(&p->peers, hash_number(number), has_number, &number);
+
+	return node == NULL ? NULL : CONTAINER_OF(node, struct peer, by_number);
+}
+
+struct slice
+peer_id(const struct peer *peer)
+{
+	return peer->id == NULL ? slice_of("-", 1) : slice_of(peer->id, peer->id_len);
+}
+
+void
+client_add(struct job *job, struct peer *peer)
+{
+	struct client *client = mem_new(sizeof *client);
+
+	client->job = job;
+	client->peer = peer;
+	client->back = &job->clients;
+	client->next = job->clients;
+	if (client->next != NULL)
+		client->next->back = &client->next;
+	job->clients = client;
+	list_init(&client->of_peer);
+	list_push(&peer->waits_for, &client->of_peer);
+}
+
+void
+client_free(struct client **client_p)
+{
+	struct client *client = *client_p;
+
+	*client_p = NULL;
+	*client->back = client->next;
+	if (client->next != NULL)
+		client->next->back = client->back;
+	list_remove(&client->of_peer);
+	mem_free(client);
+}
+
+static PROC void
+let_go_of_jobs(struct proc *p, struct peer *peer)
+{
+	struct list *node;
+
+	while ((node = list_first(&peer->waits_for)) != NULL) {
+		struct client *client = LIST_ENTRY(node, struct client, of_peer);
+		struct job *job = client->job;
+
+		client_free(&client);
+		job_end_if_unwanted(p, job);
+	}
+	abilities_reset(p, peer);
+}
+
+void
+peer_gone(struct proc *p, struct peer *peer)
+{
+	CHECK(!peer->gone);
+	peer->asleep = false;
+	let_go_of_jobs(p, peer);
+	peer->gone = true;
+	peer_forget_if_done(p, peer);
+}
+
+void
+peer_forget_if_done(struct proc *p, struct peer *peer)
+{
+	struct msg *m;
+
+	if (!peer->gone || !list_is_empty(&peer->slots))
+		return;
+	m = msg_new(MSG_PEER_FORGOTTEN, peer->number);
+	peer_send(p, peer, &m);
+	peer_free(p, &peer);
+}
+
+void
+peer_free(struct proc *p, struct peer **peer_p)
+{
+	struct peer *peer = *peer_p;
+
+	*peer_p = NULL;
+	CHECK(peer->magic == PEER_MAGIC);
+	abilities_reset(p, peer);
+	CHECK(list_is_empty(&peer->slots) && list_is_empty(&peer->running) && list_is_empty(&peer->waits_for));
+	CHECK(list_is_empty(&peer->unlisted));
+	list_remove(&peer->in_paused);
+	list_remove(&peer->in_list);
+	hash_remove(&p->peers, &peer->by_number);
+	mem_free(peer->id);
+	peer->magic = 0;
+	mem_free(peer);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * peer.h - a connection as the core sees it: a client, a worker, or both.
+ *
+ * Runs on:  processing thread.
+ * Owns:     the peer, its abilities, its client records and its open replies.
+ */
+#ifndef GEARMAND_PROC_PEER_H
+#define GEARMAND_PROC_PEER_H
+
+#include "proc/state.h"
+
+struct func;
+struct job;
+
+struct peer {
+	uint32_t magic;
+	uint16_t io;            /* number of its I/O thread */
+	bool exceptions;        /* wants WORK_EXCEPTION as such */
+	bool asleep;            /* PRE_SLEEP came, and neither NOOP nor a request since */
+	bool closing;           /* CLOSE is on its way: nothing more is taken from it */
+	bool gone;              /* PEER_GONE came: only open replies are left */
+	bool is_paused;         /* its I/O thread does not read it */
+	uint32_t ability_count;
+	uint64_t number;
+	struct hash_node by_number;
+	struct list in_list;    /* proc.peer_list */
+	struct list in_paused;  /* proc.paused */
+	struct list abilities;  /* struct ability.of_peer, by turn */
+	struct list unlisted;   /* struct ability.sleeping, those in no function's sleepers */
+	struct list running;    /* struct job.link: jobs it works on, in order of assignment */
+	struct list waits_for;  /* struct client.of_peer: jobs whose results it wants */
+	struct list slots;      /* struct slot.of_peer: replies that must wait, in order */
+	uint64_t excepted;      /* number of the job it ended last with WORK_EXCEPTION; 0 = none */
+	uint16_t excepted_prefix;
+	char *id;               /* SET_CLIENT_ID; NULL = "-" */
+	uint32_t id_len;
+	int fd;                 /* for listings only */
+	char port[8];
+	char address[];
+};
+
+/* A peer that wants a job's results.  The same peer may be there twice (1.1: it gets everything twice). */
+struct client {
+	struct client *next, **back; /* job.clients */
+	struct list of_peer;
+	struct peer *peer;
+	struct job *job;
+};
+
+void         peer_new(struct proc *, const struct msg_conn *) RUNS_ON(proc_role);
+struct peer *peer_find(struct proc *, uint64_t number) RUNS_ON(proc_role); /* NULL when there is none */
+/* The connection has ended: its jobs go elsewhere.  Frees it now, or when its last reply is out. */
+void         peer_gone(struct proc *, struct peer *) RUNS_ON(proc_role);
+/* Frees a gone peer whose replies are all out; else nothing. */
+void         peer_forget_if_done(struct proc *, struct peer *) RUNS_ON(proc_role);
+void         peer_free(struct proc *, struct peer **) RUNS_ON(proc_role); /* takes; has no jobs and no slots any more */
+struct slice peer_id(const struct peer *) RUNS_ON(proc_role);
+
+void client_add(struct job *, struct peer *) RUNS_ON(proc_role);
+void client_free(struct client **) RUNS_ON(proc_role); /* takes */
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A turn of the core: one batch of messages, then everything that time brings about.
+ *
+ * Runs on:  processing thread (or a test that plays it).
+ * Owns:     struct proc.  Never blocks, never asks the time.
+ */
+#include "proc/proc.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "proc/func.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+
+static void
+tables_init(struct proc *p)
+{
+	hash_init(&p->peers);
+	hash_init(&p->abilities);
+	hash_init(&p->funcs);
+	hash_init(&p->handles);
+	hash_init(&p->keys);
+	hash_init(&p->uniques);
+	heap_init(&p->limits);
+	heap_init(&p->delays);
+	heap_init(&p->rewakes);
+	list_init(&p->peer_list);
+	list_init(&p->idle_funcs);
+	list_init(&p->waiting);
+	list_init(&p->paused);
+	list_init(&p->listings);
+	list_init(&p->dead);
+	for (int i = 0; i < PRIORITIES; i++)
+		list_init(&p->ready_funcs[i]);
+}
+
+struct proc *
+proc_new(const struct proc_config *cfg)
+{
+	struct proc *p = mem_new(sizeof *p);
+	size_t prefix_len = strlen(cfg->handle_prefix);
+
+	CHECK(prefix_len <= HANDLE_MAX - 21);
+	CHECK(cfg->io_count > 0);
+	p->magic = PROC_MAGIC;
+	p->cfg = *cfg;
+	p->cfg.handle_prefix = p->prefix_text = mem_dup(cfg->handle_prefix, prefix_len);
+	p->cfg.version = p->version_text = mem_dup(cfg->version, strlen(cfg->version));
+	p->cfg.verbose = p->verbose_text = mem_dup(cfg->verbose, strlen(cfg->verbose));
+	p->prefixes = mem_new(sizeof *p->prefixes);
+	p->prefixes[0] = (struct prefix){ .text = mem_dup(cfg->handle_prefix, prefix_len), .len = prefix_len };
+	p->prefix_count = 1;
+	p->next_handle = cfg->first_handle;
+	p->replaying = cfg->durable;
+	tables_init(p);
+	return p;
+}
+
+static PROC void
+free_slots(struct peer *peer)
+{
+	struct list *node;
+
+	while ((node = list_first(&peer->slots)) != NULL) {
+		struct slot *slot = LIST_ENTRY(node, struct slot, of_peer);
+
+		slot_free(&slot);
+	}
+}
+
+static PROC void
+free_jobs(struct proc *p)
+{
+	struct hash_walk walk = { 0 };
+	struct hash_node *node;
+	struct list *dead;
+
+	while ((node = hash_next(&p->handles, &walk)) != NULL)
+		job_leave_in_store(p, CONTAINER_OF(node, struct job, by_handle));
+	while ((dead = list_pop(&p->dead)) != NULL) {
+		struct job *job = LIST_ENTRY(dead, struct job, link);
+
+		job_free(p, &job);
+	}
+}
+
+/* Slots first, for they refer to jobs; then jobs, for they refer to peers and functions. */
+static PROC void
+free_members(struct proc *p)
+{
+	struct hash_walk walk = { 0 };
+	struct hash_node *node;
+
+	listings_drop(p);
+	LIST_EACH(at, &p->peer_list)
+		free_slots(LIST_ENTRY(at, struct peer, in_list));
+	free_jobs(p);
+	LIST_EACH_SAFE(at, &p->peer_list) {
+		struct peer *peer = LIST_ENTRY(at, struct peer, in_list);
+
+		peer_free(p, &peer);
+	}
+	while ((node = hash_next(&p->funcs, &walk)) != NULL) {
+		struct func *func = CONTAINER_OF(node, struct func, by_name);
+
+		func_free(p, &func);
+	}
+}
+
+static void
+tables_fini(struct proc *p)
+{
+	hash_fini(&p->peers);
+	hash_fini(&p->abilities);
+	hash_fini(&p->funcs);
+	hash_fini(&p->handles);
+	hash_fini(&p->keys);
+	hash_fini(&p->uniques);
+	heap_fini(&p->limits);
+	heap_fini(&p->delays);
+	heap_fini(&p->rewakes);
+}
+
+void
+proc_free(struct proc **pp)
+{
+	struct proc *p = *pp;
+
+	if (p == NULL)
+		return;
+	*pp = NULL;
+	CHECK(p->magic == PROC_MAGIC);
+	role_assume(&proc_role);
+	free_members(p);
+	tables_fini(p);
+	for (unsigned i = 0; i < p->prefix_count; i++)
+		mem_free(p->prefixes[i].text);
+	mem_free(p->prefixes);
+	mem_free(p->prefix_text);
+	mem_free(p->version_text);
+	mem_free(p->verbose_text);
+	buf_fini(&p->store_trouble);
+	mem_free(p);
+}
+
+void
+proc_log(struct proc *p, enum gearmand_level level, const struct buf *line)
+{
+	struct msg_log *log;
+	struct msg *m;
+
+	if (level > p->cfg.log_level)
+		return;
+	log = msg_new_sized(MSG_LOG, 0, sizeof *log + line->len + 1);
+	log->level = level;
+	log->wall = p->now.wall;
+	memcpy(log->thread, "proc", 5);
+	if (line->len > 0)
+		memcpy(log->text, line->data, line->len);
+	m = &log->msg;
+	list_push(&p->out->mgmt, &m->link);
+}
+
+/* Graceful shutdown is over when nothing is left that only memory has. */
+static PROC void
+tell_idle(struct proc *p)
+{
+	uint64_t may_stay = p->cfg.adds_at_shutdown ? p->background : 0;
+	struct msg *m;
+
+	if (!p->graceful || p->idle_told || p->handles.count > may_stay)
+		return;
+	p->idle_told = true;
+	m = msg_new(MSG_IDLE, 0);
+	list_push(&p->out->mgmt, &m->link);
+}
+
+nsec_t
+proc_turn(struct proc *p, struct list *batch, struct instant now, struct outbox *out)
+{
+	struct list *node;
+	nsec_t due;
+
+	CHECK(p->magic == PROC_MAGIC);
+	p->now = now;
+	p->out = out;
+	while ((node = list_pop(batch)) != NULL) {
+		struct msg *m = MSG(node);
+
+		proc_dispatch(p, &m);
+	}
+	due = timers_run(p);
+	if (listings_run(p))
+		due = now.mono;
+	tell_idle(p);
+	p->out = NULL;
+	return due;
+}
+
+void
+outbox_init(struct outbox *out, unsigned io_count)
+{
+	list_init(&out->store);
+	list_init(&out->mgmt);
+	out->io = mem_new(io_count * sizeof *out->io);
+	for (unsigned i = 0; i < io_count; i++)
+		list_init(&out->io[i]);
+	out->io_count = io_count;
+}
+
+void
+outbox_fini(struct outbox *out)
+{
+	msg_free_all(&out->store);
+	msg_free_all(&out->mgmt);
+	for (unsigned i = 0; i < out->io_count; i++)
+		msg_free_all(&out->io[i]);
+	mem_free(out->io);
+	out->io = NULL;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What is said to peers, in order; see reply.h.
+ *
+ * Runs on:  processing thread.
+ * Owns:     slots and the messages in them.
+ */
+#include "proc/reply.h"
+
+#include "base/mem.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+
+static PROC void
+send_now(struct proc *p, const struct peer *peer, struct msg **mm)
+{
+	struct msg *m = *mm;
+
+	*mm = NULL;
+	CHECK(peer->io < p->out->io_count);
+	CHECK(m->peer == peer->number);
+	if (m->kind == MSG_REPLY && m->type == PKT_ERROR)
+		count(p, STAT_errors_sent);
+	list_push(&p->out->io[peer->io], &m->link);
+}
+
+static PROC struct slot *
+slot_new(struct peer *peer, struct msg **mm)
+{
+	struct slot *slot = mem_new(sizeof *slot);
+
+	slot->peer = peer;
+	if (mm != NULL) {
+		slot->msg = *mm;
+		*mm = NULL;
+	}
+	list_init(&slot->by_age);
+	list_init(&slot->of_peer);
+	list_push(&peer->slots, &slot->of_peer);
+	return slot;
+}
+
+void
+peer_send(struct proc *p, struct peer *peer, struct msg **mm)
+{
+	if (list_is_empty(&peer->slots))
+		send_now(p, peer, mm);
+	else
+		slot_new(peer, mm);
+}
+
+static struct slot *
+first_slot(const struct peer *peer)
+{
+	struct list *node = list_first(&peer->slots);
+
+	return node == NULL ? NULL : LIST_ENTRY(node, struct slot, of_peer);
+}
+
+static PROC void
+slot_leave_job(struct slot *slot)
+{
+	list_remove(&slot->by_age);
+	if (slot->job == NULL)
+		return;
+	*slot->back = slot->next;
+	if (slot->next != NULL)
+		slot->next->back = slot->back;
+	slot->job = NULL;
+	slot->next = NULL;
+	slot->back = NULL;
+}
+
+void
+slot_free(struct slot **slot_p)
+{
+	struct slot *slot = *slot_p;
+
+	*slot_p = NULL;
+	slot_leave_job(slot);
+	list_remove(&slot->of_peer);
+	msg_free(&slot->msg);
+	mem_free(slot);
+}
+
+struct slot *
+slot_open_plain(struct peer *peer)
+{
+	return slot_new(peer, NULL);
+}
+
+void
+slot_open(struct proc *p, struct peer *peer, struct job *job)
+{
+	struct slot *slot = slot_new(peer, NULL);
+
+	slot->job = job;
+	slot->next = job->slots;
+	slot->back = &job->slots;
+	if (slot->next != NULL)
+		slot->next->back = &slot->next;
+	job->slots = slot;
+	slot->deadline = p->now.mono + p->cfg.queue_timeout;
+	list_push(&p->waiting, &slot->by_age);
+}
+
+void
+slot_fill(struct proc *p, struct slot *slot, struct msg **mm)
+{
+	struct peer *peer = slot->peer;
+
+	CHECK(slot->msg == NULL);
+	slot_leave_job(slot);
+	slot->msg = *mm;
+	*mm = NULL;
+	for (slot = first_slot(peer); slot != NULL && slot->msg != NULL; slot = first_slot(peer)) {
+		send_now(p, peer, &slot->msg);
+		slot_free(&slot);
+	}
+	peer_forget_if_done(p, peer);
+}
+
+static PROC struct msg *
+job_created(const struct proc *p, const struct peer *peer, const struct job *job)
+{
+	struct handle_text handle;
+	struct msg_reply *reply;
+
+	job_handle(p, job, &handle);
+	reply = msg_reply_new(PKT_JOB_CREATED, peer->number, handle.len);
+	msg_reply_arg(reply, slice_of(handle.at, handle.len), true);
+	return &reply->msg;
+}
+
+static PROC struct msg *
+error_msg(const struct peer *peer, const char *code, struct slice text)
+{
+	struct slice code_s = slice_str(code);
+	struct msg_reply *reply = msg_reply_new(PKT_ERROR, peer->number, code_s.len + 1 + text.len);
+
+	msg_reply_arg(reply, code_s, false);
+	msg_reply_arg(reply, text, true);
+	return &reply->msg;
+}
+
+void
+slot_created(struct proc *p, struct slot *slot)
+{
+	struct msg *m = job_created(p, slot->peer, slot->job);
+
+	slot_fill(p, slot, &m);
+}
+
+void
+slot_refused(struct proc *p, struct slot *slot, const char *code, struct slice text)
+{
+	struct msg *m = error_msg(slot->peer, code, text);
+
+	slot_fill(p, slot, &m);
+}
+
+void
+reply_job_created(struct proc *p, struct peer *peer, const struct job *job)
+{
+	struct msg *m = job_created(p, peer, job);
+
+	peer_send(p, peer, &m);
+}
+
+void
+reply_plain(struct proc *p, struct peer *peer, enum pkt_type type)
+{
+	struct msg *m = &msg_reply_new(type, peer->number, 0)->msg;
+
+	peer_send(p, peer, &m);
+}
+
+void
+reply_arg(struct proc *p, struct peer *peer, enum pkt_type type, struct slice arg)
+{
+	struct msg_reply *reply = msg_reply_new(type, peer->number, arg.len);
+	struct msg *m = &reply->msg;
+
+	msg_reply_arg(reply, arg, true);
+	peer_send(p, peer, &m);
+}
+
+void
+reply_error_text(struct proc *p, struct peer *peer, const char *code, struct slice text)
+{
+	struct msg *m = error_msg(peer, code, text);
+
+	peer_send(p, peer, &m);
+}
+
+void
+reply_error(struct proc *p, struct peer *peer, enum wire_error error)
+{
+	reply_error_text(p, peer, wire_error_code(error), slice_str(wire_error_text(error)));
+}
+
+void
+reply_text(struct proc *p, struct peer *peer, struct buf *text)
+{
+	struct msg_reply *reply = msg_reply_new(PKT_TEXT, peer->number, text->len);
+	struct msg *m = &reply->msg;
+
+	msg_reply_arg(reply, buf_slice(text), true);
+	buf_fini(text);
+	peer_send(p, peer, &m);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * reply.h - what is said to peers, in the order of what they asked.
+ *
+ * Runs on:  processing thread.
+ * Owns:     slots: replies that cannot go out yet.
+ *
+ * A stored job's JOB_CREATED waits for its commit.  While a peer has such an open
+ * slot, all that is said to that peer gets a slot behind it.
+ */
+#ifndef GEARMAND_PROC_REPLY_H
+#define GEARMAND_PROC_REPLY_H
+
+#include "proc/state.h"
+
+struct job;
+struct peer;
+
+struct slot {
+	struct list of_peer;       /* peer.slots */
+	struct list by_age;        /* proc.waiting; in no list when it waits for something else */
+	struct slot *next, **back; /* job.slots */
+	struct peer *peer;
+	struct job *job;           /* the job whose commit it waits for, or NULL */
+	struct msg *msg;           /* NULL until there is something to say */
+	nsec_t deadline;           /* monotonic; while it is in proc.waiting */
+};
+
+/* Sends, or queues behind the peer's open slots.  Takes the message. */
+void peer_send(struct proc *, struct peer *, struct msg **) RUNS_ON(proc_role);
+
+/* The common shapes. */
+void reply_plain(struct proc *, struct peer *, enum pkt_type) RUNS_ON(proc_role);
+void reply_arg(struct proc *, struct peer *, enum pkt_type, struct slice) RUNS_ON(proc_role);
+void reply_error(struct proc *, struct peer *, enum wire_error) RUNS_ON(proc_role);
+void reply_error_text(struct proc *, struct peer *, const char *code, struct slice text) RUNS_ON(proc_role);
+/* Text as it is; takes what the buffer holds. */
+void reply_text(struct proc *, struct peer *, struct buf *) RUNS_ON(proc_role);
+void reply_job_created(struct proc *, struct peer *, const struct job *) RUNS_ON(proc_role);
+
+/* An open slot for JOB_CREATED; waits for the job's commit. */
+void         slot_open(struct proc *, struct peer *, struct job *) RUNS_ON(proc_role);
+/* An open slot for something else; slot_fill() ends it. */
+struct slot *slot_open_plain(struct peer *) RUNS_ON(proc_role);
+/* Gives the slot its message and sends all that may go now.  Takes the message; the slot may be gone,
+ * and so may its peer when that had gone before. */
+void         slot_fill(struct proc *, struct slot *, struct msg **) RUNS_ON(proc_role);
+void         slot_created(struct proc *, struct slot *) RUNS_ON(proc_role); /* fills it with JOB_CREATED */
+void         slot_refused(struct proc *, struct slot *, const char *code, struct slice text) RUNS_ON(proc_role);
+void         slot_free(struct slot **) RUNS_ON(proc_role); /* takes; says nothing */
+
+#endif

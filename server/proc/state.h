@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * state.h - everything the core knows, for the files of proc/ only.
+ *
+ * Runs on:  processing thread.
+ * Owns:     all peers, functions, jobs and open replies; they go by the tables here.
+ */
+#ifndef GEARMAND_PROC_STATE_H
+#define GEARMAND_PROC_STATE_H
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "cross/msg.h"
+#include "cross/stats.h"
+#include "proc/proc.h"
+
+/* Before a function definition: it runs on the processing thread (see base/role.h). */
+#define PROC RUNS_ON(proc_role)
+
+enum { PRIORITIES = 3 }; /* enum gearmand_priority */
+
+struct prefix { /* of handles; ours is number 0, others came with replayed jobs */
+	char *text;
+	size_t len;
+};
+
+struct proc {
+	uint32_t magic;
+	struct proc_config cfg;
+	char *prefix_text, *version_text, *verbose_text; /* backing of cfg's strings */
+	struct instant now;    /* of this turn */
+	struct outbox *out;    /* of this turn */
+
+	struct hash peers;     /* struct peer by number */
+	struct list peer_list; /* the same, in order of arrival */
+	struct hash abilities; /* struct ability by (peer, function) */
+	struct hash funcs;     /* struct func by name */
+	struct list idle_funcs; /* functions that nobody uses, longest idle first */
+	struct hash handles;   /* struct job by handle */
+	struct hash keys;      /* struct job by (function, unique) */
+	struct hash uniques;   /* newest struct job by unique alone */
+	struct list ready_funcs[PRIORITIES]; /* functions with a READY job of that priority */
+
+	struct heap limits;    /* RUNNING jobs with a time limit; monotonic */
+	struct heap delays;    /* DELAYED jobs; wall clock */
+	struct heap rewakes;   /* functions whose jobs wait while workers sleep; monotonic */
+	struct list waiting;   /* slots that wait for the store, oldest first */
+	struct list paused;    /* peers that are not read: too much waits for the store */
+	struct list listings;  /* long admin answers in the works */
+
+	struct prefix *prefixes;
+	unsigned prefix_count;
+	uint64_t next_handle;
+	uint64_t last_func;    /* number of the newest function */
+	int64_t first_turn, last_turn; /* see ability.turn */
+	uint64_t memory;       /* bytes of jobs */
+	uint64_t storing;      /* bytes of jobs that wait for the store */
+	uint64_t background;   /* jobs with a background owner */
+	struct list dead;      /* struct job.link: DEAD jobs whose ADD is still under way */
+	bool replaying;        /* REPLAY_END has not come yet */
+	bool graceful, shut, idle_told;
+	struct buf store_trouble; /* why the store is unwell; empty = it is well */
+	uint64_t counts[STAT_COUNT];
+};
+
+enum { PROC_MAGIC = 0x50524f43 };
+
+static inline void
+count(struct proc *p, enum statistic which)
+{
+	p->counts[which]++;
+}
+
+/* A line for the log; the management thread writes it.  Asks cfg.log_level itself. */
+void proc_log(struct proc *, enum gearmand_level, const struct buf *) RUNS_ON(proc_role);
+
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Clients ask: how far is a job, and what may this connection do.
+ *
+ * Runs on:  processing thread.
+ * Owns:     nothing.
+ * Sends:    STATUS_RES, STATUS_RES_UNIQUE, OPTION_RES or ERROR.
+ */
+#include <string.h>
+
+#include "proc/func.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+
+enum { NUMBER_BYTES = 20 };
+
+static void
+add_number(struct msg_reply *reply, uint64_t number, bool last)
+{
+	char text[NUMBER_BYTES];
+
+	msg_reply_arg(reply, slice_of(text, u64_to_text(text, number)), last);
+}
+
+static PROC void
+send_status(struct proc *p, struct peer *peer, enum pkt_type type, struct slice name, const struct job *job)
+{
+	struct msg_reply *reply = msg_reply_new(type, peer->number, name.len + 1 + 5 * (NUMBER_BYTES + 1));
+	struct msg *m = &reply->msg;
+	bool with_clients = type == PKT_STATUS_RES_UNIQUE;
+	uint64_t clients = 0;
+
+	msg_reply_arg(reply, name, false);
+	add_number(reply, job != NULL, false);
+	add_number(reply, job != NULL && job->state == JOB_RUNNING, false);
+	add_number(reply, job == NULL ? 0 : job->numerator, false);
+	add_number(reply, job == NULL ? 0 : job->denominator, !with_clients);
+	for (const struct client *c = job == NULL ? NULL : job->clients; with_clients && c != NULL; c = c->next)
+		clients++;
+	if (with_clients)
+		add_number(reply, clients, true);
+	peer_send(p, peer, &m);
+}
+
+static struct slice
+without_nul(struct slice text)
+{
+	if (text.len > 0 && text.data[text.len - 1] == '\0')
+		text.len--;
+	return text;
+}
+
+void
+on_get_status(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	struct slice handle = without_nul(packet->pkt.arg[0]);
+
+	if (handle.len > HANDLE_MAX)
+		reply_error(p, peer, WIRE_HANDLE_TOO_LARGE);
+	else
+		send_status(p, peer, PKT_STATUS_RES, handle, job_find(p, handle));
+}
+
+void
+on_get_status_unique(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	struct slice unique = without_nul(packet->pkt.arg[0]);
+
+	if (unique.len > UNIQUE_MAX)
+		reply_error(p, peer, WIRE_UNIQUE_TOO_LARGE);
+	else
+		send_status(p, peer, PKT_STATUS_RES_UNIQUE, unique, unique_find(p, unique));
+}
+
+void
+on_option(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	if (!slice_is_nocase(without_nul(packet->pkt.arg[0]), "exceptions")) {
+		reply_error(p, peer, WIRE_UNKNOWN_OPTION);
+		return;
+	}
+	peer->exceptions = true;
+	reply_arg(p, peer, PKT_OPTION_RES, packet->pkt.arg[0]);
+}

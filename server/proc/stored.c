@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The core's side of the store: what goes there, what comes back, and replay.
+ *
+ * Runs on:  processing thread.
+ * Owns:     nothing; an ADD carries the job's address, and the job outlives it.
+ * Sends:    ADD and REMOVE, in order; JOB_CREATED or ERROR once the outcome is known.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "proc/func.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+
+#include <gearmand/plugin.h>
+
+enum { UUID_BYTES = 16, UUID_TEXT = 36 };
+
+/* The key of a job without a unique of its own: a version 4 UUID drawn from the server's random seed and the
+ * job's number, so it can be told again when the job is removed. */
+static void
+made_key(const struct proc *p, uint64_t number, char out[UUID_TEXT])
+{
+	static const char hex[] = "0123456789abcdef";
+	uint64_t ask[2] = { number, 0 };
+	uint64_t half[2];
+	unsigned char id[UUID_BYTES];
+
+	for (int i = 0; i < 2; i++) {
+		ask[1] = (uint64_t)i;
+		half[i] = hash_bytes(slice_of((const char *)ask, sizeof ask), p->cfg.seed + HASH_KEY_BYTES);
+	}
+	memcpy(id, half, sizeof id);
+	id[6] = (unsigned char)((id[6] & 0x0f) | 0x40);
+	id[8] = (unsigned char)((id[8] & 0x3f) | 0x80);
+	for (int i = 0; i < UUID_BYTES; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*out++ = '-';
+		*out++ = hex[id[i] >> 4];
+		*out++ = hex[id[i] & 15];
+	}
+}
+
+/* Function and key of a job; `text` backs a made-up key. */
+static PROC void
+set_key(const struct proc *p, const struct job *job, struct msg_store *m, char text[UUID_TEXT])
+{
+	m->function = slice_of(job->body->data, job->func->name_len);
+	if (job->flags == 0 || job->key_in_body) {
+		m->unique = slice_of(job->body->data + job->func->name_len + 1, job->unique_len);
+		return;
+	}
+	made_key(p, job->number, text);
+	m->unique = slice_of(text, UUID_TEXT);
+}
+
+void
+store_add(struct proc *p, struct job *job)
+{
+	struct msg_store *m = msg_new_sized(MSG_ADD, 0, sizeof *m + UUID_TEXT + sizeof(struct handle_text));
+	struct handle_text handle;
+
+	CHECK(!job->adding && !job->stored);
+	job_handle(p, job, &handle);
+	memcpy(m->text + UUID_TEXT, handle.at, handle.len);
+	m->job = job;
+	m->msg.blob = blob_ref(job->body);
+	set_key(p, job, m, m->text);
+	m->handle = slice_of(m->text + UUID_TEXT, handle.len);
+	m->reducer = job_reducer(job);
+	m->data = job_data(job);
+	m->run_at = job->run_at;
+	m->priority = job->priority;
+	m->flags = job->flags;
+	job->adding = true;
+	p->storing += job_bytes(job);
+	list_push(&p->out->store, &m->msg.link);
+}
+
+/* The key is copied: a removal may wait long, and the payload should not wait with it. */
+void
+store_remove(struct proc *p, struct job *job)
+{
+	size_t name_len = job->func->name_len;
+	struct msg_store *m = msg_new_sized(MSG_REMOVE, 0, sizeof *m + name_len + UNIQUE_MAX);
+	char made[UUID_TEXT];
+
+	CHECK(!job->removed);
+	job->removed = true;
+	set_key(p, job, m, made);
+	memcpy(m->text, m->function.data, name_len);
+	memcpy(m->text + name_len, m->unique.data, m->unique.len);
+	m->function = slice_of(m->text, name_len);
+	m->unique = slice_of(m->text + name_len, m->unique.len);
+	list_push(&p->out->store, &m->msg.link);
+}
+
+static PROC void
+read_again(struct proc *p)
+{
+	struct list *node;
+
+	if (list_is_empty(&p->paused) || p->storing > p->cfg.max_storing / 2)
+		return;
+	while ((node = list_pop(&p->paused)) != NULL) {
+		struct peer *peer = LIST_ENTRY(node, struct peer, in_paused);
+		struct msg *m = msg_new(MSG_RESUME, peer->number);
+
+		peer->is_paused = false;
+		list_push(&p->out->io[peer->io], &m->link);
+	}
+}
+
+static PROC void
+was_stored(struct proc *p, struct job *job)
+{
+	count(p, STAT_jobs_stored);
+	job->stored = true;
+	if (job->slots != NULL && job->state != JOB_DEAD)
+		job_set_background(p, job);
+	while (job->slots != NULL)
+		slot_created(p, job->slots);
+	if (job->state != JOB_STORING)
+		return;
+	if (p->graceful && job->clients == NULL)
+		job_leave_in_store(p, job);
+	else
+		job_place(p, job);
+}
+
+static PROC void
+was_refused(struct proc *p, struct job *job, const char *reason)
+{
+	struct slice why = slice_str(reason == NULL ? wire_error_text(WIRE_QUEUE_FAILED) : reason);
+
+	count(p, STAT_store_refused);
+	while (job->slots != NULL)
+		slot_refused(p, job->slots, wire_error_code(WIRE_QUEUE_FAILED), why);
+	if (job->state == JOB_STORING && job->clients != NULL)
+		job_place(p, job);
+	else
+		job_end_if_unwanted(p, job);
+}
+
+void
+on_added(struct proc *p, struct msg_store *m)
+{
+	struct job *job = m->job;
+
+	CHECK(job->magic == JOB_MAGIC && job->adding);
+	job->adding = false;
+	p->storing -= job_bytes(job);
+	if (job->state == JOB_DEAD)
+		list_remove(&job->link);
+	if (m->outcome == GEARMAND_STORED)
+		was_stored(p, job);
+	else
+		was_refused(p, job, m->reason);
+	if (job->state == JOB_DEAD)
+		job_free(p, &job);
+	read_again(p);
+}
+
+/* A body in the core's own layout, which has the reducer behind the unique. */
+static PROC struct blob *
+replayed_body(const struct msg_store *m)
+{
+	struct blob *body;
+	struct slice nul = slice_of("", 1);
+	bool whole;
+
+	if (m->reducer.len == 0)
+		return blob_ref(m->msg.blob);
+	body = blob_new(m->msg.blob->len + m->reducer.len + 1);
+	if (body == NULL)
+		return NULL;
+	whole = blob_add(&body, m->function) && blob_add(&body, nul) && blob_add(&body, m->unique) &&
+	    blob_add(&body, nul) && blob_add(&body, m->reducer) && blob_add(&body, nul) && blob_add(&body, m->data);
+	CHECK(whole);
+	return body;
+}
+
+static PROC void
+log_not_replayed(struct proc *p, const struct msg_store *m, const char *why)
+{
+	struct buf line = { 0 };
+
+	buf_add_str(&line, "a stored job of function '");
+	buf_add_escaped(&line, m->function);
+	buf_add_str(&line, "' stays in the store: ");
+	buf_add_str(&line, why);
+	proc_log(p, GEARMAND_LOG_WARNING, &line);
+	buf_fini(&line);
+}
+
+static PROC void
+take_over(struct proc *p, struct func *func, const struct msg_store *m)
+{
+	struct blob *body = replayed_body(m);
+	struct job_request request = { .body = body, .unique = m->unique, .run_at = m->run_at, .background = true };
+	struct job *job;
+
+	if (body == NULL) {
+		log_not_replayed(p, m, "no memory");
+		return;
+	}
+	request.priority = m->priority < PRIORITIES ? m->priority : GEARMAND_NORMAL;
+	request.data = slice_of(body->data + body->len - m->data.len, m->data.len);
+	if (m->reducer.len > 0)
+		request.reducer = slice_of(body->data + m->function.len + 1 + m->unique.len + 1, m->reducer.len);
+	if (m->flags == 0 && key_find(p, func, m->unique, m->data) != NULL) {
+		log_not_replayed(p, m, "a job with the same unique is there already");
+	} else {
+		job = job_new_replayed(p, func, &request, m->handle, m->flags);
+		job->stored = true;
+		job_set_background(p, job);
+		job_place(p, job);
+		count(p, STAT_jobs_replayed);
+	}
+	blob_unref(&body);
+}
+
+void
+on_replayed(struct proc *p, struct msg_store *m)
+{
+	struct func *func;
+
+	if (m->function.len > PKT_ARG_BYTES_MAX || memchr(m->function.data, '\0', m->function.len) != NULL)
+		log_not_replayed(p, m, "its function's name is none");
+	else if (m->unique.len > UNIQUE_MAX || m->reducer.len > REDUCER_MAX)
+		log_not_replayed(p, m, "its unique or reducer is longer than 64 bytes");
+	else if ((func = func_get(p, m->function)) == NULL)
+		log_not_replayed(p, m, "there are more functions than --max-functions");
+	else
+		take_over(p, func, m);
+}
+
+void
+on_replay_end(struct proc *p, struct msg *m)
+{
+	(void)m;
+	p->replaying = false;
+}
+
+void
+on_store_state(struct proc *p, struct msg *m)
+{
+	buf_fini(&p->store_trouble);
+	buf_add_str(&p->store_trouble, MSG_AS(msg_text, m)->text);
+}

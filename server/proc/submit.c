@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A client submits a job: it joins a live one or makes a new one.
+ *
+ * Runs on:  processing thread.
+ * Owns:     nothing; jobs belong to the tables.
+ * Sends:    JOB_CREATED, at once or after the commit, or ERROR; ADD to the store; NOOP to a worker.
+ */
+#include "proc/func.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+
+#include <gearmand/plugin.h>
+
+static const struct {
+	enum gearmand_priority priority;
+	bool background;
+} kinds[PKT_TYPES] = {
+	[PKT_SUBMIT_JOB] = { GEARMAND_NORMAL, false },
+	[PKT_SUBMIT_JOB_BG] = { GEARMAND_NORMAL, true },
+	[PKT_SUBMIT_JOB_HIGH] = { GEARMAND_HIGH, false },
+	[PKT_SUBMIT_JOB_HIGH_BG] = { GEARMAND_HIGH, true },
+	[PKT_SUBMIT_JOB_LOW] = { GEARMAND_LOW, false },
+	[PKT_SUBMIT_JOB_LOW_BG] = { GEARMAND_LOW, true },
+	[PKT_SUBMIT_JOB_SCHED] = { GEARMAND_NORMAL, true },
+	[PKT_SUBMIT_JOB_EPOCH] = { GEARMAND_NORMAL, true },
+	[PKT_SUBMIT_REDUCE_JOB] = { GEARMAND_NORMAL, false },
+	[PKT_SUBMIT_REDUCE_JOB_BACKGROUND] = { GEARMAND_NORMAL, true },
+};
+
+static PROC void
+log_accepted(struct proc *p, const struct func *func, const struct job_request *request)
+{
+	struct buf line = { 0 };
+
+	if (p->cfg.log_level < GEARMAND_LOG_NOTICE)
+		return;
+	buf_add_str(&line, "accepted,");
+	buf_add_escaped(&line, func_name(func));
+	buf_add_char(&line, ',');
+	buf_add_escaped(&line, request->unique);
+	buf_add_char(&line, ',');
+	buf_add_i64(&line, request->run_at);
+	proc_log(p, GEARMAND_LOG_NOTICE, &line);
+	buf_fini(&line);
+}
+
+/* The submitter is a background owner from now on, or once the store has the job. */
+static PROC void
+own_in_background(struct proc *p, struct peer *peer, struct job *job)
+{
+	bool through_store = p->cfg.durable && !p->cfg.adds_at_shutdown;
+
+	if (job->background || !through_store) {
+		job_set_background(p, job);
+		reply_job_created(p, peer, job);
+		return;
+	}
+	slot_open(p, peer, job);
+	if (!job->adding)
+		store_add(p, job);
+}
+
+static PROC void
+join(struct proc *p, struct peer *peer, struct job *job, bool background)
+{
+	count(p, STAT_jobs_coalesced);
+	if (background) {
+		own_in_background(p, peer, job);
+		return;
+	}
+	client_add(job, peer);
+	reply_job_created(p, peer, job);
+}
+
+/* Submitters that outrun the store are not read until it has caught up. */
+static PROC void
+hold_back(struct proc *p, struct peer *peer)
+{
+	struct msg *m;
+
+	if (p->cfg.max_storing == 0 || p->storing <= p->cfg.max_storing || peer->is_paused)
+		return;
+	peer->is_paused = true;
+	list_push(&p->paused, &peer->in_paused);
+	count(p, STAT_reads_paused);
+	m = msg_new(MSG_PAUSE, peer->number);
+	list_push(&p->out->io[peer->io], &m->link);
+}
+
+static PROC void
+create(struct proc *p, struct peer *peer, struct func *func, const struct job_request *request)
+{
+	struct job *job = job_new(p, func, request);
+
+	count(p, STAT_jobs_submitted);
+	if (!request->background) {
+		client_add(job, peer);
+		reply_job_created(p, peer, job);
+		job_place(p, job);
+	} else if (p->cfg.durable && !p->cfg.adds_at_shutdown) {
+		job_move(p, job, JOB_STORING);
+		own_in_background(p, peer, job);
+		hold_back(p, peer);
+	} else {
+		own_in_background(p, peer, job);
+		job_place(p, job);
+	}
+}
+
+/* Is there room for one more?  If not, *why_r says what is full. */
+static PROC bool
+has_room(const struct proc *p, const struct func *func, const struct job_request *request, enum wire_error *why_r)
+{
+	uint64_t max = func->max[request->priority];
+
+	*why_r = WIRE_QUEUE_FULL;
+	if (max > 0 && func->jobs >= max)
+		return false;
+	*why_r = WIRE_SERVER_FULL;
+	if (p->cfg.max_jobs > 0 && p->handles.count >= p->cfg.max_jobs)
+		return false;
+	return p->cfg.max_memory == 0 || p->memory + request->body->cap < p->cfg.max_memory;
+}
+
+static PROC void
+submit_to(struct proc *p, struct peer *peer, struct func *func, const struct job_request *request)
+{
+	struct job *job = key_find(p, func, request->unique, request->data);
+	enum wire_error why;
+
+	if (job != NULL) {
+		log_accepted(p, func, request);
+		join(p, peer, job, request->background);
+	} else if (has_room(p, func, request, &why)) {
+		log_accepted(p, func, request);
+		create(p, peer, func, request);
+	} else {
+		count(p, STAT_refused_full);
+		reply_error(p, peer, why);
+	}
+}
+
+static PROC void
+submit(struct proc *p, struct peer *peer, const struct msg_packet *packet, struct slice reducer, int64_t run_at)
+{
+	struct job_request request = {
+		.body = packet->msg.blob,
+		.unique = packet->pkt.arg[1],
+		.reducer = reducer,
+		.data = packet->pkt.data,
+		.run_at = run_at > 0 ? run_at : 0,
+		.priority = kinds[packet->msg.type].priority,
+		.background = kinds[packet->msg.type].background,
+	};
+	struct func *func;
+
+	if (p->graceful) {
+		reply_error(p, peer, WIRE_SHUTTING_DOWN);
+	} else if (request.unique.len > UNIQUE_MAX) {
+		reply_error(p, peer, WIRE_UNIQUE_TOO_LARGE);
+	} else if (reducer.len > REDUCER_MAX) {
+		reply_error(p, peer, WIRE_REDUCER_TOO_LARGE);
+	} else if ((func = func_get(p, packet->pkt.arg[0])) == NULL) {
+		count(p, STAT_refused_full);
+		reply_error(p, peer, WIRE_TOO_MANY_FUNCTIONS);
+	} else {
+		submit_to(p, peer, func, &request);
+	}
+}
+
+void
+on_submit(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	submit(p, peer, packet, slice_of("", 0), 0);
+}
+
+void
+on_submit_sched(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	submit(p, peer, packet, slice_of("", 0), packet->run_at);
+}
+
+void
+on_submit_epoch(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	int64_t run_at;
+
+	if (slice_to_i64_lenient(packet->pkt.arg[2], &run_at))
+		submit(p, peer, packet, slice_of("", 0), run_at);
+	else
+		reply_error(p, peer, WIRE_NUMBER_TOO_LARGE);
+}
+
+void
+on_submit_reduce(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	submit(p, peer, packet, packet->pkt.arg[2], 0);
+}

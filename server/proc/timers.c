@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What time alone brings about: jobs fall due, time limits run out, more workers are woken,
+ * submissions have waited too long for the store.
+ *
+ * Runs on:  processing thread.
+ * Owns:     nothing; the heaps belong to struct proc.
+ */
+#include "proc/func.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+
+/* Delayed jobs go by the wall clock, which may be set; so it is looked at this often while there are any. */
+static const nsec_t wall_check = 1000000000;
+
+static PROC void
+run_delays(struct proc *p)
+{
+	struct heap_node *node;
+
+	while ((node = heap_first(&p->delays)) != NULL && node->key <= p->now.wall) {
+		struct job *job = CONTAINER_OF(node, struct job, timer);
+
+		job_move(p, job, JOB_READY);
+		wake_for_job(p, job->func);
+	}
+}
+
+/* Clients hear that the job failed.  A job that is (also) a background job is not thrown away: the
+ * attempt counts as lost. */
+static PROC void
+out_of_time(struct proc *p, struct job *job)
+{
+	count(p, STAT_jobs_timed_out);
+	if (p->cfg.timeout_requeues) {
+		job_attempt_lost(p, job);
+		return;
+	}
+	job_tell_failed(p, job);
+	while (job->clients != NULL) {
+		struct client *client = job->clients;
+
+		client_free(&client);
+	}
+	job_attempt_lost(p, job);
+}
+
+static PROC void
+run_limits(struct proc *p)
+{
+	struct heap_node *node;
+
+	while ((node = heap_first(&p->limits)) != NULL && node->key <= p->now.mono)
+		out_of_time(p, CONTAINER_OF(node, struct job, timer));
+}
+
+static PROC void
+run_rewakes(struct proc *p)
+{
+	struct heap_node *node;
+
+	while ((node = heap_first(&p->rewakes)) != NULL && node->key <= p->now.mono)
+		wake_more(p, CONTAINER_OF(node, struct func, rewake));
+}
+
+static struct slot *
+longest_waiting(const struct proc *p)
+{
+	struct list *node = list_first(&p->waiting);
+
+	return node == NULL ? NULL : LIST_ENTRY(node, struct slot, by_age);
+}
+
+/* The submission is given up; if nobody else wants the job, REMOVE follows its ADD. */
+static PROC void
+run_queue_timeouts(struct proc *p)
+{
+	struct slot *slot;
+
+	while ((slot = longest_waiting(p)) != NULL && slot->deadline <= p->now.mono) {
+		struct job *job = slot->job;
+
+		count(p, STAT_store_timeouts);
+		slot_refused(p, slot, wire_error_code(WIRE_QUEUE_TIMEOUT), slice_str(wire_error_text(WIRE_QUEUE_TIMEOUT)));
+		job_end_if_unwanted(p, job);
+	}
+}
+
+static nsec_t
+earlier(nsec_t a, nsec_t b)
+{
+	return a < b ? a : b;
+}
+
+static PROC nsec_t
+next_due(const struct proc *p)
+{
+	const struct heap_node *limit = heap_first(&p->limits), *delay = heap_first(&p->delays);
+	const struct heap_node *rewake = heap_first(&p->rewakes);
+	const struct slot *slot = longest_waiting(p);
+	nsec_t due = NEVER;
+
+	if (limit != NULL)
+		due = earlier(due, limit->key);
+	if (rewake != NULL)
+		due = earlier(due, rewake->key);
+	if (slot != NULL)
+		due = earlier(due, slot->deadline);
+	if (delay != NULL)
+		due = earlier(due, p->now.mono + earlier(delay->key - p->now.wall, wall_check));
+	return due;
+}
+
+nsec_t
+timers_run(struct proc *p)
+{
+	run_delays(p);
+	run_limits(p);
+	run_rewakes(p);
+	run_queue_timeouts(p);
+	return next_due(p);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Wake what is needed: sleeping workers get NOOP when there is work for them.
+ *
+ * Runs on:  processing thread.
+ * Owns:     nothing; moves abilities between a function's sleepers and their peer's list.
+ *
+ * A peer that falls asleep puts each of its abilities into the function's sleepers.  When it wakes
+ * they stay there and are dropped when their turn to be woken comes, so neither falling
+ * asleep nor waking walks over all abilities of a worker again and again.
+ */
+#include "proc/func.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+
+/* How long a job may wait beside sleeping workers before more of them are woken: long against a round trip on a
+ * local network, short for a person. */
+static const nsec_t rewake_after = 10 * 1000000;
+
+void
+sleep_enter(struct peer *peer)
+{
+	struct list *node;
+
+	peer->asleep = true;
+	while ((node = list_pop(&peer->unlisted)) != NULL)
+		list_push(&LIST_ENTRY(node, struct ability, sleeping)->func->sleepers, node);
+}
+
+void
+sleep_wake(struct proc *p, struct peer *peer)
+{
+	CHECK(peer->asleep);
+	peer->asleep = false;
+	count(p, STAT_wakeups);
+	reply_plain(p, peer, PKT_NOOP);
+}
+
+/* False when no sleeper is left. */
+static PROC bool
+wake_one(struct proc *p, struct func *func)
+{
+	struct list *node;
+
+	while ((node = list_pop(&func->sleepers)) != NULL) {
+		struct peer *peer = LIST_ENTRY(node, struct ability, sleeping)->peer;
+
+		list_push(&peer->unlisted, node);
+		if (peer->asleep) {
+			sleep_wake(p, peer);
+			return true;
+		}
+	}
+	return false;
+}
+
+static PROC void
+wake_some(struct proc *p, struct func *func, uint32_t how_many)
+{
+	while (how_many > 0 && wake_one(p, func))
+		how_many--;
+	func->woken = p->now.mono;
+}
+
+void
+wake_for_job(struct proc *p, struct func *func)
+{
+	if (list_is_empty(&func->sleepers))
+		return;
+	wake_some(p, func, p->cfg.wakeups == 0 ? 1 : p->cfg.wakeups);
+	if (!list_is_empty(&func->sleepers) && func->rewake.place == 0) {
+		func->width = 1;
+		heap_set(&p->rewakes, &func->rewake, p->now.mono + rewake_after);
+	}
+}
+
+/* The timer is not moved at each job; when it runs out it looks how long ago the last was. */
+void
+wake_more(struct proc *p, struct func *func)
+{
+	heap_remove(&p->rewakes, &func->rewake);
+	if (!func_has_ready(func) || list_is_empty(&func->sleepers))
+		return;
+	if (func->woken + rewake_after <= p->now.mono) {
+		if (func->width <= UINT32_MAX / 2)
+			func->width *= 2;
+		wake_some(p, func, func->width);
+	}
+	if (!list_is_empty(&func->sleepers))
+		heap_set(&p->rewakes, &func->rewake, func->woken + rewake_after);
+}
+
+void
+on_pre_sleep(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	struct ability *ability;
+
+	(void)packet;
+	sleep_enter(peer);
+	if (grab_peek(p, peer, &ability) != NULL)
+		sleep_wake(p, peer);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A worker reports on a job: progress, data, and its one end.
+ *
+ * Runs on:  processing thread.
+ * Owns:     nothing; ends jobs.
+ * Sends:    the report to every client of the job; ERROR to a worker that does not have it; REMOVE to the store.
+ */
+#include "proc/func.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+
+/* The job, if this peer works on it; else NULL, and the peer has been told so. */
+static PROC struct job *
+own_job(struct proc *p, struct peer *peer, struct slice handle, enum wire_error otherwise)
+{
+	struct job *job = job_find(p, handle);
+
+	if (job != NULL && job->worker == peer)
+		return job;
+	reply_error(p, peer, otherwise);
+	return NULL;
+}
+
+/* The same packet to one client: arguments inline, the data not copied. */
+static PROC void
+forward_to(struct proc *p, struct peer *client, const struct msg_packet *packet)
+{
+	const struct pkt *pkt = &packet->pkt;
+	bool has_data = pkt_info(packet->msg.type)->last == PKT_LAST_OPAQUE;
+	struct msg_reply *reply;
+	struct msg *m;
+	size_t arg_bytes = 0;
+
+	for (uint32_t i = 0; i < pkt->argc; i++)
+		arg_bytes += pkt->arg[i].len + 1;
+	reply = msg_reply_new((enum pkt_type)packet->msg.type, client->number, arg_bytes);
+	for (uint32_t i = 0; i < pkt->argc; i++)
+		msg_reply_arg(reply, pkt->arg[i], !has_data && i + 1 == pkt->argc);
+	if (has_data)
+		msg_reply_data(reply, packet->msg.blob, pkt->data);
+	m = &reply->msg;
+	peer_send(p, client, &m);
+}
+
+static PROC void
+forward(struct proc *p, const struct job *job, const struct msg_packet *packet)
+{
+	for (const struct client *client = job->clients; client != NULL; client = client->next)
+		forward_to(p, client->peer, packet);
+}
+
+void
+on_work_data(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	struct job *job = own_job(p, peer, packet->pkt.arg[0], WIRE_JOB_GONE);
+
+	if (job != NULL)
+		forward(p, job, packet);
+}
+
+/* Kept modulo 2^32, as 1.1 does: "-5" is asked for as 4294967291. */
+void
+on_work_status(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	struct job *job = own_job(p, peer, packet->pkt.arg[0], WIRE_JOB_NOT_FOUND);
+	int64_t numerator, denominator;
+
+	if (job == NULL)
+		return;
+	if (!slice_to_i64_lenient(packet->pkt.arg[1], &numerator) ||
+	    !slice_to_i64_lenient(packet->pkt.arg[2], &denominator)) {
+		reply_error(p, peer, WIRE_NUMBER_TOO_LARGE);
+		return;
+	}
+	job->numerator = (uint32_t)numerator;
+	job->denominator = (uint32_t)denominator;
+	forward(p, job, packet);
+}
+
+void
+on_work_complete(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	struct job *job = own_job(p, peer, packet->pkt.arg[0], WIRE_JOB_NOT_FOUND);
+
+	if (job == NULL)
+		return;
+	forward(p, job, packet);
+	count(p, STAT_jobs_completed);
+	job_end(p, job);
+}
+
+/* Some workers send WORK_FAIL right behind their WORK_EXCEPTION; an ERROR would end them. */
+static PROC bool
+just_excepted(struct proc *p, struct peer *peer, struct slice handle)
+{
+	struct handle_text text;
+	struct job ended = { .number = peer->excepted };
+
+	if (peer->excepted == 0)
+		return false;
+	ended.prefix = peer->excepted_prefix;
+	job_handle(p, &ended, &text);
+	if (handle.len > 0 && handle.data[handle.len - 1] == '\0')
+		handle.len--;
+	peer->excepted = 0;
+	return slice_eq(handle, slice_of(text.at, text.len));
+}
+
+void
+on_work_fail(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	struct slice handle = packet->pkt.arg[0];
+	struct job *job;
+
+	if (handle.len > HANDLE_MAX + 1) {
+		reply_error(p, peer, WIRE_FAIL_HANDLE_TOO_LARGE);
+		return;
+	}
+	if (just_excepted(p, peer, handle))
+		return;
+	job = own_job(p, peer, handle, WIRE_JOB_NOT_FOUND);
+	if (job == NULL)
+		return;
+	forward(p, job, packet);
+	count(p, STAT_jobs_failed);
+	job_end(p, job);
+}
+
+void
+on_work_exception(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	struct job *job = own_job(p, peer, packet->pkt.arg[0], WIRE_JOB_GONE_EXCEPTION);
+	struct handle_text handle;
+
+	if (job == NULL)
+		return;
+	job_handle(p, job, &handle);
+	for (const struct client *client = job->clients; client != NULL; client = client->next) {
+		if (client->peer->exceptions)
+			forward_to(p, client->peer, packet);
+		else
+			reply_arg(p, client->peer, PKT_WORK_FAIL, slice_of(handle.at, handle.len));
+	}
+	peer->excepted = job->number;
+	peer->excepted_prefix = job->prefix;
+	count(p, STAT_jobs_failed);
+	job_end(p, job);
+}
