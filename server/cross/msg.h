@@ -74,7 +74,7 @@ struct msg_reply {
 /* PEER_NEW.  CONN has the same, and the socket. */
 struct msg_conn {
 	struct msg msg;
-	int fd;                /* CONN: owned by the message until an I/O thread takes it */
+	int fd;                /* CONN: owned by the message until an I/O thread takes it; else only a number to show */
 	uint16_t io;           /* number of its I/O thread */
 	const struct service *service; /* CONN: what is spoken; lives as long as the process */
 	char address[64];      /* numeric, or the path of a unix socket; for listings and logs */

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Bytes to a socket: a list of messages in wire form, written from where they are.
+ *
+ * Runs on:  its I/O thread.
+ * Owns:     the messages, until their last byte is sent.
+ *
+ * Each connection that has something is written once per pass.  Two bounds: past pause_output unsent bytes the peer's
+ * requests are not read, since their answers would only wait too; past max_output the peer, which
+ * then gets what others produce, is closed.  One message of any size is always allowed.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "cross/log.h"
+#include "io/conn.h"
+
+enum { IOV_COUNT = 256, CHUNK_BYTES = 512 };
+
+/* A text reply has no packet head, though the room for it is there. */
+static struct slice
+reply_head(const struct msg_reply *m)
+{
+	size_t skip = m->msg.type == PKT_TEXT ? PKT_HEAD : 0;
+
+	return slice_of(m->head + skip, m->head_len - skip);
+}
+
+static size_t
+reply_size(const struct msg_reply *m)
+{
+	return reply_head(m).len + m->data.len;
+}
+
+static struct msg_reply *
+reply_at(struct list *node)
+{
+	return MSG_AS(msg_reply, MSG(node));
+}
+
+void
+conn_mark_dirty(struct conn *c)
+{
+	if (!list_is_linked(&c->dirty))
+		list_push(&c->io->dirty, &c->dirty);
+}
+
+void
+conn_put(struct conn *c, struct msg_reply *reply)
+{
+	struct msg *m = &reply->msg;
+
+	if (c->broken) {
+		msg_free(&m);
+		return;
+	}
+	list_push(&c->out, &m->link);
+	c->out_bytes += reply_size(reply);
+	conn_mark_dirty(c);
+}
+
+/* Small writes of a module follow each other into one message. */
+static struct msg_reply *
+conn_last_chunk(struct conn *c, size_t room)
+{
+	struct msg_reply *last;
+
+	if (list_is_empty(&c->out))
+		return NULL;
+	last = reply_at(c->out.prev);
+	if (last->msg.type != PKT_TEXT || last->data.len > 0 || last->head_cap - last->head_len < room)
+		return NULL;
+	return last;
+}
+
+void
+conn_put_bytes(struct conn *c, struct slice bytes)
+{
+	struct msg_reply *chunk = conn_last_chunk(c, bytes.len);
+
+	if (bytes.len == 0 || c->broken)
+		return;
+	if (chunk == NULL) {
+		chunk = msg_reply_new(PKT_TEXT, c->number, bytes.len > CHUNK_BYTES ? bytes.len : CHUNK_BYTES);
+		conn_put(c, chunk);
+	}
+	msg_reply_arg(chunk, bytes, true);
+	c->out_bytes += bytes.len;
+	conn_mark_dirty(c);
+}
+
+void
+conn_drop_output(struct conn *c)
+{
+	msg_free_all(&c->out);
+	c->out_bytes = c->out_sent = 0;
+}
+
+struct gather {
+	struct iovec iov[IOV_COUNT];
+	size_t count, bytes, skip; /* `skip`: bytes still to pass over */
+};
+
+static void
+gather_add(struct gather *g, struct slice s)
+{
+	if (s.len <= g->skip) {
+		g->skip -= s.len;
+		return;
+	}
+	g->iov[g->count++] =
+	    (struct iovec){ .iov_base = (char *)(uintptr_t)s.data + g->skip, .iov_len = s.len - g->skip };
+	g->bytes += s.len - g->skip;
+	g->skip = 0;
+}
+
+static RUNS_ON(io_role) void conn_gather(const struct conn *c, struct gather *g)
+{
+	g->count = g->bytes = 0;
+	g->skip = c->out_sent;
+	for (struct list *node = c->out.next; node != &c->out && g->count < IOV_COUNT - 1; node = node->next) {
+		gather_add(g, reply_head(reply_at(node)));
+		gather_add(g, reply_at(node)->data);
+		if (g->bytes >= WRITE_BYTES)
+			return;
+	}
+}
+
+static RUNS_ON(io_role) void conn_sent(struct conn *c, size_t n)
+{
+	io_count(c->io, STAT_bytes_out, n);
+	c->out_bytes -= n;
+	c->out_sent += n;
+	while (!list_is_empty(&c->out)) {
+		struct msg_reply *first = reply_at(c->out.next);
+		struct msg *m = &first->msg;
+		size_t size = reply_size(first);
+
+		if (c->out_sent < size)
+			return;
+		c->out_sent -= size;
+		list_remove(&m->link);
+		msg_free(&m);
+	}
+}
+
+/* False: the socket takes no more for now, or is broken. */
+static RUNS_ON(io_role) bool conn_send_some(struct conn *c, size_t *sent)
+{
+	struct gather g;
+	struct msghdr h = { .msg_iov = g.iov };
+	ssize_t n;
+
+	conn_gather(c, &g);
+	h.msg_iovlen = g.count;
+	do {
+		n = sendmsg(c->fd, &h, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN) {
+		conn_break(c);
+		return false;
+	}
+	if (n > 0)
+		conn_sent(c, (size_t)n);
+	*sent += n > 0 ? (size_t)n : 0;
+	return (size_t)n == g.bytes;
+}
+
+static RUNS_ON(io_role) void conn_close_slow(struct conn *c)
+{
+	bool one_message = c->out.next == c->out.prev;
+
+	if (c->out_bytes <= c->io->config.max_output || one_message)
+		return;
+	log_post(
+	    GEARMAND_LOG_WARNING, "%s: closed: it does not read, and %zu bytes wait for it", c->address, c->out_bytes);
+	io_count(c->io, STAT_slow_readers, 1);
+	conn_break(c);
+}
+
+static RUNS_ON(io_role) void conn_bound_output(struct conn *c)
+{
+	size_t bound = c->io->config.pause_output;
+
+	if (!c->paused_output && c->out_bytes > bound) {
+		c->paused_output = true;
+		io_count(c->io, STAT_reads_paused, 1);
+	} else if (c->paused_output && c->out_bytes <= bound / 2) {
+		c->paused_output = false;
+	}
+}
+
+void
+conn_flush(struct conn *c)
+{
+	size_t sent = 0;
+
+	while (c->out_bytes > 0 && !c->blocked) {
+		if (!conn_send_some(c, &sent)) {
+			c->blocked = !c->broken;
+			conn_close_slow(c);
+		} else if (sent >= WRITE_BYTES) {
+			c->blocked = c->out_bytes > 0; /* others first; the event comes at once */
+		}
+	}
+	conn_bound_output(c);
+	conn_watch(c);
+	if (c->forgotten)
+		conn_end(c);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Packets of the core on their way to the peer: through the protocol, then the transport.
+ *
+ * Runs on:  its I/O thread.
+ * Owns:     the message while the protocol looks at it.
+ *
+ * A protocol without `send` is the gear protocol: its packets are the core's messages, once
+ * their heads are filled in.  For all others a packet is taken apart again.
+ */
+#include "base/buf.h"
+#include "io/conn.h"
+
+/* Bytes for the socket come from the transport; bytes of the protocol go to it. */
+void
+conn_write(struct conn *c, struct slice bytes)
+{
+	bool good;
+
+	if (c->transport == NULL || c->in_transport) {
+		conn_put_bytes(c, bytes);
+		return;
+	}
+	if (c->broken)
+		return;
+	c->in_transport = true;
+	good = c->service->transport->send(c->transport, bytes);
+	c->in_transport = false;
+	if (!good)
+		conn_break(c);
+}
+
+static RUNS_ON(io_role) void conn_reply_raw(struct conn *c, struct msg_reply *reply)
+{
+	struct msg *m = &reply->msg;
+	struct buf flat = { 0 };
+
+	if (m->type != PKT_TEXT)
+		pkt_head_write(reply->head, true, m->type, (uint32_t)(reply->head_len - PKT_HEAD + reply->data.len));
+	if (c->transport == NULL) {
+		conn_put(c, reply);
+		return;
+	}
+	buf_add(&flat, reply->head + (m->type == PKT_TEXT ? PKT_HEAD : 0),
+	    reply->head_len - (m->type == PKT_TEXT ? PKT_HEAD : 0));
+	buf_add_slice(&flat, reply->data);
+	conn_write(c, buf_slice(&flat));
+	buf_fini(&flat);
+	msg_free(&m);
+}
+
+static void
+packet_of_text(struct gearmand_packet *packet, const struct msg_reply *reply, struct buf *joined)
+{
+	struct slice head = slice_of(reply->head + PKT_HEAD, reply->head_len - PKT_HEAD);
+
+	packet->data = reply->data.len == 0 ? head : reply->data;
+	if (head.len == 0 || reply->data.len == 0)
+		return;
+	buf_add_slice(joined, head);
+	buf_add_slice(joined, reply->data);
+	packet->data = buf_slice(joined);
+}
+
+static void
+packet_of_reply(struct gearmand_packet *packet, const struct msg_reply *reply)
+{
+	struct pkt pkt;
+	const char *why;
+	enum pkt_verdict verdict =
+	    pkt_split(reply->msg.type, slice_of(reply->head + PKT_HEAD, reply->head_len - PKT_HEAD), &pkt, &why);
+
+	CHECK(verdict == PKT_OK);
+	packet->argc = pkt.argc;
+	for (uint32_t i = 0; i < pkt.argc; i++)
+		packet->arg[i] = pkt.arg[i];
+	packet->data = reply->data;
+}
+
+static RUNS_ON(io_role) void conn_reply_module(struct conn *c, struct msg_reply *reply)
+{
+	struct gearmand_packet packet = { .type = reply->msg.type };
+	struct msg *m = &reply->msg;
+	struct buf joined = { 0 };
+
+	if (m->type == PKT_TEXT)
+		packet_of_text(&packet, reply, &joined);
+	else
+		packet_of_reply(&packet, reply);
+	c->sending = reply;
+	c->service->protocol->send(c->protocol, &packet);
+	c->sending = NULL;
+	buf_fini(&joined);
+	msg_free(&m);
+	conn_present_rest(c);
+}
+
+void
+conn_reply(struct conn *c, struct msg *m)
+{
+	if (c->mute) {
+		msg_free(&m);
+		return;
+	}
+	io_count(c->io, STAT_packets_out, 1);
+	if (c->service->protocol->send == NULL)
+		conn_reply_raw(c, MSG_AS(msg_reply, m));
+	else
+		conn_reply_module(c, MSG_AS(msg_reply, m));
+}

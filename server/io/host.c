@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What protocol and transport modules may ask of their connection, as plugin.h has it.
+ *
+ * Runs on:  the connection's I/O thread, from a callback of the module.
+ * Owns:     nothing; each is a line that leads to the connection.
+ */
+#include "io/conn.h"
+
+static struct conn *
+conn_of(struct gearmand_conn *handle)
+{
+	return (struct conn *)(void *)handle;
+}
+
+static void
+host_request(struct gearmand_conn *handle, const struct gearmand_packet *packet)
+{
+	role_assume(&io_role);
+	conn_request(conn_of(handle), packet);
+}
+
+static void
+host_body_begin(struct gearmand_conn *handle, uint32_t type, size_t size)
+{
+	role_assume(&io_role);
+	conn_body_begin(conn_of(handle), type, size);
+}
+
+static bool
+host_body_add(struct gearmand_conn *handle, struct gearmand_slice bytes)
+{
+	role_assume(&io_role);
+	return conn_body_add(conn_of(handle), bytes, 0);
+}
+
+static void
+host_body_end(struct gearmand_conn *handle)
+{
+	struct conn *c = conn_of(handle);
+
+	role_assume(&io_role);
+	if (c->deaf)
+		conn_body_drop(c);
+	else if (pkt_info(c->body_type) == NULL && c->body_type != PKT_TEXT)
+		conn_refuse(c, WIRE_INVALID_COMMAND);
+	else
+		conn_body_end(c);
+}
+
+static void
+host_body_drop(struct gearmand_conn *handle)
+{
+	role_assume(&io_role);
+	conn_body_drop(conn_of(handle));
+}
+
+static void
+host_write(struct gearmand_conn *handle, struct gearmand_slice bytes)
+{
+	struct conn *c = conn_of(handle);
+
+	role_assume(&io_role);
+	if (!c->mute || c->in_transport)
+		conn_write(c, bytes);
+}
+
+static bool
+is_within(const struct blob *b, struct slice s)
+{
+	return b != NULL && (uintptr_t)s.data >= (uintptr_t)b->data &&
+	       (uintptr_t)s.data + s.len <= (uintptr_t)b->data + b->len;
+}
+
+/* Small data is cheaper copied, and what is no part of the packet's blob must be. */
+static void
+host_write_data(struct gearmand_conn *handle, struct gearmand_slice data)
+{
+	enum { WORTH_A_REFERENCE = 256 };
+	struct conn *c = conn_of(handle);
+	struct msg_reply *part;
+
+	role_assume(&io_role);
+	if (data.len < WORTH_A_REFERENCE || c->mute || c->transport != NULL || c->sending == NULL ||
+	    !is_within(c->sending->msg.blob, data)) {
+		host_write(handle, data);
+		return;
+	}
+	part = msg_reply_new(PKT_TEXT, c->number, 0);
+	msg_reply_data(part, c->sending->msg.blob, data);
+	conn_put(c, part);
+}
+
+static void
+host_close(struct gearmand_conn *handle)
+{
+	role_assume(&io_role);
+	conn_close(conn_of(handle));
+}
+
+static void
+host_tick_in(struct gearmand_conn *handle, uint32_t ms)
+{
+	struct conn *c = conn_of(handle);
+
+	role_assume(&io_role);
+	if (!c->mute)
+		conn_timer(c, ms);
+}
+
+static size_t
+host_max_packet(const struct gearmand_conn *handle)
+{
+	return ((const struct conn *)(const void *)handle)->io->config.max_packet;
+}
+
+static const char *
+host_peer_address(const struct gearmand_conn *handle)
+{
+	return ((const struct conn *)(const void *)handle)->address;
+}
+
+/* The protocol above may write at once: what it writes is for the transport again. */
+static void
+host_deliver(struct gearmand_conn *handle, struct gearmand_slice plain)
+{
+	struct conn *c = conn_of(handle);
+	bool was_in_transport = c->in_transport;
+
+	role_assume(&io_role);
+	if (c->deaf)
+		return;
+	c->in_transport = false;
+	conn_present(c, plain);
+	c->in_transport = was_in_transport;
+}
+
+void
+io_host_services(struct gearmand_host *host)
+{
+	host->request = host_request;
+	host->body_begin = host_body_begin;
+	host->body_add = host_body_add;
+	host->body_end = host_body_end;
+	host->body_drop = host_body_drop;
+	host->write = host_write;
+	host->write_data = host_write_data;
+	host->close = host_close;
+	host->tick_in = host_tick_in;
+	host->max_packet = host_max_packet;
+	host->peer_address = host_peer_address;
+	host->deliver = host_deliver;
+}

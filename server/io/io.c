@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * An I/O class: takes what other classes say to it, and lets its connections gather and flush.
+ *
+ * Runs on:  its I/O thread.
+ * Owns:     the table of its connections, the read buffer, what is gathered for the core.
+ *
+ * A pass: libevent calls conn.c for each socket that is ready, and requests gather in to_proc;
+ * then io_turn() hands out what came by mail, posts, and writes once per connection.
+ */
+#include "io/io.h"
+
+#include "base/mem.h"
+#include "cross/log.h"
+#include "io/conn.h"
+
+struct io *
+io_new(struct loop *loop, const struct io_config *config, struct mbox *in, struct mbox *proc, struct mbox *mgmt)
+{
+	struct io *io = mem_new(sizeof *io);
+
+	io->loop = loop;
+	io->base = loop_base(loop);
+	io->config = *config;
+	io->in = in;
+	io->proc = proc;
+	io->mgmt = mgmt;
+	hash_init(&io->conns);
+	list_init(&io->dirty);
+	list_init(&io->to_proc);
+	io->rest_max = config->max_line > READ_BYTES ? config->max_line : READ_BYTES;
+	io->read_buffer = mem_grow(NULL, io->rest_max + READ_BYTES);
+	return io;
+}
+
+static RUNS_ON(io_role) void io_close_all(struct io *io)
+{
+	struct hash_walk walk = { 0 };
+	struct hash_node *node;
+
+	while ((node = hash_next(&io->conns, &walk)) != NULL) {
+		struct conn *c = CONTAINER_OF(node, struct conn, by_number);
+
+		conn_free(&c);
+	}
+}
+
+void
+io_free(struct io **iop)
+{
+	struct io *io = *iop;
+
+	*iop = NULL;
+	if (io == NULL)
+		return;
+	role_take(&io_role); /* its own thread has ended */
+	role_assume(&io_role);
+	io_close_all(io);
+	hash_fini(&io->conns);
+	msg_free_all(&io->to_proc);
+	mem_free(io->read_buffer);
+	mem_free(io);
+}
+
+void
+io_post(struct io *io, struct msg **mp)
+{
+	list_push(&io->to_proc, &(*mp)->link);
+	io->to_proc_count++;
+	*mp = NULL;
+}
+
+void
+io_post_mgmt(struct io *io, struct msg **mp)
+{
+	mbox_post(io->mgmt, mp);
+	io->told_mgmt = true;
+}
+
+void
+io_count(struct io *io, enum statistic stat, uint64_t n)
+{
+	io->counts[stat] += n;
+	io->counted = true;
+}
+
+static RUNS_ON(io_role) void io_gather_counts(struct io *io)
+{
+	struct msg_counts *counts;
+	struct msg *m;
+	uint64_t lost = log_lost();
+
+	if (lost > 0)
+		io_count(io, STAT_log_lost, lost);
+	if (!io->counted)
+		return;
+	counts = msg_new_sized(MSG_COUNTS, 0, sizeof *counts);
+	memcpy(counts->by, io->counts, sizeof counts->by);
+	memset(io->counts, 0, sizeof io->counts);
+	io->counted = false;
+	m = &counts->msg;
+	io_post(io, &m);
+}
+
+/* Counts travel only when something else does. */
+static RUNS_ON(io_role) bool io_post_gathered(struct io *io)
+{
+	if (io->to_proc_count == 0)
+		return false;
+	io_gather_counts(io);
+	mbox_post_all_bounded(io->proc, &io->to_proc, io->to_proc_count, io->config.max_waiting);
+	io->to_proc_count = 0;
+	return true;
+}
+
+static RUNS_ON(io_role) void io_flush(struct io *io)
+{
+	struct list *node;
+
+	while ((node = list_pop(&io->dirty)) != NULL)
+		conn_flush(CONTAINER_OF(node, struct conn, dirty));
+}
+
+static bool
+has_number(const struct hash_node *node, const void *number)
+{
+	return CONTAINER_OF(node, const struct conn, by_number)->number == *(const uint64_t *)number;
+}
+
+static RUNS_ON(io_role) void io_set_paused(struct conn *c, bool paused)
+{
+	c->paused = paused;
+	conn_watch(c);
+}
+
+/* What the core says of one connection.  It speaks of none that it has forgotten, and a connection
+ * is not freed before. */
+static RUNS_ON(io_role) void io_to_conn(struct io *io, struct msg **mp)
+{
+	struct msg *m = *mp;
+	struct hash_node *node = hash_find(&io->conns, hash_number(m->peer), has_number, &m->peer);
+	struct conn *c;
+
+	CHECK(node != NULL);
+	c = CONTAINER_OF(node, struct conn, by_number);
+	switch (m->kind) {
+	case MSG_REPLY:
+		*mp = NULL;
+		conn_reply(c, m);
+		break;
+	case MSG_CLOSE:
+		conn_close(c);
+		break;
+	case MSG_PAUSE:
+	case MSG_RESUME:
+		io_set_paused(c, m->kind == MSG_PAUSE);
+		break;
+	case MSG_PEER_FORGOTTEN:
+		conn_forgotten(c);
+		break;
+	default:
+		CHECK(!"a message that is not for an I/O thread");
+	}
+}
+
+static RUNS_ON(io_role) void io_take(struct io *io, struct msg *m)
+{
+	if (m->kind == MSG_CONN) {
+		struct msg_conn *conn = MSG_AS(msg_conn, m);
+
+		conn_open(io, &conn);
+		return;
+	}
+	if (m->kind == MSG_STOP)
+		loop_stop(io->loop);
+	else
+		io_to_conn(io, &m);
+	msg_free(&m);
+}
+
+static bool
+io_turn(void *self, nsec_t *due_r)
+{
+	struct io *io = self;
+	struct list msgs, *node;
+	bool posted;
+
+	role_assume(&io_role);
+	(void)due_r;
+	list_init(&msgs);
+	mbox_take(io->in, &msgs);
+	while ((node = list_pop(&msgs)) != NULL)
+		io_take(io, MSG(node));
+	posted = io_post_gathered(io); /* first, so that the core works while this thread writes */
+	io_flush(io);
+	posted |= io_post_gathered(io) || io->told_mgmt;
+	io->told_mgmt = false;
+	return posted;
+}
+
+struct rider
+io_rider(struct io *io)
+{
+	return (struct rider){ .turn = io_turn, .self = io };
+}
