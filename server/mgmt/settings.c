@@ -15,10 +15,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "mgmt/limits.h"
 #include "mgmt/options_priv.h"
 #include "mgmt/plugins.h"
 #include "wire/packet.h"
@@ -70,15 +70,6 @@ settings_put(struct settings *s, const struct option *o)
 	}
 }
 
-/* Three quarters of what the machine has. */
-static int64_t
-memory_bound(void)
-{
-	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-
-	return pages > 0 && page > 0 ? (int64_t)pages / 4 * 3 * page : 0;
-}
-
 /* Takes the options. */
 static struct settings *
 settings_new(struct option_set **options)
@@ -92,7 +83,7 @@ settings_new(struct option_set **options)
 		settings_put(s, &store->options->at[i]);
 	s->pid_file_given = option_find(store->options, "pid-file")->source != FROM_DEFAULT;
 	if (s->max_memory == 0)
-		s->max_memory = memory_bound();
+		s->max_memory = (int64_t)limits_default_memory();
 	return s;
 }
 

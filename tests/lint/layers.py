@@ -3,8 +3,9 @@
 #
 # layers.py - the include graph is the one of docs/architecture.md.
 #
-#   base <- wire <- cross <- {mgmt, io, proc} <- main.c
+#   base <- wire <- cross <- {mgmt, io, proc} <- main.c and what else is in server/ itself
 #
+# config.h is what configure found out; the layers below mgmt/ do without it.
 # Modules and the SDK see <gearmand/...> only.  Locks are in cross/mbox.c only.
 
 import os
@@ -30,6 +31,10 @@ LOCKS = re.compile(r"\bpthread_(mutex|rwlock|spin|cond)_\w+\s*\(")
 def server_include(path, quote, name):
     layer = path.split("/")[1] if path.count("/") == 2 else None
     head = name.split("/")[0]
+    if quote == '"' and name == "config.h":
+        return "%s/ does without config.h" % layer if layer in ("base", "wire", "proc") else None
+    if quote == '"' and "/" not in name and layer is None:
+        return None
     if quote == '"':
         if head not in LAYERS or name.count("/") != 1:
             return 'write it from server/, "layer/file.h"'
@@ -79,7 +84,8 @@ GOOD = [
         "server/base/a.c": '#include <string.h>\n#include <gearmand/slice.h>\n',
         "server/wire/a.c": '#include "base/slice.h"\n#include <gearmand/packet.h>\n',
         "server/io/a.c": '#include "cross/msg.h"\n#include <event2/event.h>\n',
-        "server/main.c": '#include "io/io.h"\n#include "proc/proc.h"\n',
+        "server/main.c": '#include "config.h"\n#include "classes.h"\n#include "io/io.h"\n#include "proc/proc.h"\n',
+        "server/mgmt/a.c": '#include "config.h"\n',
     }),
     ("a module its own header", {"plugins/x/x.c": '#include <gearmand/plugin.h>\n#include "x.h"\n', "plugins/x/x.h": ""}),
     ("the mailbox a mutex", {"server/cross/mbox.c": "\tpthread_mutex_lock(&m);\n"}),
@@ -91,6 +97,8 @@ BAD = [
     ("wire includes cross", {"server/wire/a.c": '#include "cross/msg.h"\n'}, "server/wire/a.c:1:"),
     ("base includes the plugin interface", {"server/base/a.h": "#include <gearmand/plugin.h>\n"}, "base/ may include"),
     ("proc includes libevent", {"server/proc/a.c": "# include <event2/event.h>\n"}, "libevent"),
+    ("proc asks what configure found", {"server/proc/a.c": '#include "config.h"\n'}, "config.h"),
+    ("mgmt includes the top", {"server/mgmt/a.c": '#include "classes.h"\n'}, "from server/"),
     ("a bare name", {"server/io/a.c": '#include "io.h"\n'}, "from server/"),
     ("a way round through ..", {"server/io/a.c": '#include "../proc/proc.h"\n'}, "from server/"),
     ("the server with <>", {"server/io/a.c": "#include <proc/proc.h>\n"}, "written with"),

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Accepts connections, numbers them from 1 up and hands them to I/O threads in turn.
+ *
+ * Runs on:  management thread.
+ * Owns:     the events on the listening sockets.
+ *
+ * No error of accept4() ends the server or makes it spin.  When something has run out (descriptors, memory),
+ * accepting rests for a moment; some descriptors are never given to connections, so that
+ * stores, modules and the log go on.
+ */
+#include "mgmt/accept.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "cross/log.h"
+#include "cross/mbox.h"
+#include "cross/msg.h"
+
+#define MINUTE (INT64_C(60) * 1000000000)
+
+enum { ACCEPTS_PER_EVENT = 64, REST_MS = 100 };
+
+/* A complaint that is said once a minute, with how often it would have been said. */
+struct complaint {
+	nsec_t next;
+	uint64_t count;
+};
+
+/* One listening socket and its event. */
+struct gate {
+	struct acceptor *a;
+	const struct listener *listener;
+	struct event *readable;
+};
+
+struct acceptor {
+	struct accept_config config;
+	struct event_base *base;
+	struct gate *gates OWNED_BY(mgmt_role);
+	unsigned gate_count OWNED_BY(mgmt_role);
+	struct event *rest OWNED_BY(mgmt_role);        /* timer: accept again */
+	uint64_t last OWNED_BY(mgmt_role);             /* number of the last connection */
+	uint64_t open OWNED_BY(mgmt_role);             /* handed over and not ended */
+	struct accept_counts counts OWNED_BY(mgmt_role);
+	struct complaint too_many OWNED_BY(mgmt_role), no_descriptors OWNED_BY(mgmt_role), failing OWNED_BY(mgmt_role);
+};
+
+/* What to do after one accept4(). */
+enum accepted { ACCEPT_MORE, ACCEPT_NONE_LEFT, ACCEPT_REST };
+
+struct acceptor *
+acceptor_new(struct event_base *base, const struct accept_config *config)
+{
+	struct acceptor *a = mem_new(sizeof *a);
+
+	a->config = *config;
+	a->base = base;
+	return a;
+}
+
+void
+acceptor_free(struct acceptor **ap)
+{
+	struct acceptor *a = *ap;
+
+	*ap = NULL;
+	if (a == NULL)
+		return;
+	role_assume(&mgmt_role);
+	acceptor_stop(a);
+	mem_free(a);
+}
+
+/* True when it is time to say it; *count_r is how often it happened since it was last said. */
+static bool
+complaint_due(struct complaint *c, uint64_t *count_r)
+{
+	nsec_t now = clock_mono();
+
+	c->count++;
+	if (now < c->next)
+		return false;
+	*count_r = c->count;
+	c->count = 0;
+	c->next = now + MINUTE;
+	return true;
+}
+
+static void
+refuse(struct acceptor *a, int fd) RUNS_ON(mgmt_role)
+{
+	close(fd);
+	a->counts.refused++;
+}
+
+static void
+set_int(int fd, int level, int name, int value)
+{
+	/* A peer that is gone already makes these fail; its I/O thread will see. */
+	(void)setsockopt(fd, level, name, &value, sizeof value);
+}
+
+static void
+set_tcp_options(const struct accept_config *c, int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (!c->keepalive)
+		return;
+	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	if (c->keepalive_idle >= 0)
+		set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, c->keepalive_idle);
+	if (c->keepalive_interval >= 0)
+		set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, c->keepalive_interval);
+	if (c->keepalive_count >= 0)
+		set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, c->keepalive_count);
+}
+
+static void
+name_peer(struct msg_conn *m, const struct sockaddr_storage *sa, const struct listener *l)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)sa;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)sa;
+
+	if (l->is_unix) {
+		snprintf(m->address, sizeof m->address, "%.*s", (int)sizeof m->address - 1, l->host);
+	} else if (sa->ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &v6->sin6_addr, m->address, sizeof m->address);
+		snprintf(m->port, sizeof m->port, "%u", ntohs(v6->sin6_port));
+	} else {
+		inet_ntop(AF_INET, &v4->sin_addr, m->address, sizeof m->address);
+		snprintf(m->port, sizeof m->port, "%u", ntohs(v4->sin_port));
+	}
+}
+
+static void
+hand_over(struct acceptor *a, int fd, const struct sockaddr_storage *sa, const struct listener *l) RUNS_ON(mgmt_role)
+{
+	struct msg_conn *conn = msg_new_sized(MSG_CONN, ++a->last, sizeof *conn);
+	struct msg *m = &conn->msg;
+	unsigned io = (unsigned)(a->last % a->config.io_count);
+
+	conn->fd = fd;
+	conn->io = (uint16_t)io;
+	conn->service = l->service;
+	name_peer(conn, sa, l);
+	if (log_wants(GEARMAND_LOG_INFO))
+		log_post(GEARMAND_LOG_INFO, "Accepted connection %llu from %s%s%s (%s)", (unsigned long long)a->last,
+		    conn->address, conn->port[0] != '\0' ? ":" : "", conn->port, l->service->name);
+	a->open++;
+	a->counts.accepted++;
+	mbox_post(a->config.io[io], &m);
+}
+
+/* No connection was to be had; the errno says why. */
+static enum accepted
+accept_failed(struct acceptor *a, int why) RUNS_ON(mgmt_role)
+{
+	uint64_t times;
+
+	switch (why) {
+	case EAGAIN:
+		return ACCEPT_NONE_LEFT;
+	/* The peer or the network, not us: see accept(2). */
+	case EINTR:
+	case ECONNABORTED:
+	case EPROTO:
+	case ENETDOWN:
+	case ENOPROTOOPT:
+	case EHOSTDOWN:
+	case ENONET:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case ETIMEDOUT:
+	case EPERM:
+		return ACCEPT_MORE;
+	default:
+		if (complaint_due(&a->failing, &times))
+			log_post(GEARMAND_LOG_ERROR, "cannot accept connections for the moment: %s (%llu times)", strerror(why),
+			    (unsigned long long)times);
+		return ACCEPT_REST;
+	}
+}
+
+static enum accepted
+accept_one(struct acceptor *a, const struct listener *l) RUNS_ON(mgmt_role)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof sa;
+	uint64_t times;
+	int fd = accept4(l->fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return accept_failed(a, errno);
+	if (a->config.max_connections != 0 && a->open >= a->config.max_connections) {
+		refuse(a, fd);
+		if (complaint_due(&a->too_many, &times))
+			log_post(GEARMAND_LOG_ERROR, "connection closed: %llu are open, as many as --max-connections allows (%llu times)",
+			    (unsigned long long)a->open, (unsigned long long)times);
+		return ACCEPT_MORE;
+	}
+	if (fd > a->config.fd_max) {
+		refuse(a, fd);
+		if (complaint_due(&a->no_descriptors, &times))
+			log_post(GEARMAND_LOG_ERROR,
+			    "connection closed: %llu are open and descriptors run out; raise --file-descriptors (%llu times)",
+			    (unsigned long long)a->open, (unsigned long long)times);
+		return ACCEPT_REST;
+	}
+	if (!l->is_unix)
+		set_tcp_options(&a->config, fd);
+	hand_over(a, fd, &sa, l);
+	return ACCEPT_MORE;
+}
+
+static void
+rest(struct acceptor *a) RUNS_ON(mgmt_role)
+{
+	struct timeval tv = { .tv_usec = REST_MS * 1000 };
+
+	for (unsigned i = 0; i < a->gate_count; i++)
+		event_del(a->gates[i].readable);
+	event_add(a->rest, &tv);
+}
+
+static void
+on_connection(evutil_socket_t fd, short what, void *arg)
+{
+	const struct gate *gate = arg;
+
+	(void)fd;
+	(void)what;
+	role_assume(&mgmt_role);
+	for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
+		enum accepted next = accept_one(gate->a, gate->listener);
+
+		if (next == ACCEPT_REST)
+			rest(gate->a);
+		if (next != ACCEPT_MORE)
+			break;
+	}
+}
+
+static void
+open_gates(struct acceptor *a) RUNS_ON(mgmt_role)
+{
+	for (unsigned i = 0; i < a->gate_count; i++)
+		event_add(a->gates[i].readable, NULL);
+}
+
+static void
+on_rested(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	role_assume(&mgmt_role);
+	open_gates(arg);
+}
+
+void
+acceptor_start(struct acceptor *a)
+{
+	const struct listeners *ls = a->config.listeners;
+
+	CHECK(a->gates == NULL);
+	a->rest = evtimer_new(a->base, on_rested, a);
+	a->gate_count = ls->count;
+	a->gates = mem_new(ls->count * sizeof *a->gates);
+	for (unsigned i = 0; i < ls->count; i++) {
+		struct gate *gate = &a->gates[i];
+
+		gate->a = a;
+		gate->listener = &ls->at[i];
+		gate->readable = event_new(a->base, ls->at[i].fd, EV_READ | EV_PERSIST, on_connection, gate);
+		CHECK(gate->readable != NULL);
+	}
+	open_gates(a);
+}
+
+void
+acceptor_stop(struct acceptor *a)
+{
+	for (unsigned i = 0; i < a->gate_count; i++)
+		event_free(a->gates[i].readable);
+	a->gate_count = 0;
+	mem_free(a->gates);
+	a->gates = NULL;
+	if (a->rest != NULL)
+		event_free(a->rest);
+	a->rest = NULL;
+	listeners_fini(a->config.listeners);
+}
+
+void
+acceptor_conn_closed(struct acceptor *a)
+{
+	CHECK(a->open > 0);
+	a->open--;
+}
+
+bool
+acceptor_take_counts(struct acceptor *a, struct accept_counts *counts_r)
+{
+	*counts_r = a->counts;
+	memset(&a->counts, 0, sizeof a->counts);
+	return counts_r->accepted != 0 || counts_r->refused != 0;
+}

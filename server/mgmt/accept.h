@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * accept.h - accepts connections and hands them to I/O threads in turn.
+ *
+ * Runs on:  management thread.
+ * Owns:     the events on the listening sockets; sockets between accept and the I/O thread's mailbox.
+ */
+#ifndef GEARMAND_MGMT_ACCEPT_H
+#define GEARMAND_MGMT_ACCEPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/role.h"
+#include "mgmt/listen.h"
+
+struct acceptor;
+struct event_base;
+struct mbox;
+
+/* All is borrowed and outlives the acceptor. */
+struct accept_config {
+	struct listeners *listeners;  /* closed by acceptor_stop() */
+	struct mbox *const *io;
+	unsigned io_count;
+	uint64_t max_connections;     /* 0 = no bound */
+	int fd_max;                   /* a connection with a higher number is closed: descriptors run out */
+	bool keepalive;
+	int keepalive_idle, keepalive_interval, keepalive_count; /* seconds, seconds, probes; -1 = the system's */
+};
+
+struct accept_counts { /* since they were last taken */
+	uint64_t accepted, refused;
+};
+
+struct acceptor *acceptor_new(struct event_base *, const struct accept_config *);
+void acceptor_free(struct acceptor **);                           /* NULL is fine */
+void acceptor_start(struct acceptor *) RUNS_ON(mgmt_role);
+void acceptor_stop(struct acceptor *) RUNS_ON(mgmt_role);         /* closes the listening sockets; twice is fine */
+void acceptor_conn_closed(struct acceptor *) RUNS_ON(mgmt_role);  /* one of those handed over has ended */
+/* False when there is nothing to tell. */
+bool acceptor_take_counts(struct acceptor *, struct accept_counts *) RUNS_ON(mgmt_role);
+
+#endif

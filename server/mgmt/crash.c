@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the process says when it dies of a bug: which signal, and where each call came from.
+ *
+ * Runs on:  any thread, inside a signal handler: only calls that are safe there.
+ * Owns:     nothing.
+ */
+#include "mgmt/crash.h"
+
+#include <execinfo.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FRAMES_MAX = 64 };
+
+static const struct crash_signal {
+	int number;
+	const char *name;
+} crash_signals[] = {
+	{ SIGSEGV, "SIGSEGV" },
+	{ SIGABRT, "SIGABRT" },
+	{ SIGBUS, "SIGBUS" },
+	{ SIGILL, "SIGILL" },
+	{ SIGFPE, "SIGFPE" },
+};
+
+enum { CRASH_SIGNALS = sizeof crash_signals / sizeof crash_signals[0] };
+
+static void
+say(const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		ssize_t n = write(STDERR_FILENO, text, left);
+
+		if (n <= 0)
+			return;
+		text += n;
+		left -= (size_t)n;
+	}
+}
+
+static void
+on_crash(int number)
+{
+	void *frames[FRAMES_MAX];
+
+	say("gearmand: crashed with ");
+	for (int i = 0; i < CRASH_SIGNALS; i++)
+		if (crash_signals[i].number == number)
+			say(crash_signals[i].name);
+	say(", stack of the thread:\n");
+	backtrace_symbols_fd(frames, backtrace(frames, FRAMES_MAX), STDERR_FILENO);
+	_exit(EXIT_FAILURE);
+}
+
+void
+crash_install(void)
+{
+	struct sigaction act;
+	void *frames[1];
+
+	if (getenv("LIBTEST_IN_GDB") != NULL)
+		return;
+	/* The first call loads a library, which a handler must not do. */
+	(void)backtrace(frames, 1);
+	memset(&act, 0, sizeof act);
+	act.sa_handler = on_crash;
+	act.sa_flags = (int)(SA_RESETHAND | SA_NODEFER);
+	sigemptyset(&act.sa_mask);
+	for (int i = 0; i < CRASH_SIGNALS; i++)
+		sigaction(crash_signals[i].number, &act, NULL);
+}

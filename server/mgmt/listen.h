@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * listen.h - listening sockets: from addresses, or handed in by a service manager.
+ *
+ * Runs on:  main thread at start-up, before privileges are dropped; later the management thread
+ *           closes them.
+ * Owns:     the sockets, and the files of unix sockets.
+ */
+#ifndef GEARMAND_MGMT_LISTEN_H
+#define GEARMAND_MGMT_LISTEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <gearmand/plugin.h>
+
+struct service;
+
+struct listener {
+	int fd;
+	const struct service *service;
+	bool is_unix;
+	dev_t dev;         /* of a unix socket's file, while it is ours to remove; else 0 */
+	ino_t ino;
+	char host[256];    /* numeric address, or the path of a unix socket */
+	char port[8];      /* the real one, also when 0 was asked for; empty for a unix socket */
+};
+
+struct listeners {
+	struct listener *at;
+	unsigned count;
+};
+
+/* What one service wants to listen on. */
+struct listen_want {
+	const struct service *service;
+	char *const *addresses; /* "127.0.0.1", "::1", a name, "*" (all), "unix:/path" */
+	unsigned count;         /* 0 = loopback of every family that is there */
+	const char *port;       /* number or service name; all addresses share it, also when it is 0 */
+	int backlog;
+};
+
+/* All or nothing. */
+bool listeners_bind(struct listeners *, const struct listen_want *, struct gearmand_error *);
+/* A socket that listens already. */
+bool listeners_take(struct listeners *, int fd, const struct service *, struct gearmand_error *);
+bool listeners_has(const struct listeners *, const struct service *);
+void listeners_fini(struct listeners *); /* closes; removes unix sockets that are still ours */
+
+struct listen_name { /* "127.0.0.1:4730", "[::1]:4730", "unix:/path" */
+	char text[280];
+};
+struct listen_name listener_name(const struct listener *);
+
+#endif

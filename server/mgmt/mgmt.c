@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What happens to the server as a whole.  The end is a row of questions and answers, so that nothing
+ * acknowledged is lost and replies under way still go out:
+ *
+ *   SHUTDOWN -> core: what it holds back goes to the store.    FLUSHED
+ *   STOP -> store: commits what came before.                   STORE_FLUSHED
+ *   SHUTDOWN -> core, once more: hears those outcomes first.   FLUSHED
+ *   STOP -> I/O: writes what the core sent before.             the loops end
+ *
+ * Runs on:  management thread.
+ * Owns:     its mailbox and the phase.
+ */
+#include "mgmt/mgmt.h"
+
+#include <event2/event.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "cross/log.h"
+#include "cross/msg.h"
+#include "mgmt/accept.h"
+#include "mgmt/logfile.h"
+#include "mgmt/notify.h"
+
+enum phase {
+	PHASE_STARTING,       /* the store's jobs come back */
+	PHASE_SERVING,
+	PHASE_DRAINING,       /* no new jobs; those there are end */
+	PHASE_FLUSHING_CORE,
+	PHASE_FLUSHING_STORE,
+	PHASE_LAST_REPLIES,
+	PHASE_ENDED
+};
+
+struct mgmt {
+	struct loop *loop;
+	struct mbox *in;
+	struct mgmt_links links OWNED_BY(mgmt_role);
+	struct logfile *log OWNED_BY(mgmt_role);
+	struct event *deadline OWNED_BY(mgmt_role);  /* of DRAINING */
+	char *failure OWNED_BY(mgmt_role);
+	enum phase phase OWNED_BY(mgmt_role);
+	bool hurried OWNED_BY(mgmt_role);
+	bool did OWNED_BY(mgmt_role);                /* something in this turn that others may look at */
+};
+
+static void
+tell(struct mgmt *m, struct mbox *box, enum msg_kind kind) RUNS_ON(mgmt_role)
+{
+	struct msg *msg = msg_new(kind, 0);
+
+	mbox_post(box, &msg);
+	m->did = true;
+}
+
+static void
+serve(struct mgmt *m) RUNS_ON(mgmt_role)
+{
+	m->phase = PHASE_SERVING;
+	m->links.on_serving(m->links.arg);
+	acceptor_start(m->links.acceptor);
+}
+
+/* What I/O got before this it still writes.  The other threads are stopped and joined by main(). */
+static void
+end(struct mgmt *m) RUNS_ON(mgmt_role)
+{
+	m->phase = PHASE_ENDED;
+	for (unsigned i = 0; i < m->links.io_count; i++)
+		tell(m, m->links.io[i], MSG_STOP);
+	loop_stop(m->loop);
+}
+
+static void
+close_doors(struct mgmt *m) RUNS_ON(mgmt_role)
+{
+	acceptor_stop(m->links.acceptor);
+	notify_stopping();
+}
+
+void
+mgmt_stop(struct mgmt *m, const char *why)
+{
+	if (m->phase >= PHASE_FLUSHING_CORE) {
+		log_post(GEARMAND_LOG_NOTICE, "%s again, ending at once", why);
+		m->hurried = true;
+		loop_stop(m->loop);
+		return;
+	}
+	log_post(GEARMAND_LOG_NOTICE, "%s, shutting down", why);
+	if (m->deadline != NULL)
+		event_del(m->deadline);
+	close_doors(m);
+	m->phase = PHASE_FLUSHING_CORE;
+	tell(m, m->links.proc, MSG_SHUTDOWN);
+}
+
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	role_assume(&mgmt_role);
+	mgmt_stop(arg, "jobs are left after --shutdown-timeout");
+}
+
+void
+mgmt_drain(struct mgmt *m)
+{
+	struct timeval tv = { .tv_sec = (time_t)m->links.shutdown_timeout };
+
+	if (m->phase == PHASE_STARTING) {
+		mgmt_stop(m, "SIGUSR1");
+		return;
+	}
+	if (m->phase != PHASE_SERVING)
+		return;
+	log_post(GEARMAND_LOG_NOTICE, "SIGUSR1, shutting down when all jobs have ended");
+	close_doors(m);
+	m->phase = PHASE_DRAINING;
+	tell(m, m->links.proc, MSG_GRACEFUL);
+	if (tv.tv_sec > 0) {
+		m->deadline = evtimer_new(loop_base(m->loop), on_deadline, m);
+		CHECK(m->deadline != NULL);
+		event_add(m->deadline, &tv);
+	}
+}
+
+void
+mgmt_reopen_log(struct mgmt *m)
+{
+	log_post(GEARMAND_LOG_NOTICE, "SIGHUP, reopening log file");
+	if (m->log == NULL)
+		return;
+	mgmt_write_log(m);
+	logfile_reopen(m->log);
+}
+
+static void
+on_flushed(struct mgmt *m) RUNS_ON(mgmt_role)
+{
+	if (m->phase == PHASE_FLUSHING_CORE && m->links.store != NULL) {
+		m->phase = PHASE_FLUSHING_STORE;
+		tell(m, m->links.store, MSG_STOP);
+	} else if (m->phase == PHASE_FLUSHING_CORE || m->phase == PHASE_LAST_REPLIES) {
+		end(m);
+	}
+}
+
+static void
+on_store_flushed(struct mgmt *m) RUNS_ON(mgmt_role)
+{
+	if (m->phase != PHASE_FLUSHING_STORE)
+		return;
+	m->phase = PHASE_LAST_REPLIES;
+	tell(m, m->links.proc, MSG_SHUTDOWN);
+}
+
+static void
+on_store_failed(struct mgmt *m, const struct msg_text *t) RUNS_ON(mgmt_role)
+{
+	if (m->phase != PHASE_STARTING)
+		return;
+	m->failure = mem_dup(t->text, strlen(t->text));
+	end(m);
+}
+
+static void
+handle(struct mgmt *m, const struct msg *msg) RUNS_ON(mgmt_role)
+{
+	switch (msg->kind) {
+	case MSG_LOG:
+		if (m->log != NULL)
+			logfile_add(m->log, MSG_AS(msg_log, msg));
+		break;
+	case MSG_CONN_CLOSED:
+		acceptor_conn_closed(m->links.acceptor);
+		break;
+	case MSG_IDLE:
+		if (m->phase == PHASE_DRAINING)
+			mgmt_stop(m, "all jobs have ended");
+		break;
+	case MSG_FLUSHED:
+		on_flushed(m);
+		break;
+	case MSG_STORE_READY:
+		if (m->phase == PHASE_STARTING)
+			serve(m);
+		break;
+	case MSG_STORE_FAILED:
+		on_store_failed(m, MSG_AS(msg_text, msg));
+		break;
+	case MSG_STORE_FLUSHED:
+		on_store_flushed(m);
+		break;
+	default:
+		CHECK(!"a message that management does not take");
+	}
+}
+
+/* The counters are the core's. */
+static void
+send_counts(struct mgmt *m) RUNS_ON(mgmt_role)
+{
+	struct accept_counts counts;
+	uint64_t lost = log_lost();
+	struct msg_counts *c;
+	struct msg *msg;
+
+	if (m->links.acceptor == NULL || (!acceptor_take_counts(m->links.acceptor, &counts) && lost == 0))
+		return;
+	c = msg_new_sized(MSG_COUNTS, 0, sizeof *c);
+	c->by[STAT_connections] = counts.accepted;
+	c->by[STAT_connections_refused] = counts.refused;
+	c->by[STAT_log_lost] = lost;
+	msg = &c->msg;
+	mbox_post(m->links.proc, &msg);
+	m->did = true;
+}
+
+static bool
+turn(void *self, nsec_t *due_r)
+{
+	struct mgmt *m = self;
+	struct list batch;
+	struct list *node;
+
+	(void)due_r;
+	role_assume(&mgmt_role);
+	m->did = false;
+	list_init(&batch);
+	mbox_take(m->in, &batch);
+	while ((node = list_pop(&batch)) != NULL) {
+		struct msg *msg = MSG(node);
+
+		handle(m, msg);
+		msg_free(&msg);
+	}
+	if (m->phase != PHASE_ENDED)
+		send_counts(m);
+	if (m->log != NULL)
+		logfile_flush(m->log);
+	return m->did;
+}
+
+struct mgmt *
+mgmt_new(struct loop *loop)
+{
+	struct mgmt *m = mem_new(sizeof *m);
+
+	m->loop = loop;
+	m->in = mbox_new(loop_waker(loop));
+	loop_add_rider(loop, (struct rider){ turn, m });
+	return m;
+}
+
+void
+mgmt_free(struct mgmt **mp)
+{
+	struct mgmt *m = *mp;
+
+	*mp = NULL;
+	if (m == NULL)
+		return;
+	role_assume(&mgmt_role);
+	if (m->deadline != NULL)
+		event_free(m->deadline);
+	mem_free(m->failure);
+	mbox_free(&m->in);
+	mem_free(m);
+}
+
+struct mbox *
+mgmt_mbox(struct mgmt *m)
+{
+	return m->in;
+}
+
+void
+mgmt_set_log(struct mgmt *m, struct logfile *log)
+{
+	m->log = log;
+}
+
+void
+mgmt_connect(struct mgmt *m, const struct mgmt_links *links)
+{
+	m->links = *links;
+}
+
+void
+mgmt_begin(struct mgmt *m)
+{
+	if (m->links.store == NULL)
+		serve(m);
+}
+
+void
+mgmt_write_log(struct mgmt *m)
+{
+	struct list batch, others;
+	struct list *node;
+
+	if (m->log == NULL)
+		return;
+	list_init(&batch);
+	list_init(&others);
+	mbox_take(m->in, &batch);
+	while ((node = list_pop(&batch)) != NULL) {
+		struct msg *msg = MSG(node);
+
+		if (msg->kind != MSG_LOG) {
+			list_push(&others, node);
+			continue;
+		}
+		logfile_add(m->log, MSG_AS(msg_log, msg));
+		msg_free(&msg);
+	}
+	logfile_flush(m->log);
+	mbox_post_all(m->in, &others);
+}
+
+const char *
+mgmt_failure(const struct mgmt *m)
+{
+	return m->failure;
+}
+
+bool
+mgmt_hurried(const struct mgmt *m)
+{
+	return m->hurried;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * notify.h - what a service manager tells the server, and is told: readiness and passed sockets.
+ *
+ * Runs on:  main thread.  All of it does nothing without libsystemd, or when no manager is there.
+ */
+#ifndef GEARMAND_MGMT_NOTIFY_H
+#define GEARMAND_MGMT_NOTIFY_H
+
+#include <stdbool.h>
+
+struct passed_socket {
+	int fd;
+	char *name; /* FileDescriptorName= of the socket unit; "unknown" when it has none */
+};
+
+struct passed_sockets {
+	struct passed_socket *at;
+	unsigned count;
+};
+
+/* Asked once, before anything forks: the sockets are meant for this process number. */
+void passed_sockets_init(struct passed_sockets *);
+void passed_sockets_fini(struct passed_sockets *); /* leaves the sockets open */
+
+void notify_ready(void);
+void notify_stopping(void);
+void notify_status(const char *status); /* a line for `systemctl status` */
+
+#endif
