@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The head of a request is complete: refuse it, or begin its job.
+ *
+ * Runs on:  the I/O thread of the connection, called by receive.c.
+ * Owns:     nothing; the job belongs to the host as soon as it is begun.
+ */
+#include "conn.h"
+
+#include "reply.h"
+
+/* A refused body up to this length costs less than a new connection. */
+enum { SWALLOW = 65536 };
+
+const struct web_refusal web_job_too_large = { 413, "the job is larger than this server accepts" };
+const struct web_refusal web_no_memory = { 503, "out of memory" };
+const struct web_refusal web_bad_version = { 505, "the versions served are HTTP/1.0 and HTTP/1.1" };
+const struct web_refusal web_bad_method = { 405, "the methods served are GET, HEAD, POST and PUT" };
+
+static const uint32_t submit_type[2][3] = {
+	{ GEARMAND_SUBMIT_JOB_HIGH, GEARMAND_SUBMIT_JOB, GEARMAND_SUBMIT_JOB_LOW },
+	{ GEARMAND_SUBMIT_JOB_HIGH_BG, GEARMAND_SUBMIT_JOB_BG, GEARMAND_SUBMIT_JOB_LOW_BG },
+};
+
+static bool
+has_body(const struct web_conn *c)
+{
+	const struct web_head *h = &c->request->head;
+
+	return h->chunked || (h->has_length && web_parser_length(&c->parser) > 0);
+}
+
+/* The first reason not to serve this request; status 0 = none. */
+static struct web_refusal
+head_check(struct web_conn *c)
+{
+	struct web_head *h = &c->request->head;
+	enum web_method method = web_parser_method(&c->parser);
+	struct web_refusal fault = web_head_finish(h);
+	size_t room = web_host(c)->max_packet(c->peer), args = h->function.len + h->unique.len + 2;
+
+	if (h->framing_lost)
+		return fault;
+	if (method == WEB_OTHER)
+		return web_bad_method;
+	if (fault.status)
+		return fault;
+	if (h->expects_other && c->minor > 0)
+		return (struct web_refusal){ 417, "the only expectation met is 100-continue" };
+	if ((method == WEB_POST || method == WEB_PUT) && !h->chunked && !h->has_length)
+		return (struct web_refusal){ 411, "POST and PUT need a Content-Length or chunks" };
+	if (args > room || (h->has_length && web_parser_length(&c->parser) > room - args))
+		return web_job_too_large;
+	return (struct web_refusal){ 0, NULL };
+}
+
+/* An answer that is out before its request is in: go on only when the rest is short. */
+static void
+refuse_early(struct web_conn *c, struct web_refusal why)
+{
+	const struct web_head *h = &c->request->head;
+	bool whole = !has_body(c), known = !h->chunked && !h->expects_continue && !h->expects_other;
+
+	if (h->framing_lost || !(whole || (known && web_parser_length(&c->parser) <= SWALLOW)))
+		c->keep_alive = false;
+	web_answer_refusal(c, why);
+	if (h->framing_lost)
+		web_conn_close(c);
+	else
+		web_conn_arm(c, WEB_SWALLOW_MS);
+}
+
+static void
+ask_for_exceptions(struct web_conn *c)
+{
+	struct gearmand_packet option = { .type = GEARMAND_OPTION_REQ, .argc = 1 };
+
+	if (c->exceptions_asked)
+		return;
+	c->exceptions_asked = true;
+	option.arg[0] = web_slice("exceptions");
+	web_host(c)->request(c->peer, &option);
+}
+
+void
+web_job_add(struct web_conn *c, struct gearmand_slice bytes)
+{
+	struct web_request *r = c->request;
+
+	r->offered += bytes.len;
+	if (bytes.len == 0 || web_host(c)->body_add(c->peer, bytes))
+		return;
+	r->begun = false;
+	r->overflow = true;
+	r->too_large = r->offered > web_host(c)->max_packet(c->peer);
+}
+
+/* The job's arguments, and the query where there is no body to be the workload. */
+static void
+begin_job(struct web_conn *c)
+{
+	const struct gearmand_host *host = web_host(c);
+	struct web_request *r = c->request;
+	const struct web_head *h = &r->head;
+	enum web_method method = web_parser_method(&c->parser);
+	const struct gearmand_slice nul = { "", 1 };
+	struct gearmand_slice unique = h->has_unique ? web_text_slice(&h->unique) : web_slice("-");
+	struct gearmand_slice query = { "", 0 };
+	size_t size = h->has_length ? (size_t)web_parser_length(&c->parser) : 0;
+
+	if (!has_body(c) && (method == WEB_GET || method == WEB_HEAD))
+		query = h->query;
+	const struct gearmand_slice parts[] = { h->function, nul, unique, nul, query };
+
+	ask_for_exceptions(c);
+	host->body_begin(
+	    c->peer, submit_type[h->background][h->rank], h->function.len + unique.len + 2 + query.len + size);
+	r->begun = true;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && r->begun; i++)
+		web_job_add(c, parts[i]);
+}
+
+void
+web_admit(struct web_conn *c)
+{
+	struct web_refusal why;
+
+	c->state = WEB_BODY;
+	c->keep_alive = web_parser_keep_alive(&c->parser);
+	if (!web_parser_version(&c->parser, &c->minor)) {
+		c->minor = 1;
+		c->keep_alive = false;
+		web_answer_refusal(c, web_bad_version);
+		web_conn_close(c);
+		return;
+	}
+	c->request->wants_body = web_parser_method(&c->parser) != WEB_HEAD;
+	why = head_check(c);
+	if (why.status) {
+		refuse_early(c, why);
+		return;
+	}
+	if (c->request->head.expects_continue && c->minor > 0 && has_body(c))
+		web_reply_continue(web_host(c), c->peer);
+	begin_job(c);
+	web_conn_arm(c, c->module->idle_ms);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * conn.h - an HTTP connection: one request after the other, each becomes one job.
+ *
+ * Runs on:  the I/O thread of the connection; the module is only read there.
+ * Owns:     the parser and the request that is being served.
+ *
+ * receive.c and admit.c are the way in (bytes -> job), answer.c the way out (packets -> response).  A request goes
+ *
+ *   IDLE -> HEAD -> BODY -> WAIT -> IDLE        and from anywhere to CLOSED
+ *
+ * and while it WAITs for its job nothing is received, so pipelined requests are answered in order.
+ */
+#ifndef PROTO_HTTP_CONN_H
+#define PROTO_HTTP_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <gearmand/packet.h>
+#include <gearmand/plugin.h>
+
+#include "head.h"
+#include "parser.h"
+#include "text.h"
+
+struct web_module {
+	const struct gearmand_host *host;
+	size_t max_header;    /* bytes of request line and headers */
+	uint32_t idle_ms;     /* without progress, before the connection is closed; 0 = no bound */
+};
+
+enum web_state { WEB_IDLE, WEB_HEAD_STATE, WEB_BODY, WEB_WAIT, WEB_CLOSED };
+
+/* What lives as long as one request, so that an idle connection is small. */
+struct web_request {
+	struct web_head head;
+	size_t head_bytes;   /* used by the head so far */
+	uint64_t body_bytes; /* of a body that is thrown away */
+	size_t quiet;        /* bytes used since the last one of the body: chunk heads, trailers */
+	const char *unused;  /* while feeding: the first byte that is not counted in `quiet` */
+	bool noisy;          /* too many of those */
+	size_t offered;      /* bytes given to the host for the job */
+	bool overflow;       /* the host did not take them all */
+	bool too_large;      /* that is because they are too many */
+	bool answered;       /* refused already; what still comes of it is thrown away */
+	bool begun;          /* body_begin was called */
+	bool wants_body;     /* not HEAD */
+	struct web_text handle, result; /* result: what came as WORK_DATA */
+};
+
+struct web_conn {
+	uint32_t magic;
+	enum web_state state;
+	const struct web_module *module;
+	struct gearmand_conn *peer;
+	struct web_request *request; /* not NULL in HEAD, BODY and WAIT */
+	struct web_parser parser;
+	unsigned minor;              /* of the request's version */
+	bool keep_alive, exceptions_asked, progress;
+};
+
+#define WEB_CONN_MAGIC 0x68747470u
+
+void  *web_conn_new(void *module, struct gearmand_conn *);
+size_t web_conn_receive(void *conn, struct gearmand_slice);
+void   web_conn_send(void *conn, const struct gearmand_packet *);
+void   web_conn_tick(void *conn);
+void   web_conn_free(void **conn);
+
+/* Between receive.c, admit.c and answer.c: */
+enum { WEB_SWALLOW_MS = 2000 }; /* without progress, while what is refused already still comes */
+
+extern const struct web_refusal web_job_too_large, web_no_memory, web_bad_version, web_bad_method;
+
+/* The head is complete.  Moves on to BODY, or closes. */
+void web_admit(struct web_conn *);
+/* More of the job that is being given to the host; `begun` is false after one that it did not take. */
+void web_job_add(struct web_conn *, struct gearmand_slice);
+/* Call tick in that many milliseconds; 0 = never. */
+void web_conn_arm(struct web_conn *, uint32_t ms);
+/* Answers with a refusal.  The request stays, for what is still to come of it. */
+void web_answer_refusal(struct web_conn *, struct web_refusal);
+/* The request is over: the next one, or close. */
+void web_conn_next(struct web_conn *);
+void web_conn_close(struct web_conn *);
+const struct gearmand_host *web_host(const struct web_conn *);
+
+#endif

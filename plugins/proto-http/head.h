@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * head.h - the head of one request: what job it asks for.
+ *
+ * Runs on:  the I/O thread of the connection.
+ * Owns:     the bytes of the target and of the headers that matter.
+ *
+ * Order of use: url, field and value as the parser gives them; finish; then read the members.
+ * The first thing found wrong is remembered, and web_head_finish() tells it.
+ */
+#ifndef PROTO_HTTP_HEAD_H
+#define PROTO_HTTP_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <gearmand/slice.h>
+
+#include "text.h"
+
+/* `status` is 0 when there is nothing to refuse; `why` is a static sentence, or NULL. */
+struct web_refusal {
+	unsigned status;
+	const char *why;
+};
+
+enum web_rank { WEB_HIGH, WEB_NORMAL, WEB_LOW };
+
+struct web_head {
+	struct web_text url, name, value; /* name and value: of the header that is being read */
+	struct web_refusal fault;
+	bool in_header, in_value;
+	bool framing_lost; /* where the request ends cannot be told */
+
+	/* From the headers. */
+	struct web_text unique; /* meaningful when has_unique */
+	bool has_unique, background, has_length, chunked, expects_continue, expects_other;
+	enum web_rank rank;
+
+	/* From the target, valid after finish as long as the head. */
+	struct gearmand_slice function, query; /* percent-decoded; as it came, without '?' */
+};
+
+void web_head_init(struct web_head *);
+void web_head_fini(struct web_head *);
+
+void web_head_url(struct web_head *, struct gearmand_slice);
+void web_head_field(struct web_head *, struct gearmand_slice);
+void web_head_value(struct web_head *, struct gearmand_slice);
+struct web_refusal web_head_finish(struct web_head *);
+
+#endif

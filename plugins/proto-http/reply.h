@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * reply.h - the head of a response.
+ *
+ * Runs on:  the I/O thread of the connection.  Borrows everything during the call.
+ */
+#ifndef PROTO_HTTP_REPLY_H
+#define PROTO_HTTP_REPLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <gearmand/plugin.h>
+
+struct web_reply {
+	unsigned status;
+	unsigned minor;               /* of the request's version: 0 or 1 */
+	bool keep_alive;
+	struct gearmand_slice handle; /* empty = no such header */
+	const char *command;          /* name of the packet that this answers; NULL = no such header */
+	bool text;                    /* the body is a sentence of the server */
+	uint64_t length;              /* bytes of the body, which the caller writes */
+};
+
+void web_reply_head(const struct gearmand_host *, struct gearmand_conn *, const struct web_reply *);
+void web_reply_continue(const struct gearmand_host *, struct gearmand_conn *);
+
+#endif
