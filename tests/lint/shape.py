@@ -41,7 +41,7 @@ def lint_c(path, text):
             yield "%s:%d: %s has %d lines, at most %d" % (path, first, name, count, FUNCTION_MOST)
     if path.startswith(("server/", "plugins/", "sdk/")):
         head = "\n".join(text[:4])
-        if not re.match(r"/\* SPDX[^\n]*\n \*\n \* \S+ - \S|/\* SPDX[^\n]*\n \*\n \* \w", head):
+        if not re.match(r"/\* SPDX[^\n]*\n \*\n \* \S", head):
             yield "%s:2: the first paragraph is missing: what, why, which thread, whose data" % path
 
 

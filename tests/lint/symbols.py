@@ -12,19 +12,26 @@ def run(*command):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def archive(path):
-    """(symbols the archive defines, {member: symbols it takes from elsewhere})."""
-    defined, wanted, member = set(), {}, None
-    for line in run("nm", path).splitlines():
-        words = line.split()
-        if line.endswith(":") and len(words) == 1:
-            member = line[:-1]
-            wanted[member] = set()
-        elif words and words[-2] in "Uwv":
-            wanted[member].add(words[-1])
-        elif words and words[-2].isupper():
-            defined.add(words[-1])
-    return defined, wanted
+class Symbols:
+    """What objects define, and what each takes from elsewhere."""
+
+    def __init__(self):
+        self.defined, self.wanted = set(), {}
+
+    def add_archive(self, path, only=None):
+        """only: members to look at; None for all."""
+        member = None
+        for line in run("nm", path).splitlines():
+            words = line.split()
+            if line.endswith(":") and len(words) == 1:
+                member = line[:-1]
+            elif words and (only is None or member in only):
+                wanted = self.wanted.setdefault(member, set())
+                if words[-2] in "Uwv":
+                    wanted.add(words[-1])
+                elif words[-2].isupper():
+                    self.defined.add(words[-1])
+        return self
 
 
 def exported(path):
