@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * queue_sqlite.h - insides of the SQLite queue module, shared by its files.
+ *
+ * Runs on:  the store thread (open: also the main thread, before the store thread exists).
+ * Owns:     one connection to one database file, and a lock on that file.
+ *
+ * queue_sqlite.c  the descriptor; opens and closes
+ * file.c          the file as such: lock, and whether it is still where it was
+ * schema.c        the connection's settings, the table, the prepared statements
+ * replay.c        rows -> jobs, in order
+ * commit.c        a batch of changes -> one transaction
+ * sentence.c      result codes -> what the operator reads, and what the host does next
+ */
+#ifndef QUEUE_SQLITE_H
+#define QUEUE_SQLITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <sqlite3.h>
+
+#include <gearmand/plugin.h>
+
+/* Statements that are kept; `%w` stands for the table. */
+#define SQ_STATEMENTS(X) \
+	X(BEGIN,    "BEGIN IMMEDIATE") \
+	X(COMMIT,   "COMMIT") \
+	X(ROLLBACK, "ROLLBACK") \
+	X(ADD,      "INSERT INTO main.\"%w\" (unique_key, function_name, priority, data, when_to_run," \
+	            " job_handle, reducer, flags) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" \
+	            " ON CONFLICT (unique_key, function_name) DO UPDATE SET priority = excluded.priority," \
+	            " data = excluded.data, when_to_run = excluded.when_to_run, job_handle = excluded.job_handle," \
+	            " reducer = excluded.reducer, flags = excluded.flags") \
+	X(REMOVE,   "DELETE FROM main.\"%w\" WHERE unique_key = ?1 AND function_name = ?2")
+
+enum sq_statement {
+#define X(name, sql) SQ_##name,
+	SQ_STATEMENTS(X)
+#undef X
+	SQ_STATEMENT_COUNT
+};
+
+enum { SQ_DB, SQ_WAL, SQ_SHM, SQ_FILE_COUNT };
+
+/* A file that must stay the one that was opened. */
+struct sq_file {
+	char *path; /* absolute; sqlite3_free() */
+	dev_t dev;
+	ino_t ino;
+};
+
+struct sq_store {
+	uint32_t magic;
+	const struct gearmand_host *host;
+	const char *table; /* the host's; any name */
+	sqlite3 *db;
+	sqlite3_stmt *stmt[SQ_STATEMENT_COUNT];
+	struct sq_file file[SQ_FILE_COUNT];
+	int lock_fd; /* the database file; -1 = none.  Closed after `db`, see file.c */
+	int64_t busy_ms;
+	const char *given; /* the path as the operator wrote it, for sentences; the host's */
+};
+
+/* file.c */
+bool sq_file_open(struct sq_store *, struct gearmand_error *);  /* finds or creates, locks */
+bool sq_file_watch(struct sq_store *, struct gearmand_error *); /* once SQLite has its files open */
+const char *sq_file_missing(const struct sq_store *);           /* path of one deleted or replaced; else NULL */
+void sq_file_close(struct sq_store *);
+
+/* schema.c */
+bool sq_schema_open(struct sq_store *, struct gearmand_error *);
+void sq_schema_close(struct sq_store *);
+
+/* replay.c, commit.c: ops */
+bool sq_replay(void *store, gearmand_replay_f *, void *sink, struct gearmand_error *);
+enum gearmand_commit sq_commit(void *store, struct gearmand_change *, size_t count, struct gearmand_error *);
+
+struct sq_store *sq_store_of(void *store);
+
+/* Steps a statement that gives no rows, and resets it; the error stays readable in the connection. */
+int sq_run(sqlite3_stmt *);
+/* Back to no transaction; false when even that fails. */
+bool sq_rollback(struct sq_store *);
+void sq_bind_text(sqlite3_stmt *, int column, struct gearmand_slice, int *rc);
+void sq_bind_blob(sqlite3_stmt *, int column, struct gearmand_slice, int *rc);
+
+/* sentence.c.  `rc` is the latest error of s->db; `doing` reads like "reading table x". */
+void sq_sentence(const struct sq_store *, struct gearmand_error *, int rc, const char *doing);
+enum gearmand_commit sq_outcome(const struct sq_store *, int rc);
+
+#endif

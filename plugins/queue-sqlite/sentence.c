@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * SQLite's result codes, as a sentence for the operator and as what the host does next.
+ *
+ * Runs on:  the store thread, or the main thread in open.
+ * Owns:     nothing.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "queue_sqlite.h"
+
+/* AGAIN: the connection is well, the world is not.  BROKEN: only a new connection can help, as when
+ * the file was opened read-only or what SQLite keeps of it in memory cannot be trusted. */
+static const struct {
+	int code; /* primary */
+	enum gearmand_commit outcome;
+	const char *phrase; /* NULL: what SQLite says */
+} causes[] = {
+	{ SQLITE_BUSY, GEARMAND_COMMIT_AGAIN, "locked by another process" },
+	{ SQLITE_LOCKED, GEARMAND_COMMIT_AGAIN, "locked by another process" },
+	{ SQLITE_FULL, GEARMAND_COMMIT_AGAIN, "the disk is full" },
+	{ SQLITE_NOMEM, GEARMAND_COMMIT_AGAIN, "out of memory" },
+	{ SQLITE_READONLY, GEARMAND_COMMIT_BROKEN, "the file or its folder is read-only" },
+	{ SQLITE_CANTOPEN, GEARMAND_COMMIT_BROKEN,
+	    "cannot be opened (the file and its folder must be readable and writable)" },
+	{ SQLITE_PERM, GEARMAND_COMMIT_BROKEN, "permission denied" },
+	{ SQLITE_NOTADB, GEARMAND_COMMIT_BROKEN, "not an SQLite database" },
+	{ SQLITE_CORRUPT, GEARMAND_COMMIT_BROKEN, "the database is damaged; repair it, or move it away" },
+	{ SQLITE_IOERR, GEARMAND_COMMIT_BROKEN, NULL },
+};
+
+/* A quota or a limit on the file's size reaches SQLite as an I/O error, but is a full disk to us. */
+static bool
+is_full(const struct sq_store *s, int rc)
+{
+	int cause = s->db == NULL ? 0 : sqlite3_system_errno(s->db);
+
+	return rc == SQLITE_IOERR_WRITE && (cause == ENOSPC || cause == EDQUOT || cause == EFBIG);
+}
+
+static const char *
+phrase_of(const struct sq_store *s, int rc)
+{
+	for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++) {
+		if (causes[i].code == (rc & 0xff) && causes[i].phrase != NULL)
+			return causes[i].phrase;
+	}
+	return s->db == NULL ? sqlite3_errstr(rc) : sqlite3_errmsg(s->db);
+}
+
+void
+sq_sentence(const struct sq_store *s, struct gearmand_error *err, int rc, const char *doing)
+{
+	int cause = s->db == NULL ? 0 : sqlite3_system_errno(s->db);
+	char text[128];
+
+	if (is_full(s, rc))
+		s->host->error_set(err, "queue file %s: %s: no room: %s", s->given, doing,
+		    strerror_r(cause, text, sizeof(text)));
+	else if ((rc & 0xff) == SQLITE_IOERR && cause != 0)
+		s->host->error_set(err, "queue file %s: %s: disk I/O error: %s", s->given, doing,
+		    strerror_r(cause, text, sizeof(text)));
+	else
+		s->host->error_set(err, "queue file %s: %s: %s", s->given, doing, phrase_of(s, rc));
+}
+
+enum gearmand_commit
+sq_outcome(const struct sq_store *s, int rc)
+{
+	if (is_full(s, rc))
+		return GEARMAND_COMMIT_AGAIN;
+	for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++) {
+		if (causes[i].code == (rc & 0xff))
+			return causes[i].outcome;
+	}
+	return GEARMAND_COMMIT_BROKEN;
+}
