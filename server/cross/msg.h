@@ -108,9 +108,9 @@ struct msg_counts { /* COUNTS: what an I/O thread counted since the last */
 	uint64_t by[STAT_COUNT];
 };
 
-struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED */
+struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED, REPLAY_END, STORE_READY, STORE_FLUSHED */
 	struct msg msg;
-	uint64_t number; /* REPLAY_END: highest handle number; STORE_*: see store.h */
+	uint64_t number; /* REPLAY_END: jobs replayed; STORE_FLUSHED: changes that could not be saved */
 	char text[];
 };
 

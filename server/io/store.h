@@ -31,8 +31,9 @@ struct mbox  *store_mbox(struct store *);
 /* Opens the module on the calling thread, before store_start(): start-up fails with a sentence. */
 bool          store_open(struct store *, struct gearmand_error *);
 bool          store_adds_at_shutdown(const struct store *);
-/* Starts the thread: replays (REPLAYED ..., REPLAY_END to proc; STORE_READY or STORE_FAILED to mgmt),
- * then commits until MSG_STOP, which flushes what came before it and answers STORE_FLUSHED. */
+/* Starts the thread: replays (REPLAYED ..., REPLAY_END to proc; STORE_READY or STORE_FAILED to mgmt; after
+ * STORE_FAILED it ends), then commits until MSG_STOP.  That flushes what came before it (a store
+ * that stays unwell is given up after 10 s), closes the module's store, and answers STORE_FLUSHED. */
 void          store_start(struct store *);
 void          store_join(struct store *);
 void          store_free(struct store **); /* closes the module's store */

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * One commit: what has gathered as an ordered batch, to the module and back.
+ *
+ * Runs on:  store thread.
+ * Owns:     the messages of the batch until their outcome is known.
+ *
+ * A batch that could not be committed is kept as it is and repeated whole: the module may have stored
+ * some or all of it, and repeating an ADD or a REMOVE is harmless.
+ */
+#include <string.h>
+
+#include "base/mem.h"
+#include "io/store_priv.h"
+
+enum { BATCH_BYTES = 64 << 20, CHANGES_FIRST = 64 };
+
+bool
+store_has_batch(const struct store *s)
+{
+	return s->count > 0;
+}
+
+static struct gearmand_change
+change_of(const struct msg_store *m)
+{
+	return (struct gearmand_change){
+		.op = m->msg.kind == MSG_ADD ? GEARMAND_ADD : GEARMAND_REMOVE,
+		.outcome = GEARMAND_STORED,
+		.job = {
+			.function = m->function,
+			.unique = m->unique,
+			.data = m->data,
+			.handle = m->handle,
+			.reducer = m->reducer,
+			.run_at = m->run_at,
+			.priority = m->priority,
+			.flags = m->flags,
+		},
+	};
+}
+
+static RUNS_ON(store_role) void store_add_change(struct store *s, struct msg *m)
+{
+	if (s->count == s->cap) {
+		s->cap = s->cap == 0 ? CHANGES_FIRST : s->cap * 2;
+		s->changes = mem_grow(s->changes, s->cap * sizeof *s->changes);
+	}
+	list_push(&s->batch, &m->link);
+	s->changes[s->count++] = change_of(MSG_AS(msg_store, m));
+}
+
+void
+store_gather(struct store *s)
+{
+	size_t bytes = 0;
+	struct list *node;
+
+	while (s->count < s->config.batch_max && bytes < BATCH_BYTES && (node = list_pop(&s->pending)) != NULL) {
+		bytes += MSG_AS(msg_store, MSG(node))->data.len;
+		store_add_change(s, MSG(node));
+	}
+}
+
+/* The module may have refused changes before it failed; it is asked about them again. */
+static RUNS_ON(store_role) void store_reset_outcomes(struct store *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		mem_free(s->changes[i].reason);
+		s->changes[i].reason = NULL;
+		s->changes[i].outcome = GEARMAND_STORED;
+	}
+}
+
+/* ADDs go back with their outcome, in order; REMOVEs are done. */
+static RUNS_ON(store_role) void store_hand_back(struct store *s)
+{
+	struct list adds, *node;
+
+	list_init(&adds);
+	for (size_t i = 0; (node = list_pop(&s->batch)) != NULL; i++) {
+		struct msg *m = MSG(node);
+
+		if (m->kind == MSG_ADD) {
+			MSG_AS(msg_store, m)->outcome = (uint8_t)s->changes[i].outcome;
+			MSG_AS(msg_store, m)->reason = s->changes[i].reason;
+			list_push(&adds, &m->link);
+		} else {
+			mem_free(s->changes[i].reason);
+			msg_free(&m);
+		}
+	}
+	s->count = 0;
+	mbox_post_all(s->proc, &adds);
+}
+
+bool
+store_commit(struct store *s)
+{
+	enum gearmand_commit result;
+
+	s->trouble.text[0] = '\0';
+	result = s->config.ops->commit(s->module, s->changes, s->count, &s->trouble);
+	if (result == GEARMAND_COMMIT_DONE) {
+		store_hand_back(s);
+		return true;
+	}
+	store_reset_outcomes(s);
+	if (result == GEARMAND_COMMIT_BROKEN) {
+		s->config.ops->close(&s->module);
+		s->module = NULL;
+	}
+	return false;
+}
+
+void
+store_drop_batch(struct store *s)
+{
+	store_reset_outcomes(s);
+	msg_free_all(&s->batch);
+	s->count = 0;
+}
