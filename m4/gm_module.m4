@@ -11,7 +11,6 @@ AC_ARG_WITH([$2], [AS_HELP_STRING([--with-$2], [$3 @<:@auto@:>@])], [], [with_[]
 gm_found=no
 AS_IF([test "x$with_[]m4_translit([$2], [-], [_])" != xno], [
 	$4
-	ls "$srcdir"/plugins/$1/*.c >/dev/null 2>&1 || gm_found=no
 	AS_IF([test "$gm_found" = no && test "x$with_[]m4_translit([$2], [-], [_])" != xauto],
 		[AC_MSG_ERROR([--with-$2 was given, but what module $1 needs was not found])])
 ])
