@@ -44,7 +44,8 @@ number_parse(const char *text, bool is_size, int64_t *number_r)
 		return NUMBER_BAD;
 	errno = 0;
 	n = strtoll(text, &end, 10);
-	if (is_size && *end != '\0' && end[1] == '\0' && (unit = strchr(units, *end & ~0x20)) != NULL && *unit != '\0') {
+	if (is_size && *end != '\0' && end[1] == '\0' && (unit = strchr(units, *end & ~0x20)) != NULL &&
+	    *unit != '\0') {
 		end++;
 		if (__builtin_mul_overflow(n, 1LL << (10 * (unit - units + 1)), &n))
 			errno = ERANGE;

@@ -82,8 +82,8 @@ file_split(FILE *in, const char *path, struct text_list *words, struct gearmand_
 }
 
 static bool
-file_read(struct option_set *set, FILE *in, const char *path, const struct option_reading *how,
-    struct gearmand_error *err)
+file_read(
+    struct option_set *set, FILE *in, const char *path, const struct option_reading *how, struct gearmand_error *err)
 {
 	struct text_list words = { 0 };
 	struct gearmand_error why = { "" };
@@ -106,8 +106,8 @@ warn(struct text_list *warnings, const struct gearmand_error *what)
 }
 
 bool
-options_read_file(struct option_set *set, const char *path, bool must_exist, struct text_list *warnings,
-    struct gearmand_error *err)
+options_read_file(
+    struct option_set *set, const char *path, bool must_exist, struct text_list *warnings, struct gearmand_error *err)
 {
 	struct text_list strangers = { 0 };
 	struct option_reading how = { .source = FROM_FILE, .strangers = &strangers };
@@ -116,7 +116,8 @@ options_read_file(struct option_set *set, const char *path, bool must_exist, str
 	bool ok;
 
 	if (in == NULL) {
-		error_say(must_exist ? err : &what, "Could not open configuration file. (%s: %s)", path, strerror(errno));
+		error_say(
+		    must_exist ? err : &what, "Could not open configuration file. (%s: %s)", path, strerror(errno));
 		if (!must_exist && errno != ENOENT && errno != ENOTDIR)
 			warn(warnings, &what);
 		return !must_exist;

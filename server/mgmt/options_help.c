@@ -121,7 +121,8 @@ print_module(const struct option_set *set, const struct gearmand_plugin *p, FILE
 void
 options_print_help(const struct option_set *set, const struct plugins *plugins, const char *program, FILE *out)
 {
-	fprintf(out, "Usage: %s [OPTION]...\n\nA Gearman job server.  The same options may be in the configuration file.\n",
+	fprintf(out,
+	    "Usage: %s [OPTION]...\n\nA Gearman job server.  The same options may be in the configuration file.\n",
 	    program);
 	for (unsigned group = 0; group < GROUP_COUNT; group++)
 		print_group(set, (enum option_group)group, out);

@@ -144,8 +144,8 @@ read_strangers(poptContext popt, const struct option_reading *how, struct gearma
 }
 
 bool
-option_set_read_words(struct option_set *set, int argc, const char **argv, const struct option_reading *how,
-    struct gearmand_error *err)
+option_set_read_words(
+    struct option_set *set, int argc, const char **argv, const struct option_reading *how, struct gearmand_error *err)
 {
 	struct poptOption *table = table_new(set, how->source);
 	poptContext popt = poptGetContext(NULL, argc, argv, table, 0);

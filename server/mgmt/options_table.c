@@ -15,11 +15,12 @@
 
 #include "mgmt/options.h"
 
-#define PLACE(member) offsetof(struct settings, member)
-#define NOWHERE OPTION_NO_PLACE
-#define INT32_MAX_TEXT "2147483647"
+#define PLACE(member)   offsetof(struct settings, member)
+#define NOWHERE         OPTION_NO_PLACE
+#define INT32_MAX_TEXT  "2147483647"
 #define UINT32_MAX_TEXT "4294967295"
 
+/* clang-format off */
 #define SWITCH(name_, help_) { .name = (name_), .type = GEARMAND_OPT_SWITCH, .help = (help_) }
 #define VALUE(name_, type_, dflt_, value_, help_) \
 	{ .name = (name_), .type = (type_), .dflt = (dflt_), .value_name = (value_), .help = (help_) }
@@ -27,6 +28,7 @@
 	{ .name = (name_), .type = GEARMAND_OPT_INT, .dflt = (dflt_), .min = (min_), .max = (max_), .help = (help_) }
 #define SIZE(name_, dflt_, min_, max_, help_) \
 	{ .name = (name_), .type = GEARMAND_OPT_SIZE, .dflt = (dflt_), .min = (min_), .max = (max_), .help = (help_) }
+/* clang-format on */
 #define TEXT GEARMAND_OPT_STRING
 #define PATH GEARMAND_OPT_PATH
 
@@ -52,57 +54,71 @@ const struct option_row option_rows[] = {
 		"least level that is logged: FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE, INFO or DEBUG") },
 	{ GROUP_GENERAL, 0, 0, PLACE(coredump), NULL, SWITCH("coredump", "leave a core file after a crash") },
 	{ GROUP_GENERAL, 'f', 0, PLACE(file_descriptors), NULL,
-	    NUMBER("file-descriptors", NULL, "0", INT32_MAX_TEXT, "open files and connections to allow; unset leaves the limit as it is") },
+	    NUMBER("file-descriptors", NULL, "0", INT32_MAX_TEXT,
+		"open files and connections to allow; unset leaves the limit as it is") },
 
 	/* Listening */
 	{ GROUP_LISTENING, 'L', OPTION_REPEATABLE, PLACE(listen), NULL,
 	    VALUE("listen", TEXT, NULL, "ADDRESS",
-		"address, host name, \"unix:/path\" or \"*\" for all to listen on; may be given several times; unset is loopback") },
+		"address, host name, \"unix:/path\" or \"*\" for all to listen on; may be given several times; unset "
+		"is loopback") },
 	{ GROUP_LISTENING, 'p', 0, PLACE(port), "GEARMAND_PORT",
 	    VALUE("port", GEARMAND_OPT_PORT, "4730", NULL, "port, as number or service name; 0 is any free port") },
 	{ GROUP_LISTENING, 'b', 0, PLACE(backlog), NULL,
-	    NUMBER("backlog", "32", "-" INT32_MAX_TEXT, INT32_MAX_TEXT, "connections that the kernel may hold before they are accepted") },
+	    NUMBER("backlog", "32", "-" INT32_MAX_TEXT, INT32_MAX_TEXT,
+		"connections that the kernel may hold before they are accepted") },
 	{ GROUP_LISTENING, 0, 0, PLACE(keepalive), NULL,
 	    SWITCH("keepalive", "have the kernel look after idle connections, with the three times below") },
 	{ GROUP_LISTENING, 0, 0, PLACE(keepalive_idle), NULL,
-	    NUMBER("keepalive-idle", "-1", "-1", "32767", "seconds of silence before the first probe; -1 is the system's choice") },
+	    NUMBER("keepalive-idle", "-1", "-1", "32767",
+		"seconds of silence before the first probe; -1 is the system's choice") },
 	{ GROUP_LISTENING, 0, 0, PLACE(keepalive_interval), NULL,
 	    NUMBER("keepalive-interval", "-1", "-1", "32767", "seconds between probes; -1 is the system's choice") },
 	{ GROUP_LISTENING, 0, 0, PLACE(keepalive_count), NULL,
-	    NUMBER("keepalive-count", "-1", "-1", "127", "lost probes that end a connection; -1 is the system's choice") },
+	    NUMBER(
+		"keepalive-count", "-1", "-1", "127", "lost probes that end a connection; -1 is the system's choice") },
 
 	/* Threads and jobs */
 	{ GROUP_JOBS, 't', 0, PLACE(threads), NULL,
 	    NUMBER("threads", "0", "0", "1024",
-		"0: one thread for everything; 1: listening, and the rest; 2: listening, I/O, processing; N: N-1 of them for I/O") },
+		"0: one thread for everything; 1: listening, and the rest; 2: listening, I/O, processing; N: N-1 of "
+		"them for I/O") },
 	{ GROUP_JOBS, 'j', 0, PLACE(job_retries), NULL,
-	    NUMBER("job-retries", "0", "-1", UINT32_MAX_TEXT, "lost attempts after which a job is dropped; 0 and -1 are no limit") },
+	    NUMBER("job-retries", "0", "-1", UINT32_MAX_TEXT,
+		"lost attempts after which a job is dropped; 0 and -1 are no limit") },
 	{ GROUP_JOBS, 'w', 0, PLACE(worker_wakeup), NULL,
-	    NUMBER("worker-wakeup", "0", "0", UINT32_MAX_TEXT, "workers to wake for each job; 0 wakes as many as are needed") },
+	    NUMBER("worker-wakeup", "0", "0", UINT32_MAX_TEXT,
+		"workers to wake for each job; 0 wakes as many as are needed") },
 	{ GROUP_JOBS, 'R', 0, PLACE(round_robin), NULL,
-	    SWITCH("round-robin", "serve the functions of a worker in turn; this is always so, unless --strict-order") },
+	    SWITCH(
+		"round-robin", "serve the functions of a worker in turn; this is always so, unless --strict-order") },
 	{ GROUP_JOBS, 0, 0, PLACE(strict_order), NULL,
 	    SWITCH("strict-order", "serve the functions of a worker in the order it registered them") },
 	{ GROUP_JOBS, 0, 0, PLACE(exceptions), NULL,
 	    SWITCH("exceptions", "send exceptions to all clients, not only to those that asked") },
 	{ GROUP_JOBS, 0, 0, PLACE(timeout_requeues), NULL,
-	    SWITCH("timeout-requeues", "queue foreground jobs again when a worker's time is up, instead of failing them") },
+	    SWITCH("timeout-requeues",
+		"queue foreground jobs again when a worker's time is up, instead of failing them") },
 	{ GROUP_JOBS, 0, 0, PLACE(job_handle_prefix), NULL,
-	    VALUE("job-handle-prefix", TEXT, NULL, "TEXT", "start of every job handle, at most 42 bytes; unset is \"H:\" and the host's name") },
+	    VALUE("job-handle-prefix", TEXT, NULL, "TEXT",
+		"start of every job handle, at most 42 bytes; unset is \"H:\" and the host's name") },
 	{ GROUP_JOBS, 0, 0, PLACE(hashtable_buckets), NULL,
-	    NUMBER("hashtable-buckets", "991", "0", UINT32_MAX_TEXT, "taken for gearmand 1.1's sake, without effect: tables grow") },
+	    NUMBER("hashtable-buckets", "991", "0", UINT32_MAX_TEXT,
+		"taken for gearmand 1.1's sake, without effect: tables grow") },
 	{ GROUP_JOBS, 0, 0, PLACE(shutdown_timeout), NULL,
-	    NUMBER("shutdown-timeout", "3600", "0", INT32_MAX_TEXT, "seconds that a graceful shutdown waits for jobs to end; 0 is for ever") },
+	    NUMBER("shutdown-timeout", "3600", "0", INT32_MAX_TEXT,
+		"seconds that a graceful shutdown waits for jobs to end; 0 is for ever") },
 
 	/* Limits */
-	{ GROUP_LIMITS, 0, 0, PLACE(max_packet), NULL,
-	    SIZE("max-packet", "256M", "1K", "4095M", "largest packet") },
+	{ GROUP_LIMITS, 0, 0, PLACE(max_packet), NULL, SIZE("max-packet", "256M", "1K", "4095M", "largest packet") },
 	{ GROUP_LIMITS, 0, 0, PLACE(max_line), NULL,
 	    SIZE("max-line", "8192", "64", "16M", "longest line of an administrative command") },
 	{ GROUP_LIMITS, 0, 0, PLACE(max_output), NULL,
-	    SIZE("max-output", "512M", "64K", "1T", "bytes that may wait for a slow reader before it is disconnected") },
+	    SIZE(
+		"max-output", "512M", "64K", "1T", "bytes that may wait for a slow reader before it is disconnected") },
 	{ GROUP_LIMITS, 0, 0, PLACE(max_connections), NULL,
-	    NUMBER("max-connections", "0", "0", INT32_MAX_TEXT, "connections at a time; 0 is as many as open files allow") },
+	    NUMBER("max-connections", "0", "0", INT32_MAX_TEXT,
+		"connections at a time; 0 is as many as open files allow") },
 	{ GROUP_LIMITS, 0, 0, PLACE(max_jobs), NULL,
 	    NUMBER("max-jobs", "100000000", "0", UINT32_MAX_TEXT, "jobs at a time; 0 is no limit") },
 	{ GROUP_LIMITS, 0, 0, PLACE(max_memory), NULL,
@@ -112,27 +128,34 @@ const struct option_row option_rows[] = {
 	{ GROUP_LIMITS, 0, 0, PLACE(max_abilities), NULL,
 	    NUMBER("max-abilities", "10000", "0", UINT32_MAX_TEXT, "functions of one worker; 0 is no limit") },
 	{ GROUP_LIMITS, 0, 0, PLACE(max_storing), NULL,
-	    SIZE("max-storing", "64M", "64K", NULL, "bytes of jobs on their way into the store before submitters are not read") },
+	    SIZE("max-storing", "64M", "64K", NULL,
+		"bytes of jobs on their way into the store before submitters are not read") },
 
 	/* Modules */
 	{ GROUP_MODULES, 'q', 0, PLACE(queue_type), NULL,
-	    VALUE("queue-type", TEXT, "builtin", "NAME", "module that keeps background jobs; \"builtin\" is memory only") },
+	    VALUE("queue-type", TEXT, "builtin", "NAME",
+		"module that keeps background jobs; \"builtin\" is memory only") },
 	{ GROUP_MODULES, 0, 0, PLACE(queue_timeout), NULL,
-	    NUMBER("queue-timeout", "10", "1", "86400", "seconds that a submission waits for the store before it is answered with ERROR") },
+	    NUMBER("queue-timeout", "10", "1", "86400",
+		"seconds that a submission waits for the store before it is answered with ERROR") },
 	{ GROUP_MODULES, 'r', OPTION_REPEATABLE, PLACE(protocols), NULL,
-	    VALUE("protocol", TEXT, NULL, "NAME", "protocol module to load beside the gear protocol; may be given several times") },
+	    VALUE("protocol", TEXT, NULL, "NAME",
+		"protocol module to load beside the gear protocol; may be given several times") },
 	{ GROUP_MODULES, 0, OPTION_EARLY | OPTION_REPEATABLE, PLACE(plugin_dirs), NULL,
 	    VALUE("plugin-dir", PATH, NULL, "DIRECTORY",
-		"directory to find modules in; may be given several times; unset is GEARMAND_PLUGIN_PATH, else " GEARMAND_PLUGIN_DIR) },
+		"directory to find modules in; may be given several times; unset is GEARMAND_PLUGIN_PATH, "
+		"else " GEARMAND_PLUGIN_DIR) },
 	{ GROUP_MODULES, 0, OPTION_LINE_ONLY, PLACE(list_plugins), NULL,
 	    SWITCH("list-plugins", "print what modules there are, and exit") },
 
 	/* TLS */
 	{ GROUP_TLS, 0, 0, PLACE(ssl), NULL, SWITCH("ssl", "speak TLS; needs the transport module \"tls\"") },
 	{ GROUP_TLS, 0, OPTION_STAND_IN, NOWHERE, "GEARMAND_CA_CERTIFICATE",
-	    VALUE("ssl-ca-file", PATH, GEARMAND_SYSCONFDIR "/ssl/certs/gearmand-ca.pem", "FILE", "certificates of authorities that are trusted") },
+	    VALUE("ssl-ca-file", PATH, GEARMAND_SYSCONFDIR "/ssl/certs/gearmand-ca.pem", "FILE",
+		"certificates of authorities that are trusted") },
 	{ GROUP_TLS, 0, OPTION_STAND_IN, NOWHERE, "GEARMAND_SERVER_PEM",
-	    VALUE("ssl-certificate", PATH, GEARMAND_SYSCONFDIR "/ssl/certs/gearmand.pem", "FILE", "the server's certificate") },
+	    VALUE("ssl-certificate", PATH, GEARMAND_SYSCONFDIR "/ssl/certs/gearmand.pem", "FILE",
+		"the server's certificate") },
 	{ GROUP_TLS, 0, OPTION_STAND_IN, NOWHERE, "GEARMAND_SERVER_KEY",
 	    VALUE("ssl-key", PATH, GEARMAND_SYSCONFDIR "/ssl/certs/gearmand.key", "FILE", "the server's private key") },
 	{ 0 }

@@ -21,8 +21,8 @@ abi_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 	const char *remedy;
 
 	if (p->magic != GEARMAND_PLUGIN_MAGIC) {
-		error_say(err, "its descriptor begins with 0x%08x, expected 0x%08x; rebuild it with this server's SDK", p->magic,
-		    GEARMAND_PLUGIN_MAGIC);
+		error_say(err, "its descriptor begins with 0x%08x, expected 0x%08x; rebuild it with this server's SDK",
+		    p->magic, GEARMAND_PLUGIN_MAGIC);
 		return false;
 	}
 	if (p->abi_major == GEARMAND_PLUGIN_ABI_MAJOR && p->abi_minor <= GEARMAND_PLUGIN_ABI_MINOR)
@@ -89,12 +89,13 @@ plugin_head_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 	if (!abi_check(p, err))
 		return false;
 	if (p->size < sizeof(*p)) {
-		error_say(err, "its descriptor is %u bytes, plugin ABI %u.%u has %zu; rebuild it", p->size, p->abi_major,
-		    p->abi_minor, sizeof(*p));
+		error_say(err, "its descriptor is %u bytes, plugin ABI %u.%u has %zu; rebuild it", p->size,
+		    p->abi_major, p->abi_minor, sizeof(*p));
 		return false;
 	}
 	if (p->kind < GEARMAND_KIND_QUEUE || p->kind > GEARMAND_KIND_TRANSPORT) {
-		error_say(err, "its kind is %u, expected 1 (queue), 2 (protocol) or 3 (transport); correct it", p->kind);
+		error_say(
+		    err, "its kind is %u, expected 1 (queue), 2 (protocol) or 3 (transport); correct it", p->kind);
 		return false;
 	}
 	return names_check(p, err);
@@ -111,12 +112,14 @@ static bool
 ops_check(const char *kind, size_t size, size_t expected, const struct op *op, struct gearmand_error *err)
 {
 	if (size < expected) {
-		error_say(err, "its %s operations are %zu bytes, plugin ABI 1.0 has %zu; rebuild it", kind, size, expected);
+		error_say(
+		    err, "its %s operations are %zu bytes, plugin ABI 1.0 has %zu; rebuild it", kind, size, expected);
 		return false;
 	}
 	for (; op->name != NULL; op++)
 		if (!op->is_there) {
-			error_say(err, "its operation %s is NULL, expected a function; every %s module must have one", op->name, kind);
+			error_say(err, "its operation %s is NULL, expected a function; every %s module must have one",
+			    op->name, kind);
 			return false;
 		}
 	return true;
@@ -206,7 +209,8 @@ option_names_check(const struct gearmand_option *o, struct gearmand_error *err)
 	}
 	for (unsigned i = 0; o->aliases != NULL && o->aliases[i] != NULL; i++) {
 		if (i == NAMES_MAX) {
-			error_say(err, "its option --%s has more than %d aliases; is the list without its NULL?", o->name, NAMES_MAX);
+			error_say(err, "its option --%s has more than %d aliases; is the list without its NULL?",
+			    o->name, NAMES_MAX);
 			return false;
 		}
 		if (!option_name_is_good(o->aliases[i])) {
@@ -228,8 +232,8 @@ option_value_check(const struct gearmand_option *o, struct gearmand_error *err)
 	bare.min = bare.max = NULL;
 	for (unsigned i = 0; i < 3; i++)
 		if (texts[i] != NULL && !option_check(i < 2 ? &bare : o, texts[i], NULL, NULL, &why)) {
-			error_say(err, "%s of its option --%s is not possible: %.300s; correct it", i < 2 ? "a bound" : "the default",
-			    o->name, why.text);
+			error_say(err, "%s of its option --%s is not possible: %.300s; correct it",
+			    i < 2 ? "a bound" : "the default", o->name, why.text);
 			return false;
 		}
 	if (o->type == GEARMAND_OPT_SWITCH && o->dflt != NULL) {
@@ -245,8 +249,8 @@ option_row_check(const struct gearmand_option *o, struct gearmand_error *err)
 	if (!option_names_check(o, err))
 		return false;
 	if (o->type < GEARMAND_OPT_SWITCH || o->type > GEARMAND_OPT_PORT) {
-		error_say(err, "its option --%s is of type %u, expected 1 to 6; upgrade the server or correct it", o->name,
-		    (unsigned)o->type);
+		error_say(err, "its option --%s is of type %u, expected 1 to 6; upgrade the server or correct it",
+		    o->name, (unsigned)o->type);
 		return false;
 	}
 	if (!text_is_good(o->help)) {

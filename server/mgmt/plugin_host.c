@@ -44,8 +44,7 @@ host_log(const struct gearmand_host *host, enum gearmand_level level, const char
 	log_post_text(level, slice_str(text));
 }
 
-static void __attribute__((format(printf, 2, 3)))
-host_error_set(struct gearmand_error *err, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) host_error_set(struct gearmand_error *err, const char *format, ...)
 {
 	va_list args;
 
@@ -72,8 +71,7 @@ host_option_number(const struct gearmand_host *host, const char *name)
 
 /* ---- Queue modules ------------------------------------------------------------------ */
 
-static void __attribute__((format(printf, 2, 3)))
-host_refuse(struct gearmand_change *change, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) host_refuse(struct gearmand_change *change, const char *format, ...)
 {
 	char text[TEXT_MAX];
 	va_list args;

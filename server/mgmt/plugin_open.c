@@ -55,7 +55,7 @@ plugin_place_check(const char *path, struct gearmand_error *err)
 
 /* The loader maps what the file's head promises and dies of SIGBUS where the file ends early. */
 static bool
-segments_check(int fd, const ElfW(Ehdr) *head, uint64_t size, struct gearmand_error *err)
+segments_check(int fd, const ElfW(Ehdr) * head, uint64_t size, struct gearmand_error *err)
 {
 	uint64_t needed = head->e_phoff + (uint64_t)head->e_phnum * sizeof(ElfW(Phdr));
 
@@ -184,8 +184,11 @@ plugin_open_file(const char *path, struct gearmand_error *err)
 	}
 	size = symbol_size(desc);
 	if (size != 0 && size < HEAD) {
-		error_say(err, "its gearmand_plugin is %zu bytes, too short for a descriptor; make it with GEARMAND_QUEUE_PLUGIN or a "
-		    "sister of it", size);
+		error_say(err,
+		    "its gearmand_plugin is %zu bytes, too short for a descriptor; make it with GEARMAND_QUEUE_PLUGIN "
+		    "or a "
+		    "sister of it",
+		    size);
 		return NULL;
 	}
 	return desc;

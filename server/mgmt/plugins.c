@@ -145,15 +145,29 @@ plugins_refused(const struct plugins *all, unsigned i)
 
 /* ---- Loading ------------------------------------------------------------------------ */
 
+/* The same file or directory, though the paths may differ? */
+static bool
+is_same(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 static bool
 is_loaded(const struct plugins *all, const char *path)
 {
-	struct stat here, there;
-
-	if (stat(path, &here) != 0)
-		return false;
 	for (unsigned i = 0; i < all->count; i++)
-		if (stat(all->at[i]->file, &there) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+		if (is_same(all->at[i]->file, path))
+			return true;
+	return false;
+}
+
+static bool
+was_searched(const struct plugins *all, const char *dir)
+{
+	for (unsigned i = 0; i < all->dirs.count; i++)
+		if (is_same(all->dirs.at[i], dir))
 			return true;
 	return false;
 }
@@ -181,7 +195,8 @@ load_file(struct plugins *all, const char *path)
 	if (!plugin_place_check(path, &why) || !plugin_file_check(path, &why) ||
 	    (desc = plugin_open_file(path, &why)) == NULL || !plugin_head_check(desc, &why))
 		refuse(all, path, NULL, &why);
-	else if (!plugin_ops_check(desc, &why) || !plugin_options_check(desc, &why) || !plugin_clash_check(all, desc, &why))
+	else if (!plugin_ops_check(desc, &why) || !plugin_options_check(desc, &why) ||
+		 !plugin_clash_check(all, desc, &why))
 		refuse(all, path, desc, &why);
 	else
 		plugin_add(all, path, desc);
@@ -203,6 +218,8 @@ load_directory(struct plugins *all, const char *dir, bool may_lack)
 	struct gearmand_error why = { "" };
 	int count;
 
+	if (was_searched(all, dir))
+		return;
 	text_list_add(&all->dirs, dir);
 	count = scandir(dir, &entries, is_module_file, alphasort);
 	if (count < 0) {

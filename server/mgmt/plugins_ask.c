@@ -78,7 +78,8 @@ find_refused(const struct plugins *all, enum gearmand_kind kind, const char *nam
 	for (unsigned i = 0; i < all->refused_count; i++) {
 		const struct refusal *r = &all->refused[i];
 
-		if (!r->is_directory && ((r->kind == (uint32_t)kind && is_among(r->names, name)) || is_file_of(r->file, kind, name)))
+		if (!r->is_directory &&
+		    ((r->kind == (uint32_t)kind && is_among(r->names, name)) || is_file_of(r->file, kind, name)))
 			return r;
 	}
 	return NULL;
@@ -182,7 +183,8 @@ print_lines(const struct line *lines, unsigned count, FILE *out)
 				width[c] = strlen(lines[i].cell[c]);
 	for (unsigned i = 0; i < count; i++)
 		for (unsigned c = 0; c < COLUMNS; c++)
-			fprintf(out, "%-*s%s", c + 1 < COLUMNS ? (int)width[c] : 0, lines[i].cell[c], c + 1 < COLUMNS ? "  " : "\n");
+			fprintf(out, "%-*s%s", c + 1 < COLUMNS ? (int)width[c] : 0, lines[i].cell[c],
+			    c + 1 < COLUMNS ? "  " : "\n");
 }
 
 void
@@ -190,7 +192,8 @@ plugins_print(const struct plugins *all, FILE *out)
 {
 	static const struct line head[] = {
 		{ .cell = { "NAME", "KIND", "VERSION", "ABI", "FILE", "SUMMARY" } },
-		{ .cell = { "builtin", "queue", GEARMAND_VERSION, "-", "(in the server)", "keeps jobs in memory only" } },
+		{ .cell = { "builtin", "queue", GEARMAND_VERSION, "-", "(in the server)",
+		      "keeps jobs in memory only" } },
 		{ .cell = { "gear", "protocol", GEARMAND_VERSION, "-", "(in the server)", "the Gearman protocol" } },
 	};
 	enum { HEAD = sizeof(head) / sizeof(head[0]) };

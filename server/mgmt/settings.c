@@ -235,8 +235,10 @@ require_tls(struct reading *r)
 {
 	if (!is_on(r, "ssl") || plugins_find(r->plugins, GEARMAND_KIND_TRANSPORT, "tls") != NULL)
 		return true;
-	fprintf(stderr, "%s: --ssl needs the transport module tls, which is not here; without it all connections would be in "
-	    "the clear.  Install package gearmand-transport-tls or leave --ssl out\n", r->program);
+	fprintf(stderr,
+	    "%s: --ssl needs the transport module tls, which is not here; without it all connections would be in "
+	    "the clear.  Install package gearmand-transport-tls or leave --ssl out\n",
+	    r->program);
 	return false;
 }
 
