@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The stage; see scene.h.
+ *
+ * Runs on:  the test's thread.
+ * Owns:     struct scene.
+ */
+#include "tests/scene/scene.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "cross/msg.h"
+
+#include <gearmand/plugin.h>
+
+struct scene {
+	struct proc *proc;
+	struct instant now;
+	struct outbox out;
+	struct list said;    /* to peers, in order */
+	struct list changes; /* to the store, not looked at */
+	struct list adding;  /* ADDs on their way back */
+	int peers;
+};
+
+static bool
+option(const char *options, const char *name, int64_t *value_r)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = options; (at = strstr(at, name)) != NULL; at += len) {
+		if ((at == options || at[-1] == ' ') && (at[len] == '=' || at[len] == ' ' || at[len] == '\0')) {
+			*value_r = at[len] == '=' ? strtoll(at + len + 1, NULL, 10) : 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int64_t
+number(const char *options, const char *name, int64_t otherwise)
+{
+	int64_t value = otherwise;
+
+	option(options, name, &value);
+	return value;
+}
+
+static void
+configure(struct proc_config *cfg, const char *o)
+{
+	cfg->job_retries = (uint32_t)number(o, "--job-retries", 0);
+	cfg->wakeups = (uint32_t)number(o, "--wakeups", 0);
+	cfg->strict_order = number(o, "--strict-order", 0) != 0;
+	cfg->exceptions = number(o, "--exceptions", 0) != 0;
+	cfg->timeout_requeues = number(o, "--timeout-requeues", 0) != 0;
+	cfg->adds_at_shutdown = number(o, "--adds-at-shutdown", 0) != 0;
+	cfg->durable = number(o, "--durable", 0) != 0 || cfg->adds_at_shutdown;
+	cfg->queue_timeout = number(o, "--queue-timeout", 10000) * 1000000;
+	cfg->max_jobs = (uint64_t)number(o, "--max-jobs", 0);
+	cfg->max_memory = (uint64_t)number(o, "--max-memory", 0);
+	cfg->max_functions = (uint64_t)number(o, "--max-functions", 0);
+	cfg->max_abilities = (uint64_t)number(o, "--max-abilities", 0);
+	cfg->max_storing = (uint64_t)number(o, "--max-storing", 0);
+	cfg->io_count = (unsigned)number(o, "--io", 1);
+}
+
+struct scene *
+scene_new(const char *options)
+{
+	struct scene *s = mem_new(sizeof *s);
+	struct proc_config cfg = {
+		.handle_prefix = "H:test",
+		.first_handle = 1,
+		.version = "0.1.0",
+		.verbose = "ERROR",
+		.pid = 4711,
+		.log_level = GEARMAND_LOG_DEBUG,
+		.seed = "not random at all, for a test..",
+	};
+
+	configure(&cfg, options);
+	role_take(&proc_role);
+	s->proc = proc_new(&cfg);
+	s->now = (struct instant){ .mono = 1000000000, .wall = 1700000000LL * 1000000000 };
+	outbox_init(&s->out, cfg.io_count);
+	list_init(&s->said);
+	list_init(&s->changes);
+	list_init(&s->adding);
+	return s;
+}
+
+struct proc *
+scene_core(struct scene *s)
+{
+	return s->proc;
+}
+
+static void
+run(struct scene *s, struct msg *m)
+{
+	struct list batch;
+
+	role_assume(&proc_role);
+	list_init(&batch);
+	if (m != NULL)
+		list_push(&batch, &m->link);
+	proc_turn(s->proc, &batch, s->now, &s->out);
+	cr_assert(list_is_empty(&batch));
+	for (unsigned i = 0; i < s->out.io_count; i++)
+		list_splice(&s->said, &s->out.io[i]);
+	list_splice(&s->changes, &s->out.store);
+	proc_audit(s->proc);
+}
+
+void
+scene_post(struct scene *s, struct msg *m)
+{
+	run(s, m);
+}
+
+void
+scene_free(struct scene **s_p)
+{
+	struct scene *s = *s_p;
+
+	*s_p = NULL;
+	run(s, NULL);
+	proc_free(&s->proc);
+	msg_free_all(&s->said);
+	msg_free_all(&s->changes);
+	msg_free_all(&s->adding);
+	outbox_fini(&s->out);
+	mem_free(s);
+}
+
+int
+scene_peer(struct scene *s)
+{
+	struct msg_conn *m;
+
+	s->peers++;
+	m = msg_new_sized(MSG_PEER_NEW, (uint64_t)s->peers, sizeof *m);
+	m->io = (uint16_t)((unsigned)s->peers % s->out.io_count);
+	m->fd = 100 + s->peers;
+	strcpy(m->address, "127.0.0.1");
+	run(s, &m->msg);
+	return s->peers;
+}
+
+int
+scene_worker(struct scene *s, const char *function)
+{
+	int worker = scene_peer(s);
+
+	tell(s, worker, CAN_DO, function);
+	return worker;
+}
+
+void
+scene_hangup(struct scene *s, int peer)
+{
+	run(s, msg_new(MSG_PEER_GONE, (uint64_t)peer));
+}
+
+void
+scene_wait(struct scene *s, int64_t ms)
+{
+	s->now.mono += ms * 1000000;
+	s->now.wall += ms * 1000000;
+	run(s, NULL);
+}
+
+void
+scene_set_clock(struct scene *s, int64_t seconds)
+{
+	s->now.wall = seconds * 1000000000;
+	run(s, NULL);
+}
+
+void
+tell_bytes(struct scene *s, int peer, enum pkt_type type, struct slice body)
+{
+	struct msg_packet *m = msg_new_sized(MSG_PACKET, (uint64_t)peer, sizeof *m);
+	const char *why;
+
+	m->msg.type = (uint16_t)type;
+	m->msg.blob = blob_copy(body);
+	if (type == PKT_TEXT)
+		m->pkt.data = blob_slice(m->msg.blob);
+	else
+		cr_assert_eq(pkt_split(type, blob_slice(m->msg.blob), &m->pkt, &why), PKT_OK);
+	run(s, &m->msg);
+}
+
+void
+tell_(struct scene *s, int peer, enum pkt_type type, const char *const *words)
+{
+	struct buf body = { 0 };
+	unsigned args = type == PKT_TEXT ? 0 : pkt_info(type)->args;
+	bool opaque = type != PKT_TEXT && pkt_info(type)->last == PKT_LAST_OPAQUE;
+
+	for (unsigned i = 0; words[i] != NULL; i++) {
+		buf_add_str(&body, words[i]);
+		if (i + 1 < args || (opaque && i + 1 == args))
+			buf_add_char(&body, '\0');
+	}
+	tell_bytes(s, peer, type, buf_slice(&body));
+	buf_fini(&body);
+}
+
+static struct msg *
+next_said(struct scene *s, int peer)
+{
+	LIST_EACH_SAFE(node, &s->said) {
+		struct msg *m = MSG(node);
+
+		if (m->peer == (uint64_t)peer) {
+			list_remove(node);
+			return m;
+		}
+	}
+	return NULL;
+}
+
+struct msg_reply *
+next_reply(struct scene *s, int peer)
+{
+	struct msg *m = next_said(s, peer);
+
+	return m == NULL ? NULL : MSG_AS(msg_reply, m);
+}
+
+static void
+describe(struct buf *out, const struct msg *m)
+{
+	const struct msg_reply *reply = MSG_AS(msg_reply, m);
+
+	if (m == NULL || m->kind != MSG_REPLY) {
+		buf_add_str(out, m == NULL ? "silence" : "message of kind ");
+		if (m != NULL)
+			buf_add_u64(out, m->kind);
+	} else {
+		buf_add_str(out, m->type == PKT_TEXT ? "TEXT" : pkt_name(m->type));
+		buf_add_char(out, ' ');
+		buf_add_escaped(out, slice_of(reply->head + PKT_HEAD, reply->head_len - PKT_HEAD));
+		buf_add_char(out, '|');
+		buf_add_escaped(out, reply->data);
+	}
+	buf_add_char(out, '\0');
+}
+
+/* Body of the reply against the wanted words; "*" takes everything up to its end. */
+static bool
+matches(const struct msg_reply *reply, enum pkt_type type, const char *const *words)
+{
+	struct buf body = { 0 };
+	unsigned args = pkt_info(type)->args;
+	bool opaque = pkt_info(type)->last == PKT_LAST_OPAQUE, same = true;
+	size_t at = 0;
+
+	buf_add(&body, reply->head + PKT_HEAD, reply->head_len - PKT_HEAD);
+	buf_add_slice(&body, reply->data);
+	for (unsigned i = 0; same && words[i] != NULL; i++) {
+		bool has_nul = i + 1 < args || (opaque && i + 1 == args);
+		const char *end = has_nul && at < body.len ? memchr(body.data + at, '\0', body.len - at) : NULL;
+		size_t len = end != NULL ? (size_t)(end - body.data) - at : body.len - at;
+
+		same = (!has_nul || end != NULL) &&
+		    (strcmp(words[i], "*") == 0 || slice_is(slice_of(body.data + at, len), words[i]));
+		at += len + has_nul;
+	}
+	same = same && at == body.len;
+	buf_fini(&body);
+	return same;
+}
+
+void
+expect_(struct scene *s, int peer, enum pkt_type type, const char *const *words, const char *file, int line)
+{
+	struct msg *m = next_said(s, peer);
+	struct buf said = { 0 };
+	bool right =
+	    m != NULL && m->kind == MSG_REPLY && m->type == type && matches(MSG_AS(msg_reply, m), type, words);
+
+	describe(&said, m);
+	cr_assert(right, "%s:%d: peer %d: expected %s %s, got %s", file, line, peer, pkt_name(type),
+	    words[0] == NULL ? "" : words[0], said.data);
+	buf_fini(&said);
+	msg_free(&m);
+}
+
+void
+expect_kind_(struct scene *s, int peer, enum msg_kind kind, const char *file, int line)
+{
+	struct msg *m = next_said(s, peer);
+	struct buf said = { 0 };
+
+	describe(&said, m);
+	cr_assert(m != NULL && m->kind == kind, "%s:%d: peer %d: got %s", file, line, peer, said.data);
+	buf_fini(&said);
+	msg_free(&m);
+}
+
+void
+expect_silence_(struct scene *s, int peer, const char *file, int line)
+{
+	struct msg *m = next_said(s, peer);
+	struct buf said = { 0 };
+
+	describe(&said, m);
+	cr_assert(m == NULL, "%s:%d: peer %d: expected silence, got %s", file, line, peer, said.data);
+	buf_fini(&said);
+}
+
+void
+ask_(struct scene *s, int peer, const char *line, const char *answer, const char *file, int at)
+{
+	struct msg_reply *reply;
+	char *text;
+
+	tell_(s, peer, PKT_TEXT, (const char *const[]){ line, NULL });
+	reply = next_reply(s, peer);
+	cr_assert(reply != NULL && reply->msg.type == PKT_TEXT, "%s:%d: no text", file, at);
+	text = mem_dup(reply->head + PKT_HEAD, reply->head_len - PKT_HEAD);
+	cr_assert_str_eq(text, answer, "%s:%d: `%s` was answered with `%s`", file, at, line, text);
+	mem_free(text);
+	struct msg *m = &reply->msg;
+	msg_free(&m);
+}
+
+void
+expect_change_(struct scene *s, enum msg_kind kind, const char *function, const char *unique, const char *file, int line)
+{
+	struct list *node = list_pop(&s->changes);
+	struct msg_store *change = node == NULL ? NULL : MSG_AS(msg_store, MSG(node));
+	struct msg *m = change == NULL ? NULL : &change->msg;
+
+	cr_assert(change != NULL && change->msg.kind == kind, "%s:%d: another change, or none", file, line);
+	cr_assert(slice_is(change->function, function), "%s:%d: function %.*s", file, line,
+	    (int)change->function.len, change->function.data);
+	cr_assert(strcmp(unique, "*") == 0 || slice_is(change->unique, unique), "%s:%d: unique %.*s", file, line,
+	    (int)change->unique.len, change->unique.data);
+	if (kind == MSG_ADD)
+		list_push(&s->adding, node);
+	else
+		msg_free(&m);
+}
+
+void
+expect_no_change(struct scene *s)
+{
+	cr_assert(list_is_empty(&s->changes), "a change was posted");
+}
+
+static void
+answer_adds(struct scene *s, enum gearmand_outcome outcome, const char *reason)
+{
+	struct list *node;
+
+	LIST_EACH_SAFE(at, &s->changes) {
+		struct msg *m = MSG(at);
+
+		list_remove(at);
+		if (m->kind == MSG_ADD)
+			list_push(&s->adding, at);
+		else
+			msg_free(&m);
+	}
+	while ((node = list_pop(&s->adding)) != NULL) {
+		struct msg_store *m = MSG_AS(msg_store, MSG(node));
+
+		m->outcome = (uint8_t)outcome;
+		m->reason = reason == NULL ? NULL : mem_dup(reason, strlen(reason));
+		run(s, &m->msg);
+	}
+}
+
+void
+store_commit(struct scene *s)
+{
+	answer_adds(s, GEARMAND_STORED, NULL);
+}
+
+void
+store_refuse(struct scene *s, const char *reason)
+{
+	answer_adds(s, GEARMAND_REFUSED, reason);
+}
+
+void
+store_replay(struct scene *s, const char *function, const char *unique, const char *data, const char *handle)
+{
+	struct msg_store *m = msg_new_sized(MSG_REPLAYED, 0, sizeof *m + strlen(handle) + 1);
+	struct buf body = { 0 };
+
+	buf_add(&body, function, strlen(function) + 1);
+	buf_add(&body, unique, strlen(unique) + 1);
+	buf_add_str(&body, data);
+	m->msg.blob = blob_copy(buf_slice(&body));
+	m->function = slice_of(m->msg.blob->data, strlen(function));
+	m->unique = slice_of(m->function.data + m->function.len + 1, strlen(unique));
+	m->data = slice_of(m->unique.data + m->unique.len + 1, strlen(data));
+	strcpy(m->text, handle);
+	m->handle = slice_str(m->text);
+	m->priority = GEARMAND_NORMAL;
+	buf_fini(&body);
+	run(s, &m->msg);
+}
+
+bool
+scene_management_got(struct scene *s, enum msg_kind kind)
+{
+	LIST_EACH_SAFE(node, &s->out.mgmt) {
+		struct msg *m = MSG(node);
+
+		if (m->kind == kind) {
+			list_remove(node);
+			msg_free(&m);
+			return true;
+		}
+	}
+	return false;
+}

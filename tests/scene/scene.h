@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * scene.h - the core alone on a stage: scripted peers, scripted store, scripted time.
+ *
+ * Runs on:  the test's thread, which plays the processing class.
+ * Owns:     the core, and everything it said that the test has not looked at yet.
+ *
+ * Every tell() is one turn, followed by an audit.  Peers are small numbers.  The first handle
+ * is H:test:1.  In expectations "*" stands for any text.
+ */
+#ifndef GEARMAND_TESTS_SCENE_H
+#define GEARMAND_TESTS_SCENE_H
+
+#include <criterion/criterion.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cross/msg.h"
+#include "proc/proc.h"
+#include "wire/packet.h"
+
+struct scene;
+
+/* Options, parted by spaces: --job-retries=N --wakeups=N --strict-order --exceptions --timeout-requeues --durable
+ * --adds-at-shutdown --queue-timeout=MS --max-jobs=N --max-memory=N --max-functions=N --max-abilities=N
+ * --max-storing=N --prefix=TEXT --io=N */
+struct scene *scene_new(const char *options);
+void          scene_free(struct scene **); /* audits; what nobody looked at is fine */
+
+int  scene_peer(struct scene *);
+int  scene_worker(struct scene *, const char *function); /* a peer that said CAN_DO */
+void scene_hangup(struct scene *, int peer);
+void scene_wait(struct scene *, int64_t ms);             /* time goes by in one step */
+void scene_set_clock(struct scene *, int64_t seconds);   /* the wall clock, since 1970 */
+void scene_post(struct scene *, struct msg *);           /* any other message, and a turn */
+struct proc *scene_core(struct scene *);
+
+/* A request: arguments in order, then the data if the packet has any. */
+#define tell(s, peer, type, ...) \
+	tell_(s, peer, PKT_##type, (const char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
+/* The next thing said to that peer. */
+#define expect(s, peer, type, ...) \
+	expect_(s, peer, PKT_##type, (const char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL }, __FILE__, __LINE__)
+#define expect_silence(s, peer) expect_silence_(s, peer, __FILE__, __LINE__)
+#define expect_kind(s, peer, kind) expect_kind_(s, peer, MSG_##kind, __FILE__, __LINE__)
+/* An administrative line and its whole answer. */
+#define ask(s, peer, line, answer) ask_(s, peer, line, answer, __FILE__, __LINE__)
+
+void tell_(struct scene *, int peer, enum pkt_type, const char *const *words);
+void tell_bytes(struct scene *, int peer, enum pkt_type, struct slice body);
+void expect_(struct scene *, int peer, enum pkt_type, const char *const *words, const char *file, int line);
+void expect_silence_(struct scene *, int peer, const char *file, int line);
+void expect_kind_(struct scene *, int peer, enum msg_kind, const char *file, int line);
+void ask_(struct scene *, int peer, const char *line, const char *answer, const char *file, int at);
+struct msg_reply *next_reply(struct scene *, int peer); /* NULL when there is none; freed by the caller */
+
+/* The store: changes wait here in order until the test decides. */
+#define expect_add(s, function, unique) expect_change_(s, MSG_ADD, function, unique, __FILE__, __LINE__)
+#define expect_remove(s, function, unique) expect_change_(s, MSG_REMOVE, function, unique, __FILE__, __LINE__)
+/* The next change posted; an ADD then waits for store_commit() or store_refuse(), a REMOVE is done with. */
+void expect_change_(struct scene *, enum msg_kind, const char *function, const char *unique, const char *file, int line);
+void expect_no_change(struct scene *);
+void store_commit(struct scene *);                     /* all ADDs so far are stored */
+void store_refuse(struct scene *, const char *reason); /* all ADDs so far are refused */
+void store_replay(struct scene *, const char *function, const char *unique, const char *data, const char *handle);
+bool scene_management_got(struct scene *, enum msg_kind); /* and takes it */
+
+#endif
