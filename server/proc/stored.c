@@ -150,17 +150,18 @@ void
 on_added(struct proc *p, struct msg_store *m)
 {
 	struct job *job = m->job;
+	bool was_dead = job->state == JOB_DEAD; /* it ended meanwhile; only its submitters wait for a word */
 
 	CHECK(job->magic == JOB_MAGIC && job->adding);
 	job->adding = false;
 	p->storing -= job_bytes(job);
-	if (job->state == JOB_DEAD)
+	if (was_dead)
 		list_remove(&job->link);
 	if (m->outcome == GEARMAND_STORED)
 		was_stored(p, job);
 	else
 		was_refused(p, job, m->reason);
-	if (job->state == JOB_DEAD)
+	if (was_dead)
 		job_free(p, &job);
 	read_again(p);
 }

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The administrative text commands, byte for byte.
+ */
+#include <stdio.h>
+
+#include "tests/scene/scene.h"
+
+Test(admin, simple_values)
+{
+	struct scene *s = scene_new("");
+	int peer = scene_peer(s);
+
+	ask(s, peer, "version", "OK 0.1.0\n");
+	ask(s, peer, "VERSION and more\r", "OK 0.1.0\n");
+	ask(s, peer, "getpid", "OK 4711\n");
+	ask(s, peer, "verbose", "OK ERROR\n");
+	scene_free(&s);
+}
+
+Test(admin, listings)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	tell(s, worker, CAN_DO, "g\nh");
+	tell(s, worker, SET_CLIENT_ID, "my\nid");
+	tell(s, worker, CANT_DO, "f");
+	tell(s, client, SUBMIT_JOB_HIGH, "f", "u1", "x");
+	tell(s, client, SUBMIT_JOB_LOW, "f", "", "x");
+	expect(s, client, JOB_CREATED, "H:test:1");
+	expect(s, client, JOB_CREATED, "H:test:2");
+	tell(s, worker, CANT_DO, "g\nh");
+	ask(s, client, "drop function G\\x0Ah", "ERR function not found\r\n");
+	tell_bytes(s, worker, PKT_CAN_DO, slice_of("f", 1));
+	ask(s, client, "workers", "101 127.0.0.1 - :\n102 127.0.0.1 my\\x0Aid : f\n.\n");
+	scene_free(&s);
+}
+
+Test(admin, status_and_prioritystatus_count_what_they_say)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	tell(s, client, SUBMIT_JOB_HIGH_BG, "f", "u1", "x");
+	tell(s, client, SUBMIT_JOB_BG, "f", "u2", "x");
+	tell(s, client, SUBMIT_JOB_EPOCH, "f", "u3", "99999999999", "x");
+	for (int i = 0; i < 3; i++)
+		expect(s, client, JOB_CREATED, "*");
+	tell(s, worker, GRAB_JOB);
+	ask(s, client, "status", "f\t3\t1\t1\n.\n");
+	ask(s, client, "prioritystatus", "f\t0\t2\t0\t1\n.\n");
+	scene_free(&s);
+}
+
+Test(admin, show)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s);
+
+	ask(s, client, "show jobs", ".\n");
+	tell(s, client, SUBMIT_JOB, "f", "u1", "x");
+	expect(s, client, JOB_CREATED, "H:test:1");
+	ask(s, client, "show jobs", "H:test:1\t0\t0\t0\n.\n");
+	ask(s, client, "show unique jobs", "u1\n.\n");
+	ask(s, client, "show xyz", "ERR UNKNOWN_SHOW_ARGUMENTS\r\n");
+	ask(s, client, "show jobs x", "ERR UNKNOWN_SHOW_ARGUMENTS\r\n");
+	ask(s, client, "show", "ERR UNKNOWN_COMMAND Unknown+server+commandshow\r\n");
+	scene_free(&s);
+}
+
+Test(admin, long_listings_are_complete_and_later_replies_wait_for_them)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s);
+	char unique[16];
+
+	for (int i = 0; i < 10000; i++) {
+		snprintf(unique, sizeof unique, "u%d", i);
+		tell(s, client, SUBMIT_JOB_BG, "f", unique, "x");
+		expect(s, client, JOB_CREATED, "*");
+	}
+	tell(s, client, TEXT, "show jobs");
+	tell(s, client, ECHO_REQ, "after");
+	for (int i = 0; i < 3; i++)
+		scene_wait(s, 0);
+	struct msg_reply *listing = next_reply(s, client);
+	int lines = 0;
+	cr_assert_not_null(listing);
+	for (uint32_t i = PKT_HEAD; i < listing->head_len; i++)
+		lines += listing->head[i] == '\n';
+	cr_assert_eq(lines, 10001);
+	struct msg *m = &listing->msg;
+	msg_free(&m);
+	expect(s, client, ECHO_RES, "after");
+	scene_free(&s);
+}
+
+Test(admin, create_and_drop)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_peer(s);
+
+	ask(s, client, "create function abc", "OK\r\n");
+	ask(s, client, "create function abc", "OK\r\n");
+	ask(s, client, "create function Abc", "OK\r\n");
+	ask(s, client, "drop function ABC", "OK\r\nOK\r\n");
+	ask(s, client, "drop function abc", "ERR function not found\r\n");
+	tell(s, worker, CAN_DO, "abc");
+	ask(s, client, "drop function abc", "ERR there are still connected workers or executing clients\r\n");
+	tell(s, worker, RESET_ABILITIES);
+	tell(s, client, SUBMIT_JOB_BG, "abc", "u", "x");
+	expect(s, client, JOB_CREATED, "H:test:1");
+	ask(s, client, "drop function abc", "ERR there are still jobs in the queue of this function\r\n");
+	ask(s, client, "cancel job H:test:1", "OK\r\n");
+	ask(s, client, "drop function abc", "OK\r\n");
+	scene_free(&s);
+}
+
+Test(admin, errors)
+{
+	struct scene *s = scene_new("");
+	int peer = scene_peer(s);
+	static const char incomplete[] =
+	    "ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+";
+	char want[128];
+
+	ask(s, peer, "", "ERR UNKNOWN_COMMAND Unknown+server+command\r\n");
+	ask(s, peer, " status", "ERR UNKNOWN_COMMAND Unknown+server+command\r\n");
+	ask(s, peer, "bogus", "ERR UNKNOWN_COMMAND Unknown+server+commandbogus\r\n");
+	ask(s, peer, "shutdown", "ERR UNKNOWN_COMMAND Unknown+server+commandshutdown\r\n");
+	ask(s, peer, "cancel", "ERR UNKNOWN_COMMAND Unknown+server+commandcancel\r\n");
+	ask(s, peer, "cancel job", "ERR UNKNOWN_COMMAND Unknown+server+commandcancel\r\n");
+	ask(s, peer, "cancel foo bar", "ERR UNKNOWN_ERROR\r\n");
+	ask(s, peer, "cancel job a b", "ERR UNKNOWN_ERROR\r\n");
+	ask(s, peer, "cancel job nosuch", "ERR UNKNOWN_JOB\r\n");
+	ask(s, peer, "a b c d e f", "ERR INVALID_ARGUMENTS Too+many+arguments\r\n");
+	snprintf(want, sizeof want, "%screate\r\n", incomplete);
+	ask(s, peer, "create function", want);
+	snprintf(want, sizeof want, "%sdrop\r\n", incomplete);
+	ask(s, peer, "drop", want);
+	snprintf(want, sizeof want, "%smaxqueue\r\n", incomplete);
+	ask(s, peer, "maxqueue", want);
+	scene_free(&s);
+}
+
+Test(admin, cancel_of_a_running_job_tells_the_clients_once)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	tell(s, client, SUBMIT_JOB, "f", "u", "x");
+	tell(s, worker, GRAB_JOB);
+	expect(s, worker, JOB_ASSIGN, "H:test:1", "f", "x");
+	ask(s, worker, "cancel job H:test:1", "OK\r\n");
+	tell(s, worker, WORK_COMPLETE, "H:test:1", "late");
+	expect(s, worker, ERROR, "JOB_NOT_FOUND", "*");
+	expect(s, client, JOB_CREATED, "H:test:1");
+	expect(s, client, WORK_FAIL, "H:test:1");
+	expect_silence(s, client);
+	tell(s, client, SUBMIT_JOB, "f", "u", "x");
+	expect(s, client, JOB_CREATED, "H:test:2");
+	scene_free(&s);
+}
+
+Test(admin, refusals_and_closing_keep_their_place)
+{
+	struct scene *s = scene_new("--durable");
+	int client = scene_peer(s);
+	struct msg *refuse = msg_new(MSG_REFUSE, (uint64_t)client);
+
+	refuse->type = WIRE_INVALID_MAGIC;
+	tell(s, client, SUBMIT_JOB_BG, "f", "u", "x");
+	scene_post(s, refuse);
+	scene_post(s, msg_new(MSG_CLOSE_ME, (uint64_t)client));
+	tell(s, client, ECHO_REQ, "not heard");
+	expect_silence(s, client);
+	store_commit(s);
+	expect(s, client, JOB_CREATED, "H:test:1");
+	expect(s, client, ERROR, "INVALID_MAGIC", "Request magic expected");
+	expect_kind(s, client, CLOSE);
+	expect_silence(s, client);
+	scene_free(&s);
+}
