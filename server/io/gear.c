@@ -67,7 +67,7 @@ static void
 gear_pass_over(struct gear *g, uint32_t size)
 {
 	g->left = size;
-	g->passing_over = true;
+	g->passing_over = size > 0;
 }
 
 static RUNS_ON(io_role) void gear_refuse(struct gear *g, const struct pkt_head *head, enum wire_error error)
@@ -100,6 +100,8 @@ static RUNS_ON(io_role) bool gear_is_settled(struct gear *g, const struct pkt_he
 	if (head->is_response) {
 		io_count(g->conn->io, STAT_bad_packets, 1);
 		gear_refuse(g, head, WIRE_INVALID_MAGIC);
+	} else if (info->way == PKT_WAY_NONE || info->way == PKT_WAY_RES) {
+		gear_refuse(g, head, WIRE_INVALID_COMMAND);
 	} else if (head->size > g->conn->io->config.max_packet) {
 		io_count(g->conn->io, STAT_packets_too_large, 1);
 		gear_refuse(g, head, WIRE_PACKET_TOO_LARGE);
@@ -109,8 +111,6 @@ static RUNS_ON(io_role) bool gear_is_settled(struct gear *g, const struct pkt_he
 	} else if (info->last == PKT_LAST_NOTHING) {
 		conn_packet(g->conn, head->type, slice_of("", 0));
 		gear_pass_over(g, head->size);
-	} else if (info->way == PKT_WAY_NONE || info->way == PKT_WAY_RES) {
-		gear_refuse(g, head, WIRE_INVALID_COMMAND);
 	} else {
 		return false;
 	}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A connection's life and its bounds: order of output, half close, closing, pauses, slow readers.
+ */
+#include <criterion/criterion.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io/conn.h"
+#include "tests/unit/io_rig.h"
+
+static struct rig rig;
+static int peer;
+
+static void
+setup(void)
+{
+	rig_init(&rig);
+	peer = rig_connect(&rig);
+}
+
+static void
+teardown(void)
+{
+	close(peer);
+	rig_fini(&rig);
+}
+
+TestSuite(conn, .init = setup, .fini = teardown, .timeout = 60);
+
+static void
+expect_kind(enum msg_kind kind)
+{
+	struct msg *m = rig_core(&rig);
+
+	cr_assert(m != NULL, "nothing came");
+	cr_assert_eq(m->kind, kind, "kind %u instead of %u", m->kind, kind);
+	cr_assert_eq(m->peer, 1);
+}
+
+static void
+expect_nothing(void)
+{
+	cr_assert_null(rig_core(&rig));
+}
+
+static void
+expect_bytes(const char *bytes, size_t len)
+{
+	struct buf got = rig_read(&rig, peer);
+
+	cr_assert(slice_eq(buf_slice(&got), slice_of(bytes, len)), "got %zu bytes: %.*s", got.len, (int)got.len, got.data);
+	buf_fini(&got);
+}
+
+static void
+expect_freed(void)
+{
+	struct msg *m = rig_management(&rig);
+
+	cr_assert(m != NULL && m->kind == MSG_CONN_CLOSED && m->peer == 1);
+}
+
+Test(conn, replies_go_out_in_order_and_in_wire_form)
+{
+	rig_text(&rig, 1, "OK 1\n");
+	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H:x:1", "result");
+	rig_reply(&rig, 1, PKT_JOB_CREATED, "H:x:2", NULL);
+	rig_pass(&rig);
+	expect_bytes("OK 1\n\0RES\0\0\0\r\0\0\0\014H:x:1\0result\0RES\0\0\0\b\0\0\0\5H:x:2", 5 + 12 + 12 + 12 + 5);
+}
+
+Test(conn, reply_larger_than_the_socket_takes_goes_out_in_parts)
+{
+	size_t len = rig.config.max_output - 7;
+	char *text = malloc(len + 1);
+	struct buf got;
+
+	for (size_t i = 0; i < len; i++)
+		text[i] = (char)('a' + i % 23);
+	text[len] = '\0';
+	rig_text(&rig, 1, text);
+	rig_text(&rig, 1, "the end");
+	rig_pass(&rig);
+	got = rig_read(&rig, peer);
+	cr_assert_eq(got.len, len + 7);
+	cr_assert(memcmp(got.data, text, len) == 0 && memcmp(got.data + len, "the end", 7) == 0);
+	buf_fini(&got);
+	free(text);
+}
+
+Test(conn, half_closed_peer_gets_what_it_is_owed)
+{
+	rig_write(&rig, peer, slice_str("status\n"));
+	shutdown(peer, SHUT_WR);
+	rig_pass(&rig);
+	expect_kind(MSG_PACKET);
+	expect_kind(MSG_PEER_GONE);
+	expect_nothing();
+	rig_text(&rig, 1, ".\n");
+	rig_tell(&rig, MSG_PEER_FORGOTTEN, 1);
+	expect_bytes(".\n", 2);
+	cr_assert(rig_at_end(&rig, peer));
+	expect_freed();
+	expect_nothing();
+}
+
+Test(conn, peer_that_vanishes_is_gone_once)
+{
+	close(peer);
+	peer = -1;
+	rig_text(&rig, 1, "to nobody");
+	rig_pass(&rig);
+	rig_pass(&rig);
+	expect_kind(MSG_PEER_GONE);
+	expect_nothing();
+	rig_text(&rig, 1, "to nobody");
+	rig_tell(&rig, MSG_PEER_FORGOTTEN, 1);
+	expect_freed();
+	expect_nothing();
+}
+
+Test(conn, core_closes_behind_its_last_reply)
+{
+	rig_text(&rig, 1, "bye\n");
+	rig_tell(&rig, MSG_CLOSE, 1);
+	expect_kind(MSG_PEER_GONE);
+	rig_tell(&rig, MSG_PEER_FORGOTTEN, 1);
+	expect_bytes("bye\n", 4);
+	cr_assert(rig_at_end(&rig, peer));
+	cr_assert_null(rig_management(&rig), "waits for the peer's end, a little");
+	close(peer);
+	peer = -1;
+	rig_pass(&rig);
+	expect_freed();
+}
+
+Test(conn, unread_bytes_do_not_turn_the_last_reply_into_a_reset)
+{
+	rig_write(&rig, peer, slice_of("\0BAD........", 12));
+	expect_kind(MSG_CLOSE_ME);
+	rig_write(&rig, peer, slice_str("more that nobody reads"));
+	rig_text(&rig, 1, "last words\n");
+	rig_tell(&rig, MSG_CLOSE, 1);
+	expect_kind(MSG_PEER_GONE);
+	rig_tell(&rig, MSG_PEER_FORGOTTEN, 1);
+	expect_bytes("last words\n", 11);
+	cr_assert(rig_at_end(&rig, peer));
+}
+
+Test(conn, paused_peer_is_not_read)
+{
+	rig_tell(&rig, MSG_PAUSE, 1);
+	rig_write(&rig, peer, slice_str("status\n"));
+	expect_nothing();
+	rig_tell(&rig, MSG_RESUME, 1);
+	rig_pass(&rig);
+	expect_kind(MSG_PACKET);
+}
+
+Test(conn, peer_that_does_not_read_its_output_is_not_read)
+{
+	char *text = calloc(1, rig.config.pause_output * 3);
+	struct buf got;
+
+	memset(text, 't', rig.config.pause_output * 3 - 1);
+	rig_text(&rig, 1, text);
+	rig_pass(&rig);
+	rig_write(&rig, peer, slice_str("status\n"));
+	expect_nothing();
+	got = rig_read(&rig, peer);
+	cr_assert_eq(got.len, rig.config.pause_output * 3 - 1);
+	expect_kind(MSG_PACKET);
+	expect_nothing();
+	cr_assert_eq(rig.counts[STAT_reads_paused], 1);
+	buf_fini(&got);
+	free(text);
+}
+
+Test(conn, slow_reader_is_closed_with_one_line)
+{
+	char *text = calloc(1, rig.config.max_output);
+	struct msg *m;
+
+	memset(text, 't', rig.config.max_output - 1);
+	for (int i = 0; i < 4; i++)
+		rig_text(&rig, 1, text);
+	rig_pass(&rig);
+	expect_kind(MSG_PEER_GONE);
+	expect_nothing();
+	cr_assert_eq(rig.counts[STAT_slow_readers], 1);
+	m = rig_management(&rig);
+	cr_assert(m != NULL && m->kind == MSG_LOG);
+	cr_assert_not_null(strstr(MSG_AS(msg_log, m)->text, "does not read"));
+	rig_tell(&rig, MSG_PEER_FORGOTTEN, 1);
+	expect_freed();
+	free(text);
+}
+
+Test(conn, one_reply_of_any_size_is_allowed)
+{
+	size_t len = rig.config.max_output * 4;
+	char *text = calloc(1, len + 1);
+	struct buf got;
+
+	memset(text, 't', len);
+	rig_text(&rig, 1, text);
+	rig_pass(&rig);
+	got = rig_read(&rig, peer);
+	cr_assert_eq(got.len, len);
+	buf_fini(&got);
+	free(text);
+}
+
+Test(conn, other_peers_are_served_beside_one_that_floods)
+{
+	static char flood[1 << 20];
+	int other = rig_connect(&rig), seen_other = 0, seen_flood = 0;
+
+	memset(flood, '\n', sizeof flood);
+	send(peer, flood, sizeof flood, MSG_NOSIGNAL);
+	send(other, "status\n", 7, MSG_NOSIGNAL);
+	rig_pass(&rig);
+	LIST_EACH (node, &rig.core) {
+		seen_other += MSG(node)->peer == 2;
+		seen_flood += MSG(node)->peer == 1;
+	}
+	cr_assert_eq(seen_other, 1);
+	cr_assert_leq(seen_flood, READ_BYTES, "one read of each in a pass");
+	close(other);
+}
+
+Test(conn, idle_connection_holds_no_buffers)
+{
+	struct conn *c;
+
+	rig_write(&rig, peer, slice_str("status"));
+	c = CONTAINER_OF(hash_next(&rig.io->conns, &(struct hash_walk){ 0 }), struct conn, by_number);
+	cr_assert_eq(c->rest.len, 6);
+	rig_write(&rig, peer, slice_str("\n"));
+	expect_kind(MSG_PACKET);
+	rig_text(&rig, 1, ".\n");
+	rig_pass(&rig);
+	cr_assert_eq(c->rest.cap, 0);
+	cr_assert(list_is_empty(&c->out));
+	cr_assert_null(c->body);
+	cr_assert_leq(sizeof *c, 256);
+}
+
+Test(conn, stop_writes_what_came_before_it)
+{
+	struct msg *m = msg_new(MSG_STOP, 0);
+
+	rig_text(&rig, 1, "bye\n");
+	mbox_post(rig.in, &m);
+	loop_add_rider(rig.loop, io_rider(rig.io));
+	loop_run(rig.loop); /* comes back */
+	io_free(&rig.io);
+	cr_assert(slice_is(slice_of("bye\n", 4), "bye\n"));
+	char got[8];
+	cr_assert_eq(recv(peer, got, sizeof got, 0), 4);
+	cr_assert_eq(recv(peer, got, sizeof got, 0), 0, "the connection is closed");
+}
