@@ -17,39 +17,47 @@
 #include "base/mem.h"
 #include "mgmt/options_priv.h"
 
-/* Ends the line where a comment begins. */
-static void
-comment_cut(char *line)
+static bool
+is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Ends the line where a comment begins, and drops a '\' at its end.  False: a quote is not closed. */
+static bool
+line_trim(char *line)
 {
 	bool in_word = false;
 	char quote = 0;
+	char *c;
 
-	for (char *c = line; *c != '\0'; c++) {
-		if (*c == '#' && !in_word && quote == 0) {
-			*c = '\0';
-			return;
-		}
-		in_word = strchr(" \t\r\n\v\f", *c) == NULL;
-		if (*c == '\\' && c[1] != '\0')
+	line[strcspn(line, "\r\n")] = '\0';
+	for (c = line; *c != '\0' && (*c != '#' || in_word || quote != 0); c++) {
+		in_word = !is_blank(*c);
+		if (*c == '\\' && c[1] == '\0')
+			break;
+		if (*c == '\\')
 			c++;
 		else if (quote != 0)
 			quote = *c == quote ? 0 : quote;
 		else if (*c == '"' || *c == '\'')
 			quote = *c;
 	}
+	*c = '\0';
+	return quote == 0;
 }
 
 static bool
-line_split(const char *line, struct text_list *words, int *code_r)
+line_split(char *line, struct text_list *words)
 {
 	const char **argv = NULL;
-	int argc = 0;
+	int argc = 0, code;
 
-	*code_r = poptParseArgvString(line, &argc, &argv);
-	if (*code_r == POPT_ERROR_NOARG) /* an empty line */
-		return true;
-	if (*code_r != 0)
+	if (!line_trim(line))
 		return false;
+	code = poptParseArgvString(line, &argc, &argv);
+	if (code != 0)
+		return code == POPT_ERROR_NOARG; /* an empty line */
 	for (int i = 0; i < argc; i++)
 		text_list_add(words, argv[i]);
 	free((void *)argv);
@@ -64,16 +72,14 @@ file_split(FILE *in, const char *path, struct text_list *words, struct gearmand_
 	size_t cap = 0;
 	unsigned number = 0;
 	bool ok = true;
-	int code = 0;
 
 	while (ok && getline(&line, &cap, in) >= 0) {
 		number++;
-		comment_cut(line);
-		ok = line_split(line, words, &code);
+		ok = line_split(line, words);
 	}
-	if (!ok)
-		error_say(err, "%s:%u: %s", path, number, poptStrerror(code));
-	else if (ferror(in)) {
+	if (!ok) {
+		error_say(err, "%s:%u: a quote is not closed on its line", path, number);
+	} else if (ferror(in)) {
 		error_say(err, "Could not open configuration file. (%s: %s)", path, strerror(errno));
 		ok = false;
 	}
