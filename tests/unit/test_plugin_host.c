@@ -87,7 +87,7 @@ Test(plugin_host, options_have_values_or_none)
 	cr_assert_eq(host->option_number(host, "nosuch"), 0);
 }
 
-Test(plugin_host, log_lines_begin_with_the_modules_name, .init = setup)
+Test(plugin_host, log_lines_begin_with_the_modules_name)
 {
 	char line[256] = "";
 	FILE *err;
