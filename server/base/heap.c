@@ -34,6 +34,12 @@ heap_first(const struct heap *h)
 	return h->count == 0 ? NULL : h->at[1];
 }
 
+static bool
+is_before(const struct heap_node *a, const struct heap_node *b)
+{
+	return a->key < b->key || (a->key == b->key && (int32_t)(a->order - b->order) < 0);
+}
+
 static uint32_t
 parent_of(uint32_t place)
 {
@@ -61,7 +67,7 @@ sift_up(struct heap *h, uint32_t place, struct heap_node *node)
 	while (place > 1) {
 		uint32_t up = parent_of(place);
 
-		if (h->at[up]->key <= node->key)
+		if (!is_before(node, h->at[up]))
 			break;
 		put(h, place, h->at[up]);
 		place = up;
@@ -81,7 +87,7 @@ smallest_child(const struct heap *h, uint32_t place)
 	uint32_t best = (uint32_t)child;
 
 	for (child++; child < end && child <= h->count; child++)
-		if (h->at[child]->key < h->at[best]->key)
+		if (is_before(h->at[child], h->at[best]))
 			best = (uint32_t)child;
 	return best;
 }
@@ -92,7 +98,7 @@ sift_down(struct heap *h, uint32_t place, struct heap_node *node)
 {
 	uint32_t child;
 
-	while ((child = smallest_child(h, place)) != 0 && h->at[child]->key < node->key) {
+	while ((child = smallest_child(h, place)) != 0 && is_before(h->at[child], node)) {
 		put(h, place, h->at[child]);
 		place = child;
 	}
@@ -102,7 +108,7 @@ sift_down(struct heap *h, uint32_t place, struct heap_node *node)
 static void
 settle(struct heap *h, uint32_t place, struct heap_node *node)
 {
-	if (place > 1 && node->key < h->at[parent_of(place)]->key)
+	if (place > 1 && is_before(node, h->at[parent_of(place)]))
 		sift_up(h, place, node);
 	else
 		sift_down(h, place, node);
@@ -119,6 +125,7 @@ void
 heap_set(struct heap *h, struct heap_node *node, int64_t key)
 {
 	node->key = key;
+	node->order = ++h->last_order;
 	if (node->place != 0) {
 		CHECK(node->place <= h->count && h->at[node->place] == node);
 		settle(h, node->place, node);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * heap.h - a priority queue of timers; the smallest key is first.
+ * heap.h - a priority queue of timers; the smallest key is first, and of equal keys
+ *          the one that was set first.
  *
  * Runs on:  the thread that owns the heap; pure.
  * Owns:     an array of borrowed pointers.
@@ -15,11 +16,13 @@
 struct heap_node {
 	int64_t key;    /* nanoseconds */
 	uint32_t place; /* 1-based place in the heap; 0 = not in a heap */
+	uint32_t order; /* among equal keys; wraps, so it is right while fewer than 2^31 were set since */
 };
 
 struct heap {
 	struct heap_node **at; /* at[0] is not used */
 	uint32_t count, cap;
+	uint32_t last_order;
 };
 
 void heap_init(struct heap *);

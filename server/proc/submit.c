@@ -47,13 +47,14 @@ log_accepted(struct proc *p, const struct func *func, const struct job_request *
 	buf_fini(&line);
 }
 
-/* The submitter is a background owner from now on, or once the store has the job. */
+/* The submitter is a background owner from now on, or once the store has the job.  (The store may have it though nobody
+ * owns it in the background: when its commit came too late for who asked, and a foreground client kept it.) */
 static PROC void
 own_in_background(struct proc *p, struct peer *peer, struct job *job)
 {
 	bool through_store = p->cfg.durable && !p->cfg.adds_at_shutdown;
 
-	if (job->background || !through_store) {
+	if (job->background || job->stored || !through_store) {
 		job_set_background(p, job);
 		reply_job_created(p, peer, job);
 		return;

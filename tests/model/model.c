@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The reference model; see model.h.
+ *
+ * Runs on:  the test's thread.
+ * Owns:     struct model.
+ */
+#include "tests/model/model_priv.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *
+model_func(int func)
+{
+	static const char *const names[FUNCS] = { "alpha", "beta", "", "delta" };
+
+	return names[func];
+}
+
+const char *
+model_unique(int unique)
+{
+	static const char *const names[UNIQUES] = { "", "-", "u2", "u3", "u4" };
+
+	return names[unique];
+}
+
+static void
+must(bool what, const char *text)
+{
+	if (!what) {
+		fprintf(stderr, "model: %s\n", text);
+		abort();
+	}
+}
+
+void
+model_init(struct model *m, bool durable, int retries, uint64_t first_number)
+{
+	memset(m, 0, sizeof *m);
+	m->durable = durable;
+	m->retries = retries;
+	m->next_number = first_number;
+	m->queue_timeout_ms = 1000;
+	for (int i = 0; i < PEERS; i++)
+		m->peers[i].hears = calloc(HEARS, sizeof(struct mhear));
+}
+
+void
+model_fini(struct model *m)
+{
+	for (int i = 0; i < PEERS; i++)
+		free(m->peers[i].hears);
+}
+
+struct mhear *
+model_hear(struct model *m, int peer, const char *format, ...)
+{
+	struct mpeer *p = &m->peers[peer];
+	struct mhear *h = &p->hears[(p->first + p->count++) % HEARS];
+	va_list args;
+
+	must(p->count <= HEARS, "a peer hears too much");
+	h->open = false;
+	va_start(args, format);
+	vsnprintf(h->text, sizeof h->text, format, args);
+	va_end(args);
+	return h;
+}
+
+const char *
+model_hears(struct model *m, int peer)
+{
+	struct mpeer *p = &m->peers[peer];
+	struct mhear *h = &p->hears[p->first];
+
+	if (p->count == 0 || h->open)
+		return NULL;
+	p->first = (p->first + 1) % HEARS;
+	p->count--;
+	return h->text;
+}
+
+int
+model_find(const struct model *m, uint64_t number)
+{
+	for (int i = 0; i < JOBS; i++) {
+		if (m->jobs[i].state != M_FREE && m->jobs[i].state != M_DEAD && m->jobs[i].number == number)
+			return i;
+	}
+	return -1;
+}
+
+static void
+tell_store(struct model *m, bool add, int job)
+{
+	struct mtell *t = &m->tells[(m->first_tell + m->tell_count++) % TELLS];
+
+	must(m->tell_count <= TELLS, "the store is told too much");
+	*t = (struct mtell){ .add = add, .job = job, .func = m->jobs[job].func, .number = m->jobs[job].number };
+	memcpy(t->key, m->jobs[job].key, sizeof t->key);
+}
+
+static bool
+has_clients(const struct mjob *job)
+{
+	for (int i = 0; i < PEERS; i++) {
+		if (job->clients[i] > 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_wanted(const struct mjob *job)
+{
+	return job->background || job->open > 0 || has_clients(job);
+}
+
+void
+model_end(struct model *m, int i)
+{
+	struct mjob *job = &m->jobs[i];
+
+	if (job->stored || job->adding)
+		tell_store(m, false, i);
+	memset(job->clients, 0, sizeof job->clients);
+	job->state = job->adding ? M_DEAD : M_FREE;
+}
+
+static void
+end_if_unwanted(struct model *m, int i)
+{
+	if (m->jobs[i].state != M_RUNNING && m->jobs[i].state != M_DEAD && !is_wanted(&m->jobs[i]))
+		model_end(m, i);
+}
+
+static void
+queue(struct model *m, struct mjob *job)
+{
+	job->state = job->due > m->wall_s ? M_DELAYED : M_READY;
+	job->queued = ++m->next_queued;
+}
+
+static void
+tell_failed(struct model *m, const struct mjob *job)
+{
+	for (int peer = 0; peer < PEERS; peer++) {
+		for (int n = 0; n < job->clients[peer]; n++)
+			model_hear(m, peer, "WORK_FAIL H:model:%llu", (unsigned long long)job->number);
+	}
+}
+
+static void
+lose(struct model *m, int i)
+{
+	struct mjob *job = &m->jobs[i];
+
+	job->tries++;
+	job->num = job->den = 0;
+	if (!is_wanted(job)) {
+		model_end(m, i);
+	} else if (m->retries > 0 && job->tries >= m->retries) {
+		tell_failed(m, job);
+		model_end(m, i);
+	} else {
+		job->state = M_READY;
+		job->queued = ++m->next_queued;
+	}
+}
+
+/* Jobs that a worker loses together come back in the order in which they were given out. */
+static void
+lose_all(struct model *m, int peer, int func)
+{
+	for (;;) {
+		int first = -1;
+
+		for (int i = 0; i < JOBS; i++) {
+			const struct mjob *job = &m->jobs[i];
+
+			if (job->state == M_RUNNING && job->worker == peer && (func < 0 || job->func == func) &&
+			    (first < 0 || job->queued < m->jobs[first].queued))
+				first = i;
+		}
+		if (first < 0)
+			return;
+		lose(m, first);
+	}
+}
+
+void
+model_peer_new(struct model *m, int peer, uint64_t number)
+{
+	struct mhear *hears = m->peers[peer].hears;
+
+	m->peers[peer] = (struct mpeer){ .used = true, .number = number, .hears = hears };
+}
+
+void
+model_peer_gone(struct model *m, int peer)
+{
+	struct mpeer *p = &m->peers[peer];
+
+	p->gone = true;
+	p->asleep = false;
+	for (int i = 0; i < JOBS; i++) {
+		if (m->jobs[i].state == M_FREE || m->jobs[i].clients[peer] == 0)
+			continue;
+		m->jobs[i].clients[peer] = 0;
+		end_if_unwanted(m, i);
+	}
+	memset(p->can, 0, sizeof p->can);
+	lose_all(m, peer, -1);
+	model_hear(m, peer, "FORGOTTEN");
+}
+
+void
+model_can_do(struct model *m, int peer, int func, int limit_ms)
+{
+	struct mpeer *p = &m->peers[peer];
+
+	if (!p->can[func])
+		p->turn[func] = --m->first_turn;
+	p->can[func] = true;
+	p->limit_ms[func] = limit_ms;
+}
+
+void
+model_cant_do(struct model *m, int peer, int func)
+{
+	if (!m->peers[peer].can[func])
+		return;
+	m->peers[peer].can[func] = false;
+	lose_all(m, peer, func);
+}
+
+void
+model_reset(struct model *m, int peer)
+{
+	memset(m->peers[peer].can, 0, sizeof m->peers[peer].can);
+	lose_all(m, peer, -1);
+}
+
+static void
+own_in_background(struct model *m, int peer, int i)
+{
+	struct mjob *job = &m->jobs[i];
+	struct mhear *h = model_hear(m, peer, "JOB_CREATED H:model:%llu", (unsigned long long)job->number);
+
+	if (job->background || job->stored || !m->durable) {
+		job->background = true;
+		return;
+	}
+	h->open = true;
+	h->job = i;
+	h->deadline = m->mono_ms + m->queue_timeout_ms;
+	job->open++;
+	if (!job->adding) {
+		job->adding = true;
+		tell_store(m, true, i);
+	}
+}
+
+static int
+find_equal(const struct model *m, const struct submission *s)
+{
+	for (int i = 0; s->unique > 0 && i < JOBS; i++) {
+		const struct mjob *job = &m->jobs[i];
+
+		if (job->state != M_FREE && job->state != M_DEAD && job->func == s->func && job->unique == s->unique &&
+		    (s->unique > 1 || job->data == s->data))
+			return i;
+	}
+	return -1;
+}
+
+static int
+make(struct model *m, const struct submission *s)
+{
+	int i = 0;
+
+	while (i < JOBS && m->jobs[i].state != M_FREE)
+		i++;
+	must(i < JOBS, "too many jobs");
+	m->jobs[i] = (struct mjob){
+		.number = m->next_number++,
+		.born = ++m->last_born,
+		.func = s->func,
+		.unique = s->unique,
+		.data = s->data,
+		.priority = s->priority,
+		.due = s->due,
+		.worker = -1,
+	};
+	if (s->unique > 1)
+		strcpy(m->jobs[i].key, model_unique(s->unique));
+	return i;
+}
+
+void
+model_submit(struct model *m, int peer, const struct submission *s)
+{
+	int i = find_equal(m, s);
+	bool fresh = i < 0;
+
+	if (fresh) {
+		i = make(m, s);
+		m->jobs[i].state = M_STORING;
+	}
+	if (s->background) {
+		own_in_background(m, peer, i);
+	} else {
+		m->jobs[i].clients[peer]++;
+		model_hear(m, peer, "JOB_CREATED H:model:%llu", (unsigned long long)m->jobs[i].number);
+	}
+	if (fresh && !(s->background && m->durable))
+		queue(m, &m->jobs[i]);
+}
+
+void
+model_cancel(struct model *m, int peer, uint64_t number)
+{
+	int i = model_find(m, number);
+
+	if (i >= 0) {
+		tell_failed(m, &m->jobs[i]);
+		model_end(m, i);
+	}
+	model_hear(m, peer, "TEXT %s", i >= 0 ? "OK\r\n" : "ERR UNKNOWN_JOB\r\n");
+}
+
+/* Every submission that waits for this job's commit is answered. */
+static void
+answer_open(struct model *m, int i, const char *error)
+{
+	for (int peer = 0; peer < PEERS; peer++) {
+		struct mpeer *p = &m->peers[peer];
+
+		for (int n = 0; n < p->count; n++) {
+			struct mhear *h = &p->hears[(p->first + n) % HEARS];
+
+			if (!h->open || h->job != i)
+				continue;
+			h->open = false;
+			if (error != NULL)
+				snprintf(h->text, sizeof h->text, "ERROR QUEUE_ERROR %s", error);
+		}
+	}
+	m->jobs[i].open = 0;
+}
+
+void
+model_added(struct model *m, int i, bool stored)
+{
+	struct mjob *job = &m->jobs[i];
+	bool waited = job->open > 0;
+
+	job->adding = false;
+	answer_open(m, i, stored ? NULL : "refused");
+	if (job->state == M_DEAD) {
+		job->state = M_FREE;
+		return;
+	}
+	job->stored = stored;
+	job->background = job->background || (stored && waited);
+	if (job->state == M_STORING && is_wanted(job))
+		queue(m, job);
+	end_if_unwanted(m, i);
+}
+
+static void
+queue_timeouts(struct model *m)
+{
+	for (int peer = 0; peer < PEERS; peer++) {
+		struct mpeer *p = &m->peers[peer];
+
+		for (int n = 0; n < p->count; n++) {
+			struct mhear *h = &p->hears[(p->first + n) % HEARS];
+
+			if (!h->open || h->deadline > m->mono_ms)
+				continue;
+			h->open = false;
+			m->jobs[h->job].open--;
+			strcpy(h->text, "ERROR QUEUE_ERROR The queue's store did not answer in time");
+			end_if_unwanted(m, h->job);
+		}
+	}
+}
+
+/* The job in that state whose time comes first, if it is not after `until`; -1 when there is none. */
+static int
+earliest(const struct model *m, enum mstate state, int64_t until)
+{
+	int first = -1;
+	int64_t best = 0;
+
+	for (int i = 0; i < JOBS; i++) {
+		const struct mjob *job = &m->jobs[i];
+		int64_t key = state == M_RUNNING ? job->limit : job->due;
+
+		if (job->state != state || (state == M_RUNNING && key == 0) || key > until)
+			continue;
+		if (first < 0 || key < best || (key == best && job->queued < m->jobs[first].queued)) {
+			first = i;
+			best = key;
+		}
+	}
+	return first;
+}
+
+void
+model_time(struct model *m, int64_t ms)
+{
+	int i;
+
+	m->mono_ms += ms;
+	m->wall_s += ms / 1000;
+	while ((i = earliest(m, M_DELAYED, m->wall_s)) >= 0)
+		queue(m, &m->jobs[i]);
+	while ((i = earliest(m, M_RUNNING, m->mono_ms)) >= 0) {
+		tell_failed(m, &m->jobs[i]);
+		memset(m->jobs[i].clients, 0, sizeof m->jobs[i].clients);
+		lose(m, i);
+	}
+	queue_timeouts(m);
+}
+
+void
+model_replayed(struct model *m, const struct mjob *row)
+{
+	struct submission s = {
+		.func = row->func, .unique = row->unique, .data = row->data, .priority = row->priority, .due = row->due
+	};
+	int i = make(m, &s);
+
+	m->next_number--;
+	m->jobs[i].number = row->number;
+	if (row->number >= m->next_number)
+		m->next_number = row->number + 1;
+	strcpy(m->jobs[i].key, row->key);
+	m->jobs[i].stored = m->jobs[i].background = true;
+	queue(m, &m->jobs[i]);
+}

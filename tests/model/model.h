@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * model.h - what the core should do, said again in the simplest way that is surely right.
+ *
+ * Runs on:  the test's thread.
+ * Owns:     plain arrays that are searched from end to end; nothing is clever, nothing is shared
+ *           with the server's code but the numbers of packets.
+ *
+ * Each model_ function says what one request does: it changes the model and appends to what
+ * each peer should hear and what the store should be told.  NOOPs are left out: they
+ * depend on timing; the driver checks them by rule.
+ */
+#ifndef GEARMAND_TESTS_MODEL_H
+#define GEARMAND_TESTS_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	PEERS = 12,    /* at the same time */
+	FUNCS = 4,
+	UNIQUES = 5,   /* 0 = none, 1 = "-", others are names */
+	JOBS = 1024,   /* alive at the same time */
+	HEARS = 16384, /* things a peer has not heard yet */
+	TELLS = 65536, /* changes the store has not been told yet */
+	TEXT = 96
+};
+
+enum mstate { M_FREE, M_STORING, M_DELAYED, M_READY, M_RUNNING, M_DEAD };
+
+struct mjob {
+	enum mstate state;
+	uint64_t number;       /* of the handle */
+	int func, unique, data, priority;
+	int64_t due;           /* wall seconds */
+	uint64_t born;         /* larger is newer, replayed jobs included */
+	uint64_t queued;       /* place in the queue: smaller is earlier */
+	int worker;            /* RUNNING */
+	int clients[PEERS];    /* how many times each peer waits for it */
+	int open;              /* submissions that wait for the commit */
+	bool background, adding, stored;
+	int tries;
+	int64_t limit;         /* RUNNING: monotonic ms when it is out of time; 0 = none */
+	uint32_t num, den;
+	char key[TEXT];        /* in the store; learnt from the ADD when the unique is none */
+};
+
+struct mhear {             /* one thing a peer should hear */
+	bool open;             /* a JOB_CREATED that waits for the commit of `job` */
+	int job;
+	int64_t deadline;      /* monotonic ms */
+	char text[TEXT];       /* "TYPE arg arg ..." */
+};
+
+struct mpeer {
+	bool used, gone, asleep, exceptions;
+	bool unsure;           /* replies are open: a NOOP may wait behind them, so `asleep` says little */
+	uint64_t number;
+	bool can[FUNCS];
+	int64_t turn[FUNCS];
+	int limit_ms[FUNCS];
+	uint64_t excepted;
+	struct mhear *hears;
+	int first, count;
+};
+
+struct mtell {
+	bool add;
+	int job;               /* ADD: index, as long as it has not come back */
+	int func;
+	char key[TEXT];        /* REMOVE of a made-up key that is not known yet: the job's number in `number` */
+	uint64_t number;
+};
+
+struct model {
+	bool durable;
+	int retries;
+	int64_t mono_ms, wall_s, queue_timeout_ms;
+	uint64_t next_number, next_queued, last_born;
+	int64_t first_turn, last_turn;
+	struct mjob jobs[JOBS];
+	struct mpeer peers[PEERS];
+	struct mtell tells[TELLS];
+	int first_tell, tell_count;
+};
+
+struct submission {
+	int func, unique, data, priority;
+	int64_t due;
+	bool background;
+};
+
+void model_init(struct model *, bool durable, int retries, uint64_t first_number);
+void model_fini(struct model *);
+
+void model_peer_new(struct model *, int peer, uint64_t number);
+void model_peer_gone(struct model *, int peer);
+void model_can_do(struct model *, int peer, int func, int limit_ms);
+void model_cant_do(struct model *, int peer, int func);
+void model_reset(struct model *, int peer);
+void model_submit(struct model *, int peer, const struct submission *);
+void model_grab(struct model *, int peer, int type);
+void model_report(struct model *, int peer, int type, uint64_t number, int data);
+void model_get_status(struct model *, int peer, uint64_t number);
+void model_get_status_unique(struct model *, int peer, int unique);
+void model_exceptions(struct model *, int peer);
+void model_echo(struct model *, int peer, int data);
+void model_cancel(struct model *, int peer, uint64_t number);
+void model_added(struct model *, int job, bool stored);
+void model_time(struct model *, int64_t ms);
+/* A job found in the store at start. */
+void model_replayed(struct model *, const struct mjob *row);
+
+bool model_has_work_for(const struct model *, int peer);
+int  model_find(const struct model *, uint64_t number); /* -1 when there is none */
+const char *model_func(int func);
+const char *model_unique(int unique);
+
+/* The next thing the peer should hear by now; NULL when there is none. */
+const char *model_hears(struct model *, int peer);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The reference model's workers and questions: who is given which job, reports, status.
+ *
+ * Runs on:  the test's thread.
+ * Owns:     nothing; struct model is in model.c's care.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/model/model_priv.h"
+#include "wire/packet.h"
+
+/* Highest priority, then the function served longest ago, then the oldest job. */
+static int
+choose(const struct model *m, int peer)
+{
+	const struct mpeer *p = &m->peers[peer];
+	int best = -1;
+
+	for (int i = 0; i < JOBS; i++) {
+		const struct mjob *job = &m->jobs[i], *b = best < 0 ? NULL : &m->jobs[best];
+
+		if (job->state != M_READY || !p->can[job->func])
+			continue;
+		if (b == NULL || job->priority < b->priority ||
+		    (job->priority == b->priority && p->turn[job->func] < p->turn[b->func]) ||
+		    (job->priority == b->priority && job->func == b->func && job->queued < b->queued))
+			best = i;
+	}
+	return best;
+}
+
+bool
+model_has_work_for(const struct model *m, int peer)
+{
+	return choose(m, peer) >= 0;
+}
+
+void
+model_grab(struct model *m, int peer, int type)
+{
+	struct mpeer *p = &m->peers[peer];
+	int i = choose(m, peer);
+	struct mjob *job;
+	unsigned long long number;
+
+	p->asleep = false;
+	if (i < 0) {
+		model_hear(m, peer, "NO_JOB");
+		return;
+	}
+	job = &m->jobs[i];
+	number = job->number;
+	job->state = M_RUNNING;
+	job->worker = peer;
+	job->queued = ++m->next_queued;
+	job->limit = p->limit_ms[job->func] > 0 ? m->mono_ms + p->limit_ms[job->func] : 0;
+	p->turn[job->func] = ++m->last_turn;
+	if (type == PKT_GRAB_JOB)
+		model_hear(m, peer, "JOB_ASSIGN H:model:%llu %s d%d", number, model_func(job->func), job->data);
+	else
+		model_hear(m, peer, "JOB_ASSIGN_UNIQ H:model:%llu %s %s d%d", number, model_func(job->func),
+		    model_unique(job->unique), job->data);
+}
+
+static void
+refuse_report(struct model *m, int peer, int type)
+{
+	const char *text = type == PKT_WORK_EXCEPTION ? "An exception was received for a job that does not exist"
+	    : type == PKT_WORK_DATA || type == PKT_WORK_WARNING ? "Job does not exist on server"
+								: "Job given in work result not found";
+
+	model_hear(m, peer, "ERROR JOB_NOT_FOUND %s", text);
+}
+
+static void
+forward(struct model *m, const struct mjob *job, int type, int data)
+{
+	unsigned long long number = job->number;
+
+	for (int peer = 0; peer < PEERS; peer++) {
+		for (int n = 0; n < job->clients[peer]; n++) {
+			if (type == PKT_WORK_FAIL || (type == PKT_WORK_EXCEPTION && !m->peers[peer].exceptions))
+				model_hear(m, peer, "WORK_FAIL H:model:%llu", number);
+			else if (type == PKT_WORK_STATUS)
+				model_hear(m, peer, "WORK_STATUS H:model:%llu %d 100", number, data);
+			else
+				model_hear(m, peer, "%s H:model:%llu d%d", pkt_name((uint32_t)type), number, data);
+		}
+	}
+}
+
+void
+model_report(struct model *m, int peer, int type, uint64_t number, int data)
+{
+	struct mpeer *p = &m->peers[peer];
+	int i = model_find(m, number);
+	struct mjob *job = i < 0 ? NULL : &m->jobs[i];
+
+	if (type == PKT_WORK_FAIL && p->excepted != 0) {
+		bool same = p->excepted == number;
+
+		p->excepted = 0;
+		if (same)
+			return;
+	}
+	if (job == NULL || job->state != M_RUNNING || job->worker != peer) {
+		refuse_report(m, peer, type);
+		return;
+	}
+	forward(m, job, type, data);
+	if (type == PKT_WORK_STATUS) {
+		job->num = (uint32_t)data;
+		job->den = 100;
+	}
+	if (type == PKT_WORK_EXCEPTION)
+		p->excepted = number;
+	if (type == PKT_WORK_COMPLETE || type == PKT_WORK_FAIL || type == PKT_WORK_EXCEPTION)
+		model_end(m, i);
+}
+
+void
+model_get_status(struct model *m, int peer, uint64_t number)
+{
+	int i = model_find(m, number);
+	const struct mjob *job = i < 0 ? NULL : &m->jobs[i];
+
+	model_hear(m, peer, "STATUS_RES H:model:%llu %d %d %u %u", (unsigned long long)number, job != NULL,
+	    job != NULL && job->state == M_RUNNING, job == NULL ? 0 : job->num, job == NULL ? 0 : job->den);
+}
+
+void
+model_get_status_unique(struct model *m, int peer, int unique)
+{
+	const struct mjob *newest = NULL;
+	int clients = 0;
+
+	for (int i = 0; unique > 1 && i < JOBS; i++) {
+		const struct mjob *job = &m->jobs[i];
+
+		if (job->state != M_FREE && job->state != M_DEAD && job->unique == unique &&
+		    (newest == NULL || job->born > newest->born))
+			newest = job;
+	}
+	for (int i = 0; newest != NULL && i < PEERS; i++)
+		clients += newest->clients[i];
+	model_hear(m, peer, "STATUS_RES_UNIQUE %s %d %d %u %u %d", model_unique(unique), newest != NULL,
+	    newest != NULL && newest->state == M_RUNNING, newest == NULL ? 0 : newest->num,
+	    newest == NULL ? 0 : newest->den, clients);
+}
+
+void
+model_exceptions(struct model *m, int peer)
+{
+	m->peers[peer].exceptions = true;
+	model_hear(m, peer, "OPTION_RES exceptions");
+}
+
+void
+model_echo(struct model *m, int peer, int data)
+{
+	model_hear(m, peer, "ECHO_RES d%d", data);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Random histories of the core, each answer held against the reference model.
+ *
+ * Runs on:  a plain main(), which plays the processing thread, all peers, the store and the clock.
+ * Owns:     the core, the model, and the rows that the store has committed.
+ *
+ *   model [SEED [STEPS]]
+ * The seed is printed; the same seed gives the same history.  Histories hold requests of all kinds, lost
+ * workers and clients, a store that is late, refuses, or stops, and crashes with a restart from
+ * what the store has.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/mem.h"
+#include "tests/model/stage.h"
+
+static void
+step(void)
+{
+	int peer = some_peer();
+	uint64_t kind = draw(1000);
+
+	t.now.mono += 4000000;
+	model_time(t.model, 4);
+	turn(NULL);
+	if (peer < 0 || kind < 30)
+		step_new_peer();
+	else if (kind < 50)
+		step_gone(peer);
+	else if (kind < 300)
+		step_submit(peer);
+	else if (kind < 380)
+		step_ability(peer);
+	else if (kind < 560)
+		step_grab(peer);
+	else if (kind < 640)
+		step_sleep(peer);
+	else if (kind < 800)
+		step_report(peer);
+	else if (kind < 880)
+		step_ask(peer);
+	else if (kind < 900)
+		step_time();
+	else if (kind < 998)
+		commit(draw(6));
+	else if (draw(10) == 0)
+		crash();
+}
+
+static void
+history(bool durable, int retries, long steps)
+{
+	t.model = mem_new(sizeof *t.model);
+	model_init(t.model, durable, retries, 1);
+	t.model->wall_s = 1700000000;
+	t.now = (struct instant){ .mono = 1000000000, .wall = 1700000000LL * 1000000000 };
+	outbox_init(&t.out, 1);
+	list_init(&t.changes);
+	t.row_count = 0;
+	start();
+	replay();
+	for (t.step = 0; t.step < steps; t.step++)
+		step();
+	if (durable)
+		check_durable();
+	stop();
+	outbox_fini(&t.out);
+	model_fini(t.model);
+	mem_free(t.model);
+}
+
+int
+main(int argc, char **argv)
+{
+	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
+	long steps = argc > 2 ? strtol(argv[2], NULL, 10) : 120000;
+
+	if (seed == 0 && getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+		return 1;
+	printf("seed %llu, %ld steps\n", (unsigned long long)seed, steps);
+	fflush(stdout);
+	t.random = seed | 1;
+	role_take(&proc_role);
+	history(true, 0, steps / 2);
+	history(true, 3, steps / 4);
+	history(false, 2, steps / 4);
+	printf("all as the model says\n");
+	return 0;
+}
