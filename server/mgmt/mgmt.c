@@ -151,21 +151,32 @@ on_flushed(struct mgmt *m) RUNS_ON(mgmt_role)
 }
 
 static void
-on_store_flushed(struct mgmt *m) RUNS_ON(mgmt_role)
+fail_with(struct mgmt *m, const char *sentence) RUNS_ON(mgmt_role)
+{
+	mem_free(m->failure);
+	m->failure = mem_dup(sentence, strlen(sentence));
+}
+
+static void
+on_store_flushed(struct mgmt *m, const struct msg_text *t) RUNS_ON(mgmt_role)
 {
 	if (m->phase != PHASE_FLUSHING_STORE)
 		return;
+	if (t->number > 0)
+		fail_with(m, "the store did not take everything before the end; see the log");
 	m->phase = PHASE_LAST_REPLIES;
 	tell(m, m->links.proc, MSG_SHUTDOWN);
 }
 
+/* The store's thread has ended. */
 static void
 on_store_failed(struct mgmt *m, const struct msg_text *t) RUNS_ON(mgmt_role)
 {
-	if (m->phase != PHASE_STARTING)
-		return;
-	m->failure = mem_dup(t->text, strlen(t->text));
-	end(m);
+	fail_with(m, t->text);
+	if (m->phase == PHASE_FLUSHING_CORE)
+		m->links.store = NULL;
+	else
+		end(m);
 }
 
 static void
@@ -194,7 +205,7 @@ handle(struct mgmt *m, const struct msg *msg) RUNS_ON(mgmt_role)
 		on_store_failed(m, MSG_AS(msg_text, msg));
 		break;
 	case MSG_STORE_FLUSHED:
-		on_store_flushed(m);
+		on_store_flushed(m, MSG_AS(msg_text, msg));
 		break;
 	default:
 		CHECK(!"a message that management does not take");

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Which thread class rides on which thread.
+ *
+ *   -t 0   main: management, I/O, processing
+ *   -t 1   main: management; one thread: I/O, processing
+ *   -t N   main: management; N - 1 threads: I/O (one for N = 2); one thread: processing
+ *
+ * A durable queue adds the store thread.
+ *
+ * Runs on:  main thread, while starting and ending; the bodies on their threads.
+ * Owns:     loops, mailboxes and threads of all classes but management.
+ *
+ * The main thread keeps the name of the process, by which operators look for it.
+ */
+#include "classes.h"
+
+#include "config.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/role.h"
+#include "cross/log.h"
+#include "cross/loop.h"
+#include "cross/msg.h"
+#include "io/io.h"
+#include "io/store.h"
+#include "mgmt/fail.h"
+#include "mgmt/plugins.h"
+#include "mgmt/settings.h"
+#include "mgmt/signals.h"
+#include "proc/proc_run.h"
+
+#define SECOND INT64_C(1000000000)
+
+enum {
+	MESSAGES_WAITING = 16384,     /* from one I/O thread, before it waits for the core */
+	STORE_BATCH = 4096,           /* changes in one commit */
+	HANDLE_NUMBERS_PER_SECOND = 20, /* as a power of two: numbers that a restart leaves room for */
+};
+
+struct io_class {
+	struct classes *c;
+	unsigned number;    /* 1 ... */
+	struct loop *loop;  /* the main one with -t 0 */
+	struct mbox *in;
+	struct io *io;
+	pthread_t thread;
+	bool runs;          /* has a thread of its own, which is not joined yet */
+};
+
+struct classes {
+	unsigned threads;      /* as -t says */
+	struct loop *main_loop;
+	struct io_class *io;
+	struct mbox **io_boxes; /* of `io`, in order */
+	unsigned io_count;
+	struct waker *proc_waker; /* of the processing thread; NULL when it rides on a loop */
+	struct mbox *proc_box;
+	struct proc_run *proc;
+	pthread_t proc_thread;
+	bool proc_runs;
+	struct store *store;
+	bool store_runs;
+};
+
+/* ---- What the settings mean for each class -------------------------------------------- */
+
+/* What was given fits: settings_read() saw to it.  A long host name is cut. */
+static void
+handle_prefix(const struct settings *s, char *prefix, size_t size)
+{
+	struct utsname host;
+
+	if (s->job_handle_prefix != NULL)
+		snprintf(prefix, size, "%s", s->job_handle_prefix);
+	else
+		snprintf(prefix, size, "H:%.*s", (int)size - 3, uname(&host) == 0 ? host.nodename : "localhost");
+}
+
+static bool
+configure_proc(const struct classes *c, const struct settings *s, struct proc_config *p, struct gearmand_error *err)
+{
+	p->first_handle = (uint64_t)(clock_wall() / SECOND) << HANDLE_NUMBERS_PER_SECOND;
+	if (getrandom(p->seed, sizeof p->seed, 0) != (ssize_t)sizeof p->seed)
+		return fail(err, "the system gives no random numbers");
+	p->job_retries = s->job_retries < 0 ? 0 : (uint32_t)s->job_retries;
+	p->wakeups = (uint32_t)s->worker_wakeup;
+	p->strict_order = s->strict_order;
+	p->exceptions = s->exceptions;
+	p->timeout_requeues = s->timeout_requeues;
+	p->durable = c->store != NULL;
+	p->adds_at_shutdown = c->store != NULL && store_adds_at_shutdown(c->store);
+	p->queue_timeout = s->queue_timeout * SECOND;
+	p->max_jobs = (uint64_t)s->max_jobs;
+	p->max_memory = (uint64_t)s->max_memory;
+	p->max_functions = (uint64_t)s->max_functions;
+	p->max_abilities = (uint64_t)s->max_abilities;
+	p->max_storing = (uint64_t)s->max_storing;
+	p->log_level = s->verbose;
+	p->version = GEARMAND_VERSION;
+	p->verbose = level_name(s->verbose);
+	p->pid = (int)getpid();
+	p->io_count = c->io_count;
+	return true;
+}
+
+static struct io_config
+configure_io(const struct settings *s, unsigned number)
+{
+	return (struct io_config){
+		.number = number,
+		.max_packet = (size_t)s->max_packet,
+		.max_line = (size_t)s->max_line,
+		.max_output = (size_t)s->max_output,
+		.pause_output = (size_t)s->max_output / 4,
+		.max_waiting = MESSAGES_WAITING,
+	};
+}
+
+/* ---- Building ---------------------------------------------------------------------------- */
+
+static bool
+build_mailboxes(struct classes *c, struct gearmand_error *err)
+{
+	struct waker *proc_waker;
+
+	for (unsigned i = 0; i < c->io_count; i++) {
+		struct io_class *io = &c->io[i];
+
+		io->c = c;
+		io->number = i + 1;
+		io->loop = c->threads == 0 ? c->main_loop : loop_new();
+		if (io->loop == NULL)
+			return fail(err, "cannot make an event loop for I/O thread %u: out of descriptors or memory", io->number);
+		io->in = c->io_boxes[i] = mbox_new(loop_waker(io->loop));
+	}
+	if (c->threads >= 2)
+		c->proc_waker = waker_new(false);
+	proc_waker = c->proc_waker != NULL ? c->proc_waker : loop_waker(c->io[0].loop);
+	c->proc_box = mbox_new(proc_waker);
+	return true;
+}
+
+static bool
+build_store(struct classes *c, const struct classes_config *config, struct gearmand_error *err)
+{
+	struct store_config sc;
+	struct gearmand_error why = { "" };
+
+	if (config->queue == NULL)
+		return true;
+	sc = (struct store_config){
+		.name = config->queue->desc->name,
+		.ops = config->queue->desc->queue,
+		.host = &config->queue->host,
+		.batch_max = STORE_BATCH,
+	};
+	c->store = store_new(&sc, c->proc_box, config->mgmt);
+	if (!store_open(c->store, &why))
+		return fail(err, "cannot open the queue %s: %.400s", sc.name, why.text);
+	return true;
+}
+
+static bool
+build_core(struct classes *c, const struct classes_config *config, struct gearmand_error *err)
+{
+	char prefix[HANDLE_MAX - 21 + 1];
+	struct proc_config pc = { .handle_prefix = prefix };
+	struct proc *proc;
+
+	handle_prefix(config->settings, prefix, sizeof prefix);
+	if (!configure_proc(c, config->settings, &pc, err))
+		return false;
+	proc = proc_new(&pc);
+	c->proc = proc_run_new(&proc, c->proc_box, config->mgmt, classes_store(c), c->io_boxes, c->io_count);
+	return true;
+}
+
+static void
+build_io(struct classes *c, const struct classes_config *config)
+{
+	for (unsigned i = 0; i < c->io_count; i++) {
+		struct io_class *io = &c->io[i];
+		struct io_config ic = configure_io(config->settings, io->number);
+
+		io->io = io_new(io->loop, &ic, io->in, c->proc_box, config->mgmt);
+		loop_add_rider(io->loop, io_rider(io->io));
+	}
+	if (c->proc_waker == NULL)
+		loop_add_rider(c->io[0].loop, proc_run_rider(c->proc));
+}
+
+struct classes *
+classes_new(const struct classes_config *config, struct gearmand_error *err)
+{
+	struct classes *c = mem_new(sizeof *c);
+
+	c->threads = (unsigned)config->settings->threads;
+	c->main_loop = config->main_loop;
+	c->io_count = c->threads > 2 ? c->threads - 1 : 1;
+	c->io = mem_new(c->io_count * sizeof *c->io);
+	c->io_boxes = mem_new(c->io_count * sizeof *c->io_boxes);
+	if (!build_mailboxes(c, err) || !build_store(c, config, err) || !build_core(c, config, err)) {
+		classes_free(&c);
+		return NULL;
+	}
+	build_io(c, config);
+	return c;
+}
+
+void
+classes_free(struct classes **cp)
+{
+	struct classes *c = *cp;
+
+	*cp = NULL;
+	if (c == NULL)
+		return;
+	/* No other thread is left: the main thread plays them all. */
+	role_take(&io_role);
+	role_take(&proc_role);
+	for (unsigned i = 0; i < c->io_count; i++)
+		io_free(&c->io[i].io);
+	proc_run_free(&c->proc);
+	store_free(&c->store);
+	mbox_free(&c->proc_box);
+	waker_free(&c->proc_waker);
+	for (unsigned i = 0; i < c->io_count; i++) {
+		mbox_free(&c->io[i].in);
+		if (c->io[i].loop != c->main_loop)
+			loop_free(&c->io[i].loop);
+	}
+	mem_free(c->io_boxes);
+	mem_free(c->io);
+	mem_free(c);
+}
+
+/* ---- Running ------------------------------------------------------------------------------ */
+
+static void *
+run_io(void *arg)
+{
+	struct io_class *io = arg;
+	char name[16];
+
+	snprintf(name, sizeof name, "gm-io-%u", io->number);
+	pthread_setname_np(pthread_self(), name);
+	snprintf(name, sizeof name, "%u", io->number);
+	log_thread(name);
+	role_take(&io_role);
+	if (io->c->threads == 1)
+		role_take(&proc_role);
+	loop_run(io->loop);
+	return NULL;
+}
+
+static void *
+run_proc(void *arg)
+{
+	struct classes *c = arg;
+
+	pthread_setname_np(pthread_self(), "gm-proc");
+	log_thread("proc");
+	proc_run_thread(c->proc, c->proc_waker);
+	waker_release(c->proc_waker);
+	return NULL;
+}
+
+static bool
+start_threads(struct classes *c, struct gearmand_error *err)
+{
+	int failed;
+
+	for (unsigned i = 0; c->threads > 0 && i < c->io_count; i++) {
+		failed = pthread_create(&c->io[i].thread, NULL, run_io, &c->io[i]);
+		if (failed != 0)
+			return fail(err, "cannot start I/O thread %u: %s", i + 1, strerror(failed));
+		c->io[i].runs = true;
+	}
+	if (c->proc_waker != NULL) {
+		failed = pthread_create(&c->proc_thread, NULL, run_proc, c);
+		if (failed != 0)
+			return fail(err, "cannot start the processing thread: %s", strerror(failed));
+		c->proc_runs = true;
+	}
+	if (c->store != NULL) {
+		store_start(c->store);
+		c->store_runs = true;
+	}
+	return true;
+}
+
+bool
+classes_start(struct classes *c, struct gearmand_error *err)
+{
+	sigset_t before;
+	bool started;
+
+	if (c->threads == 0) {
+		role_take(&io_role);
+		role_take(&proc_role);
+	}
+	signals_block(&before);
+	started = start_threads(c, err);
+	signals_restore(&before);
+	if (!started)
+		classes_stop(c);
+	return started;
+}
+
+static void
+send_stop(struct mbox *box)
+{
+	struct msg *m = msg_new(MSG_STOP, 0);
+
+	mbox_post(box, &m);
+}
+
+/* I/O before the others, which answer what it posts at the end. */
+void
+classes_stop(struct classes *c)
+{
+	for (unsigned i = 0; i < c->io_count; i++) {
+		if (!c->io[i].runs)
+			continue;
+		send_stop(c->io[i].in);
+		pthread_join(c->io[i].thread, NULL);
+		c->io[i].runs = false;
+	}
+	if (c->store_runs) {
+		send_stop(store_mbox(c->store));
+		store_join(c->store);
+		c->store_runs = false;
+	}
+	if (c->proc_runs) {
+		send_stop(c->proc_box);
+		pthread_join(c->proc_thread, NULL);
+		c->proc_runs = false;
+	}
+}
+
+struct mbox *
+classes_proc(struct classes *c)
+{
+	return c->proc_box;
+}
+
+struct mbox *
+classes_store(struct classes *c)
+{
+	return c->store != NULL ? store_mbox(c->store) : NULL;
+}
+
+struct mbox *const *
+classes_io(struct classes *c, unsigned *count_r)
+{
+	*count_r = c->io_count;
+	return c->io_boxes;
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The life of the process: a list of steps, done in order and undone in reverse.
+ *
+ * Runs on:  main thread, which plays management.
+ * Owns:     everything, by way of the steps.
+ *
+ * The order has reasons: sockets are bound while we may still be root; log and pid file are made by the
+ * user who is to own them; the store is opened before anybody is told that the start went well; and whoever
+ * started us is told as soon as connections are accepted.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "classes.h"
+#include "cross/log.h"
+#include "cross/loop.h"
+#include "cross/service.h"
+#include "io/io.h"
+#include "mgmt/accept.h"
+#include "mgmt/crash.h"
+#include "mgmt/daemon.h"
+#include "mgmt/fail.h"
+#include "mgmt/limits.h"
+#include "mgmt/listen.h"
+#include "mgmt/logfile.h"
+#include "mgmt/mgmt.h"
+#include "mgmt/notify.h"
+#include "mgmt/pidfile.h"
+#include "mgmt/plugins.h"
+#include "mgmt/settings.h"
+#include "mgmt/signals.h"
+#include "mgmt/user.h"
+
+struct life {
+	const char *name; /* argv[0], for sentences */
+	struct settings *settings;
+	struct plugins *plugins;
+	struct daemon daemon;
+	struct loop *loop;
+	struct mgmt *mgmt;
+	struct signals *signals;
+	struct service *services; /* [0] is gear; then one per protocol that was asked for */
+	struct gearmand_host gear_host;
+	unsigned service_count;
+	struct listeners listeners;
+	struct logfile *log;
+	struct pidfile *pidfile;
+	struct classes *classes;
+	struct acceptor *acceptor;
+};
+
+struct step {
+	bool (*act)(struct life *, struct gearmand_error *);
+	void (*undo)(struct life *); /* NULL = nothing to undo */
+};
+
+/* ---- Process ------------------------------------------------------------------------------- */
+
+static bool
+set_limits(struct life *l, struct gearmand_error *err)
+{
+	if (!l->settings->coredump)
+		crash_install();
+	return limits_descriptors(l->settings->file_descriptors, err);
+}
+
+static bool
+go_to_background(struct life *l, struct gearmand_error *err)
+{
+	return !l->settings->daemon || daemon_fork(&l->daemon, err);
+}
+
+/* From here on log lines gather in management's mailbox. */
+static bool
+make_management(struct life *l, struct gearmand_error *err)
+{
+	l->loop = loop_new();
+	if (l->loop == NULL)
+		return fail(err, "cannot make an event loop: out of descriptors or memory");
+	waker_bind(loop_waker(l->loop));
+	l->mgmt = mgmt_new(l->loop);
+	l->signals = signals_new(loop_base(l->loop), l->mgmt);
+	log_start(mgmt_mbox(l->mgmt), l->settings->verbose);
+	return true;
+}
+
+static void
+unmake_management(struct life *l)
+{
+	log_start(NULL, l->settings->verbose);
+	signals_free(&l->signals);
+	mgmt_free(&l->mgmt);
+	loop_free(&l->loop);
+}
+
+static bool
+switch_user(struct life *l, struct gearmand_error *err)
+{
+	if (!user_switch(l->settings->user, err))
+		return false;
+	if (l->settings->coredump)
+		limits_core();
+	return true;
+}
+
+/* ---- Modules and sockets ---------------------------------------------------------------------- */
+
+static bool
+open_gear(struct life *l, struct gearmand_error *err)
+{
+	struct service *gear = &l->services[l->service_count++];
+
+	l->gear_host.size = sizeof l->gear_host;
+	io_host_services(&l->gear_host);
+	plugins_set_services(l->plugins, &l->gear_host);
+	gear->name = "gear";
+	gear->protocol = &gear_protocol;
+	if (l->settings->ssl) {
+		struct plugin *tls = plugins_find(l->plugins, GEARMAND_KIND_TRANSPORT, "tls");
+
+		if (!plugin_open(tls, err))
+			return false;
+		gear->transport = tls->desc->transport;
+		gear->transport_module = tls->module;
+	}
+	return gear_protocol.open == NULL || gear_protocol.open(&l->gear_host, &gear->protocol_module, err);
+}
+
+static bool
+open_modules(struct life *l, struct gearmand_error *err)
+{
+	const struct text_list *wanted = &l->settings->protocols;
+
+	l->services = mem_new((wanted->count + 1) * sizeof *l->services);
+	if (!open_gear(l, err))
+		return false;
+	for (unsigned i = 0; i < wanted->count; i++) {
+		struct plugin *p = plugins_find(l->plugins, GEARMAND_KIND_PROTOCOL, wanted->at[i]);
+
+		if (p->is_open) /* named twice */
+			continue;
+		if (!plugin_open(p, err))
+			return false;
+		l->services[l->service_count++] =
+		    (struct service){ .name = p->desc->name, .protocol = p->desc->protocol, .protocol_module = p->module };
+	}
+	return true;
+}
+
+/* Modules are closed with the plugin host. */
+static void
+close_modules(struct life *l)
+{
+	if (l->service_count > 0 && gear_protocol.close != NULL && l->services[0].protocol_module != NULL)
+		gear_protocol.close(&l->services[0].protocol_module);
+	mem_free(l->services);
+	l->services = NULL;
+}
+
+/* Those that a service manager holds open for us, by the name of what is spoken; else for gear. */
+static bool
+take_passed_sockets(struct life *l, struct gearmand_error *err)
+{
+	struct passed_sockets passed;
+	bool taken = true;
+
+	passed_sockets_init(&passed);
+	for (unsigned i = 0; taken && i < passed.count; i++) {
+		const struct service *service = &l->services[0];
+
+		for (unsigned s = 1; s < l->service_count; s++)
+			if (strcmp(l->services[s].name, passed.at[i].name) == 0)
+				service = &l->services[s];
+		taken = listeners_take(&l->listeners, passed.at[i].fd, service, err);
+	}
+	passed_sockets_fini(&passed);
+	return taken;
+}
+
+static bool
+bind_module(struct life *l, const struct service *service, struct gearmand_error *err)
+{
+	const struct plugin *p = plugins_find(l->plugins, GEARMAND_KIND_PROTOCOL, service->name);
+
+	for (unsigned i = 0; i < p->listen_count; i++) {
+		struct listen_want want = { service, &p->listens[i].address, 1, p->listens[i].port,
+			(int)l->settings->backlog };
+
+		if (!listeners_bind(&l->listeners, &want, err))
+			return false;
+	}
+	return true;
+}
+
+static bool
+bind_sockets(struct life *l, struct gearmand_error *err)
+{
+	const struct settings *s = l->settings;
+	struct listen_want gear = { &l->services[0], s->listen.at, s->listen.count, s->port, (int)s->backlog };
+
+	if (!take_passed_sockets(l, err))
+		return false;
+	if (!listeners_has(&l->listeners, gear.service) && !listeners_bind(&l->listeners, &gear, err))
+		return false;
+	for (unsigned i = 1; i < l->service_count; i++)
+		if (!listeners_has(&l->listeners, &l->services[i]) && !bind_module(l, &l->services[i], err))
+			return false;
+	for (unsigned i = 0; i < l->listeners.count; i++)
+		log_post(GEARMAND_LOG_INFO, "Listening on %s (%s)", listener_name(&l->listeners.at[i]).text,
+		    l->listeners.at[i].service->name);
+	return true;
+}
+
+static void
+close_sockets(struct life *l)
+{
+	listeners_fini(&l->listeners);
+}
+
+/* ---- Files ----------------------------------------------------------------------------------------- */
+
+static bool
+open_log(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
+{
+	(void)err;
+	l->log = logfile_open(l->settings->log_file, l->settings->syslog);
+	mgmt_set_log(l->mgmt, l->log);
+	return true;
+}
+
+static void
+close_log(struct life *l) RUNS_ON(mgmt_role)
+{
+	mgmt_write_log(l->mgmt);
+	mgmt_set_log(l->mgmt, NULL);
+	logfile_close(&l->log);
+}
+
+static bool
+write_pidfile(struct life *l, struct gearmand_error *err)
+{
+	l->pidfile = pidfile_open(l->settings->pid_file, err);
+	if (l->pidfile != NULL || l->settings->pid_file_given)
+		return l->pidfile != NULL;
+	log_post(GEARMAND_LOG_NOTICE, "no pid file: %s", err->text);
+	return true;
+}
+
+static void
+remove_pidfile(struct life *l)
+{
+	pidfile_close(&l->pidfile);
+}
+
+/* ---- Classes ------------------------------------------------------------------------------------------ */
+
+static bool
+make_classes(struct life *l, struct gearmand_error *err)
+{
+	struct classes_config config = {
+		.settings = l->settings,
+		.main_loop = l->loop,
+		.mgmt = mgmt_mbox(l->mgmt),
+	};
+
+	if (!settings_in_memory(l->settings))
+		config.queue = plugins_find(l->plugins, GEARMAND_KIND_QUEUE, l->settings->queue_type);
+	l->classes = classes_new(&config, err);
+	return l->classes != NULL;
+}
+
+static void
+unmake_classes(struct life *l)
+{
+	classes_free(&l->classes);
+}
+
+static void
+on_serving(void *arg)
+{
+	struct life *l = arg;
+
+	daemon_release(&l->daemon, strcmp(l->settings->log_file, "stderr") == 0);
+	notify_ready();
+}
+
+static bool
+start_classes(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
+{
+	const struct settings *s = l->settings;
+	struct accept_config ac = {
+		.listeners = &l->listeners,
+		.max_connections = (uint64_t)s->max_connections,
+		.fd_max = limits_connection_fd_max(),
+		.keepalive = s->keepalive || s->keepalive_idle >= 0 || s->keepalive_interval >= 0 || s->keepalive_count >= 0,
+		.keepalive_idle = (int)s->keepalive_idle,
+		.keepalive_interval = (int)s->keepalive_interval,
+		.keepalive_count = (int)s->keepalive_count,
+	};
+	struct mgmt_links links = {
+		.proc = classes_proc(l->classes),
+		.store = classes_store(l->classes),
+		.shutdown_timeout = s->shutdown_timeout,
+		.on_serving = on_serving,
+		.arg = l,
+	};
+
+	links.io = ac.io = classes_io(l->classes, &ac.io_count);
+	links.io_count = ac.io_count;
+	links.acceptor = l->acceptor = acceptor_new(loop_base(l->loop), &ac);
+	mgmt_connect(l->mgmt, &links);
+	return classes_start(l->classes, err);
+}
+
+static void
+stop_classes(struct life *l)
+{
+	classes_stop(l->classes);
+	acceptor_free(&l->acceptor);
+}
+
+/* ---- The list ------------------------------------------------------------------------------------------ */
+
+static const struct step steps[] = {
+	{ set_limits, NULL },
+	{ go_to_background, NULL },
+	{ make_management, unmake_management },
+	{ open_modules, close_modules },
+	{ bind_sockets, close_sockets },
+	{ switch_user, NULL },
+	{ open_log, close_log },
+	{ write_pidfile, remove_pidfile },
+	{ make_classes, unmake_classes },
+	{ start_classes, stop_classes },
+};
+
+enum { STEPS = sizeof steps / sizeof steps[0] };
+
+/* On stderr and in the log, unless that is the same. */
+static void
+say_failure(const struct life *l, const char *sentence)
+{
+	fprintf(stderr, "%s: %s\n", l->name, sentence);
+	if (l->log != NULL && !logfile_is_stderr(l->log))
+		log_post(GEARMAND_LOG_ERROR, "%s", sentence);
+}
+
+/* Other threads may be stuck in a store: leave without them, but not without our traces. */
+static void __attribute__((noreturn))
+leave_at_once(struct life *l) RUNS_ON(mgmt_role)
+{
+	mgmt_write_log(l->mgmt);
+	pidfile_close(&l->pidfile);
+	listeners_fini(&l->listeners);
+	_exit(EXIT_FAILURE);
+}
+
+static int
+live(struct life *l) RUNS_ON(mgmt_role)
+{
+	struct gearmand_error err = { "" };
+	int status = EXIT_SUCCESS;
+	int done = 0;
+
+	/* A step that fails part-way is undone, too. */
+	while (done < STEPS && status == EXIT_SUCCESS) {
+		if (!steps[done].act(l, &err)) {
+			say_failure(l, err.text);
+			status = EXIT_FAILURE;
+		}
+		if (l->log != NULL)
+			mgmt_write_log(l->mgmt);
+		done++;
+	}
+	if (status == EXIT_SUCCESS) {
+		mgmt_begin(l->mgmt);
+		loop_run(l->loop);
+		if (mgmt_hurried(l->mgmt))
+			leave_at_once(l);
+		if (mgmt_failure(l->mgmt) != NULL) {
+			say_failure(l, mgmt_failure(l->mgmt));
+			status = EXIT_FAILURE;
+		}
+	}
+	while (--done >= 0)
+		if (steps[done].undo != NULL)
+			steps[done].undo(l);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct life life = { .name = argc > 0 ? argv[0] : "gearmand", .daemon = { .parent = -1 } };
+	int status;
+
+	switch (settings_read(argc, argv, &life.settings, &life.plugins)) {
+	case SETTINGS_DONE:
+		return EXIT_SUCCESS;
+	case SETTINGS_BAD:
+		return EXIT_FAILURE;
+	case SETTINGS_RUN:
+		break;
+	}
+	role_take(&mgmt_role);
+	role_assume(&mgmt_role);
+	status = live(&life);
+	plugins_free(&life.plugins);
+	settings_free(&life.settings);
+	return status;
+}
