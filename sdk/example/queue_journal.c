@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * queue_journal.c - an example of a queue module: keeps background jobs in a journal, one plain file.
+ *
+ * Every change is appended as a record; one write and one fdatasync carry a whole batch.  An index in
+ * memory knows where each live job is.  When the last job is gone the file starts over.
+ *
+ * Runs on:  the store thread (open: also at start-up), as <gearmand/plugin.h> says.
+ * Owns:     the file, which it locks, and the index.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <gearmand/plugin.h>
+
+static const char signature[8] = "GMJRNL1\n"; /* begins the file; no NUL */
+
+enum { PARTS = 5 }; /* function, unique, handle, reducer, data: in this order behind a record */
+
+/* A record as it is in the file, in this machine's byte order. */
+struct record {
+	uint32_t check; /* of all that follows */
+	uint32_t op;    /* enum gearmand_op */
+	uint32_t len[PARTS];
+	uint32_t priority, flags;
+	int64_t run_at;
+};
+
+struct key {
+	uint32_t function_len, unique_len;
+	off_t at;     /* of its latest ADD */
+	char bytes[]; /* function, then unique */
+};
+
+struct bytes {
+	char *data;
+	size_t len, cap;
+};
+
+struct journal {
+	const struct gearmand_host *host;
+	const char *path;
+	int fd;
+	off_t end;
+	void *index; /* tsearch(3) tree of struct key */
+	size_t live; /* keys in it */
+	struct bytes batch, body;
+};
+
+/* ---- Bytes -------------------------------------------------------------------------- */
+
+static char *
+bytes_room(struct bytes *b, size_t n)
+{
+	if (b->len + n > b->cap) {
+		b->cap = 2 * (b->len + n);
+		b->data = realloc(b->data, b->cap);
+		if (b->data == NULL)
+			abort();
+	}
+	return b->data + b->len;
+}
+
+static void
+bytes_add(struct bytes *b, const void *from, size_t n)
+{
+	char *to = bytes_room(b, n);
+
+	if (n > 0)
+		memcpy(to, from, n);
+	b->len += n;
+}
+
+/* FNV-1a: good enough to tell a record from the torn end of a write. */
+static uint32_t
+checksum(uint32_t sum, const void *from, size_t n)
+{
+	const unsigned char *p = from;
+
+	while (n-- > 0)
+		sum = (sum ^ *p++) * 16777619u;
+	return sum;
+}
+
+static uint32_t
+record_check(const struct record *r, const char *body, size_t len)
+{
+	return checksum(checksum(2166136261u, &r->op, sizeof(*r) - offsetof(struct record, op)), body, len);
+}
+
+static size_t
+record_body(const struct record *r)
+{
+	size_t sum = 0;
+
+	for (int i = 0; i < PARTS; i++)
+		sum += r->len[i];
+	return sum;
+}
+
+/* ---- The index ---------------------------------------------------------------------- */
+
+static int
+key_compare(const void *a, const void *b)
+{
+	const struct key *x = a, *y = b;
+
+	if (x->function_len != y->function_len)
+		return x->function_len < y->function_len ? -1 : 1;
+	if (x->unique_len != y->unique_len)
+		return x->unique_len < y->unique_len ? -1 : 1;
+	return memcmp(x->bytes, y->bytes, x->function_len + x->unique_len);
+}
+
+/* `bytes`: function and unique, as in a record's body. */
+static struct key *
+key_new(struct journal *j, const struct record *r, const char *bytes, off_t at)
+{
+	size_t len = (size_t)r->len[0] + r->len[1];
+	struct key *k = j->host->allocate(sizeof(*k) + len);
+
+	k->function_len = r->len[0];
+	k->unique_len = r->len[1];
+	k->at = at;
+	memcpy(k->bytes, bytes, len);
+	return k;
+}
+
+static void
+index_remove(struct journal *j, const struct key *k)
+{
+	struct key **found = tfind(k, &j->index, key_compare);
+	struct key *old;
+
+	if (found == NULL)
+		return;
+	old = *found;
+	tdelete(k, &j->index, key_compare);
+	j->host->release(old);
+	j->live--;
+}
+
+/* What a record at this place of the file says. */
+static void
+index_apply(struct journal *j, const struct record *r, const char *body, off_t at)
+{
+	struct key *k = key_new(j, r, body, at);
+
+	index_remove(j, k);
+	if (r->op == GEARMAND_ADD && tsearch(k, &j->index, key_compare) != NULL)
+		j->live++;
+	else
+		j->host->release(k);
+}
+
+static bool
+index_has(struct journal *j, const struct record *r, const char *body, off_t at)
+{
+	struct key *k = key_new(j, r, body, at);
+	struct key **found = tfind(k, &j->index, key_compare);
+	bool is_latest = found != NULL && (*found)->at == at;
+
+	j->host->release(k);
+	return is_latest;
+}
+
+/* ---- Reading ------------------------------------------------------------------------ */
+
+static bool
+read_at(int fd, void *to, size_t n, off_t at)
+{
+	while (n > 0) {
+		ssize_t got = pread(fd, to, n, at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		to = (char *)to + got;
+		at += got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+/* The record at this place, its body in j->body.  False: none that is whole. */
+static bool
+record_read(struct journal *j, off_t at, off_t file_end, struct record *r)
+{
+	size_t len;
+
+	if (file_end - at < (off_t)sizeof(*r) || !read_at(j->fd, r, sizeof(*r), at))
+		return false;
+	len = record_body(r);
+	if ((size_t)(file_end - at) - sizeof(*r) < len)
+		return false;
+	j->body.len = 0;
+	return read_at(j->fd, bytes_room(&j->body, len), len, at + (off_t)sizeof(*r)) &&
+	       record_check(r, j->body.data, len) == r->check;
+}
+
+/* Learns what is in the file.  What a crash left half written is cut off: nobody was told that it is stored. */
+static bool
+journal_read(struct journal *j, off_t file_end, struct gearmand_error *err)
+{
+	struct record r;
+
+	for (j->end = sizeof(signature); record_read(j, j->end, file_end, &r);
+	     j->end += (off_t)(sizeof(r) + record_body(&r)))
+		index_apply(j, &r, j->body.data, j->end);
+	if (j->end == file_end)
+		return true;
+	j->host->log(j->host, GEARMAND_LOG_WARNING, "%s: cutting off the last %lld bytes, which are no whole record",
+	    j->path, (long long)(file_end - j->end));
+	if (ftruncate(j->fd, j->end) == 0)
+		return true;
+	j->host->error_set(err, "%s: %s", j->path, strerror(errno));
+	return false;
+}
+
+/* ---- Operations --------------------------------------------------------------------- */
+
+static void
+journal_close(void **store)
+{
+	struct journal *j = *store;
+
+	*store = NULL;
+	if (j == NULL)
+		return;
+	if (j->fd >= 0)
+		close(j->fd); /* and unlocks */
+	tdestroy(j->index, j->host->release);
+	free(j->batch.data);
+	free(j->body.data);
+	j->host->release(j);
+}
+
+static bool
+journal_start(struct journal *j, struct gearmand_error *err)
+{
+	char begin[sizeof(signature)];
+	off_t size;
+
+	j->fd = open(j->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (j->fd < 0 || (size = lseek(j->fd, 0, SEEK_END)) < 0) {
+		j->host->error_set(err, "%s: %s", j->path, strerror(errno));
+		return false;
+	}
+	if (flock(j->fd, LOCK_EX | LOCK_NB) != 0) {
+		j->host->error_set(err, "%s is in use by another server", j->path);
+		return false;
+	}
+	if (size == 0 && pwrite(j->fd, signature, sizeof(signature), 0) != (ssize_t)sizeof(signature)) {
+		j->host->error_set(err, "%s: %s", j->path, strerror(errno));
+		return false;
+	}
+	if (!read_at(j->fd, begin, sizeof(begin), 0) || memcmp(begin, signature, sizeof(begin)) != 0) {
+		j->host->error_set(err, "%s is no journal of this module", j->path);
+		return false;
+	}
+	return journal_read(j, size == 0 ? (off_t)sizeof(signature) : size, err);
+}
+
+static bool
+journal_open(const struct gearmand_host *host, void **store_r, struct gearmand_error *err)
+{
+	struct journal *j = host->allocate(sizeof(*j));
+	void *store = j;
+
+	*j = (struct journal){ .host = host, .path = host->option(host, "journal-file"), .fd = -1 };
+	if (j->path == NULL) {
+		host->error_set(err, "--journal-file is needed");
+	} else if (journal_start(j, err)) {
+		*store_r = j;
+		return true;
+	}
+	journal_close(&store);
+	return false;
+}
+
+static bool
+journal_replay(void *store, gearmand_replay_f *replay, void *sink, struct gearmand_error *err)
+{
+	struct journal *j = store;
+	struct record r;
+	off_t next;
+
+	for (off_t at = sizeof(signature); at < j->end; at = next) {
+		struct gearmand_slice part[PARTS];
+		const char *p;
+
+		if (!record_read(j, at, j->end, &r)) {
+			j->host->error_set(err, "%s: cannot be read at byte %lld", j->path, (long long)at);
+			return false;
+		}
+		next = at + (off_t)(sizeof(r) + record_body(&r));
+		if (!index_has(j, &r, j->body.data, at))
+			continue;
+		p = j->body.data;
+		for (int i = 0; i < PARTS; p += r.len[i++])
+			part[i] = (struct gearmand_slice){ .data = p, .len = r.len[i] };
+		if (!replay(sink, &(struct gearmand_job){ .function = part[0],
+				      .unique = part[1],
+				      .handle = part[2],
+				      .reducer = part[3],
+				      .data = part[4],
+				      .run_at = r.run_at,
+				      .priority = (enum gearmand_priority)r.priority,
+				      .flags = r.flags }))
+			return true;
+	}
+	return true;
+}
+
+/* Adds the record of a change to the batch, or refuses the change. */
+static void
+batch_add(struct journal *j, struct gearmand_change *c, int64_t max)
+{
+	const struct gearmand_job *job = &c->job;
+	const struct gearmand_slice none = { "", 0 };
+	const bool add = c->op == GEARMAND_ADD;
+	const struct gearmand_slice part[PARTS] = { job->function, job->unique, add ? job->handle : none,
+		add ? job->reducer : none, add ? job->data : none };
+	struct record r;
+	size_t at = j->batch.len;
+
+	memset(&r, 0, sizeof(r));
+	r.op = c->op;
+	for (int i = 0; i < PARTS; i++)
+		r.len[i] = (uint32_t)part[i].len;
+	if (add) {
+		r.priority = job->priority;
+		r.flags = job->flags;
+		r.run_at = job->run_at;
+		if (j->end + (int64_t)(at + sizeof(r) + record_body(&r)) > max) {
+			j->host->refuse(c, "the journal is full");
+			return;
+		}
+	}
+	bytes_add(&j->batch, &r, sizeof(r));
+	for (int i = 0; i < PARTS; i++)
+		bytes_add(&j->batch, part[i].data, part[i].len);
+	r.check = record_check(&r, j->batch.data + at + sizeof(r), record_body(&r));
+	memcpy(j->batch.data + at, &r, sizeof(r));
+}
+
+/* All of the batch, safe on the disk. */
+static bool
+batch_write(struct journal *j)
+{
+	for (size_t done = 0; done < j->batch.len;) {
+		ssize_t put = pwrite(j->fd, j->batch.data + done, j->batch.len - done, j->end + (off_t)done);
+
+		if (put < 0 && errno != EINTR)
+			return false;
+		done += put > 0 ? (size_t)put : 0;
+	}
+	return fdatasync(j->fd) == 0;
+}
+
+static void
+batch_apply(struct journal *j)
+{
+	struct record r;
+
+	for (size_t at = 0; at < j->batch.len; at += sizeof(r) + record_body(&r)) {
+		memcpy(&r, j->batch.data + at, sizeof(r));
+		index_apply(j, &r, j->batch.data + at + sizeof(r), j->end + (off_t)at);
+	}
+	j->end += (off_t)j->batch.len;
+	if (j->live == 0 && ftruncate(j->fd, sizeof(signature)) == 0)
+		j->end = sizeof(signature);
+}
+
+static enum gearmand_commit
+journal_commit(void *store, struct gearmand_change *change, size_t count, struct gearmand_error *err)
+{
+	struct journal *j = store;
+	int64_t max = j->host->option_number(j->host, "journal-max");
+
+	j->batch.len = 0;
+	for (size_t i = 0; i < count; i++)
+		batch_add(j, &change[i], max);
+	if (batch_write(j)) {
+		batch_apply(j);
+		return GEARMAND_COMMIT_DONE;
+	}
+	/* Cut off what may be half written: the host comes again with the whole batch. */
+	j->host->error_set(err, "%s: %s", j->path, strerror(errno));
+	return ftruncate(j->fd, j->end) == 0 ? GEARMAND_COMMIT_AGAIN : GEARMAND_COMMIT_BROKEN;
+}
+
+/* ---- The descriptor ----------------------------------------------------------------- */
+
+static const struct gearmand_option journal_options[] = {
+	{ .name = "journal-file",
+	    .type = GEARMAND_OPT_PATH,
+	    .value_name = "FILE",
+	    .help = "file that holds the jobs; required" },
+	{ .name = "journal-max",
+	    .type = GEARMAND_OPT_SIZE,
+	    .dflt = "1G",
+	    .min = "4K",
+	    .help = "size of the file past which jobs are refused" },
+	{ 0 },
+};
+
+static const struct gearmand_queue_ops journal_ops = {
+	.size = sizeof(journal_ops),
+	.open = journal_open,
+	.replay = journal_replay,
+	.commit = journal_commit,
+	.close = journal_close,
+};
+
+GEARMAND_QUEUE_PLUGIN("journal", NULL, "1.0", "keeps jobs in a journal file", journal_options, &journal_ops);

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The SDK as a stranger has it: `make install DESTDIR=...`, and a module built with what is there and nothing else."""
+import os
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "live"))
+from gearlive import case, check, main, until  # noqa: E402
+
+BUILD = os.environ.get("top_builddir", "")
+
+
+def find(where, name):
+    for at, _, names in os.walk(where):
+        if name in names:
+            return os.path.join(at, name)
+    raise AssertionError("%s is not installed" % name)
+
+
+def install(t):
+    """Installs into a folder of the case; returns it."""
+    root = t.path("root")
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR")}
+    done = subprocess.run(["make", "-C", BUILD, "install", "DESTDIR=" + root], env=env, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=240)
+    check(done.returncode == 0, done.stdout.decode()[-2000:])
+    return root
+
+
+def sdk(root):
+    """Environment in which pkg-config knows that SDK only."""
+    return {"PKG_CONFIG_LIBDIR": os.path.dirname(find(root, "gearmand-plugin.pc")), "PKG_CONFIG_SYSROOT_DIR": root,
+            "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1"}
+
+
+def build_example(t, root):
+    """A copy of the installed example, built; returns its folder."""
+    folder = t.path("example")
+    shutil.copytree(os.path.dirname(find(root, "queue_journal.c")), folder)
+    os.chmod(folder, 0o755)
+    done = t.run("make", "-C", folder, "CFLAGS=-O1 -Wall -Wextra -Werror", "CC=" + os.environ.get("CC", "cc"), env=sdk(root))
+    command = next(x for x in done.out.decode().splitlines() if "queue_journal.c" in x)
+    check("-I" + root in command and os.environ["top_srcdir"] not in command.replace(root, ""), command)
+    return folder
+
+
+def gearman(t, server, *words, input=b""):
+    return t.run("gearman", "-h", "127.0.0.1", "-p", str(server.port), *words, input=input).out
+
+
+@case("a queue module built with the installed SDK keeps a job over kill -9", modes=(0, 2), limit=280)
+def out_of_tree(t):
+    t.need("gearman", "make", "pkg-config")
+    root = install(t)
+    folder = build_example(t, root)
+    os.environ["GEARMAND"] = find(root, "gearmand")
+    server = t.server("--plugin-dir=" + folder, "-q", "journal", "--journal-file=" + t.path("jobs"))
+    gearman(t, server, "-b", "-f", "keep", "-u", "one", "first job")
+    gearman(t, server, "-b", "-f", "keep", "-u", "two", input=b"second\0job")
+    server.kill()
+    server.start()
+    result = gearman(t, server, "-w", "-c", "2", "-f", "keep", "--", "tee", "-a", t.path("done"))
+    check(result == b"", result)
+    with open(t.path("done"), "rb") as f:
+        check(f.read() == b"first jobsecond\0job", "both jobs, in order, whole")
+    until(lambda: os.path.getsize(t.path("jobs")) == 8, "the journal to be empty")
+    server.kill()
+    server.start()
+    with server.connect() as admin:
+        check("keep" not in str(admin.listing("status")), "nothing is left")
+
+
+@case("the example's options, refusals and mistakes", modes=None, limit=280)
+def example(t):
+    t.need("make", "pkg-config")
+    root = install(t)
+    folder = build_example(t, root)
+    gearmand = [find(root, "gearmand"), "--config-file=" + t.write("conf", ""), "--plugin-dir=" + folder]
+    done = t.run(*gearmand, "--list-plugins")
+    check(b"\njournal  queue     1.0      1.0  " in done.out and done.err == b"", done)
+    done = t.run(*gearmand, "--help")
+    check(b"Module journal (queue): keeps jobs in a journal file\n      --journal-file=FILE " in done.out, done)
+    check(b"--journal-max=SIZE          size of the file past which jobs are refused (default 1G)" in done.out, done)
+    done = t.run(*gearmand, "--journal-max=1K", "--check-args", status=1)
+    check(b"'--journal-max' is invalid: it must be at least 4K\n" in done.err, done)
+    with open(t.path("other"), "w") as f:
+        f.write("something else\n")
+    start = gearmand + ["-q", "journal", "-L", "127.0.0.1", "-p0", "-l", "stderr", "-P", t.path("pid")]
+    for more, sentence in (([], b"--journal-file is needed"),
+                           (["--journal-file=" + t.path("other")], b"other is no journal of this module"),
+                           (["--journal-file=" + t.path("none/x")], b"none/x: No such file or directory")):
+        done = t.run(*start, *more, status=1)
+        check(sentence in done.err, done)
+
+
+if __name__ == "__main__":
+    main()
