@@ -28,6 +28,8 @@ store_new(const struct store_config *config, struct mbox *proc, struct mbox *mgm
 
 	s->config = *config;
 	CHECK(s->config.batch_max > 0);
+	if (s->config.give_up_after == 0)
+		s->config.give_up_after = GIVE_UP_AFTER;
 	s->proc = proc;
 	s->mgmt = mgmt;
 	s->waker = waker_new(false);
@@ -75,7 +77,7 @@ store_take(struct store *s)
 
 		if (m->kind == MSG_STOP && !s->stopping) {
 			s->stopping = true;
-			s->give_up_at = clock_mono() + GIVE_UP_AFTER;
+			s->give_up_at = clock_mono() + s->config.give_up_after;
 		}
 		if (m->kind == MSG_STOP || s->stopping) {
 			msg_free(&m);

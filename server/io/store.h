@@ -22,7 +22,8 @@ struct store_config {
 	const char *name; /* of the module, for messages */
 	const struct gearmand_queue_ops *ops;
 	const struct gearmand_host *host;
-	size_t batch_max; /* changes in one commit */
+	size_t batch_max;     /* changes in one commit */
+	nsec_t give_up_after; /* how long a shutdown waits for a store that is unwell; 0 = 10 s */
 };
 
 /* Creates its mailbox.  The module is not touched yet. */
@@ -33,7 +34,7 @@ bool          store_open(struct store *, struct gearmand_error *);
 bool          store_adds_at_shutdown(const struct store *);
 /* Starts the thread: replays (REPLAYED ..., REPLAY_END to proc; STORE_READY or STORE_FAILED to mgmt; after
  * STORE_FAILED it ends), then commits until MSG_STOP.  That flushes what came before it (a store
- * that stays unwell is given up after 10 s), closes the module's store, and answers STORE_FLUSHED. */
+ * that stays unwell is given up in the end), closes the module's store, and answers STORE_FLUSHED. */
 void          store_start(struct store *);
 void          store_join(struct store *);
 void          store_free(struct store **); /* closes the module's store */

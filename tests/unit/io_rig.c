@@ -19,8 +19,12 @@ void
 rig_init(struct rig *r)
 {
 	*r = (struct rig){
-		.config = { .number = 1, .max_packet = 1 << 20, .max_line = 8192, .max_output = 1 << 20,
-			    .pause_output = 1 << 18, .max_waiting = 1000 },
+		.config = { .number = 1,
+		    .max_packet = 1 << 20,
+		    .max_line = 8192,
+		    .max_output = 1 << 20,
+		    .pause_output = 1 << 18,
+		    .max_waiting = 1000 },
 		.service = { .name = "gear", .protocol = &gear_protocol },
 	};
 	role_take(&io_role);

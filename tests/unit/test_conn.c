@@ -49,7 +49,8 @@ expect_bytes(const char *bytes, size_t len)
 {
 	struct buf got = rig_read(&rig, peer);
 
-	cr_assert(slice_eq(buf_slice(&got), slice_of(bytes, len)), "got %zu bytes: %.*s", got.len, (int)got.len, got.data);
+	cr_assert(
+	    slice_eq(buf_slice(&got), slice_of(bytes, len)), "got %zu bytes: %.*s", got.len, (int)got.len, got.data);
 	buf_fini(&got);
 }
 
@@ -221,7 +222,8 @@ Test(conn, other_peers_are_served_beside_one_that_floods)
 	send(peer, flood, sizeof flood, MSG_NOSIGNAL);
 	send(other, "status\n", 7, MSG_NOSIGNAL);
 	rig_pass(&rig);
-	LIST_EACH (node, &rig.core) {
+	LIST_EACH(node, &rig.core)
+	{
 		seen_other += MSG(node)->peer == 2;
 		seen_flood += MSG(node)->peer == 1;
 	}

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What an I/O thread does for protocol and transport modules: a protocol that says in words what it is
+ * called with, and a transport that turns bytes over.
+ */
+#include <criterion/criterion.h>
+#include <event2/event.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "io/conn.h"
+#include "tests/unit/io_rig.h"
+
+static struct rig rig;
+static struct gearmand_host host;
+static int peer;
+
+/* ---- The protocol: a request is a line, and the next is taken when it is answered ----------------- */
+
+static struct talker {
+	struct gearmand_conn *conn;
+	bool busy;
+	size_t claim;  /* says it used that many bytes more than there are */
+	uint32_t refs; /* of the data's blob, after write_data */
+	bool added;    /* what body_add said */
+} talker;
+
+static void *
+talker_new(void *module, struct gearmand_conn *conn)
+{
+	(void)module;
+	talker = (struct talker){ .conn = conn };
+	return &talker;
+}
+
+static void
+talker_free(void **state)
+{
+	*state = NULL;
+}
+
+static void
+talk_by_parts(struct slice line)
+{
+	host.body_begin(talker.conn, PKT_SUBMIT_JOB, 0);
+	host.body_add(talker.conn, slice_str("function"));
+	host.body_add(talker.conn, slice_of("\0\0", 2));
+	for (size_t i = 0; i < line.len; i++)
+		talker.added = host.body_add(talker.conn, slice_of(line.data + i, 1));
+	host.body_end(talker.conn);
+}
+
+static void
+talk(struct slice line)
+{
+	struct gearmand_packet p = { .type = PKT_SUBMIT_JOB, .argc = 2, .data = line };
+
+	p.arg[0] = slice_str("function");
+	p.arg[1] = slice_is(line, "nul") ? slice_of("a\0b", 3) : slice_str("unique");
+	if (slice_is(line, "parts")) {
+		talk_by_parts(line);
+	} else if (slice_is(line, "bye")) {
+		host.write(talker.conn, slice_str("good bye"));
+		host.close(talker.conn);
+	} else if (slice_is(line, "tick")) {
+		host.tick_in(talker.conn, 1);
+	} else if (slice_is(line, "who")) {
+		host.write(talker.conn, slice_str(host.peer_address(talker.conn)));
+	} else {
+		host.request(talker.conn, &p);
+	}
+}
+
+static size_t
+talker_receive(void *state, struct slice in)
+{
+	const char *lf = memchr(in.data, '\n', in.len);
+	size_t len;
+
+	cr_assert_eq(state, &talker);
+	if (talker.claim > 0)
+		return in.len + talker.claim;
+	if (lf == NULL || talker.busy)
+		return 0;
+	len = (size_t)(lf - in.data);
+	talker.busy = true;
+	talk(slice_of(in.data, len));
+	return len + 1;
+}
+
+static void
+talker_send(void *state, const struct gearmand_packet *p)
+{
+	struct conn *c = state == &talker ? (struct conn *)(void *)talker.conn : NULL;
+
+	host.write(talker.conn, slice_str("<"));
+	for (uint32_t i = 0; i < p->argc; i++) {
+		host.write(talker.conn, p->arg[i]);
+		host.write(talker.conn, slice_str(" "));
+	}
+	host.write_data(talker.conn, p->data);
+	host.write(talker.conn, slice_str(">"));
+	talker.refs = c->sending->msg.blob == NULL ? 0 : c->sending->msg.blob->refs;
+	talker.busy = false;
+}
+
+static void
+talker_tick(void *state)
+{
+	cr_assert_eq(state, &talker);
+	host.write(talker.conn, slice_str("tick"));
+}
+
+static const struct gearmand_protocol_ops talker_ops = {
+	.size = sizeof talker_ops,
+	.conn_new = talker_new,
+	.receive = talker_receive,
+	.send = talker_send,
+	.tick = talker_tick,
+	.conn_free = talker_free,
+};
+
+/* ---- The transport: every bit turned over; a 'q' on the wire is an error ----------------------------- */
+
+static void *
+turner_new(void *module, struct gearmand_conn *conn)
+{
+	(void)module;
+	return conn;
+}
+
+static struct buf
+turn_over(struct slice s)
+{
+	struct buf b = { 0 };
+
+	for (size_t i = 0; i < s.len; i++)
+		buf_add_char(&b, (char)~s.data[i]);
+	return b;
+}
+
+/* In two halves, as a cipher's blocks might be. */
+static bool
+turner_receive(void *state, struct slice in)
+{
+	struct buf plain = turn_over(in);
+	size_t half = plain.len / 2;
+
+	if (memchr(in.data, 'q', in.len) != NULL) {
+		buf_fini(&plain);
+		return false;
+	}
+	host.deliver(state, slice_of(plain.data, half));
+	host.deliver(state, slice_of(plain.data + half, plain.len - half));
+	buf_fini(&plain);
+	return true;
+}
+
+static bool
+turner_send(void *state, struct slice plain)
+{
+	struct buf b = turn_over(plain);
+
+	host.write(state, buf_slice(&b));
+	buf_fini(&b);
+	return true;
+}
+
+static void
+turner_free(void **state)
+{
+	*state = NULL;
+}
+
+static const struct gearmand_transport_ops turner_ops = {
+	.size = sizeof turner_ops,
+	.conn_new = turner_new,
+	.receive = turner_receive,
+	.send = turner_send,
+	.conn_free = turner_free,
+};
+
+/* ---- The tests ---------------------------------------------------------------------------- */
+
+static void
+start(const struct gearmand_protocol_ops *protocol, const struct gearmand_transport_ops *transport)
+{
+	rig.service.protocol = protocol;
+	rig.service.transport = transport;
+	peer = rig_connect(&rig);
+}
+
+static void
+setup(void)
+{
+	io_host_services(&host);
+	rig_init(&rig);
+	rig.config.max_packet = 1000;
+	peer = -1;
+}
+
+static void
+teardown(void)
+{
+	if (peer >= 0)
+		close(peer);
+	rig_fini(&rig);
+}
+
+TestSuite(module, .init = setup, .fini = teardown, .timeout = 60);
+
+static void
+say(const char *text)
+{
+	rig_write(&rig, peer, slice_str(text));
+}
+
+static struct msg_packet *
+expect_submit(const char *unique, const char *data)
+{
+	struct msg *m = rig_core(&rig);
+	struct msg_packet *p = MSG_AS(msg_packet, m);
+
+	cr_assert(m != NULL && m->kind == MSG_PACKET && m->type == PKT_SUBMIT_JOB);
+	cr_assert_eq(p->pkt.argc, 2);
+	cr_assert(
+	    slice_is(p->pkt.arg[0], "function") && slice_is(p->pkt.arg[1], unique) && slice_is(p->pkt.data, data));
+	return p;
+}
+
+static void
+expect_kind(enum msg_kind kind, unsigned type)
+{
+	struct msg *m = rig_core(&rig);
+
+	cr_assert(m != NULL);
+	cr_assert(m->kind == kind && m->type == type);
+}
+
+static void
+expect_bytes(const char *bytes)
+{
+	struct buf got = rig_read(&rig, peer);
+
+	cr_assert(slice_is(buf_slice(&got), bytes), "got '%.*s'", (int)got.len, got.data);
+	buf_fini(&got);
+}
+
+Test(module, requests_arrive_and_replies_are_taken_apart)
+{
+	start(&talker_ops, NULL);
+	say("payload\n");
+	expect_submit("unique", "payload");
+	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H:x:1", "result");
+	rig_pass(&rig);
+	expect_bytes("<H:x:1 result>");
+	rig_reply(&rig, 1, PKT_WORK_FAIL, "H:x:2", NULL);
+	rig_pass(&rig);
+	expect_bytes("<H:x:2 >");
+	rig_text(&rig, 1, "OK\n");
+	rig_pass(&rig);
+	expect_bytes("<OK\n>");
+}
+
+Test(module, large_data_is_referred_to_and_small_data_copied)
+{
+	char large[600];
+
+	start(&talker_ops, NULL);
+	memset(large, 'l', sizeof large - 1);
+	large[sizeof large - 1] = '\0';
+	rig_reply(&rig, 1, PKT_WORK_DATA, "H:x:1", "small");
+	rig_pass(&rig);
+	cr_assert_eq(talker.refs, 1);
+	expect_bytes("<H:x:1 small>");
+	rig_reply(&rig, 1, PKT_WORK_DATA, "H", large);
+	rig_pass(&rig);
+	cr_assert_eq(talker.refs, 2);
+	struct buf got = rig_read(&rig, peer);
+	cr_assert_eq(got.len, 1 + 2 + 599 + 1);
+	buf_fini(&got);
+}
+
+Test(module, what_it_leaves_is_presented_again_after_a_send)
+{
+	start(&talker_ops, NULL);
+	say("one\ntwo\nthr");
+	expect_submit("unique", "one");
+	cr_assert_null(rig_core(&rig));
+	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H", "1");
+	rig_pass(&rig);
+	expect_submit("unique", "two");
+	say("ee\n");
+	cr_assert_null(rig_core(&rig));
+	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H", "2");
+	rig_pass(&rig);
+	expect_submit("unique", "three");
+	expect_bytes("<H 1><H 2>");
+}
+
+Test(module, body_by_parts)
+{
+	start(&talker_ops, NULL);
+	say("parts\n");
+	cr_assert(talker.added);
+	expect_submit("", "parts");
+}
+
+Test(module, body_over_the_limit_is_dropped)
+{
+	static char much[1001];
+
+	start(&talker_ops, NULL);
+	host.body_begin(talker.conn, PKT_ECHO_REQ, 1 << 30);
+	cr_assert(host.body_add(talker.conn, slice_of(much, 1000)));
+	cr_assert_not(host.body_add(talker.conn, slice_of(much, 1)));
+	cr_assert_not(host.body_add(talker.conn, slice_of(much, 1)), "and stays dropped");
+	host.body_drop(talker.conn);
+	rig_pass(&rig);
+	cr_assert_null(rig_core(&rig));
+}
+
+Test(module, request_over_the_limit_is_refused)
+{
+	static char much[1001];
+	struct gearmand_packet p = { .type = PKT_ECHO_REQ, .data = { much, sizeof much } };
+
+	start(&talker_ops, NULL);
+	host.request(talker.conn, &p);
+	rig_pass(&rig);
+	expect_kind(MSG_REFUSE, WIRE_PACKET_TOO_LARGE);
+}
+
+Test(module, request_that_is_no_request_is_refused)
+{
+	struct gearmand_packet p = { .type = PKT_NOOP };
+
+	start(&talker_ops, NULL);
+	say("nul\n");
+	expect_kind(MSG_REFUSE, WIRE_INVALID_COMMAND);
+	host.request(talker.conn, &p);
+	p.type = 77;
+	host.request(talker.conn, &p);
+	p.type = PKT_CAN_DO;
+	host.request(talker.conn, &p);
+	rig_pass(&rig);
+	for (int i = 0; i < 3; i++)
+		expect_kind(MSG_REFUSE, WIRE_INVALID_COMMAND);
+}
+
+Test(module, admin_line_through_a_module)
+{
+	struct gearmand_packet p = { .type = PKT_TEXT, .data = slice_str("status") };
+	struct msg *m;
+
+	start(&talker_ops, NULL);
+	host.request(talker.conn, &p);
+	rig_pass(&rig);
+	m = rig_core(&rig);
+	cr_assert(m != NULL && m->kind == MSG_PACKET && m->type == PKT_TEXT);
+	cr_assert(slice_is(MSG_AS(msg_packet, m)->pkt.data, "status"));
+}
+
+Test(module, close_comes_behind_what_was_written_and_before_all_else)
+{
+	start(&talker_ops, NULL);
+	say("bye\n");
+	expect_kind(MSG_PEER_GONE, 0);
+	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H", "too late");
+	rig_tell(&rig, MSG_PEER_FORGOTTEN, 1);
+	expect_bytes("good bye");
+	cr_assert(rig_at_end(&rig, peer));
+	cr_assert_null(rig_core(&rig));
+}
+
+Test(module, tick_comes_once)
+{
+	struct buf got;
+
+	start(&talker_ops, NULL);
+	say("tick\n");
+	do {
+		event_base_loop(loop_base(rig.loop), EVLOOP_ONCE);
+		got = rig_read(&rig, peer);
+	} while (got.len == 0);
+	cr_assert(slice_is(buf_slice(&got), "tick"));
+	buf_fini(&got);
+}
+
+Test(module, peer_address_has_the_port)
+{
+	start(&talker_ops, NULL);
+	say("who\n");
+	expect_bytes("192.0.2.7:5000");
+}
+
+Test(module, one_that_claims_too_much_loses_the_connection)
+{
+	struct msg *m;
+
+	start(&talker_ops, NULL);
+	talker.claim = 1;
+	say("x");
+	expect_kind(MSG_PEER_GONE, 0);
+	m = rig_management(&rig);
+	cr_assert(m != NULL && m->kind == MSG_LOG);
+	cr_assert_not_null(strstr(MSG_AS(msg_log, m)->text, "used 2 of 1 bytes"));
+}
+
+Test(module, one_that_uses_nothing_stops_the_reading)
+{
+	static char much[400000];
+	size_t sent = 0;
+	ssize_t n;
+
+	start(&talker_ops, NULL);
+	memset(much, 'm', sizeof much);
+	while ((n = write(peer, much, sizeof much)) > 0 && sent < 4 * sizeof much) {
+		sent += (size_t)n;
+		for (int i = 0; i < 10; i++)
+			rig_pass(&rig);
+	}
+	cr_assert_lt(n, 0, "the socket is full");
+	cr_assert_leq(((struct conn *)(void *)talker.conn)->rest.len, 2 * READ_BYTES);
+}
+
+/* ---- Transports ------------------------------------------------------------------------------ */
+
+static void
+say_turned(struct slice s)
+{
+	struct buf b = turn_over(s);
+
+	rig_write(&rig, peer, buf_slice(&b));
+	buf_fini(&b);
+}
+
+static void
+expect_turned(struct slice want)
+{
+	struct buf got = rig_read(&rig, peer), plain = turn_over(buf_slice(&got));
+
+	cr_assert(slice_eq(buf_slice(&plain), want), "got %zu bytes", plain.len);
+	buf_fini(&got);
+	buf_fini(&plain);
+}
+
+Test(module, gear_over_a_transport)
+{
+	struct buf b = { 0 };
+	struct msg *m;
+
+	start(&gear_protocol, &turner_ops);
+	wire_packet(&b, false, PKT_ECHO_REQ, NO_ARGS, slice_str("hello"));
+	say_turned(buf_slice(&b));
+	m = rig_core(&rig);
+	cr_assert(m != NULL && m->kind == MSG_PACKET && m->type == PKT_ECHO_REQ);
+	cr_assert(slice_is(MSG_AS(msg_packet, m)->pkt.data, "hello"));
+	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H:x:1", "result");
+	rig_text(&rig, 1, "OK\n");
+	rig_pass(&rig);
+	expect_turned(slice_of("\0RES\0\0\0\r\0\0\0\014H:x:1\0resultOK\n", 12 + 12 + 3));
+	buf_fini(&b);
+}
+
+Test(module, module_over_a_transport)
+{
+	start(&talker_ops, &turner_ops);
+	say_turned(slice_str("one\ntwo\n"));
+	expect_submit("unique", "one");
+	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H", "1");
+	rig_pass(&rig);
+	expect_turned(slice_str("<H 1>"));
+	expect_submit("unique", "two");
+	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H", "2");
+	rig_pass(&rig);
+	say_turned(slice_str("bye\n"));
+	expect_turned(slice_str("<H 2>good bye"));
+	expect_kind(MSG_PEER_GONE, 0);
+}
+
+Test(module, transport_that_fails_closes)
+{
+	start(&gear_protocol, &turner_ops);
+	say("q");
+	expect_kind(MSG_PEER_GONE, 0);
+	rig_tell(&rig, MSG_PEER_FORGOTTEN, 1);
+	cr_assert(rig_at_end(&rig, peer));
+}
