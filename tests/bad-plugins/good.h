@@ -10,8 +10,10 @@
 static bool MAYBE_UNUSED
 good_open(const struct gearmand_host *host, void **store_r, struct gearmand_error *err)
 {
-	(void)err;
-	*store_r = host->allocate(1);
+	static int nothing;
+
+	(void)host, (void)err;
+	*store_r = &nothing;
 	return true;
 }
 
