@@ -12,9 +12,12 @@
 /* A refused body up to this length costs less than a new connection. */
 enum { SWALLOW = 65536 };
 
+const struct web_refusal web_not_http = { 400, "this is not HTTP" };
 const struct web_refusal web_job_too_large = { 413, "the job is larger than this server accepts" };
 const struct web_refusal web_no_memory = { 503, "out of memory" };
 const struct web_refusal web_bad_version = { 505, "the versions served are HTTP/1.0 and HTTP/1.1" };
+const struct web_refusal web_long_head = { 431, "the request line and headers are too long" };
+const struct web_refusal web_noisy_body = { 431, "the chunks' extensions or trailers are too long" };
 const struct web_refusal web_bad_method = { 405, "the methods served are GET, HEAD, POST and PUT" };
 
 static const uint32_t submit_type[2][3] = {
@@ -30,6 +33,34 @@ has_body(const struct web_conn *c)
 	return h->chunked || (h->has_length && web_parser_length(&c->parser) > 0);
 }
 
+static struct gearmand_slice
+unique_of(const struct web_head *h)
+{
+	return h->has_unique ? web_text_slice(&h->unique) : web_slice("-");
+}
+
+/* The query where there is no body to be the workload; empty otherwise. */
+static struct gearmand_slice
+query_of(const struct web_conn *c)
+{
+	enum web_method method = web_parser_method(&c->parser);
+
+	if (!has_body(c) && (method == WEB_GET || method == WEB_HEAD))
+		return c->request->head.query;
+	return (struct gearmand_slice){ "", 0 };
+}
+
+/* Of the job, as far as it is known before its body. */
+static uint64_t
+size_of_job(const struct web_conn *c)
+{
+	const struct web_head *h = &c->request->head;
+	uint64_t length = h->has_length ? web_parser_length(&c->parser) : 0;
+	uint64_t known = h->function.len + unique_of(h).len + 2 + query_of(c).len;
+
+	return length < UINT64_MAX - known ? length + known : UINT64_MAX;
+}
+
 /* The first reason not to serve this request; status 0 = none. */
 static struct web_refusal
 head_check(struct web_conn *c)
@@ -37,7 +68,6 @@ head_check(struct web_conn *c)
 	struct web_head *h = &c->request->head;
 	enum web_method method = web_parser_method(&c->parser);
 	struct web_refusal fault = web_head_finish(h);
-	size_t room = web_host(c)->max_packet(c->peer), args = h->function.len + h->unique.len + 2;
 
 	if (h->framing_lost)
 		return fault;
@@ -49,25 +79,22 @@ head_check(struct web_conn *c)
 		return (struct web_refusal){ 417, "the only expectation met is 100-continue" };
 	if ((method == WEB_POST || method == WEB_PUT) && !h->chunked && !h->has_length)
 		return (struct web_refusal){ 411, "POST and PUT need a Content-Length or chunks" };
-	if (args > room || (h->has_length && web_parser_length(&c->parser) > room - args))
+	if (size_of_job(c) > web_host(c)->max_packet(c->peer))
 		return web_job_too_large;
 	return (struct web_refusal){ 0, NULL };
 }
 
-/* An answer that is out before its request is in: go on only when the rest is short. */
+/* An answer that is out before its request is in: go on only when the rest is short, and sure to come. */
 static void
 refuse_early(struct web_conn *c, struct web_refusal why)
 {
 	const struct web_head *h = &c->request->head;
-	bool whole = !has_body(c), known = !h->chunked && !h->expects_continue && !h->expects_other;
+	bool whole = !has_body(c), sure = !h->chunked && !h->expects_continue && !h->expects_other;
 
-	if (h->framing_lost || !(whole || (known && web_parser_length(&c->parser) <= SWALLOW)))
-		c->keep_alive = false;
-	web_answer_refusal(c, why);
-	if (h->framing_lost)
-		web_conn_close(c);
+	if (!h->framing_lost && (whole || (sure && web_parser_length(&c->parser) <= SWALLOW)))
+		web_answer_refusal(c, why);
 	else
-		web_conn_arm(c, WEB_SWALLOW_MS);
+		web_refuse_and_close(c, why);
 }
 
 static void
@@ -91,30 +118,20 @@ web_job_add(struct web_conn *c, struct gearmand_slice bytes)
 	if (bytes.len == 0 || web_host(c)->body_add(c->peer, bytes))
 		return;
 	r->begun = false;
-	r->overflow = true;
-	r->too_large = r->offered > web_host(c)->max_packet(c->peer);
+	web_trouble(c, r->offered > web_host(c)->max_packet(c->peer) ? &web_job_too_large : &web_no_memory);
 }
 
-/* The job's arguments, and the query where there is no body to be the workload. */
 static void
 begin_job(struct web_conn *c)
 {
 	const struct gearmand_host *host = web_host(c);
 	struct web_request *r = c->request;
 	const struct web_head *h = &r->head;
-	enum web_method method = web_parser_method(&c->parser);
 	const struct gearmand_slice nul = { "", 1 };
-	struct gearmand_slice unique = h->has_unique ? web_text_slice(&h->unique) : web_slice("-");
-	struct gearmand_slice query = { "", 0 };
-	size_t size = h->has_length ? (size_t)web_parser_length(&c->parser) : 0;
-
-	if (!has_body(c) && (method == WEB_GET || method == WEB_HEAD))
-		query = h->query;
-	const struct gearmand_slice parts[] = { h->function, nul, unique, nul, query };
+	const struct gearmand_slice parts[] = { h->function, nul, unique_of(h), nul, query_of(c) };
 
 	ask_for_exceptions(c);
-	host->body_begin(
-	    c->peer, submit_type[h->background][h->rank], h->function.len + unique.len + 2 + query.len + size);
+	host->body_begin(c->peer, submit_type[h->background][h->rank], (size_t)size_of_job(c));
 	r->begun = true;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && r->begun; i++)
 		web_job_add(c, parts[i]);
@@ -129,12 +146,11 @@ web_admit(struct web_conn *c)
 	c->keep_alive = web_parser_keep_alive(&c->parser);
 	if (!web_parser_version(&c->parser, &c->minor)) {
 		c->minor = 1;
-		c->keep_alive = false;
-		web_answer_refusal(c, web_bad_version);
-		web_conn_close(c);
+		web_refuse_and_close(c, web_bad_version);
 		return;
 	}
 	c->request->wants_body = web_parser_method(&c->parser) != WEB_HEAD;
+	web_conn_arm(c, c->module->idle_ms);
 	why = head_check(c);
 	if (why.status) {
 		refuse_early(c, why);
@@ -143,5 +159,4 @@ web_admit(struct web_conn *c)
 	if (c->request->head.expects_continue && c->minor > 0 && has_body(c))
 		web_reply_continue(web_host(c), c->peer);
 	begin_job(c);
-	web_conn_arm(c, c->module->idle_ms);
 }

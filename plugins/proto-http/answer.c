@@ -121,6 +121,14 @@ web_answer_refusal(struct web_conn *c, struct web_refusal why)
 	answer_sentence(c, why.status, NULL, web_slice(why.why ? why.why : ""));
 }
 
+void
+web_refuse_and_close(struct web_conn *c, struct web_refusal why)
+{
+	c->keep_alive = false;
+	web_answer_refusal(c, why);
+	web_conn_close(c);
+}
+
 static void
 answer_result(struct web_conn *c, unsigned status, const char *command, struct gearmand_slice data)
 {

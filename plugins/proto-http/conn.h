@@ -37,13 +37,12 @@ enum web_state { WEB_IDLE, WEB_HEAD_STATE, WEB_BODY, WEB_WAIT, WEB_CLOSED };
 struct web_request {
 	struct web_head head;
 	size_t head_bytes;   /* used by the head so far */
-	uint64_t body_bytes; /* of a body that is thrown away */
 	size_t quiet;        /* bytes used since the last one of the body: chunk heads, trailers */
 	const char *unused;  /* while feeding: the first byte that is not counted in `quiet` */
-	bool noisy;          /* too many of those */
+	bool after_chunk;    /* the next of them must be CR */
+	bool after_cr;       /* the next byte of head or quiet must be LF */
 	size_t offered;      /* bytes given to the host for the job */
-	bool overflow;       /* the host did not take them all */
-	bool too_large;      /* that is because they are too many */
+	const struct web_refusal *trouble; /* the first one that showed while bytes were read, or NULL */
 	bool answered;       /* refused already; what still comes of it is thrown away */
 	bool begun;          /* body_begin was called */
 	bool wants_body;     /* not HEAD */
@@ -70,18 +69,21 @@ void   web_conn_tick(void *conn);
 void   web_conn_free(void **conn);
 
 /* Between receive.c, admit.c and answer.c: */
-enum { WEB_SWALLOW_MS = 2000 }; /* without progress, while what is refused already still comes */
-
-extern const struct web_refusal web_job_too_large, web_no_memory, web_bad_version, web_bad_method;
+extern const struct web_refusal web_not_http, web_job_too_large, web_no_memory, web_long_head, web_noisy_body,
+    web_bad_version, web_bad_method;
 
 /* The head is complete.  Moves on to BODY, or closes. */
 void web_admit(struct web_conn *);
+/* Remembers why the request must be refused as soon as what was read is looked at. */
+void web_trouble(struct web_conn *, const struct web_refusal *);
 /* More of the job that is being given to the host; `begun` is false after one that it did not take. */
 void web_job_add(struct web_conn *, struct gearmand_slice);
 /* Call tick in that many milliseconds; 0 = never. */
 void web_conn_arm(struct web_conn *, uint32_t ms);
 /* Answers with a refusal.  The request stays, for what is still to come of it. */
 void web_answer_refusal(struct web_conn *, struct web_refusal);
+/* What is still to come is not read: the host sees to it that the answer arrives in spite of that. */
+void web_refuse_and_close(struct web_conn *, struct web_refusal);
 /* The request is over: the next one, or close. */
 void web_conn_next(struct web_conn *);
 void web_conn_close(struct web_conn *);

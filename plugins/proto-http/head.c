@@ -233,6 +233,15 @@ path_offset(struct gearmand_slice url)
 	return at;
 }
 
+static bool
+is_printable(struct gearmand_slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.data[i] <= ' ' || s.data[i] == 0x7f)
+			return false;
+	return true;
+}
+
 static void
 read_target(struct web_head *h)
 {
@@ -243,6 +252,8 @@ read_target(struct web_head *h)
 		;
 	if (to < url.len)
 		h->query = (struct gearmand_slice){ url.data + to + 1, url.len - to - 1 };
+	if (!is_printable(url))
+		refuse(h, 400, "a control byte in a target must be percent-encoded");
 	if (url.len > 0 && memchr(url.data, '#', url.len))
 		refuse(h, 400, "a '#' in a target must be written %23");
 	while (from < to && url.data[from] == '/')

@@ -5,9 +5,8 @@
  * Runs on:  the I/O thread of the connection.
  * Owns:     the request until its job is given to the host.
  *
- * A body goes from the parser to the host as it comes; nothing of it is kept here.  What is refused
- * while its body is still to come is answered at once, and the body thrown away, within bounds:
- * closing a socket with unread bytes in it would destroy the answer on its way.
+ * A body goes from the parser to the host as it comes; nothing of it is kept here.  Every function here may
+ * end the connection, and then there is no request any more.
  */
 #include "conn.h"
 
@@ -42,14 +41,42 @@ on_value(void *owner, struct gearmand_slice piece)
 		web_head_value(&c->request->head, piece);
 }
 
+void
+web_trouble(struct web_conn *c, const struct web_refusal *why)
+{
+	if (!c->request->trouble)
+		c->request->trouble = why;
+}
+
+/* http_parser takes any byte for the LF behind a CR, and any two for the end of a chunk.  A program in front
+ * of this one would see other requests in such bytes. */
 static void
-count_quiet(struct web_conn *c, const char *until)
+check_lines(struct web_conn *c, const char *from, const char *until)
 {
 	struct web_request *r = c->request;
 
-	r->quiet += (size_t)(until - r->unused);
-	if (r->quiet > c->module->max_header)
-		r->noisy = true;
+	for (; from < until; from++) {
+		if ((r->after_cr && *from != '\n') || (r->after_chunk && *from != '\r'))
+			web_trouble(c, &web_not_http);
+		r->after_cr = *from == '\r';
+		r->after_chunk = false;
+	}
+}
+
+static void
+read_quiet(struct web_conn *c, const char *until)
+{
+	struct web_request *r = c->request;
+
+	size_t room = c->module->max_header - r->quiet, len = (size_t)(until - r->unused);
+
+	if (r->trouble)
+		return;
+	check_lines(c, r->unused, r->unused + (len < room ? len : room));
+	if (len > room)
+		web_trouble(c, &web_noisy_body);
+	else
+		r->quiet += len;
 }
 
 static void
@@ -58,11 +85,11 @@ on_body(void *owner, struct gearmand_slice piece)
 	struct web_conn *c = owner;
 	struct web_request *r = c->request;
 
-	count_quiet(c, piece.data);
+	read_quiet(c, piece.data);
 	r->quiet = 0;
+	r->after_chunk = r->head.chunked;
 	r->unused = piece.data + piece.len;
-	r->body_bytes += piece.len;
-	if (r->begun)
+	if (r->begun && !r->trouble)
 		web_job_add(c, piece);
 }
 
@@ -81,7 +108,7 @@ is_token_byte(char c)
 static void
 on_bad(struct web_conn *c, struct gearmand_slice rest)
 {
-	struct web_refusal why = { 400, "this is not HTTP" };
+	struct web_refusal why = web_not_http;
 
 	switch (web_parser_fault(&c->parser)) {
 	case WEB_FAULT_METHOD:
@@ -92,14 +119,12 @@ on_bad(struct web_conn *c, struct gearmand_slice rest)
 		why = web_bad_version;
 		break;
 	case WEB_FAULT_TOO_LARGE:
-		why = (struct web_refusal){ 431, "the request line and headers are too long" };
+		why = web_long_head;
 		break;
 	case WEB_FAULT_SYNTAX:
 		break;
 	}
-	c->keep_alive = false;
-	web_answer_refusal(c, why);
-	web_conn_close(c);
+	web_refuse_and_close(c, why);
 }
 
 static void
@@ -115,26 +140,6 @@ end_body(struct web_conn *c)
 	web_host(c)->body_end(c->peer);
 }
 
-/* Refusals that show only while the body comes. */
-static void
-check_body(struct web_conn *c)
-{
-	struct web_request *r = c->request;
-	size_t most = web_host(c)->max_packet(c->peer);
-
-	if (r->noisy) {
-		c->keep_alive = false;
-		web_answer_refusal(c, (struct web_refusal){ 431, "the chunks' extensions or trailers are too long" });
-		web_conn_close(c);
-	} else if (r->overflow && !r->answered) {
-		c->keep_alive = false;
-		web_answer_refusal(c, r->too_large ? web_job_too_large : web_no_memory);
-		web_conn_arm(c, WEB_SWALLOW_MS);
-	} else if (r->answered && r->body_bytes > most) {
-		web_conn_close(c);
-	}
-}
-
 static size_t
 read_body(struct web_conn *c, struct gearmand_slice in)
 {
@@ -144,11 +149,12 @@ read_body(struct web_conn *c, struct gearmand_slice in)
 	c->progress = true;
 	c->request->unused = in.data;
 	verdict = web_parser_feed(&c->parser, in, &used);
-	count_quiet(c, in.data + used);
-	check_body(c);
-	if (c->state == WEB_BODY && verdict == WEB_BAD)
+	read_quiet(c, in.data + used);
+	if (c->request->trouble)
+		web_refuse_and_close(c, *c->request->trouble);
+	else if (verdict == WEB_BAD)
 		on_bad(c, (struct gearmand_slice){ in.data + used, in.len - used });
-	else if (c->state == WEB_BODY && verdict == WEB_DONE)
+	else if (verdict == WEB_DONE)
 		end_body(c);
 	return used;
 }
@@ -161,17 +167,18 @@ read_head(struct web_conn *c, struct gearmand_slice in)
 	    web_parser_feed(&c->parser, (struct gearmand_slice){ in.data, in.len < room ? in.len : room }, &used);
 	struct gearmand_slice rest = { in.data + used, in.len - used };
 
+	check_lines(c, in.data, in.data + used);
 	c->request->head_bytes += used;
-	if (verdict == WEB_HEADERS) {
+	if (c->request->trouble) {
+		web_refuse_and_close(c, *c->request->trouble);
+	} else if (verdict == WEB_HEADERS) {
 		web_admit(c);
 		if (c->state == WEB_BODY)
 			used += read_body(c, rest);
 	} else if (verdict != WEB_MORE) {
 		on_bad(c, rest);
 	} else if (c->request->head_bytes >= c->module->max_header) {
-		c->keep_alive = false;
-		web_answer_refusal(c, (struct web_refusal){ 431, "the request line and headers are too long" });
-		web_conn_close(c);
+		web_refuse_and_close(c, web_long_head);
 	}
 	return used;
 }
@@ -222,12 +229,11 @@ web_conn_tick(void *conn)
 	if (c->state == WEB_WAIT || c->state == WEB_CLOSED)
 		return;
 	if (c->progress) {
-		web_conn_arm(c, c->request && c->request->answered ? WEB_SWALLOW_MS : c->module->idle_ms);
+		web_conn_arm(c, c->module->idle_ms);
 		return;
 	}
-	if (c->request && !c->request->answered) {
-		c->keep_alive = false;
-		web_answer_refusal(c, (struct web_refusal){ 408, "the request did not come in time" });
-	}
-	web_conn_close(c);
+	if (c->request)
+		web_refuse_and_close(c, (struct web_refusal){ 408, "the request did not come in time" });
+	else
+		web_conn_close(c);
 }

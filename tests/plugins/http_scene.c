@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What tests of proto-http say and expect.  See http_scene.h.
+ *
+ * Single-threaded; owns the text of the last response's head.
+ */
+#include "tests/plugins/http_scene.h"
+
+#include <criterion/criterion.h>
+#include <ctype.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static char last_head[65536];
+static size_t next_job; /* not yet expected */
+
+const struct gearmand_plugin *
+http_plugin(void)
+{
+	static const struct gearmand_plugin *plugin;
+	const char *folder = getenv("GEARMAND_PLUGIN_PATH");
+	char path[4096];
+	void *module;
+
+	if (plugin)
+		return plugin;
+	snprintf(path, sizeof(path), "%s/proto-http.so", folder ? folder : "./modules");
+	module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	cr_assert_not_null(module, "%s", dlerror());
+	plugin = dlsym(module, "gearmand_plugin");
+	if (!plugin)
+		plugin = dlsym(module, "proto_http_LTX_gearmand_plugin");
+	cr_assert_not_null(plugin);
+	return plugin;
+}
+
+struct fake *
+http_new_with(const char *const *settings)
+{
+	struct gearmand_error err = { { 0 } };
+	struct fake *f = fake_new(http_plugin(), settings, &err);
+
+	cr_assert_not_null(f, "%s", err.text);
+	next_job = 0;
+	return f;
+}
+
+struct fake *
+http_new(void)
+{
+	return http_new_with(NULL);
+}
+
+void
+http_end(struct fake **f)
+{
+	expect_silence(*f);
+	expect_no_job(*f);
+	fake_free(f);
+}
+
+void
+say_bytes(struct fake *f, const void *bytes, size_t len)
+{
+	cr_assert_not(f->closed, "the connection is closed already");
+	fake_say(f, bytes, len, 0);
+}
+
+void
+say(struct fake *f, const char *text)
+{
+	say_bytes(f, text, strlen(text));
+}
+
+/* ---- Jobs ----------------------------------------------------------------------------------- */
+
+/* The question about exceptions comes first, once, and is answered here. */
+static void
+skip_option(struct fake *f)
+{
+	if (next_job >= f->job_count || f->jobs[next_job].type != GEARMAND_OPTION_REQ)
+		return;
+	cr_assert_eq(next_job, 0, "an option is set in the middle of a connection");
+	cr_assert_str_eq(f->jobs[next_job].body.data, "exceptions");
+	next_job++;
+	fake_send(
+	    f, GEARMAND_OPTION_RES, (const char *const[]){ "exceptions", NULL }, (struct gearmand_slice){ "", 0 });
+}
+
+void
+expect_job_bytes(struct fake *f, uint32_t type, const char *function, const char *unique, const void *data, size_t len)
+{
+	struct fake_text want = { 0 };
+
+	skip_option(f);
+	cr_assert_lt(next_job, f->job_count, "no job was submitted; the client got: %s", f->out.data);
+	fake_text_add(&want, function, strlen(function) + 1);
+	fake_text_add(&want, unique, strlen(unique) + 1);
+	fake_text_add(&want, data, len);
+	cr_assert_eq(f->jobs[next_job].type, type, "packet type %u", f->jobs[next_job].type);
+	cr_assert_eq(
+	    f->jobs[next_job].body.len, want.len, "%zu bytes instead of %zu", f->jobs[next_job].body.len, want.len);
+	cr_assert_arr_eq(f->jobs[next_job].body.data, want.data, want.len);
+	free(want.data);
+	next_job++;
+}
+
+void
+expect_job(struct fake *f, uint32_t type, const char *function, const char *unique, const char *data)
+{
+	expect_job_bytes(f, type, function, unique, data, strlen(data));
+}
+
+void
+expect_no_job(const struct fake *f)
+{
+	size_t at = next_job < f->job_count && f->jobs[next_job].type == GEARMAND_OPTION_REQ ? next_job + 1 : next_job;
+
+	cr_assert_eq(at, f->job_count, "a job was submitted that nobody expects");
+}
+
+void
+created(struct fake *f)
+{
+	fake_send(f, GEARMAND_JOB_CREATED, (const char *const[]){ HANDLE, NULL }, (struct gearmand_slice){ "", 0 });
+}
+
+void
+work_bytes(struct fake *f, uint32_t type, const void *data, size_t len)
+{
+	fake_send(f, type, (const char *const[]){ HANDLE, NULL }, (struct gearmand_slice){ data, len });
+}
+
+void
+work(struct fake *f, uint32_t type, const char *data)
+{
+	work_bytes(f, type, data, strlen(data));
+}
+
+void
+status(struct fake *f, const char *numerator, const char *denominator)
+{
+	fake_send(f, GEARMAND_WORK_STATUS, (const char *const[]){ HANDLE, numerator, denominator, NULL },
+	    (struct gearmand_slice){ "", 0 });
+}
+
+void
+error(struct fake *f, const char *code, const char *text)
+{
+	fake_send(f, GEARMAND_ERROR, (const char *const[]){ code, text, NULL }, (struct gearmand_slice){ "", 0 });
+}
+
+void
+serve(struct fake *f, const char *result)
+{
+	skip_option(f);
+	cr_assert_lt(next_job, f->job_count, "no job was submitted; the client got: %s", f->out.data);
+	next_job++;
+	created(f);
+	work(f, GEARMAND_WORK_COMPLETE, result);
+}
+
+/* ---- Responses -------------------------------------------------------------------------------- */
+
+/* The value of a header of `last_head`, or NULL; it must not be there twice. */
+static const char *
+header(const char *name, char *value, size_t size)
+{
+	size_t len = strlen(name);
+	const char *found = NULL;
+
+	for (const char *line = strstr(last_head, "\r\n"); line && line[2] != '\r'; line = strstr(line + 2, "\r\n")) {
+		if (strncasecmp(line + 2, name, len) != 0 || line[2 + len] != ':')
+			continue;
+		cr_assert_null(found, "%s is there twice", name);
+		snprintf(value, size, "%.*s", (int)strcspn(line + 4 + len, "\r"), line + 4 + len);
+		found = value;
+	}
+	return found;
+}
+
+/* Moves one head from the output to `last_head`; returns the Content-Length. */
+static size_t
+take_head(struct fake *f, unsigned want)
+{
+	const char *end = strstr(f->out.data, "\r\n\r\n");
+	char value[64];
+	unsigned minor, code;
+	size_t len;
+
+	cr_assert_not_null(end, "no response, but: %s", f->out.data);
+	len = (size_t)(end - f->out.data) + 4;
+	cr_assert_lt(len, sizeof(last_head));
+	memcpy(last_head, f->out.data, len);
+	last_head[len] = '\0';
+	fake_text_cut(&f->out, len);
+	cr_assert_eq(sscanf(last_head, "HTTP/1.%1u %3u ", &minor, &code), 2, "status line: %s", last_head);
+	cr_assert_eq(code, want, "status %u instead of %u: %s%s", code, want, last_head, f->out.data);
+	for (const char *p = last_head; *p; p++)
+		cr_assert(*p == '\r' ? p[1] == '\n' : *p == '\n' ? p[-1] == '\r' : isprint((unsigned char)*p));
+	cr_assert_not_null(header("Server", value, sizeof(value)));
+	cr_assert_str_eq(value, "Gearman/9.8.7");
+	cr_assert_not_null(header("Content-Length", value, sizeof(value)));
+	return strtoul(value, NULL, 10);
+}
+
+void
+expect_response_bytes(struct fake *f, unsigned want, const void *body, size_t len)
+{
+	size_t announced = take_head(f, want);
+
+	cr_assert_eq(
+	    announced, len, "Content-Length is %zu, not %zu: %.*s", announced, len, (int)announced, f->out.data);
+	cr_assert_leq(announced, f->out.len, "the body is short");
+	cr_assert_arr_eq(f->out.data, body, len);
+	fake_text_cut(&f->out, len);
+}
+
+void
+expect_response(struct fake *f, unsigned want, const char *body)
+{
+	expect_response_bytes(f, want, body, strlen(body));
+}
+
+void
+expect_refusal(struct fake *f, unsigned want, const char *word)
+{
+	size_t announced = take_head(f, want);
+	const char *end;
+
+	cr_assert_leq(announced, f->out.len, "the body is short");
+	cr_assert_gt(announced, 1);
+	end = memchr(f->out.data, '\n', announced);
+	cr_assert_eq(end, f->out.data + announced - 1, "one line");
+	cr_assert(memmem(f->out.data, announced, word, strlen(word)), "no '%s' in: %s", word, f->out.data);
+	fake_text_cut(&f->out, announced);
+	expect_header("Content-Type", "text/plain; charset=utf-8");
+}
+
+void
+expect_bare_response(struct fake *f, unsigned want, size_t length)
+{
+	cr_assert_eq(take_head(f, want), length);
+}
+
+void
+expect_continue(struct fake *f)
+{
+	const char *text = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	cr_assert_eq(strncmp(f->out.data, text, strlen(text)), 0, "%s", f->out.data);
+	fake_text_cut(&f->out, strlen(text));
+}
+
+void
+expect_header(const char *name, const char *want)
+{
+	char value[4096];
+	const char *found = header(name, value, sizeof(value));
+
+	if (want == NULL)
+		cr_assert_null(found, "%s: %s", name, found);
+	else
+		cr_assert(found && strcmp(found, want) == 0, "%s: %s", name, found ? found : "(none)");
+}
+
+void
+expect_version(const char *version)
+{
+	cr_assert_eq(strncmp(last_head, version, strlen(version)), 0, "%s", last_head);
+}
+
+void
+expect_silence(const struct fake *f)
+{
+	cr_assert_eq(f->out.len, 0, "unexpected: %s", f->out.data);
+}
+
+void
+expect_open(const struct fake *f)
+{
+	cr_assert_not(f->closed, "the connection is closed");
+}
+
+void
+expect_closed(const struct fake *f)
+{
+	cr_assert(f->closed, "the connection is open");
+}
+
+void
+expect_refused(const char *request, unsigned want, const char *word)
+{
+	struct fake *f = http_new();
+
+	say(f, request);
+	expect_refusal(f, want, word);
+	expect_header("Connection", "close");
+	expect_closed(f);
+	http_end(&f);
+}
