@@ -148,7 +148,7 @@ def help_shape(t):
     check("\n      --syslog                    write" in text, text)
     check("(default 256M)" in text and "(default 4730)" in text, text)
     for line in text.splitlines():
-        check(re.match(r" $|\S|  -\w, --\S+ | {6}--\S+ {2,}\S| {6}--\S+ \S| {34}\S", line + " "), "odd line", line)
+        check(re.match(r" $|\S|  -\w, --\S+ | {6}--\S+ {2,}\S| {6}--\S+ \S| {6}--\S{26,} $| {34}\S", line + " "), "odd line", line)
 
 
 @case("an unknown queue names what is there, where was looked, and the package that has it", modes=None)
