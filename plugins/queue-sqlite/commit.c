@@ -121,13 +121,14 @@ static enum gearmand_commit
 give_up(struct sq_store *s, int rc, struct gearmand_error *err)
 {
 	enum gearmand_commit outcome = sq_outcome(s, rc);
+	bool is_full = sq_is_full(s, rc);
 
 	sq_sentence(s, err, rc, "storing jobs");
 	if (!sq_rollback(s))
 		return GEARMAND_COMMIT_BROKEN;
-	/* Room in the log that is already in the database can be used again: removals may go through
-	 * though the disk is full. */
-	if ((rc & 0xff) == SQLITE_FULL)
+	/* When the log is in the database it starts over, so the next try may find the room that this
+	 * one lacked. */
+	if (is_full)
 		(void)sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	return outcome;
 }

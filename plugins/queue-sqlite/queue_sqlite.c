@@ -47,7 +47,8 @@ check_options(const struct sq_store *s, struct gearmand_error *err)
 	else if (s->table == NULL || s->table[0] == '\0')
 		s->host->error_set(err, "--libsqlite3-table needs a name");
 	else if (sqlite3_libversion_number() < SQLITE_VERSION_NEEDED)
-		s->host->error_set(err, "the sqlite queue needs SQLite 3.24 or newer, this is %s", sqlite3_libversion());
+		s->host->error_set(err, "the sqlite queue needs SQLite 3.24 or newer, this is %s",
+		    sqlite3_libversion());
 	else
 		return true;
 	return false;
@@ -107,4 +108,5 @@ static const struct gearmand_queue_ops sq_ops = {
 	.adds_at_shutdown = sq_adds_at_shutdown,
 };
 
-GEARMAND_QUEUE_PLUGIN("sqlite", sq_aliases, "0.1.0", "keeps background jobs in an SQLite database", sq_options, &sq_ops);
+GEARMAND_QUEUE_PLUGIN("sqlite", sq_aliases, "0.1.0", "keeps background jobs in an SQLite database", sq_options,
+    &sq_ops);

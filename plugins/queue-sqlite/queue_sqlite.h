@@ -89,6 +89,7 @@ void sq_bind_blob(sqlite3_stmt *, int column, struct gearmand_slice, int *rc);
 
 /* sentence.c.  `rc` is the latest error of s->db; `doing` reads like "reading table x". */
 void sq_sentence(const struct sq_store *, struct gearmand_error *, int rc, const char *doing);
+bool sq_is_full(const struct sq_store *, int rc); /* no room on the disk, or for this user */
 enum gearmand_commit sq_outcome(const struct sq_store *, int rc);
 
 #endif

@@ -58,11 +58,11 @@ column_bytes(sqlite3_stmt *row, int column, int *rc)
 static enum gearmand_priority
 column_priority(sqlite3_stmt *row)
 {
-	bool empty = sqlite3_column_type(row, PRIORITY) == SQLITE_NULL;
+	const unsigned char *text = sqlite3_column_text(row, PRIORITY);
 	int64_t n = sqlite3_column_int64(row, PRIORITY);
 
-	if (empty || n < GEARMAND_HIGH || n > GEARMAND_LOW)
-		return GEARMAND_NORMAL;
+	if (text == NULL || text[0] < '0' || text[0] > '9' || n < GEARMAND_HIGH || n > GEARMAND_LOW)
+		return GEARMAND_NORMAL; /* what is no number reads as 0, which is high */
 	return (enum gearmand_priority)n;
 }
 
@@ -141,7 +141,8 @@ settle_key(struct replay *r, struct gearmand_job *job)
 		make_unique(r, job, GEARMAND_JOB_NO_UNIQUE);
 	else if (is_text("-", job->unique) && !own)
 		make_unique(r, job, GEARMAND_JOB_UNIQUE_IS_DATA); /* as 1.1 stores it */
-	if (sqlite3_column_type(r->rows, UNIQUE) == SQLITE_TEXT && sqlite3_column_type(r->rows, FUNCTION) == SQLITE_TEXT &&
+	if (sqlite3_column_type(r->rows, UNIQUE) == SQLITE_TEXT &&
+	    sqlite3_column_type(r->rows, FUNCTION) == SQLITE_TEXT &&
 	    unique.data == job->unique.data && unique.len == job->unique.len && function.len == job->function.len)
 		return SQLITE_OK;
 	rc = rewrite_key(r, job);

@@ -144,19 +144,21 @@ connect_db(struct sq_store *s, struct gearmand_error *err)
 
 /* ---- The table ----------------------------------------------------------------------- */
 
-/* Which of columns[] the table has, as bits; 0 = no such table. */
+/* Which of columns[] the table has, as bits. */
 static bool
-read_columns(struct sq_store *s, unsigned *have_r, int *rc)
+read_columns(struct sq_store *s, unsigned *have_r, bool *exists_r, int *rc)
 {
 	sqlite3_stmt *stmt = NULL;
 
 	*have_r = 0;
+	*exists_r = false;
 	*rc = sqlite3_prepare_v2(s->db, "SELECT name FROM pragma_table_info(?1, 'main')", -1, &stmt, NULL);
 	if (*rc == SQLITE_OK)
 		*rc = sqlite3_bind_text(stmt, 1, s->table, -1, SQLITE_STATIC);
 	while (*rc == SQLITE_OK && (*rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		const char *name = (const char *)sqlite3_column_text(stmt, 0);
 
+		*exists_r = true;
 		for (unsigned i = 0; i < COLUMN_COUNT && name != NULL; i++) {
 			if (strcasecmp(name, columns[i].name) == 0)
 				*have_r |= 1u << i;
@@ -204,19 +206,20 @@ static bool
 make_table(struct sq_store *s, struct gearmand_error *err)
 {
 	unsigned have, all = (1u << COLUMN_COUNT) - 1, needed = (1u << COLUMNS_NEEDED) - 1;
+	bool exists;
 	int rc;
 
-	if (!read_columns(s, &have, &rc))
+	if (!read_columns(s, &have, &exists, &rc))
 		return fail_rc(s, err, rc, "reading");
 	if (have == all)
 		return true;
-	if ((have & needed) != needed && have != 0) {
+	if (exists && (have & needed) != needed) {
 		s->host->error_set(err, "queue file %s: table \"%.200s\" is not a gearmand queue: it lacks columns",
 		    s->given, s->table);
 		return false;
 	}
 	if ((rc = sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL)) != SQLITE_OK ||
-	    !(have == 0 ? create_table(s, &rc) : add_columns(s, have, &rc)) ||
+	    !(exists ? add_columns(s, have, &rc) : create_table(s, &rc)) ||
 	    (rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL)) != SQLITE_OK) {
 		fail_rc(s, err, rc, "preparing"); /* closing the connection rolls back */
 		return false;

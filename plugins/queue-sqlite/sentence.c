@@ -31,13 +31,45 @@ static const struct {
 	{ SQLITE_IOERR, GEARMAND_COMMIT_BROKEN, NULL },
 };
 
-/* A quota or a limit on the file's size reaches SQLite as an I/O error, but is a full disk to us. */
-static bool
-is_full(const struct sq_store *s, int rc)
+static int
+errno_of(sqlite3_file *f)
 {
-	int cause = s->db == NULL ? 0 : sqlite3_system_errno(s->db);
+	int e = 0;
+
+	if (f != NULL && f->pMethods != NULL)
+		f->pMethods->xFileControl(f, SQLITE_FCNTL_LAST_ERRNO, &e);
+	return e;
+}
+
+/* The errno behind SQLITE_IOERR; 0 = not known.  SQLite keeps it per connection for some statements, and per
+ * file for all. */
+static int
+system_cause(const struct sq_store *s)
+{
+	sqlite3_file *db = NULL, *wal = NULL;
+	int e = s->db == NULL ? 0 : sqlite3_system_errno(s->db);
+
+	if (e != 0 || s->db == NULL)
+		return e;
+	sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+	sqlite3_file_control(s->db, "main", SQLITE_FCNTL_FILE_POINTER, &db);
+	e = errno_of(wal);
+	return e != 0 ? e : errno_of(db);
+}
+
+/* A quota or a limit on the file's size reaches SQLite as an I/O error. */
+static bool
+is_limit(const struct sq_store *s, int rc)
+{
+	int cause = system_cause(s);
 
 	return rc == SQLITE_IOERR_WRITE && (cause == ENOSPC || cause == EDQUOT || cause == EFBIG);
+}
+
+bool
+sq_is_full(const struct sq_store *s, int rc)
+{
+	return (rc & 0xff) == SQLITE_FULL || is_limit(s, rc);
 }
 
 static const char *
@@ -53,10 +85,10 @@ phrase_of(const struct sq_store *s, int rc)
 void
 sq_sentence(const struct sq_store *s, struct gearmand_error *err, int rc, const char *doing)
 {
-	int cause = s->db == NULL ? 0 : sqlite3_system_errno(s->db);
+	int cause = system_cause(s);
 	char text[128];
 
-	if (is_full(s, rc))
+	if (is_limit(s, rc))
 		s->host->error_set(err, "queue file %s: %s: no room: %s", s->given, doing,
 		    strerror_r(cause, text, sizeof(text)));
 	else if ((rc & 0xff) == SQLITE_IOERR && cause != 0)
@@ -69,7 +101,7 @@ sq_sentence(const struct sq_store *s, struct gearmand_error *err, int rc, const 
 enum gearmand_commit
 sq_outcome(const struct sq_store *s, int rc)
 {
-	if (is_full(s, rc))
+	if (is_limit(s, rc))
 		return GEARMAND_COMMIT_AGAIN;
 	for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++) {
 		if (causes[i].code == (rc & 0xff))

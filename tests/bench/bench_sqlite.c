@@ -112,8 +112,9 @@ bare(size_t batch, double *add_r, double *remove_r)
 	path_of(path, sizeof(path), "");
 	if (sqlite3_open(path, &db) != SQLITE_OK)
 		die("cannot open the database");
-	bare_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE q (unique_key TEXT, function_name "
-		      "TEXT, priority INTEGER, data BLOB, when_to_run INTEGER, PRIMARY KEY (unique_key, function_name))");
+	bare_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+		      "CREATE TABLE q (unique_key TEXT, function_name TEXT, priority INTEGER, data BLOB, "
+		      "when_to_run INTEGER, PRIMARY KEY (unique_key, function_name))");
 	sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO q VALUES (?1, ?2, 1, ?3, 0)", -1, &add, NULL);
 	sqlite3_prepare_v2(db, "DELETE FROM q WHERE unique_key = ?1 AND function_name = ?2", -1, &del, NULL);
 	start = seconds();
@@ -142,7 +143,8 @@ module_pass(struct fake_host *h, void *store, struct gearmand_change *batch_mem,
 		for (size_t j = 0; j < n; j++)
 			batch_mem[j] = (struct gearmand_change){ .op = op,
 				.job = { .function = { "bench", 5 }, .unique = { keys[i + j], KEY - 1 },
-				    .data = { data, DATA }, .handle = { "H:bench:123456789", 17 }, .priority = GEARMAND_NORMAL } };
+				    .data = { data, DATA }, .handle = { "H:bench:123456789", 17 },
+				    .priority = GEARMAND_NORMAL } };
 		if (h->ops->commit(store, batch_mem, n, &err) != GEARMAND_COMMIT_DONE)
 			die(err.text);
 	}
