@@ -3,10 +3,11 @@
 """Command line and configuration file, as somebody at a terminal sees them: texts, exit status, order of answers."""
 import os
 import re
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "live"))
-from gearlive import case, check, main  # noqa: E402
+from gearlive import case, check, main, server_sanitized  # noqa: E402
 
 GEARMAND = os.environ.get("GEARMAND", "")
 
@@ -189,6 +190,29 @@ def plugin_path(t):
     check(out.endswith("\nSearched: %s\n" % t.path("c")), out)
     out = gearmand(t, "--list-plugins", conf="--plugin-dir " + t.path("c"), env=env).out.decode()
     check(out.endswith("\nSearched: %s\n" % t.path("c")), out)
+
+
+@case("GEARMAND_PLUGIN_PATH is ignored in a set-uid program, and files of its caller are not loaded", modes=None)
+def set_uid(t):
+    if os.geteuid() != 0:
+        t.skip("only root can make such a program")
+    if server_sanitized():
+        t.skip("the leak checker cannot look into such a program")
+    t.need("setpriv")
+    program = t.path("gearmand")
+    shutil.copy(GEARMAND, program)
+    os.mkdir(t.path("mine"), 0o755)
+    os.chown(t.path("mine"), 65534, 65534)
+    os.chown(program, 1, 1)
+    for path, mode in ((t.dir, 0o755), (t.path("mine"), 0o777), (program, 0o4755)):
+        os.chmod(path, mode)
+    caller = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "--list-plugins"]
+    out = t.run(*caller, env={"GEARMAND_PLUGIN_PATH": t.path("mine")}).out.decode()
+    if os.statvfs(t.dir).f_flag & os.ST_NOSUID:
+        t.skip("set-uid programs are off in %s" % t.dir)
+    check("\nSearched: " in out and t.path("mine") not in out, out)
+    out = t.run(*caller, "--plugin-dir=" + t.path("mine")).out.decode()
+    check("mine left out: everybody may write to it (mode 0777)" in out, out)
 
 
 @case("GEARMAND_PORT that is no port is said to be wrong by name", modes=None)
