@@ -77,7 +77,7 @@ pkt_head_write(char out[PKT_HEAD], bool is_response, uint32_t type, uint32_t siz
 /* A body being taken apart. */
 struct cutter {
 	struct slice rest;
-	size_t arg_bytes; /* what the arguments took so far, with their NULs */
+	size_t allowed; /* bytes that arguments may still take, with their NULs */
 };
 
 static enum pkt_verdict
@@ -92,11 +92,10 @@ too_large(const char **why_r)
 static enum pkt_verdict
 cut_arg(struct cutter *c, struct slice *arg_r, const char **why_r)
 {
-	size_t allowed = PKT_ARG_BYTES_MAX - c->arg_bytes;
-	size_t n = c->rest.len < allowed ? c->rest.len : allowed;
+	size_t n = c->rest.len < c->allowed ? c->rest.len : c->allowed;
 	const char *nul = n == 0 ? NULL : memchr(c->rest.data, '\0', n);
 
-	if (nul == NULL && c->rest.len > allowed)
+	if (nul == NULL && c->rest.len > c->allowed)
 		return too_large(why_r);
 	if (nul == NULL) {
 		*why_r = wire_error_text(WIRE_TOO_FEW_ARGUMENTS);
@@ -107,7 +106,7 @@ cut_arg(struct cutter *c, struct slice *arg_r, const char **why_r)
 
 	*arg_r = slice_of(c->rest.data, len);
 	c->rest = slice_of(nul + 1, c->rest.len - len - 1);
-	c->arg_bytes += len + 1;
+	c->allowed -= len + 1;
 	return PKT_OK;
 }
 
@@ -123,7 +122,7 @@ enum pkt_verdict
 pkt_split(uint32_t type, struct slice body, struct pkt *pkt_r, const char **why_r)
 {
 	const struct pkt_info *info = pkt_info(type);
-	struct cutter c = { .rest = body };
+	struct cutter c = { .rest = body, .allowed = PKT_ARG_BYTES_MAX };
 
 	*pkt_r = (struct pkt){ .type = type, .data = slice_of("", 0) };
 	if (info == NULL) {
@@ -132,6 +131,8 @@ pkt_split(uint32_t type, struct slice body, struct pkt *pkt_r, const char **why_
 	}
 	if (info->last == PKT_LAST_NOTHING)
 		return PKT_OK;
+	if (info->way == PKT_WAY_RES)
+		c.allowed = SIZE_MAX;
 
 	uint32_t ended = info->last == PKT_LAST_TEXT ? info->args - 1u : info->args;
 
@@ -139,7 +140,7 @@ pkt_split(uint32_t type, struct slice body, struct pkt *pkt_r, const char **why_
 		if (cut_arg(&c, &pkt_r->arg[pkt_r->argc++], why_r) != PKT_OK)
 			return PKT_BAD;
 	if (info->last == PKT_LAST_TEXT) {
-		if (c.rest.len > PKT_ARG_BYTES_MAX - c.arg_bytes)
+		if (c.rest.len > c.allowed)
 			return too_large(why_r);
 		pkt_r->arg[pkt_r->argc++] = c.rest;
 		return PKT_OK;

@@ -20,7 +20,8 @@ enum { PKT_HEAD = 12, PKT_ARGS_MAX = 8 };
 
 /* Longest handle, unique and reducer in bytes (1.1 says 64 with the NUL for handles). */
 enum { HANDLE_MAX = 63, UNIQUE_MAX = 64, REDUCER_MAX = 64, OPTION_NAME_MAX = 63, CLIENT_ID_MAX = 127 };
-/* All arguments of a packet together, without the data (1.1's receive buffer). */
+/* All arguments of a request together with their NULs, without the data (1.1's receive buffer).  What the server
+ * sends itself is not bounded: a handle comes on top of the names that were sent. */
 enum { PKT_ARG_BYTES_MAX = 8192 };
 
 /* Who may send it: REQ to the server, RES by the server, BOTH; NONE is a hole or a packet

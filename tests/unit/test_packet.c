@@ -391,6 +391,17 @@ Test(packet, arguments_may_take_so_much_and_no_more)
 	EXPECT_BAD(split(PKT_SUBMIT_JOB, big, PKT_ARG_BYTES_MAX), TOO_FEW);
 }
 
+Test(packet, arguments_of_what_the_server_sends_may_be_longer)
+{
+	memset(big, 'n', sizeof(big));
+	memcpy(big, "H:host:1", 9); /* its NUL too */
+	big[9 + PKT_ARG_BYTES_MAX] = '\0';
+	cr_assert_eq(split(PKT_JOB_ASSIGN, big, sizeof(big)), PKT_OK);
+	cr_assert_eq(pkt.arg[1].len, (size_t)PKT_ARG_BYTES_MAX);
+	cr_assert_eq(split(PKT_ERROR, big, sizeof(big)), PKT_OK);
+	cr_assert_eq(pkt.arg[1].len, sizeof(big) - 9);
+}
+
 Test(packet, data_is_not_bounded_here)
 {
 	const size_t n = (size_t)1 << 20;
