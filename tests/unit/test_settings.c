@@ -275,7 +275,7 @@ Test(module_options, secrets_are_not_shown)
 {
 	struct option_set *set = option_set_new();
 	struct gearmand_error err;
-	char text[256];
+	char text[sizeof(err.text)];
 
 	option_set_add_module(set, &module);
 	cr_assert_not(read_line(set, &err, "--pin=abc"));
