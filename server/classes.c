@@ -40,23 +40,23 @@
 #define SECOND INT64_C(1000000000)
 
 enum {
-	MESSAGES_WAITING = 16384,     /* from one I/O thread, before it waits for the core */
-	STORE_BATCH = 4096,           /* changes in one commit */
-	HANDLE_NUMBERS_PER_SECOND = 20, /* as a power of two: numbers that a restart leaves room for */
+	MESSAGES_WAITING = 16384,    /* from one I/O thread, before it waits for the core */
+	STORE_BATCH = 4096,          /* changes in one commit */
+	HANDLE_BITS_PER_SECOND = 20, /* of job numbers: what a second of life leaves room for */
 };
 
 struct io_class {
 	struct classes *c;
-	unsigned number;    /* 1 ... */
-	struct loop *loop;  /* the main one with -t 0 */
+	unsigned number;   /* 1 ... */
+	struct loop *loop; /* the main one with -t 0 */
 	struct mbox *in;
 	struct io *io;
 	pthread_t thread;
-	bool runs;          /* has a thread of its own, which is not joined yet */
+	bool runs; /* has a thread of its own, which is not joined yet */
 };
 
 struct classes {
-	unsigned threads;      /* as -t says */
+	unsigned threads; /* as -t says */
 	struct loop *main_loop;
 	struct io_class *io;
 	struct mbox **io_boxes; /* of `io`, in order */
@@ -84,10 +84,19 @@ handle_prefix(const struct settings *s, char *prefix, size_t size)
 		snprintf(prefix, size, "H:%.*s", (int)size - 3, uname(&host) == 0 ? host.nodename : "localhost");
 }
 
+/* Grows with the time of day, finer than a restart takes, so that no handle is given twice. */
+static uint64_t
+first_handle(void)
+{
+	uint64_t now = (uint64_t)clock_wall(), part = now % SECOND;
+
+	return (now / SECOND << HANDLE_BITS_PER_SECOND) + (part << HANDLE_BITS_PER_SECOND) / SECOND;
+}
+
 static bool
 configure_proc(const struct classes *c, const struct settings *s, struct proc_config *p, struct gearmand_error *err)
 {
-	p->first_handle = (uint64_t)(clock_wall() / SECOND) << HANDLE_NUMBERS_PER_SECOND;
+	p->first_handle = first_handle();
 	if (getrandom(p->seed, sizeof p->seed, 0) != (ssize_t)sizeof p->seed)
 		return fail(err, "the system gives no random numbers");
 	p->job_retries = s->job_retries < 0 ? 0 : (uint32_t)s->job_retries;
@@ -138,7 +147,8 @@ build_mailboxes(struct classes *c, struct gearmand_error *err)
 		io->number = i + 1;
 		io->loop = c->threads == 0 ? c->main_loop : loop_new();
 		if (io->loop == NULL)
-			return fail(err, "cannot make an event loop for I/O thread %u: out of descriptors or memory", io->number);
+			return fail(err, "cannot make an event loop for I/O thread %u: out of descriptors or memory",
+			    io->number);
 		io->in = c->io_boxes[i] = mbox_new(loop_waker(io->loop));
 	}
 	if (c->threads >= 2)

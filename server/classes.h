@@ -28,12 +28,12 @@ struct classes_config {
 
 /* Builds all and opens the store; no thread runs yet.  NULL: error says why. */
 struct classes *classes_new(const struct classes_config *, struct gearmand_error *);
-bool            classes_start(struct classes *, struct gearmand_error *);
-void            classes_stop(struct classes *);  /* ends and joins the threads; what I/O has to write goes out first */
-void            classes_free(struct classes **); /* stopped, or never started; NULL is fine */
+bool classes_start(struct classes *, struct gearmand_error *);
+void classes_stop(struct classes *);  /* ends and joins the threads; what I/O has to write goes out first */
+void classes_free(struct classes **); /* stopped, or never started; NULL is fine */
 
-struct mbox        *classes_proc(struct classes *);
-struct mbox        *classes_store(struct classes *); /* NULL without a store */
+struct mbox *classes_proc(struct classes *);
+struct mbox *classes_store(struct classes *); /* NULL without a store */
 struct mbox *const *classes_io(struct classes *, unsigned *count_r);
 
 #endif

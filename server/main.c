@@ -41,6 +41,7 @@ struct life {
 	const char *name; /* argv[0], for sentences */
 	struct settings *settings;
 	struct plugins *plugins;
+	struct passed_sockets passed;
 	struct daemon daemon;
 	struct loop *loop;
 	struct mgmt *mgmt;
@@ -50,6 +51,7 @@ struct life {
 	unsigned service_count;
 	struct listeners listeners;
 	struct logfile *log;
+	bool had_log;
 	struct pidfile *pidfile;
 	struct classes *classes;
 	struct acceptor *acceptor;
@@ -68,6 +70,21 @@ set_limits(struct life *l, struct gearmand_error *err)
 	if (!l->settings->coredump)
 		crash_install();
 	return limits_descriptors(l->settings->file_descriptors, err);
+}
+
+/* Before the process has another number than the one that they were passed to. */
+static bool
+find_passed_sockets(struct life *l, struct gearmand_error *err)
+{
+	(void)err;
+	passed_sockets_init(&l->passed);
+	return true;
+}
+
+static void
+forget_passed_sockets(struct life *l)
+{
+	passed_sockets_fini(&l->passed);
 }
 
 static bool
@@ -90,9 +107,17 @@ make_management(struct life *l, struct gearmand_error *err)
 	return true;
 }
 
+/* A start that failed before there was a log shows on stderr what it had to say. */
 static void
-unmake_management(struct life *l)
+unmake_management(struct life *l) RUNS_ON(mgmt_role)
 {
+	struct logfile *last = l->had_log || l->mgmt == NULL ? NULL : logfile_open("stderr", false);
+
+	if (last != NULL) {
+		mgmt_set_log(l->mgmt, last);
+		mgmt_write_log(l->mgmt);
+		logfile_close(&last);
+	}
 	log_start(NULL, l->settings->verbose);
 	signals_free(&l->signals);
 	mgmt_free(&l->mgmt);
@@ -147,8 +172,9 @@ open_modules(struct life *l, struct gearmand_error *err)
 			continue;
 		if (!plugin_open(p, err))
 			return false;
-		l->services[l->service_count++] =
-		    (struct service){ .name = p->desc->name, .protocol = p->desc->protocol, .protocol_module = p->module };
+		l->services[l->service_count++] = (struct service){
+			.name = p->desc->name, .protocol = p->desc->protocol, .protocol_module = p->module
+		};
 	}
 	return true;
 }
@@ -167,20 +193,16 @@ close_modules(struct life *l)
 static bool
 take_passed_sockets(struct life *l, struct gearmand_error *err)
 {
-	struct passed_sockets passed;
-	bool taken = true;
-
-	passed_sockets_init(&passed);
-	for (unsigned i = 0; taken && i < passed.count; i++) {
+	for (unsigned i = 0; i < l->passed.count; i++) {
 		const struct service *service = &l->services[0];
 
 		for (unsigned s = 1; s < l->service_count; s++)
-			if (strcmp(l->services[s].name, passed.at[i].name) == 0)
+			if (strcmp(l->services[s].name, l->passed.at[i].name) == 0)
 				service = &l->services[s];
-		taken = listeners_take(&l->listeners, passed.at[i].fd, service, err);
+		if (!listeners_take(&l->listeners, l->passed.at[i].fd, service, err))
+			return false;
 	}
-	passed_sockets_fini(&passed);
-	return taken;
+	return true;
 }
 
 static bool
@@ -230,6 +252,7 @@ open_log(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 {
 	(void)err;
 	l->log = logfile_open(l->settings->log_file, l->settings->syslog);
+	l->had_log = true;
 	mgmt_set_log(l->mgmt, l->log);
 	return true;
 }
@@ -298,7 +321,8 @@ start_classes(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 		.listeners = &l->listeners,
 		.max_connections = (uint64_t)s->max_connections,
 		.fd_max = limits_connection_fd_max(),
-		.keepalive = s->keepalive || s->keepalive_idle >= 0 || s->keepalive_interval >= 0 || s->keepalive_count >= 0,
+		.keepalive =
+		    s->keepalive || s->keepalive_idle >= 0 || s->keepalive_interval >= 0 || s->keepalive_count >= 0,
 		.keepalive_idle = (int)s->keepalive_idle,
 		.keepalive_interval = (int)s->keepalive_interval,
 		.keepalive_count = (int)s->keepalive_count,
@@ -329,6 +353,7 @@ stop_classes(struct life *l)
 
 static const struct step steps[] = {
 	{ set_limits, NULL },
+	{ find_passed_sockets, forget_passed_sockets },
 	{ go_to_background, NULL },
 	{ make_management, unmake_management },
 	{ open_modules, close_modules },
@@ -352,8 +377,7 @@ say_failure(const struct life *l, const char *sentence)
 }
 
 /* Other threads may be stuck in a store: leave without them, but not without our traces. */
-static void __attribute__((noreturn))
-leave_at_once(struct life *l) RUNS_ON(mgmt_role)
+static void __attribute__((noreturn)) leave_at_once(struct life *l) RUNS_ON(mgmt_role)
 {
 	mgmt_write_log(l->mgmt);
 	pidfile_close(&l->pidfile);
@@ -400,6 +424,7 @@ main(int argc, char **argv)
 	struct life life = { .name = argc > 0 ? argv[0] : "gearmand", .daemon = { .parent = -1 } };
 	int status;
 
+	daemon_std_streams();
 	switch (settings_read(argc, argv, &life.settings, &life.plugins)) {
 	case SETTINGS_DONE:
 		return EXIT_SUCCESS;

@@ -50,9 +50,9 @@ struct acceptor {
 	struct event_base *base;
 	struct gate *gates OWNED_BY(mgmt_role);
 	unsigned gate_count OWNED_BY(mgmt_role);
-	struct event *rest OWNED_BY(mgmt_role);        /* timer: accept again */
-	uint64_t last OWNED_BY(mgmt_role);             /* number of the last connection */
-	uint64_t open OWNED_BY(mgmt_role);             /* handed over and not ended */
+	struct event *rest OWNED_BY(mgmt_role); /* timer: accept again */
+	uint64_t last OWNED_BY(mgmt_role);      /* number of the last connection */
+	uint64_t open OWNED_BY(mgmt_role);      /* handed over and not ended */
 	struct accept_counts counts OWNED_BY(mgmt_role);
 	struct complaint too_many OWNED_BY(mgmt_role), no_descriptors OWNED_BY(mgmt_role), failing OWNED_BY(mgmt_role);
 };
@@ -187,8 +187,8 @@ accept_failed(struct acceptor *a, int why) RUNS_ON(mgmt_role)
 		return ACCEPT_MORE;
 	default:
 		if (complaint_due(&a->failing, &times))
-			log_post(GEARMAND_LOG_ERROR, "cannot accept connections for the moment: %s (%llu times)", strerror(why),
-			    (unsigned long long)times);
+			log_post(GEARMAND_LOG_ERROR, "cannot accept connections for the moment: %s (%llu times)",
+			    strerror(why), (unsigned long long)times);
 		return ACCEPT_REST;
 	}
 }
@@ -206,7 +206,8 @@ accept_one(struct acceptor *a, const struct listener *l) RUNS_ON(mgmt_role)
 	if (a->config.max_connections != 0 && a->open >= a->config.max_connections) {
 		refuse(a, fd);
 		if (complaint_due(&a->too_many, &times))
-			log_post(GEARMAND_LOG_ERROR, "connection closed: %llu are open, as many as --max-connections allows (%llu times)",
+			log_post(GEARMAND_LOG_ERROR,
+			    "connection closed: %llu are open, as many as --max-connections allows (%llu times)",
 			    (unsigned long long)a->open, (unsigned long long)times);
 		return ACCEPT_MORE;
 	}
@@ -214,7 +215,8 @@ accept_one(struct acceptor *a, const struct listener *l) RUNS_ON(mgmt_role)
 		refuse(a, fd);
 		if (complaint_due(&a->no_descriptors, &times))
 			log_post(GEARMAND_LOG_ERROR,
-			    "connection closed: %llu are open and descriptors run out; raise --file-descriptors (%llu times)",
+			    "connection closed: %llu are open and descriptors run out; raise --file-descriptors (%llu "
+			    "times)",
 			    (unsigned long long)a->open, (unsigned long long)times);
 		return ACCEPT_REST;
 	}

@@ -13,6 +13,19 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A sanitizer has handlers of its own, which tell more; abort() it leaves to us. */
+#if defined(__has_feature)
+#define HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAS_FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || HAS_FEATURE(address_sanitizer) ||                 \
+    HAS_FEATURE(thread_sanitizer)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 enum { FRAMES_MAX = 64 };
 
 static const struct crash_signal {
@@ -72,5 +85,6 @@ crash_install(void)
 	act.sa_flags = (int)(SA_RESETHAND | SA_NODEFER);
 	sigemptyset(&act.sa_mask);
 	for (int i = 0; i < CRASH_SIGNALS; i++)
-		sigaction(crash_signals[i].number, &act, NULL);
+		if (!SANITIZED || crash_signals[i].number == SIGABRT)
+			sigaction(crash_signals[i].number, &act, NULL);
 }

@@ -21,6 +21,18 @@
 
 #include "mgmt/fail.h"
 
+void
+daemon_std_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* The waiting parent: never comes back.  _exit(), since buffers and handlers are the child's. */
 static void
 wait_for_child(pid_t child, int from_child)

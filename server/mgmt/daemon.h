@@ -18,6 +18,8 @@ struct daemon {
 	int parent; /* pipe to the process that waits; -1 when there is none */
 };
 
+/* First of all: descriptors 0 to 2 are open, so that nothing else is taken for stderr. */
+void daemon_std_streams(void);
 /* Returns in the child only. */
 bool daemon_fork(struct daemon *, struct gearmand_error *);
 /* Serving: standard streams become /dev/null, the parent ends with status 0.  No-op when not a daemon. */

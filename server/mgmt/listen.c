@@ -12,6 +12,7 @@
 #include "mgmt/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -30,10 +31,10 @@ enum { PORT_TRIES = 16 }; /* ports that the system may choose until one is free 
 struct binding {
 	struct listeners *to;
 	const struct listen_want *want;
-	unsigned before;      /* listeners that were there already */
-	bool any_port;        /* port 0 was asked for ... */
-	in_port_t chosen;     /* ... and this is what the system chose, network order; 0 = not yet */
-	bool taken;           /* the chosen port is in use at another address: choose again */
+	unsigned before;  /* listeners that were there already */
+	bool any_port;    /* port 0 was asked for ... */
+	in_port_t chosen; /* ... and this is what the system chose, network order; 0 = not yet */
+	bool taken;       /* the chosen port is in use at another address: choose again */
 	struct gearmand_error *err;
 };
 
@@ -79,7 +80,8 @@ port_of(struct sockaddr *sa)
 static void
 name_address(struct listener *l, const struct sockaddr *sa, socklen_t len)
 {
-	if (getnameinfo(sa, len, l->host, sizeof l->host, l->port, sizeof l->port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+	if (getnameinfo(sa, len, l->host, sizeof l->host, l->port, sizeof l->port, NI_NUMERICHOST | NI_NUMERICSERV) !=
+	    0) {
 		snprintf(l->host, sizeof l->host, "?");
 		l->port[0] = '\0';
 	}
@@ -158,8 +160,11 @@ bind_host(struct binding *b, const char *host, int flags)
 	int why = getaddrinfo(host, b->want->port, &hints, &all);
 
 	if (why != 0)
-		return fail(b->err, "cannot listen on %s:%s: %s", host != NULL ? host : "*", b->want->port,
-		    why == EAI_SYSTEM ? strerror(errno) : gai_strerror(why));
+		return fail(b->err, "cannot listen on %s:%s: %s",
+		    host != NULL ? host
+		    : flags != 0 ? "*"
+				 : "localhost",
+		    b->want->port, why == EAI_SYSTEM ? strerror(errno) : gai_strerror(why));
 	why = 0;
 	for (struct addrinfo *ai = all; ai != NULL && why == 0; ai = ai->ai_next) {
 		why = bind_resolved(b, ai->ai_addr, ai->ai_addrlen);
@@ -237,12 +242,13 @@ listeners_take(struct listeners *ls, int fd, const struct service *service, stru
 	struct listener l = { .fd = fd, .service = service };
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof sa, size = sizeof(int);
-	int type = 0, listens = 0;
+	int type = 0, listens = 0, flags = fcntl(fd, F_GETFL);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || !listens ||
-	    getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
-		return fail(err, "descriptor %d that was passed for %s is no listening stream socket", fd, service->name);
+	    getsockname(fd, (struct sockaddr *)&sa, &len) != 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+		return fail(
+		    err, "descriptor %d that was passed for %s is no listening stream socket", fd, service->name);
 	if (sa.ss_family == AF_UNIX) {
 		l.is_unix = true;
 		listen_unix_path(&sa, len, l.host, sizeof l.host);

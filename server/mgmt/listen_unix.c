@@ -37,15 +37,14 @@ clear_path(const struct sockaddr_un *sa, socklen_t len, struct gearmand_error *e
 	struct stat st;
 
 	if (lstat(sa->sun_path, &st) != 0)
-		return errno == ENOENT ||
-		    fail(err, "cannot listen on unix:%s: %s", sa->sun_path, strerror(errno));
+		return errno == ENOENT || fail(err, "cannot listen on unix:%s: %s", sa->sun_path, strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
 		return fail(err, "cannot listen on unix:%s: a file that is no socket is in the way", sa->sun_path);
 	if (!is_stale(sa, len))
 		return fail(err, "cannot listen on unix:%s: another server listens there", sa->sun_path);
 	if (unlink(sa->sun_path) != 0)
-		return fail(err, "cannot listen on unix:%s: the socket of a dead server cannot be removed: %s", sa->sun_path,
-		    strerror(errno));
+		return fail(err, "cannot listen on unix:%s: the socket of a dead server cannot be removed: %s",
+		    sa->sun_path, strerror(errno));
 	return true;
 }
 
@@ -64,7 +63,8 @@ listen_unix(const char *path, int backlog, dev_t *dev_r, ino_t *ino_r, struct ge
 	if (!clear_path(&sa, sizeof sa, err))
 		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 || listen(fd, backlog) != 0 || stat(path, &st) != 0) {
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 || listen(fd, backlog) != 0 ||
+	    stat(path, &st) != 0) {
 		fail(err, "cannot listen on unix:%s: %s", path, strerror(errno));
 		if (fd >= 0)
 			close(fd);

@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "cross/mbox.h"
+#include "mgmt/fail.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -29,8 +30,8 @@ struct logfile {
 	char *path; /* NULL when there is nothing to open: stderr or none */
 	int fd;     /* -1 = none */
 	bool syslog;
-	int64_t second;  /* what `stamp` says, in seconds since 1970 */
-	char stamp[24];  /* "YYYY-MM-DD hh:mm:ss" */
+	int64_t second; /* what `stamp` says, in seconds since 1970 */
+	char stamp[24]; /* "YYYY-MM-DD hh:mm:ss" */
 	struct buf lines;
 };
 
@@ -53,7 +54,8 @@ logfile_open(const char *path, bool use_syslog)
 	} else if (strcmp(path, "none") != 0) {
 		l->path = mem_dup(path, strlen(path));
 		if ((l->fd = open_path(path)) < 0) {
-			dprintf(STDERR_FILENO, "gearmand: Could not open log file \"%s\" (%s), logging to stderr instead\n", path,
+			dprintf(STDERR_FILENO,
+			    "gearmand: Could not open log file \"%s\" (%s), logging to stderr instead\n", path,
 			    strerror(errno));
 			l->fd = STDERR_FILENO;
 		}
@@ -134,21 +136,20 @@ logfile_flush(struct logfile *l)
 	buf_fini(&l->lines);
 }
 
-void
-logfile_reopen(struct logfile *l)
+bool
+logfile_reopen(struct logfile *l, struct gearmand_error *err)
 {
 	int fd;
 
 	if (l->path == NULL)
-		return;
+		return true;
 	logfile_flush(l);
-	if ((fd = open_path(l->path)) < 0) {
-		dprintf(l->fd, "gearmand: Could not open log file \"%s\" again (%s)\n", l->path, strerror(errno));
-		return;
-	}
+	if ((fd = open_path(l->path)) < 0)
+		return fail(err, "Could not open log file \"%s\" again (%s)", l->path, strerror(errno));
 	if (l->fd > STDERR_FILENO)
 		close(l->fd);
 	l->fd = fd;
+	return true;
 }
 
 bool

@@ -26,9 +26,9 @@
 #include "mgmt/notify.h"
 
 enum phase {
-	PHASE_STARTING,       /* the store's jobs come back */
+	PHASE_STARTING, /* the store's jobs come back */
 	PHASE_SERVING,
-	PHASE_DRAINING,       /* no new jobs; those there are end */
+	PHASE_DRAINING, /* no new jobs; those there are end */
 	PHASE_FLUSHING_CORE,
 	PHASE_FLUSHING_STORE,
 	PHASE_LAST_REPLIES,
@@ -40,11 +40,11 @@ struct mgmt {
 	struct mbox *in;
 	struct mgmt_links links OWNED_BY(mgmt_role);
 	struct logfile *log OWNED_BY(mgmt_role);
-	struct event *deadline OWNED_BY(mgmt_role);  /* of DRAINING */
+	struct event *deadline OWNED_BY(mgmt_role); /* of DRAINING */
 	char *failure OWNED_BY(mgmt_role);
 	enum phase phase OWNED_BY(mgmt_role);
 	bool hurried OWNED_BY(mgmt_role);
-	bool did OWNED_BY(mgmt_role);                /* something in this turn that others may look at */
+	bool did OWNED_BY(mgmt_role); /* something in this turn that others may look at */
 };
 
 static void
@@ -132,11 +132,14 @@ mgmt_drain(struct mgmt *m)
 void
 mgmt_reopen_log(struct mgmt *m)
 {
+	struct gearmand_error err;
+
 	log_post(GEARMAND_LOG_NOTICE, "SIGHUP, reopening log file");
 	if (m->log == NULL)
 		return;
 	mgmt_write_log(m);
-	logfile_reopen(m->log);
+	if (!logfile_reopen(m->log, &err))
+		log_post(GEARMAND_LOG_ERROR, "%s", err.text);
 }
 
 static void
@@ -307,6 +310,8 @@ mgmt_begin(struct mgmt *m)
 {
 	if (m->links.store == NULL)
 		serve(m);
+	else
+		notify_status("Taking over stored jobs");
 }
 
 void

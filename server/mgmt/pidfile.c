@@ -80,7 +80,7 @@ is_still_there(int fd, const char *path)
 	struct stat locked, named;
 
 	return fstat(fd, &locked) == 0 && stat(path, &named) == 0 && locked.st_dev == named.st_dev &&
-	    locked.st_ino == named.st_ino;
+	       locked.st_ino == named.st_ino;
 }
 
 /* The locked file, or -1. */

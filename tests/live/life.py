@@ -1,0 +1,516 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: BSD-3-Clause
+"""The life of the process: start and its failures, daemon, pid file, user, log, signals, crash, end."""
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+
+from gearlive import *
+
+GEARMAND = os.environ.get("GEARMAND", "")
+ONE = (0,)  # what does not depend on threads
+NOBODY = 65534
+
+
+def words(t, *options, port="0", log="log"):
+    """A command line of its own, on loopback."""
+    return [GEARMAND, "--listen=127.0.0.1", "--port=" + str(port), "--log-file=" + t.path(log)
+            if "/" not in log and log not in ("stderr", "none") else "--log-file=" + log,
+            "--threads=%d" % (t.mode or 0)] + [str(o) for o in options]
+
+
+def occupied():
+    """A port of loopback that is in use."""
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    s.listen()
+    return s, s.getsockname()[1]
+
+
+def of_pid(pid):
+    """Questions to a server that the harness did not start."""
+    s = Server.__new__(Server)
+    s.pid = pid
+    return s
+
+
+def read(path):
+    with open(path, errors="replace") as f:
+        return f.read()
+
+
+def has_ended(pid):
+    try:
+        return read("/proc/%d/stat" % pid).rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def status_line(pid, name, task=None):
+    where = "/proc/%d/status" % pid if task is None else "/proc/%d/task/%d/status" % (pid, task)
+    return re.search("^%s:\\s*(.*)$" % name, read(where), re.M).group(1)
+
+
+# ---- A start that fails ------------------------------------------------------------------------
+
+
+@case("a port in use ends the start at once, with one sentence and status 1", modes=ONE)
+def _(t):
+    held, port = occupied()
+    with held:
+        done = t.run(*words(t, "--pid-file=" + t.path("pid"), port=port), status=1)
+    check(done.err.decode() == "%s: cannot listen on 127.0.0.1:%d: Address already in use\n" % (GEARMAND, port), done)
+    check(not os.path.exists(t.path("pid")), "a pid file is left")
+
+
+@case("an address that is not ours ends the start with a sentence", modes=ONE)
+def _(t):
+    done = t.run(GEARMAND, "--listen=192.0.2.1", "--port=0", "--log-file=none", status=1)
+    check(b"cannot listen on 192.0.2.1:0: Cannot assign requested address" in done.err, done)
+
+
+@case("a log that cannot be opened is said, and stderr takes its place", modes=ONE)
+def _(t):
+    path = t.path("no/such/folder/log")
+    p = t.spawn(*words(t, "--pid-file=" + t.path("pid"), "--verbose=INFO", log=path))
+    until(lambda: os.path.exists(t.path("pid")) and read(t.path("stderr.0")).count("Listening"), "the server to start")
+    check('Could not open log file "%s" (No such file or directory)' % path in read(t.path("stderr.0")))
+    p.terminate()
+    check(p.wait(timeout=patience()) == 0, "status")
+
+
+# ---- Daemon ------------------------------------------------------------------------------------
+
+
+def daemon(t, *options):
+    """Starts a daemon that serves; returns its pid."""
+    done = t.run(*words(t, "--daemon", "--pid-file=" + t.path("pid"), *options))
+    check(done.out == b"" and done.err == b"", done)
+    return int(read(t.path("pid")))
+
+
+def end_daemon(pid):
+    os.kill(pid, signal.SIGTERM)
+    try:
+        until(lambda: has_ended(pid), "the daemon to end")
+    except Failure:
+        os.kill(pid, signal.SIGKILL)
+        raise
+
+
+@case("a daemon lets go of the shell when it serves, in a session of its own and with /dev/null as its streams")
+def _(t):
+    pid = daemon(t)
+    try:
+        with Peer(("127.0.0.1", of_pid(pid).ports()[0])) as p:
+            p.sync()
+        check(os.getsid(pid) == pid, "session")
+        for fd in (0, 1, 2):
+            check(os.readlink("/proc/%d/fd/%d" % (pid, fd)) == "/dev/null", "fd", fd)
+        check(os.readlink("/proc/%d/cwd" % pid) == os.path.realpath(t.dir), "working directory")
+    finally:
+        end_daemon(pid)
+    check(not os.path.exists(t.path("pid")), "the pid file is left")
+
+
+@case("a daemon's failures reach the shell that started it: sentence and status", modes=(0, 2))
+def _(t):
+    held, port = occupied()
+    with held:
+        for options, sentence in (
+                (["--port=%d" % port], "cannot listen on 127.0.0.1:%d: Address already in use" % port),
+                (["--port=0", "--pid-file=" + t.path("no/pid")], "Could not open pid file for writing: "),
+                (["--port=0", "--user=no-such-user-here"],
+                 "Could not find user : no-such-user-here" if os.geteuid() == 0 else "Must be root to switch users.")):
+            done = t.run(GEARMAND, "-d", "--listen=127.0.0.1", "--log-file=none", "-t", str(t.mode), *options, status=1)
+            check(done.err.decode().startswith("%s: %s" % (GEARMAND, sentence)) and done.err.count(b"\n") == 1, done)
+
+
+@case("a daemon whose store does not open says so to the shell", modes=ONE)
+def _(t):
+    if not os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "queue-sqlite.so")):
+        t.skip("queue-sqlite is not built")
+    done = t.run(*words(t, "-d", "-q", "sqlite", "--libsqlite3-db=" + t.path("no/such/folder/db"), log="none"), status=1)
+    check(b"cannot open the queue sqlite: " in done.err, done)
+
+
+# ---- Pid file ----------------------------------------------------------------------------------
+
+
+@case("a stale pid file is taken over, whatever it holds", modes=ONE)
+def _(t):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for content in ("%d\n" % gone.pid, "%d\n" % os.getpid(), "", "rubbish\n", "-1\n", "99999999999999999999\n"):
+        t.write("pid.%d" % len(t.servers), content)
+        s = t.server()
+        check(read(t.path("pid.%d" % (len(t.servers) - 1))) == "%d\n" % s.pid, "pid file after", repr(content))
+
+
+@case("the pid file of a killed server is taken over", modes=ONE)
+def _(t):
+    s = t.server()
+    s.kill()
+    check(os.path.exists(t.path("pid.0")), "kill -9 leaves it")
+    s.start()
+    check(read(t.path("pid.0")) == "%d\n" % s.pid, "pid file")
+
+
+@case("the pid file of a running server is not taken over, with or without a lock on it", modes=ONE)
+def _(t):
+    s = t.server()
+    done = t.run(*words(t, "--pid-file=" + t.path("pid.0"), log="none"), status=1)
+    check(b"pid file %s is held by a running server (pid %d)" % (t.path("pid.0").encode(), s.pid) in done.err, done)
+    t.write("unlocked", "%d\n" % s.pid)
+    done = t.run(*words(t, "--pid-file=" + t.path("unlocked"), log="none"), status=1)
+    check(b"names a running server (pid %d)" % s.pid in done.err, done)
+    check(read(t.path("pid.0")) == "%d\n" % s.pid and read(t.path("unlocked")) == "%d\n" % s.pid, "they are as before")
+
+
+@case("a pid file that was replaced by another's is not removed", modes=ONE)
+def _(t):
+    s = t.server()
+    os.unlink(t.path("pid.0"))
+    t.write("pid.0", "1\n")
+    s.stop()
+    check(read(t.path("pid.0")) == "1\n", "it belongs to somebody else")
+
+
+# ---- User --------------------------------------------------------------------------------------
+
+
+@case("--user: uid, gid and groups are that user's and nothing else; log and pid file are too", modes=(0, 2))
+def _(t):
+    if os.geteuid() != 0:
+        t.skip("needs root")
+    os.chmod(t.dir, 0o777)
+    s = t.server("--user=nobody")
+    s.alive()
+    for task in s.threads().values():
+        check(status_line(s.pid, "Uid", task).split() == [str(NOBODY)] * 4, "uid")
+        check(status_line(s.pid, "Gid", task).split() == [str(NOBODY)] * 4, "gid")
+        check(status_line(s.pid, "Groups", task).split() in ([], [str(NOBODY)]), "groups")
+        check(int(status_line(s.pid, "CapEff", task), 16) == 0, "capabilities")
+    for name in ("log.0", "pid.0"):
+        check(os.stat(t.path(name)).st_uid == NOBODY, name, "belongs to root")
+
+
+@case("--user is for root; whoever runs as that user already needs no switch", modes=ONE)
+def _(t):
+    if os.geteuid() != 0:
+        t.skip("needs root")
+    t.need("setpriv")
+    os.chmod(t.dir, 0o777)
+    as_nobody = ["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups"]
+    if subprocess.run(as_nobody + ["test", "-x", GEARMAND]).returncode != 0:
+        t.skip("nobody may not run the server that was built here")
+    done = t.run(*as_nobody, *words(t, "--user=daemon", log="none"), status=1)
+    check(done.err.endswith(b": Must be root to switch users.\n"), done)
+    t.server("--user=nobody", under=as_nobody).alive()
+
+
+# ---- Log ---------------------------------------------------------------------------------------
+
+
+@case("log lines have level, time to the microsecond and thread, in a file that is appended to")
+def _(t):
+    t.write("log.0", "earlier\n")
+    s = t.server(verbose="DEBUG")
+    s.allow_log("^earlier$")
+    s.alive()
+    s.stop()
+    lines = read(t.path("log.0")).splitlines()
+    check(lines[0] == "earlier", "the log was truncated")
+    for line in lines[1:]:
+        check(LOG_LINE.match(line) and line[7] == " ", "shape of", repr(line))
+    check(any("[  main ] SIGTERM, shutting down" in line for line in lines), "tag of the main thread")
+    micros = [int(re.search(r"\.(\d{6}) ", line).group(1)) for line in lines[1:]]
+    check(any(micros), "microseconds are always 0")
+
+
+@case("a new log file has mode 0644", modes=ONE)
+def _(t):
+    old = os.umask(0o022)
+    try:
+        t.server()
+    finally:
+        os.umask(old)
+    check(stat.S_IMODE(os.stat(t.path("log.0")).st_mode) == 0o644, "mode")
+
+
+@case("SIGHUP goes on in a new file after the old one was moved away")
+def _(t):
+    s = t.server(verbose="NOTICE")
+    os.rename(t.path("log.0"), t.path("old"))
+    s.signal(signal.SIGHUP)
+    until(lambda: os.path.exists(t.path("log.0")), "the new file")
+    s.stop()
+    check("NOTICE" in read(t.path("old")) and "SIGHUP, reopening log file" in read(t.path("old")), "line in the old file")
+    check("SIGTERM, shutting down" in read(t.path("log.0")), "line in the new file")
+    check("SIGTERM" not in read(t.path("old")), "the old file is still written to")
+
+
+@case("SIGHUP keeps the old file when the new one cannot be opened", modes=ONE)
+def _(t):
+    os.mkdir(t.path("logs"))
+    p = t.spawn(*words(t, "--verbose=NOTICE", "--pid-file=" + t.path("pid"), log=t.path("logs/log")))
+    until(lambda: os.path.exists(t.path("pid")), "the start")
+    os.rename(t.path("logs"), t.path("moved"))
+    until(lambda: of_pid(p.pid).ports(), "the server to listen")
+    p.send_signal(signal.SIGHUP)
+    until(lambda: "again (No such file or directory)" in read(t.path("moved/log")), "the complaint")
+    p.terminate()
+    check(p.wait(timeout=patience()) == 0, "status")
+    check("SIGTERM, shutting down" in read(t.path("moved/log")), "later lines")
+
+
+@case("SIGHUP with a log on stderr, or with none, makes no file of that name", modes=ONE)
+def _(t):
+    for log in ("stderr", "none"):
+        p = t.spawn(*words(t, "--verbose=NOTICE", "--pid-file=" + t.path("pid"), log=log))
+        until(lambda: os.path.exists(t.path("pid")) and of_pid(p.pid).ports(), "the start")
+        p.send_signal(signal.SIGHUP)
+        p.send_signal(signal.SIGTERM)
+        check(p.wait(timeout=patience()) == 0, "status")
+        check(not os.path.exists(t.path(log)), "a file named", log)
+    check("SIGTERM, shutting down" in read(t.path("stderr.0")), "later lines on stderr")
+    check(read(t.path("stderr.1")) == "", "--log-file=none is not silent")
+
+
+@case("what a peer sends does not make lines of its own in the log", modes=ONE)
+def _(t):
+    s = t.server(verbose="DEBUG")
+    p = s.connect()
+    p.submit("f\n  FATAL 2026-01-01 00:00:00.000000 [  main ] forged", "u\x1b[2J", b"", SUBMIT_JOB_BG)
+    p.sync()
+    s.stop()
+    check("\x1b" not in s.log(), "an escape byte")
+    check(not re.search("^ *FATAL", s.log(), re.M), "a forged line")
+
+
+@case("a full disk does not stop the server", modes=ONE)
+def _(t):
+    if not os.path.exists("/dev/full"):
+        t.skip("no /dev/full")
+    p = t.spawn(*words(t, "--verbose=DEBUG", "--pid-file=" + t.path("pid"), log="/dev/full"))
+    port = until(lambda: os.path.exists(t.path("pid")) and of_pid(p.pid).ports(), "the start")[0]
+    with Peer(("127.0.0.1", port)) as peer:
+        peer.sync()
+    p.terminate()
+    check(p.wait(timeout=patience()) == 0, "status")
+
+
+# ---- Threads and descriptors -------------------------------------------------------------------
+
+
+@case("threads are as -t says, have names, and leave signals to the main thread", modes=(0, 1, 2, 4))
+def _(t):
+    s = t.server()
+    names = {0: [], 1: ["gm-io-1"], 2: ["gm-io-1", "gm-proc"], 4: ["gm-io-1", "gm-io-2", "gm-io-3", "gm-proc"]}[t.mode]
+    tasks = s.threads()
+    main_name = read("/proc/%d/comm" % s.pid).strip()
+    check(sorted(n for n in tasks if n != main_name) == names, tasks)
+    for name, task in tasks.items():
+        blocked = int(status_line(s.pid, "SigBlk", task), 16)
+        for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP, signal.SIGCHLD):
+            check((blocked >> (sig - 1) & 1) == (task != s.pid), name, sig)
+
+
+@case("-f sets the limit of descriptors; one that the system refuses ends the start", modes=ONE)
+def _(t):
+    s = t.server("-f", "200")
+    check(re.search(r"^Max open files +200 ", read("/proc/%d/limits" % s.pid), re.M), "the limit")
+    done = t.run(*words(t, "-f", 2147483647, log="none"), status=1)
+    check(re.search(rb": Failed to set limit for the number of file descriptors.  Try running as root or giving a "
+                    rb"smaller value to -f. \(.+\)\n$", done.err), done)
+
+
+@case("closed standard streams are not taken for anything else", modes=ONE)
+def _(t):
+    p = t.spawn("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *words(t, "--pid-file=" + t.path("pid")))
+    until(lambda: os.path.exists(t.path("pid")) and of_pid(p.pid).ports(), "the start")
+    for fd in (0, 1, 2):
+        check(os.readlink("/proc/%d/fd/%d" % (p.pid, fd)) == "/dev/null", "fd", fd)
+    p.terminate()
+    check(p.wait(timeout=patience()) == 0, "status")
+
+
+# ---- Handles -----------------------------------------------------------------------------------
+
+
+@case("handles begin with the host's name, or as told, and a restart does not use them again", modes=ONE)
+def _(t):
+    s = t.server()
+    first = s.connect().submit("f", nr=SUBMIT_JOB_BG).decode()
+    check(re.match(r"H:%s:\d+$" % re.escape(os.uname().nodename[:40]), first), first)
+    s.stop()
+    s.start()
+    check(s.connect().submit("f", nr=SUBMIT_JOB_BG).decode() != first, first)
+    other = t.server("--job-handle-prefix=X" + "y" * 41)
+    handle = other.connect().submit("f", nr=SUBMIT_JOB_BG)
+    check(handle.startswith(b"X" + b"y" * 41 + b":") and len(handle) <= 63, handle)
+
+
+# ---- The end -----------------------------------------------------------------------------------
+
+
+@case("SIGTERM and SIGINT end an orderly life with status 0, also with connections and jobs")
+def _(t):
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        s = t.server()
+        worker, client, idle = s.sleeper("f"), s.connect(), s.connect()
+        client.submit("f", "", b"x" * 100000)
+        worker.expect(NOOP)
+        worker.grab()
+        client.submit("g", "", b"waits")
+        s.stop(sig)
+        idle.expect_closed()
+        check(not os.path.exists(t.path("pid.%d" % (len(t.servers) - 1))), "the pid file is left")
+
+
+@case("replies that are under way when SIGTERM comes still go out")
+def _(t):
+    s = t.server()
+    p = s.connect().sync()
+    p.raw(pack(ECHO_REQ, data=b"last words"))
+    # The echo is under way at some place between the socket and the socket; what was read is answered.
+    until(lambda: p.sock.recv(1, socket.MSG_PEEK), "the echo")
+    s.stop()
+    p.expect(ECHO_RES, b"last words")
+    p.expect_closed()
+
+
+@case("SIGUSR1 without jobs ends at once", modes=(0, 1, 2, 4))
+def _(t):
+    s = t.server()
+    s.alive()
+    s.stop(signal.SIGUSR1)
+
+
+@case("SIGUSR1 lets running and queued jobs end, refuses new ones and new connections")
+def _(t):
+    s = t.server()
+    worker, client = s.worker("f"), s.connect()
+    first, second = client.submit("f", "", b"1"), client.submit("f", "", b"2")
+    worker.grab()
+    s.signal(signal.SIGUSR1)
+    s.await_log("SIGUSR1, shutting down")
+    client.send(SUBMIT_JOB, "f", "", data=b"3")
+    client.expect(ERROR)
+    until(lambda: not of_pid(s.pid).ports(), "the server to close its doors")
+    try:
+        s.connect()
+        check(False, "a new connection was taken")
+    except ConnectionRefusedError:
+        pass
+    worker.complete(first, b"one")
+    client.expect(WORK_COMPLETE, first, b"one")
+    check(worker.grab()[0] == second, "the queued job")
+    worker.complete(second, b"two")
+    client.expect(WORK_COMPLETE, second, b"two")
+    s.end()
+
+
+@case("SIGUSR1 is bounded by --shutdown-timeout")
+def _(t):
+    s = t.server("--shutdown-timeout=1")
+    s.connect().submit("f", nr=SUBMIT_JOB_BG)
+    s.signal(signal.SIGUSR1)
+    s.end()
+    check("jobs are left after --shutdown-timeout" in s.log(), "the reason")
+
+
+@case("SIGTERM ends a graceful shutdown that waits for jobs")
+def _(t):
+    s = t.server("--shutdown-timeout=0")
+    s.connect().submit("f", nr=SUBMIT_JOB_BG)
+    s.signal(signal.SIGUSR1)
+    s.await_log("SIGUSR1, shutting down")
+    s.stop()
+
+
+@case("a second SIGTERM does not wait for a store that does not answer", modes=(0, 2))
+def _(t):
+    if not os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "queue-sqlite.so")):
+        t.skip("queue-sqlite is not built")
+    import sqlite3
+    s = t.server("-q", "sqlite", "--libsqlite3-db=" + t.path("db"), "--queue-timeout=600")
+    s.allow_log("cannot store", "given up at shutdown")
+    s.connect().submit("f", nr=SUBMIT_JOB_BG)
+    s.alive()
+    lock = sqlite3.connect(t.path("db"), isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    try:
+        p = s.connect()
+        p.send(SUBMIT_JOB_BG, "f", "", data=b"x")
+        s.await_log("cannot store")
+        s.signal(signal.SIGTERM)
+        s.await_log("SIGTERM, shutting down")
+        s.signal(signal.SIGTERM)
+        s.end(status=1)
+        check("SIGTERM again, ending at once" in s.log(), "the line")
+        check(not os.path.exists(t.path("pid.0")), "the pid file is left")
+    finally:
+        lock.execute("ROLLBACK")
+        lock.close()
+
+
+# ---- A crash -----------------------------------------------------------------------------------
+
+
+@case("a crash says where on stderr and ends with status 1")
+def _(t):
+    for sig, name in ((signal.SIGABRT, "SIGABRT"), (signal.SIGSEGV, "SIGSEGV"), (signal.SIGBUS, "SIGBUS"),
+                      (signal.SIGFPE, "SIGFPE"), (signal.SIGILL, "SIGILL")):
+        if server_sanitized() and sig != signal.SIGABRT:
+            continue  # the sanitizer tells
+        s = t.server()
+        s.allow_log(".")
+        s.stop(sig, status=1)
+        check("gearmand: crashed with %s, stack of the thread:\n" % name in s.err(), s.err())
+        check(s.err().count("\n") > 3, "no stack", s.err())
+
+
+@case("--coredump, and a debugger's environment, leave the crash to the system", modes=ONE)
+def _(t):
+    for options, env in ((["--coredump"], {}), ([], {"LIBTEST_IN_GDB": "1"})):
+        s = t.server(*options, env=env)
+        if options:
+            check(re.search(r"^Max core file size +(\S+) +\1 ", read("/proc/%d/limits" % s.pid), re.M), "core limit")
+        s.stop(signal.SIGABRT, status=-signal.SIGABRT)
+
+
+@case("--coredump works after a change of user, too", modes=ONE)
+def _(t):
+    if os.geteuid() != 0:
+        t.skip("needs root")
+    os.chmod(t.dir, 0o777)
+    s = t.server("--coredump", "--user=nobody")
+    s.alive()
+    # A process that cannot leave a core is not dumpable, and its /proc files are root's.
+    check(os.stat("/proc/%d/status" % s.pid).st_uid == NOBODY, "not dumpable")
+    s.stop(signal.SIGABRT, status=-signal.SIGABRT)
+
+
+# ---- Service manager -----------------------------------------------------------------------------
+
+
+@case("the service manager is told when the server serves and when it stops")
+def _(t):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(t.path("notify"))
+        manager.settimeout(patience())
+        s = t.server(env={"NOTIFY_SOCKET": t.path("notify")})
+        ready = manager.recv(4096).decode().split("\n")
+        if "READY=1" not in ready:
+            check(ready[0].startswith("STATUS="), ready)
+            ready = manager.recv(4096).decode().split("\n")
+        check("READY=1" in ready and "MAINPID=%d" % s.pid in ready, ready)
+        s.stop()
+        check(manager.recv(4096).decode() == "STOPPING=1", "STOPPING=1")
+
+
+main()
