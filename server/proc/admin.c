@@ -251,6 +251,7 @@ do_version(struct proc *p, struct peer *peer, const struct words *words)
 
 typedef void command_f(struct proc *, struct peer *, const struct words *);
 
+/* clang-format off */
 static const struct {
 	const char *word;
 	command_f *run;
@@ -268,6 +269,7 @@ static const struct {
 	{ "version", do_version },
 	{ "counters", do_counters }, /* ours */
 };
+/* clang-format on */
 
 void
 on_text(struct proc *p, struct peer *peer, struct msg_packet *packet)

@@ -11,8 +11,7 @@
 #include "proc/peer.h"
 #include "proc/reply.h"
 
-static packet_handler_f *const handlers[PKT_TYPES] = {
-	[PKT_TEXT] = on_text,
+static packet_handler_f *const handlers[PKT_TYPES] = { [PKT_TEXT] = on_text,
 #define X(nr, name, way, args, last, handler) [nr] = on_##handler,
 	PACKETS(X)
 #undef X

@@ -50,7 +50,8 @@ enter_state(struct proc *p, struct job *job)
 {
 	switch ((enum job_state)job->state) {
 	case JOB_DELAYED:
-		heap_set(&p->delays, &job->timer, job->run_at > INT64_MAX / 1000000000 ? INT64_MAX : job->run_at * 1000000000);
+		heap_set(&p->delays, &job->timer,
+		    job->run_at > INT64_MAX / 1000000000 ? INT64_MAX : job->run_at * 1000000000);
 		break;
 	case JOB_READY:
 		func_push(p, job->func, job);

@@ -73,8 +73,7 @@ enter_tables(struct proc *p, struct job *job)
 struct job *
 job_new(struct proc *p, struct func *func, const struct job_request *request)
 {
-	struct job *job =
-	    make(func, request, unique_flags(request->unique), has_key(request->unique, request->data));
+	struct job *job = make(func, request, unique_flags(request->unique), has_key(request->unique, request->data));
 
 	job->number = p->next_handle++;
 	enter_tables(p, job);

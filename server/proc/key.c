@@ -55,7 +55,7 @@ has_key(const struct hash_node *node, const void *key)
 	bool is_data = (job->flags & GEARMAND_JOB_UNIQUE_IS_DATA) != 0;
 
 	return job->func == want->func && is_data == want->is_data &&
-	    slice_eq(is_data ? job_data(job) : job_unique(job), want->text);
+	       slice_eq(is_data ? job_data(job) : job_unique(job), want->text);
 }
 
 struct job *

@@ -16,12 +16,13 @@ struct proc_run {
 	struct mbox *const *io;
 	struct outbox out;
 	unsigned io_count;
-	nsec_t due;     /* of the core */
-	bool stopped;   /* MSG_STOP came */
+	nsec_t due;   /* of the core */
+	bool stopped; /* MSG_STOP came */
 };
 
 struct proc_run *
-proc_run_new(struct proc **proc, struct mbox *in, struct mbox *mgmt, struct mbox *store, struct mbox *const *io, unsigned io_count)
+proc_run_new(struct proc **proc, struct mbox *in, struct mbox *mgmt, struct mbox *store, struct mbox *const *io,
+    unsigned io_count)
 {
 	struct proc_run *run = mem_new(sizeof *run);
 

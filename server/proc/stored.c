@@ -180,7 +180,7 @@ replayed_body(const struct msg_store *m)
 	if (body == NULL)
 		return NULL;
 	whole = blob_add(&body, m->function) && blob_add(&body, nul) && blob_add(&body, m->unique) &&
-	    blob_add(&body, nul) && blob_add(&body, m->reducer) && blob_add(&body, nul) && blob_add(&body, m->data);
+		blob_add(&body, nul) && blob_add(&body, m->reducer) && blob_add(&body, nul) && blob_add(&body, m->data);
 	CHECK(whole);
 	return body;
 }

@@ -83,7 +83,8 @@ run_queue_timeouts(struct proc *p)
 		struct job *job = slot->job;
 
 		count(p, STAT_store_timeouts);
-		slot_refused(p, slot, wire_error_code(WIRE_QUEUE_TIMEOUT), slice_str(wire_error_text(WIRE_QUEUE_TIMEOUT)));
+		slot_refused(
+		    p, slot, wire_error_code(WIRE_QUEUE_TIMEOUT), slice_str(wire_error_text(WIRE_QUEUE_TIMEOUT)));
 		job_end_if_unwanted(p, job);
 	}
 }

@@ -39,9 +39,9 @@ struct conn {
 	int fd;
 	bool is_worker, wants_write;
 	struct buf in, out;
-	size_t sent;          /* bytes of `out` that are gone */
-	long open;            /* client: submissions without an end */
-	uint64_t *since;      /* ring of the times of open submissions */
+	size_t sent;     /* bytes of `out` that are gone */
+	long open;       /* client: submissions without an end */
+	uint64_t *since; /* ring of the times of open submissions */
 	unsigned first, next;
 };
 
@@ -58,8 +58,7 @@ static struct {
 	bool fg, bg, drain;
 } l = { .port = 4730, .clients = 4, .workers = 4, .depth = 16, .jobs = 100000, .bytes = 32 };
 
-static void __attribute__((noreturn))
-die(const char *what)
+static void __attribute__((noreturn)) die(const char *what)
 {
 	perror(what);
 	exit(2);
@@ -220,8 +219,9 @@ readable(struct conn *c)
 static void
 dial(struct conn *c, bool is_worker)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)l.port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons((uint16_t)l.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)
+	};
 	int one = 1;
 
 	c->is_worker = is_worker;
@@ -361,15 +361,32 @@ options(int argc, char **argv)
 		long value = optarg == NULL ? 0 : strtol(optarg, NULL, 10);
 
 		switch (o) {
-		case 'p': l.port = (int)value; break;
-		case 'P': l.pid = (int)value; break;
-		case 'c': l.clients = (int)value; break;
-		case 'w': l.workers = (int)value; break;
-		case 'd': l.depth = (int)value; break;
-		case 'n': l.jobs = value; break;
-		case 's': l.bytes = value; break;
-		case 'u': l.uniques = true; break;
-		default: exit(2);
+		case 'p':
+			l.port = (int)value;
+			break;
+		case 'P':
+			l.pid = (int)value;
+			break;
+		case 'c':
+			l.clients = (int)value;
+			break;
+		case 'w':
+			l.workers = (int)value;
+			break;
+		case 'd':
+			l.depth = (int)value;
+			break;
+		case 'n':
+			l.jobs = value;
+			break;
+		case 's':
+			l.bytes = value;
+			break;
+		case 'u':
+			l.uniques = true;
+			break;
+		default:
+			exit(2);
 		}
 	}
 	if (l.bg)

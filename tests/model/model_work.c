@@ -68,8 +68,8 @@ static void
 refuse_report(struct model *m, int peer, int type)
 {
 	const char *text = type == PKT_WORK_EXCEPTION ? "An exception was received for a job that does not exist"
-	    : type == PKT_WORK_DATA || type == PKT_WORK_WARNING ? "Job does not exist on server"
-								: "Job given in work result not found";
+			   : type == PKT_WORK_DATA || type == PKT_WORK_WARNING ? "Job does not exist on server"
+									       : "Job given in work result not found";
 
 	model_hear(m, peer, "ERROR JOB_NOT_FOUND %s", text);
 }

@@ -172,7 +172,9 @@ crash(void)
 	uint64_t next = t.model->next_number + draw(1000);
 	bool durable = t.model->durable;
 	int retries = t.model->retries;
-	struct { int64_t mono, wall; } at = { t.model->mono_ms, t.model->wall_s };
+	struct {
+		int64_t mono, wall;
+	} at = { t.model->mono_ms, t.model->wall_s };
 
 	note("crash", 0, t.row_count, 0);
 	if (durable)

@@ -14,7 +14,6 @@
 
 struct stage t;
 
-
 uint64_t
 draw(uint64_t below)
 {

@@ -271,7 +271,7 @@ matches(const struct msg_reply *reply, enum pkt_type type, const char *const *wo
 		size_t len = end != NULL ? (size_t)(end - body.data) - at : body.len - at;
 
 		same = (!has_nul || end != NULL) &&
-		    (strcmp(words[i], "*") == 0 || slice_is(slice_of(body.data + at, len), words[i]));
+		       (strcmp(words[i], "*") == 0 || slice_is(slice_of(body.data + at, len), words[i]));
 		at += len + has_nul;
 	}
 	same = same && at == body.len;
@@ -284,8 +284,7 @@ expect_(struct scene *s, int peer, enum pkt_type type, const char *const *words,
 {
 	struct msg *m = next_said(s, peer);
 	struct buf said = { 0 };
-	bool right =
-	    m != NULL && m->kind == MSG_REPLY && m->type == type && matches(MSG_AS(msg_reply, m), type, words);
+	bool right = m != NULL && m->kind == MSG_REPLY && m->type == type && matches(MSG_AS(msg_reply, m), type, words);
 
 	describe(&said, m);
 	cr_assert(right, "%s:%d: peer %d: expected %s %s, got %s", file, line, peer, pkt_name(type),
@@ -334,15 +333,16 @@ ask_(struct scene *s, int peer, const char *line, const char *answer, const char
 }
 
 void
-expect_change_(struct scene *s, enum msg_kind kind, const char *function, const char *unique, const char *file, int line)
+expect_change_(
+    struct scene *s, enum msg_kind kind, const char *function, const char *unique, const char *file, int line)
 {
 	struct list *node = list_pop(&s->changes);
 	struct msg_store *change = node == NULL ? NULL : MSG_AS(msg_store, MSG(node));
 	struct msg *m = change == NULL ? NULL : &change->msg;
 
 	cr_assert(change != NULL && change->msg.kind == kind, "%s:%d: another change, or none", file, line);
-	cr_assert(slice_is(change->function, function), "%s:%d: function %.*s", file, line,
-	    (int)change->function.len, change->function.data);
+	cr_assert(slice_is(change->function, function), "%s:%d: function %.*s", file, line, (int)change->function.len,
+	    change->function.data);
 	cr_assert(strcmp(unique, "*") == 0 || slice_is(change->unique, unique), "%s:%d: unique %.*s", file, line,
 	    (int)change->unique.len, change->unique.data);
 	if (kind == MSG_ADD)
