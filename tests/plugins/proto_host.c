@@ -53,7 +53,7 @@ fake_of(struct gearmand_conn *conn)
 
 /* ---- The table ---------------------------------------------------------------------------- */
 
-static void
+static GEARMAND_PRINTF(2, 3) void
 host_error_set(struct gearmand_error *err, const char *format, ...)
 {
 	va_list args;

@@ -322,7 +322,7 @@ Test(sqlite, a_sink_that_wants_no_more_is_not_called_again)
 
 Test(sqlite, a_table_has_any_name)
 {
-	const char *const names[] = { "my-queue", "schema.table", "it\"s", "select", "x'y", "gr\xc3\xb6\xc3\x9f" "e",
+	const char *const names[] = { "my-queue", "schema.table", "it\"s", "select", "x'y", "gr\xc3\xb6\xc3\x9f!",
 		"main.\"a\"" };
 	struct queue *q = queue_new();
 

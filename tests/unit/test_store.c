@@ -62,7 +62,7 @@ queue_replay(void *store, gearmand_replay_f *on_job, void *sink, struct gearmand
 	return !replay_fails;
 }
 
-static void
+static GEARMAND_PRINTF(2, 3) void
 refuse(struct gearmand_change *change, const char *format, ...)
 {
 	char text[100];
