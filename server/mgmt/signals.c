@@ -41,6 +41,7 @@ signals_new(struct event_base *base, struct mgmt *m)
 	struct signals *s = mem_new(sizeof *s);
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file at the limit of its size fails like a full disk */
 	for (int i = 0; i < HANDLED; i++) {
 		s->at[i] = evsignal_new(base, handled[i], on_signal, m);
 		CHECK(s->at[i] != NULL);

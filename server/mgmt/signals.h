@@ -13,7 +13,8 @@ struct event_base;
 struct mgmt;
 struct signals;
 
-struct signals *signals_new(struct event_base *, struct mgmt *); /* both borrowed; SIGPIPE is ignored from here on */
+/* Borrows both; SIGPIPE and SIGXFSZ are ignored from here on. */
+struct signals *signals_new(struct event_base *, struct mgmt *);
 void            signals_free(struct signals **);                 /* NULL is fine */
 
 /* Around the start of other threads, which inherit the mask. */
