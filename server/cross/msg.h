@@ -54,7 +54,8 @@ struct msg {
 	struct blob *blob;
 };
 
-/* PACKET: a request in wire form.  `pkt` views into msg.blob.  For PKT_TEXT, pkt.data is the line. */
+/* PACKET: a request in wire form.  `pkt` views into msg.blob.  For PKT_TEXT, pkt.data is the line, which gets
+ * exactly one PKT_TEXT reply. */
 struct msg_packet {
 	struct msg msg;
 	int64_t run_at; /* SUBMIT_JOB_SCHED: seconds since 1970, worked out by the I/O thread */

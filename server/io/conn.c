@@ -34,9 +34,10 @@ on_ready(evutil_socket_t fd, short what, void *arg)
 		conn_readable(c);
 }
 
-static RUNS_ON(io_role) bool conn_wants_read(const struct conn *c)
+static IO bool
+conn_wants_read(const struct conn *c)
 {
-	return !c->deaf && !c->paused && !c->paused_output && !c->paused_rest;
+	return !c->deaf && !c->at_end && !c->paused && !c->paused_output && !c->paused_rest;
 }
 
 void
@@ -112,7 +113,8 @@ conn_address(char *out, size_t size, const struct msg_conn *m)
 	return (size_t)n;
 }
 
-static RUNS_ON(io_role) struct conn *conn_new(struct io *io, const struct msg_conn *m)
+static IO struct conn *
+conn_new(struct io *io, const struct msg_conn *m)
 {
 	char address[sizeof m->address + sizeof m->port + 4];
 	size_t len = conn_address(address, sizeof address, m);
@@ -155,7 +157,8 @@ conn_open(struct io *io, struct msg_conn **mp)
 	conn_watch(c);
 }
 
-static RUNS_ON(io_role) void conn_tell_mgmt(struct conn *c)
+static IO void
+conn_tell_mgmt(struct conn *c)
 {
 	struct msg *m = msg_new(MSG_CONN_CLOSED, c->number);
 
@@ -219,7 +222,8 @@ conn_break(struct conn *c)
 }
 
 /* Our end of file goes out behind the last byte; the peer's is waited for, but not long. */
-static RUNS_ON(io_role) void conn_linger(struct conn *c)
+static IO void
+conn_linger(struct conn *c)
 {
 	c->lingering = true;
 	shutdown(c->fd, SHUT_WR);
@@ -228,7 +232,8 @@ static RUNS_ON(io_role) void conn_linger(struct conn *c)
 }
 
 /* However slowly it is read, it ends in time. */
-static RUNS_ON(io_role) void conn_drain(struct conn *c)
+static IO void
+conn_drain(struct conn *c)
 {
 	if (c->draining)
 		return;

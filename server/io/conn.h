@@ -24,6 +24,9 @@
 struct event;
 struct event_base;
 
+/* Before a function definition: it runs on an I/O thread (see base/role.h). */
+#define IO RUNS_ON(io_role)
+
 enum {
 	READ_BYTES = 65536,         /* at most this much of a connection per pass */
 	WRITE_BYTES = 1 << 20,      /* the same for writing */
@@ -72,12 +75,14 @@ struct conn {
 	bool deaf : 1;              /* nothing is received any more */
 	bool mute : 1;              /* the protocol closed it: nothing more is sent */
 	bool broken : 1;            /* the socket is of no more use */
-	bool at_end : 1;            /* the peer's end of file was read */
+	bool at_end : 1;            /* the peer's end of file was read; what is in `rest` may still count */
 	bool gone : 1;              /* the core was told PEER_GONE */
 	bool forgotten : 1;         /* the core said PEER_FORGOTTEN */
 	bool draining : 1;          /* forgotten; what is unsent has DRAIN_SECONDS */
 	bool lingering : 1;         /* all is sent; waits for the peer's end of file */
 	bool blocked : 1;           /* the socket takes no more bytes for now */
+	bool text_open : 1;         /* a text line is with the core, and its one reply has not come */
+	bool held_rest : 1;         /* the reply came; `rest` is to be looked at when output is not held up */
 	bool paused : 1;            /* not read: the core said so */
 	bool paused_output : 1;     /* not read: too much is unsent */
 	bool paused_rest : 1;       /* not read: the protocol does not use what is there */
@@ -86,49 +91,50 @@ struct conn {
 };
 
 /* io.c */
-void io_post(struct io *, struct msg **) RUNS_ON(io_role);       /* to the core, at the end of the pass */
-void io_post_mgmt(struct io *, struct msg **) RUNS_ON(io_role);
-void io_count(struct io *, enum statistic, uint64_t n) RUNS_ON(io_role);
+void io_post(struct io *, struct msg **) IO;       /* to the core, at the end of the pass */
+void io_post_mgmt(struct io *, struct msg **) IO;
+void io_count(struct io *, enum statistic, uint64_t n) IO;
 
 /* conn.c */
-void conn_open(struct io *, struct msg_conn **) RUNS_ON(io_role); /* takes */
-void conn_free(struct conn **) RUNS_ON(io_role);                  /* at once */
-void conn_gone(struct conn *) RUNS_ON(io_role);                   /* nothing more comes; tells the core, once */
-void conn_close(struct conn *) RUNS_ON(io_role);                  /* gone, and ends when the output is out */
-void conn_break(struct conn *) RUNS_ON(io_role);                  /* gone, and what is unsent is lost */
-void conn_forgotten(struct conn *) RUNS_ON(io_role);              /* may free it */
-void conn_end(struct conn *) RUNS_ON(io_role);                    /* forgotten: goes on towards the end; may free it */
-void conn_watch(struct conn *) RUNS_ON(io_role);                  /* after a change of what is wanted of the socket */
-void conn_timer(struct conn *, uint32_t ms) RUNS_ON(io_role);     /* 0 = off */
+void conn_open(struct io *, struct msg_conn **) IO; /* takes */
+void conn_free(struct conn **) IO;                  /* at once */
+void conn_gone(struct conn *) IO;                   /* nothing more comes; tells the core, once */
+void conn_close(struct conn *) IO;                  /* gone, and ends when the output is out */
+void conn_break(struct conn *) IO;                  /* gone, and what is unsent is lost */
+void conn_forgotten(struct conn *) IO;              /* may free it */
+void conn_end(struct conn *) IO;                    /* forgotten: goes on towards the end; may free it */
+void conn_watch(struct conn *) IO;                  /* after a change of what is wanted of the socket */
+void conn_timer(struct conn *, uint32_t ms) IO;     /* 0 = off */
 
 /* conn_in.c */
-void conn_readable(struct conn *) RUNS_ON(io_role);               /* may free it */
+void conn_readable(struct conn *) IO;               /* may free it */
 /* Plain bytes for the protocol. */
-void conn_present(struct conn *, struct slice) RUNS_ON(io_role);
-void conn_present_rest(struct conn *) RUNS_ON(io_role);           /* again, what it did not use */
+void conn_present(struct conn *, struct slice) IO;
+void conn_present_rest(struct conn *) IO;           /* again, what it did not use */
+void conn_release_rest(struct conn *) IO;           /* the same, if it was held for a text reply */
 
 /* conn_out.c */
-void conn_put(struct conn *, struct msg_reply *) RUNS_ON(io_role);     /* takes; wire form, for the socket */
-void conn_put_bytes(struct conn *, struct slice) RUNS_ON(io_role);     /* copies; for the socket */
-void conn_drop_output(struct conn *) RUNS_ON(io_role);
-void conn_flush(struct conn *) RUNS_ON(io_role);                       /* may free it */
-void conn_mark_dirty(struct conn *) RUNS_ON(io_role);
+void conn_put(struct conn *, struct msg_reply *) IO;     /* takes; wire form, for the socket */
+void conn_put_bytes(struct conn *, struct slice) IO;     /* copies; for the socket */
+void conn_drop_output(struct conn *) IO;
+void conn_flush(struct conn *) IO;                       /* may free it */
+void conn_mark_dirty(struct conn *) IO;
 
 /* conn_reply.c: a packet from the core, by way of protocol and transport; takes. */
-void conn_reply(struct conn *, struct msg *) RUNS_ON(io_role);
-void conn_write(struct conn *, struct slice) RUNS_ON(io_role);         /* plain bytes; copies */
+void conn_reply(struct conn *, struct msg *) IO;
+void conn_write(struct conn *, struct slice) IO;         /* plain bytes; copies */
 
 /* conn_request.c */
-void conn_body_begin(struct conn *, uint32_t type, size_t size) RUNS_ON(io_role);
-bool conn_body_add(struct conn *, struct slice, size_t size) RUNS_ON(io_role); /* `size`: announced; 0 = not known */
-void conn_body_end(struct conn *) RUNS_ON(io_role);
-void conn_body_drop(struct conn *) RUNS_ON(io_role);
+void conn_body_begin(struct conn *, uint32_t type, size_t size) IO;
+bool conn_body_add(struct conn *, struct slice, size_t size) IO; /* `size`: announced; 0 = not known */
+void conn_body_end(struct conn *) IO;
+void conn_body_drop(struct conn *) IO;
 /* A packet whose body is there as a whole; copied. */
-void conn_packet(struct conn *, uint32_t type, struct slice body) RUNS_ON(io_role);
-void conn_request(struct conn *, const struct gearmand_packet *) RUNS_ON(io_role);
+void conn_packet(struct conn *, uint32_t type, struct slice body) IO;
+void conn_request(struct conn *, const struct gearmand_packet *) IO;
 /* The core answers with this ERROR when the answers to earlier requests are out. */
-void conn_refuse(struct conn *, enum wire_error) RUNS_ON(io_role);
+void conn_refuse(struct conn *, enum wire_error) IO;
 /* The core closes the connection when the answers to earlier requests are out. */
-void conn_close_in_order(struct conn *) RUNS_ON(io_role);
+void conn_close_in_order(struct conn *) IO;
 
 #endif

@@ -15,7 +15,8 @@
 #include "io/conn.h"
 
 /* The module is at fault when it is false. */
-static RUNS_ON(io_role) bool conn_receive(struct conn *c, struct slice in, size_t *used_r)
+static IO bool
+conn_receive(struct conn *c, struct slice in, size_t *used_r)
 {
 	*used_r = c->service->protocol->receive(c->protocol, in);
 	if (*used_r <= in.len)
@@ -28,7 +29,8 @@ static RUNS_ON(io_role) bool conn_receive(struct conn *c, struct slice in, size_
 
 /* A protocol may take one request of many at a time: it is asked again while the rest is too
  * large to wait for more. */
-static RUNS_ON(io_role) struct slice conn_feed(struct conn *c, struct slice in)
+static IO struct slice
+conn_feed(struct conn *c, struct slice in)
 {
 	size_t used = 0;
 
@@ -40,7 +42,8 @@ static RUNS_ON(io_role) struct slice conn_feed(struct conn *c, struct slice in)
 	return c->deaf ? slice_of("", 0) : in;
 }
 
-static RUNS_ON(io_role) void conn_pause_rest(struct conn *c)
+static IO void
+conn_pause_rest(struct conn *c)
 {
 	bool full = c->rest.len >= c->io->rest_max;
 
@@ -51,7 +54,8 @@ static RUNS_ON(io_role) void conn_pause_rest(struct conn *c)
 }
 
 /* `in` is not in `rest`. */
-static RUNS_ON(io_role) void conn_keep_rest(struct conn *c, struct slice in)
+static IO void
+conn_keep_rest(struct conn *c, struct slice in)
 {
 	if (in.len == 0) {
 		buf_fini(&c->rest);
@@ -88,14 +92,30 @@ conn_present(struct conn *c, struct slice in)
 	conn_keep_rest(c, conn_feed(c, in));
 }
 
-static RUNS_ON(io_role) void conn_at_end(struct conn *c)
+/* Text lines that wait for the reply to the one before them were sent before the end. */
+static IO void
+conn_end_input(struct conn *c)
 {
-	c->at_end = true;
-	conn_gone(c);
+	if (c->text_open && c->rest.len > 0)
+		conn_watch(c);
+	else
+		conn_gone(c);
+}
+
+void
+conn_release_rest(struct conn *c)
+{
+	if (!c->held_rest || c->paused_output || c->deaf)
+		return;
+	c->held_rest = false;
+	conn_present_rest(c);
+	if (c->at_end && !c->deaf)
+		conn_end_input(c);
 }
 
 /* What the peer still sends is of no interest; its end is. */
-static RUNS_ON(io_role) void conn_linger_read(struct conn *c)
+static IO void
+conn_linger_read(struct conn *c)
 {
 	ssize_t n = recv(c->fd, c->io->read_buffer, READ_BYTES, 0);
 
@@ -103,7 +123,8 @@ static RUNS_ON(io_role) void conn_linger_read(struct conn *c)
 		conn_free(&c);
 }
 
-static RUNS_ON(io_role) void conn_through_transport(struct conn *c, struct slice in)
+static IO void
+conn_through_transport(struct conn *c, struct slice in)
 {
 	bool good;
 
@@ -126,13 +147,14 @@ conn_readable(struct conn *c)
 		conn_linger_read(c);
 		return;
 	}
-	if (c->deaf)
+	if (c->deaf || c->at_end)
 		return;
 	CHECK(kept < io->rest_max);
 	n = recv(c->fd, io->read_buffer + kept, READ_BYTES, 0);
 	if (n <= 0) {
-		if (n == 0)
-			conn_at_end(c);
+		c->at_end = n == 0;
+		if (c->at_end)
+			conn_end_input(c);
 		else if (errno != EAGAIN && errno != EINTR)
 			conn_break(c);
 		return;

@@ -115,7 +115,8 @@ gather_add(struct gather *g, struct slice s)
 	g->skip = 0;
 }
 
-static RUNS_ON(io_role) void conn_gather(const struct conn *c, struct gather *g)
+static IO void
+conn_gather(const struct conn *c, struct gather *g)
 {
 	g->count = g->bytes = 0;
 	g->skip = c->out_sent;
@@ -127,7 +128,8 @@ static RUNS_ON(io_role) void conn_gather(const struct conn *c, struct gather *g)
 	}
 }
 
-static RUNS_ON(io_role) void conn_sent(struct conn *c, size_t n)
+static IO void
+conn_sent(struct conn *c, size_t n)
 {
 	io_count(c->io, STAT_bytes_out, n);
 	c->out_bytes -= n;
@@ -146,7 +148,8 @@ static RUNS_ON(io_role) void conn_sent(struct conn *c, size_t n)
 }
 
 /* False: the socket takes no more for now, or is broken. */
-static RUNS_ON(io_role) bool conn_send_some(struct conn *c, size_t *sent)
+static IO bool
+conn_send_some(struct conn *c, size_t *sent)
 {
 	struct gather g;
 	struct msghdr h = { .msg_iov = g.iov };
@@ -167,7 +170,8 @@ static RUNS_ON(io_role) bool conn_send_some(struct conn *c, size_t *sent)
 	return (size_t)n == g.bytes;
 }
 
-static RUNS_ON(io_role) void conn_close_slow(struct conn *c)
+static IO void
+conn_close_slow(struct conn *c)
 {
 	bool one_message = c->out.next == c->out.prev;
 
@@ -179,7 +183,8 @@ static RUNS_ON(io_role) void conn_close_slow(struct conn *c)
 	conn_break(c);
 }
 
-static RUNS_ON(io_role) void conn_bound_output(struct conn *c)
+static IO void
+conn_bound_output(struct conn *c)
 {
 	size_t bound = c->io->config.pause_output;
 
@@ -205,6 +210,7 @@ conn_flush(struct conn *c)
 		}
 	}
 	conn_bound_output(c);
+	conn_release_rest(c);
 	conn_watch(c);
 	if (c->forgotten)
 		conn_end(c);

@@ -30,7 +30,8 @@ conn_write(struct conn *c, struct slice bytes)
 		conn_break(c);
 }
 
-static RUNS_ON(io_role) void conn_reply_raw(struct conn *c, struct msg_reply *reply)
+static IO void
+conn_reply_raw(struct conn *c, struct msg_reply *reply)
 {
 	struct msg *m = &reply->msg;
 	struct buf flat = { 0 };
@@ -77,7 +78,8 @@ packet_of_reply(struct gearmand_packet *packet, const struct msg_reply *reply)
 	packet->data = reply->data;
 }
 
-static RUNS_ON(io_role) void conn_reply_module(struct conn *c, struct msg_reply *reply)
+static IO void
+conn_reply_module(struct conn *c, struct msg_reply *reply)
 {
 	struct gearmand_packet packet = { .type = reply->msg.type };
 	struct msg *m = &reply->msg;
@@ -103,6 +105,10 @@ conn_reply(struct conn *c, struct msg *m)
 		return;
 	}
 	io_count(c->io, STAT_packets_out, 1);
+	if (m->type == PKT_TEXT) {
+		c->text_open = false;
+		c->held_rest = true;
+	}
 	if (c->service->protocol->send == NULL)
 		conn_reply_raw(c, MSG_AS(msg_reply, m));
 	else

@@ -38,7 +38,8 @@ split_error(const char *why)
 
 /* Takes the blob, which may be NULL for an empty body.  The answers to two requests change places
  * when one is posted late, so a bad one takes its place in the same line. */
-static RUNS_ON(io_role) void conn_post_body(struct conn *c, uint32_t type, struct blob **body)
+static IO void
+conn_post_body(struct conn *c, uint32_t type, struct blob **body)
 {
 	struct msg_packet *packet = msg_new_sized(MSG_PACKET, c->number, sizeof *packet);
 	struct msg *m = &packet->msg;
@@ -59,6 +60,7 @@ static RUNS_ON(io_role) void conn_post_body(struct conn *c, uint32_t type, struc
 		good = sched_next(&packet->pkt.arg[SCHED_FIELDS_AT], clock_wall() / 1000000000, &packet->run_at);
 	}
 	if (good) {
+		c->text_open |= type == PKT_TEXT;
 		io_post(c->io, &m);
 		return;
 	}

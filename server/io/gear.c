@@ -11,6 +11,9 @@
  * What is wrong with a packet, and what comes of it:
  *   the framing is lost (magic, type, a line without end)   the core closes, in order, after one log line
  *   the size tells where the next packet begins             ERROR, in order; the body is passed over
+ *
+ * A text line of a few bytes may be answered with a listing of any size, so what stands behind a line is not
+ * looked at before its reply is on its way out.
  */
 #include "base/mem.h"
 #include "cross/log.h"
@@ -55,7 +58,8 @@ gear_conn_free(void **state)
 	*state = NULL;
 }
 
-static RUNS_ON(io_role) void gear_give_up(struct gear *g, enum statistic stat, const char *why)
+static IO void
+gear_give_up(struct gear *g, enum statistic stat, const char *why)
 {
 	log_post(GEARMAND_LOG_WARNING, "%s: closed: %s", g->conn->address, why);
 	io_count(g->conn->io, stat, 1);
@@ -70,14 +74,16 @@ gear_pass_over(struct gear *g, uint32_t size)
 	g->passing_over = size > 0;
 }
 
-static RUNS_ON(io_role) void gear_refuse(struct gear *g, const struct pkt_head *head, enum wire_error error)
+static IO void
+gear_refuse(struct gear *g, const struct pkt_head *head, enum wire_error error)
 {
 	conn_refuse(g->conn, error);
 	gear_pass_over(g, head->size);
 }
 
 /* Returns how many bytes of `in` belong to the body. */
-static RUNS_ON(io_role) size_t gear_body(struct gear *g, struct slice in)
+static IO size_t
+gear_body(struct gear *g, struct slice in)
 {
 	size_t n = in.len < g->left ? in.len : g->left;
 
@@ -95,7 +101,8 @@ static RUNS_ON(io_role) size_t gear_body(struct gear *g, struct slice in)
 }
 
 /* Is the packet refused, or complete without its body?  Then the body is passed over. */
-static RUNS_ON(io_role) bool gear_is_settled(struct gear *g, const struct pkt_head *head, const struct pkt_info *info)
+static IO bool
+gear_is_settled(struct gear *g, const struct pkt_head *head, const struct pkt_info *info)
 {
 	if (head->is_response) {
 		io_count(g->conn->io, STAT_bad_packets, 1);
@@ -118,7 +125,8 @@ static RUNS_ON(io_role) bool gear_is_settled(struct gear *g, const struct pkt_he
 }
 
 /* Returns how many bytes it used; 0 when more are needed. */
-static RUNS_ON(io_role) size_t gear_packet(struct gear *g, struct slice in)
+static IO size_t
+gear_packet(struct gear *g, struct slice in)
 {
 	struct pkt_head head;
 	const struct pkt_info *info;
@@ -144,7 +152,8 @@ static RUNS_ON(io_role) size_t gear_packet(struct gear *g, struct slice in)
 }
 
 /* The same.  The CR before the LF stays. */
-static RUNS_ON(io_role) size_t gear_line(struct gear *g, struct slice in)
+static IO size_t
+gear_line(struct gear *g, struct slice in)
 {
 	size_t max = g->conn->io->config.max_line;
 	size_t look = in.len < max ? in.len : max;
@@ -167,7 +176,7 @@ gear_receive(void *state, struct slice in)
 	size_t used = 0, n = 1;
 
 	role_assume(&io_role);
-	while (used < in.len && n > 0 && !g->conn->deaf) {
+	while (used < in.len && n > 0 && !g->conn->deaf && !g->conn->text_open) {
 		struct slice rest = slice_of(in.data + used, in.len - used);
 
 		if (g->left > 0)

@@ -33,7 +33,8 @@ io_new(struct loop *loop, const struct io_config *config, struct mbox *in, struc
 	return io;
 }
 
-static RUNS_ON(io_role) void io_close_all(struct io *io)
+static IO void
+io_close_all(struct io *io)
 {
 	struct hash_walk walk = { 0 };
 	struct hash_node *node;
@@ -84,7 +85,8 @@ io_count(struct io *io, enum statistic stat, uint64_t n)
 	io->counted = true;
 }
 
-static RUNS_ON(io_role) void io_gather_counts(struct io *io)
+static IO void
+io_gather_counts(struct io *io)
 {
 	struct msg_counts *counts;
 	struct msg *m;
@@ -103,7 +105,8 @@ static RUNS_ON(io_role) void io_gather_counts(struct io *io)
 }
 
 /* Counts travel only when something else does. */
-static RUNS_ON(io_role) bool io_post_gathered(struct io *io)
+static IO bool
+io_post_gathered(struct io *io)
 {
 	if (io->to_proc_count == 0)
 		return false;
@@ -113,7 +116,8 @@ static RUNS_ON(io_role) bool io_post_gathered(struct io *io)
 	return true;
 }
 
-static RUNS_ON(io_role) void io_flush(struct io *io)
+static IO void
+io_flush(struct io *io)
 {
 	struct list *node;
 
@@ -127,7 +131,8 @@ has_number(const struct hash_node *node, const void *number)
 	return CONTAINER_OF(node, const struct conn, by_number)->number == *(const uint64_t *)number;
 }
 
-static RUNS_ON(io_role) void io_set_paused(struct conn *c, bool paused)
+static IO void
+io_set_paused(struct conn *c, bool paused)
 {
 	c->paused = paused;
 	conn_watch(c);
@@ -135,7 +140,8 @@ static RUNS_ON(io_role) void io_set_paused(struct conn *c, bool paused)
 
 /* What the core says of one connection.  It speaks of none that it has forgotten, and a connection
  * is not freed before. */
-static RUNS_ON(io_role) void io_to_conn(struct io *io, struct msg **mp)
+static IO void
+io_to_conn(struct io *io, struct msg **mp)
 {
 	struct msg *m = *mp;
 	struct hash_node *node = hash_find(&io->conns, hash_number(m->peer), has_number, &m->peer);
@@ -163,7 +169,8 @@ static RUNS_ON(io_role) void io_to_conn(struct io *io, struct msg **mp)
 	}
 }
 
-static RUNS_ON(io_role) void io_take(struct io *io, struct msg *m)
+static IO void
+io_take(struct io *io, struct msg *m)
 {
 	if (m->kind == MSG_CONN) {
 		struct msg_conn *conn = MSG_AS(msg_conn, m);

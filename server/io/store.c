@@ -58,7 +58,8 @@ store_adds_at_shutdown(const struct store *s)
 	return s->config.ops->adds_at_shutdown != NULL && s->config.ops->adds_at_shutdown(s->module);
 }
 
-static RUNS_ON(store_role) void store_close(struct store *s)
+static STORE void
+store_close(struct store *s)
 {
 	if (s->module != NULL)
 		s->config.ops->close(&s->module);
@@ -91,14 +92,16 @@ store_take(struct store *s)
 /* ---- Sick and well ------------------------------------------------------------------- */
 
 /* An empty text: it is well again. */
-static RUNS_ON(store_role) void store_tell_state(struct store *s, const char *trouble)
+static STORE void
+store_tell_state(struct store *s, const char *trouble)
 {
 	struct msg *m = &msg_text_new(MSG_STORE_STATE, slice_str(trouble))->msg;
 
 	mbox_post(s->proc, &m);
 }
 
-static RUNS_ON(store_role) void store_is_well(struct store *s)
+static STORE void
+store_is_well(struct store *s)
 {
 	if (!s->unwell)
 		return;
@@ -107,7 +110,8 @@ static RUNS_ON(store_role) void store_is_well(struct store *s)
 	store_tell_state(s, "");
 }
 
-static RUNS_ON(store_role) void store_is_unwell(struct store *s)
+static STORE void
+store_is_unwell(struct store *s)
 {
 	nsec_t now = clock_mono();
 
@@ -125,7 +129,8 @@ static RUNS_ON(store_role) void store_is_unwell(struct store *s)
 	s->retry_at = now + s->back_off;
 }
 
-static RUNS_ON(store_role) bool store_is_open(struct store *s)
+static STORE bool
+store_is_open(struct store *s)
 {
 	if (s->module != NULL)
 		return true;
@@ -133,7 +138,8 @@ static RUNS_ON(store_role) bool store_is_open(struct store *s)
 	return s->config.ops->open(s->config.host, &s->module, &s->trouble);
 }
 
-static RUNS_ON(store_role) void store_try(struct store *s)
+static STORE void
+store_try(struct store *s)
 {
 	if (store_is_open(s) && store_commit(s)) {
 		store_is_well(s);
@@ -147,7 +153,8 @@ static RUNS_ON(store_role) void store_try(struct store *s)
 /* ---- The thread ------------------------------------------------------------------------- */
 
 /* Sleeps until there is something to do; false at the end. */
-static RUNS_ON(store_role) bool store_wait(struct store *s)
+static STORE bool
+store_wait(struct store *s)
 {
 	for (;;) {
 		store_take(s);
@@ -164,7 +171,8 @@ static RUNS_ON(store_role) bool store_wait(struct store *s)
 }
 
 /* Returns how many changes it could not save. */
-static RUNS_ON(store_role) size_t store_serve(struct store *s)
+static STORE size_t
+store_serve(struct store *s)
 {
 	size_t lost = 0;
 
@@ -184,7 +192,8 @@ static RUNS_ON(store_role) size_t store_serve(struct store *s)
 	return lost;
 }
 
-static RUNS_ON(store_role) void store_tell_mgmt(struct store *s, enum msg_kind kind, const char *text, uint64_t number)
+static STORE void
+store_tell_mgmt(struct store *s, enum msg_kind kind, const char *text, uint64_t number)
 {
 	struct msg_text *t = msg_text_new(kind, slice_str(text));
 	struct msg *m = &t->msg;

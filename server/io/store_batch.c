@@ -40,7 +40,8 @@ change_of(const struct msg_store *m)
 	};
 }
 
-static RUNS_ON(store_role) void store_add_change(struct store *s, struct msg *m)
+static STORE void
+store_add_change(struct store *s, struct msg *m)
 {
 	if (s->count == s->cap) {
 		s->cap = s->cap == 0 ? CHANGES_FIRST : s->cap * 2;
@@ -63,7 +64,8 @@ store_gather(struct store *s)
 }
 
 /* The module may have refused changes before it failed; it is asked about them again. */
-static RUNS_ON(store_role) void store_reset_outcomes(struct store *s)
+static STORE void
+store_reset_outcomes(struct store *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		mem_free(s->changes[i].reason);
@@ -73,7 +75,8 @@ static RUNS_ON(store_role) void store_reset_outcomes(struct store *s)
 }
 
 /* ADDs go back with their outcome, in order; REMOVEs are done. */
-static RUNS_ON(store_role) void store_hand_back(struct store *s)
+static STORE void
+store_hand_back(struct store *s)
 {
 	struct list adds, *node;
 

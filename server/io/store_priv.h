@@ -14,6 +14,8 @@
 #include "cross/msg.h"
 #include "io/store.h"
 
+#define STORE RUNS_ON(store_role)
+
 struct store {
 	struct store_config config;
 	struct mbox *proc, *mgmt;
@@ -35,15 +37,15 @@ struct store {
 };
 
 /* store.c: moves what was posted to `pending`, and notices MSG_STOP. */
-void store_take(struct store *) RUNS_ON(store_role);
+void store_take(struct store *) STORE;
 
 /* store_batch.c */
-bool store_has_batch(const struct store *) RUNS_ON(store_role);
-void store_gather(struct store *) RUNS_ON(store_role);           /* a batch from what is pending */
-bool store_commit(struct store *) RUNS_ON(store_role);           /* false: to be tried again; the batch stays */
-void store_drop_batch(struct store *) RUNS_ON(store_role);
+bool store_has_batch(const struct store *) STORE;
+void store_gather(struct store *) STORE;           /* a batch from what is pending */
+bool store_commit(struct store *) STORE;           /* false: to be tried again; the batch stays */
+void store_drop_batch(struct store *) STORE;
 
 /* store_replay.c: false: `trouble` says why. */
-bool store_replay(struct store *) RUNS_ON(store_role);
+bool store_replay(struct store *) STORE;
 
 #endif

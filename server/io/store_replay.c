@@ -24,7 +24,8 @@ struct replay {
 	bool failed; /* here, not in the module: the store's `trouble` says why */
 };
 
-static RUNS_ON(store_role) void replay_post(struct replay *r)
+static STORE void
+replay_post(struct replay *r)
 {
 	mbox_post_all_bounded(r->store->proc, &r->burst, r->burst_count, WAITING_MAX);
 	r->burst_count = r->burst_bytes = 0;

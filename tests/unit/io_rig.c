@@ -74,15 +74,28 @@ rig_connect(struct rig *r)
 	return end[1];
 }
 
+static void
+rig_answer_lines(struct rig *r, const struct list *msgs)
+{
+	LIST_EACH(node, msgs)
+	if (MSG(node)->kind == MSG_PACKET && MSG(node)->type == PKT_TEXT)
+		rig_text(r, MSG(node)->peer, "");
+}
+
 void
 rig_pass(struct rig *r)
 {
 	struct rider rider = io_rider(r->io);
+	struct list posted;
 	nsec_t due = NEVER;
 
+	list_init(&posted);
 	event_base_loop(loop_base(r->loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	rider.turn(rider.self, &due);
-	mbox_take(r->proc, &r->core);
+	mbox_take(r->proc, &posted);
+	if (r->answers_lines)
+		rig_answer_lines(r, &posted);
+	list_splice(&r->core, &posted);
 	mbox_take(r->mgmt, &r->management);
 }
 

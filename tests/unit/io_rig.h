@@ -21,6 +21,7 @@ struct rig {
 	struct list core, management; /* taken, not looked at */
 	struct msg *shown;
 	uint64_t connections;
+	bool answers_lines; /* text lines get an empty reply at once */
 	uint64_t counts[STAT_COUNT];
 };
 

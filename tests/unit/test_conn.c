@@ -215,10 +215,12 @@ Test(conn, one_reply_of_any_size_is_allowed)
 
 Test(conn, other_peers_are_served_beside_one_that_floods)
 {
-	static char flood[1 << 20];
+	enum { GRABS = 50000 };
+	static char flood[GRABS * PKT_HEAD];
 	int other = rig_connect(&rig), seen_other = 0, seen_flood = 0;
 
-	memset(flood, '\n', sizeof flood);
+	for (int i = 0; i < GRABS; i++)
+		pkt_head_write(flood + i * PKT_HEAD, false, PKT_GRAB_JOB, 0);
 	send(peer, flood, sizeof flood, MSG_NOSIGNAL);
 	send(other, "status\n", 7, MSG_NOSIGNAL);
 	rig_pass(&rig);
@@ -228,8 +230,61 @@ Test(conn, other_peers_are_served_beside_one_that_floods)
 		seen_flood += MSG(node)->peer == 1;
 	}
 	cr_assert_eq(seen_other, 1);
-	cr_assert_leq(seen_flood, READ_BYTES, "one read of each in a pass");
+	cr_assert(seen_flood > 0 && seen_flood <= READ_BYTES / PKT_HEAD, "one read of each in a pass");
 	close(other);
+}
+
+/* A listing may be of any size, and the request for it is short. */
+Test(conn, text_line_waits_for_the_reply_to_the_one_before_it)
+{
+	rig_write(&rig, peer, slice_str("status\nworkers\nversion\n"));
+	expect_kind(MSG_PACKET);
+	expect_nothing();
+	rig_text(&rig, 1, ".\n");
+	rig_pass(&rig);
+	expect_kind(MSG_PACKET);
+	expect_nothing();
+	rig_text(&rig, 1, ".\n");
+	rig_pass(&rig);
+	expect_kind(MSG_PACKET);
+	expect_bytes(".\n.\n", 4);
+}
+
+Test(conn, lines_behind_one_that_is_answered_count_though_the_peer_has_ended)
+{
+	rig_write(&rig, peer, slice_str("status\nworkers\nvers"));
+	shutdown(peer, SHUT_WR);
+	rig_pass(&rig);
+	expect_kind(MSG_PACKET);
+	expect_nothing();
+	rig_text(&rig, 1, ".\n");
+	rig_pass(&rig);
+	expect_kind(MSG_PACKET);
+	expect_nothing();
+	rig_text(&rig, 1, "..\n");
+	rig_pass(&rig);
+	expect_kind(MSG_PEER_GONE);
+	expect_nothing();
+	rig_tell(&rig, MSG_PEER_FORGOTTEN, 1);
+	expect_bytes(".\n..\n", 5);
+	cr_assert(rig_at_end(&rig, peer));
+}
+
+Test(conn, listings_that_are_not_read_stop_the_lines)
+{
+	char *text = calloc(1, rig.config.pause_output * 3);
+	struct buf got;
+
+	memset(text, 't', rig.config.pause_output * 3 - 1);
+	rig_write(&rig, peer, slice_str("status\nstatus\n"));
+	expect_kind(MSG_PACKET);
+	rig_text(&rig, 1, text);
+	rig_pass(&rig);
+	expect_nothing();
+	got = rig_read(&rig, peer);
+	expect_kind(MSG_PACKET);
+	buf_fini(&got);
+	free(text);
 }
 
 Test(conn, idle_connection_holds_no_buffers)

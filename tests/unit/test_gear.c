@@ -16,6 +16,7 @@ static void
 setup(void)
 {
 	rig_init(&rig);
+	rig.answers_lines = true;
 	peer = rig_connect(&rig);
 }
 
