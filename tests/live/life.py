@@ -303,6 +303,28 @@ def _(t):
     check(p.wait(timeout=patience()) == 0, "status")
 
 
+@case("--syslog has every line too, with ident, pid, facility user and the level", modes=ONE)
+def _(t):
+    # A file system view of its own, in which /dev/log is ours.
+    own_dev = ["unshare", "-m", "sh", "-c", 'cd "$0" && touch null urandom && mount --bind /dev/null null && '
+               'mount --bind /dev/urandom urandom && mount --rbind . /dev && exec "$@"', t.path("dev")]
+    os.mkdir(t.path("dev"))
+    if subprocess.run(own_dev + ["true"], stderr=subprocess.DEVNULL).returncode != 0:
+        t.skip("may not make a mount namespace")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(t.path("dev/log"))
+        syslog.settimeout(patience())
+        s = t.server("--syslog", under=own_dev)
+        line = syslog.recv(4096).decode()
+        # user is facility 1, INFO is priority 6
+        check(re.match(r"<14>.* gearmand\[%d\]: \[  main \] Listening on " % s.pid, line), line)
+        s.stop()
+        while "SIGTERM, shutting down" not in line:
+            line = syslog.recv(4096).decode()
+        check(line.startswith("<13>"), line)
+        check("Listening on " in s.log(), "the file has it, too")
+
+
 # ---- Threads and descriptors -------------------------------------------------------------------
 
 

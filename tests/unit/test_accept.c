@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Accepting: numbers, turns, and what happens when the system gives no more descriptors.
+ */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "cross/log.h"
+#include "cross/loop.h"
+#include "cross/msg.h"
+#include "cross/service.h"
+#include "mgmt/accept.h"
+
+enum { IOS = 3 };
+
+struct hall {
+	struct loop *loop;
+	struct mbox *io[IOS], *log;
+	struct service service;
+	struct listeners listeners;
+	struct acceptor *acceptor;
+	unsigned came[IOS]; /* connections, by I/O thread */
+	unsigned total, complaints;
+	uint64_t numbers;           /* one bit for each that was given */
+	unsigned wanted;            /* stop when so many came ... */
+	unsigned complaints_wanted; /* ... and so much was complained of */
+};
+
+static void
+hall_take(struct hall *h)
+{
+	struct list msgs, *node;
+
+	list_init(&msgs);
+	for (unsigned i = 0; i < IOS; i++)
+		mbox_take(h->io[i], &msgs);
+	mbox_take(h->log, &msgs);
+	while ((node = list_pop(&msgs)) != NULL) {
+		struct msg *m = MSG(node);
+
+		if (m->kind == MSG_LOG) {
+			h->complaints++;
+		} else {
+			const struct msg_conn *c = MSG_AS(msg_conn, m);
+
+			cr_assert_eq(m->kind, MSG_CONN);
+			cr_assert(m->peer < 64 && !(h->numbers >> m->peer & 1), "each number is given once");
+			cr_assert_str_eq(c->address, "127.0.0.1");
+			cr_assert_eq(c->service, &h->service);
+			h->numbers |= UINT64_C(1) << m->peer;
+			h->came[c->io]++;
+			h->total++;
+		}
+		msg_free(&m); /* closes the socket */
+	}
+}
+
+static bool
+hall_turn(void *self, nsec_t *due_r)
+{
+	struct hall *h = self;
+
+	(void)due_r;
+	hall_take(h);
+	if (h->total >= h->wanted && h->complaints >= h->complaints_wanted)
+		loop_stop(h->loop);
+	return false;
+}
+
+static void
+hall_open(struct hall *h, int fd_max)
+{
+	struct accept_config config = { .listeners = &h->listeners, .io = h->io, .io_count = IOS, .fd_max = fd_max };
+	char *loopback[] = { (char[]){ "127.0.0.1" } };
+	struct listen_want want = { &h->service, loopback, 1, "0", 64 };
+	struct gearmand_error err;
+
+	memset(h, 0, sizeof *h);
+	h->service.name = "test";
+	role_take(&mgmt_role);
+	role_assume(&mgmt_role);
+	h->loop = loop_new();
+	waker_bind(loop_waker(h->loop));
+	for (unsigned i = 0; i < IOS; i++)
+		h->io[i] = mbox_new(loop_waker(h->loop));
+	h->log = mbox_new(loop_waker(h->loop));
+	log_start(h->log, GEARMAND_LOG_ERROR);
+	loop_add_rider(h->loop, (struct rider){ hall_turn, h });
+	cr_assert(listeners_bind(&h->listeners, &want, &err), "%s", err.text);
+	h->acceptor = acceptor_new(loop_base(h->loop), &config);
+	acceptor_start(h->acceptor);
+}
+
+static void
+hall_close(struct hall *h)
+{
+	log_start(NULL, GEARMAND_LOG_FATAL);
+	acceptor_free(&h->acceptor);
+	for (unsigned i = 0; i < IOS; i++)
+		mbox_free(&h->io[i]);
+	mbox_free(&h->log);
+	loop_free(&h->loop);
+}
+
+static void
+hall_await(struct hall *h, unsigned connections, unsigned complaints)
+{
+	h->wanted = connections;
+	h->complaints_wanted = complaints;
+	loop_run(h->loop);
+}
+
+static int
+knock(const struct hall *h)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	sa.sin_port = htons((uint16_t)atoi(h->listeners.at[0].port));
+	cr_assert(fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0);
+	return fd;
+}
+
+Test(accept, connections_go_to_io_threads_in_turn, .timeout = 20)
+{
+	struct accept_counts counts;
+	struct hall h;
+	int guests[2 * IOS];
+
+	hall_open(&h, 10000);
+	for (int i = 0; i < 2 * IOS; i++)
+		guests[i] = knock(&h);
+	hall_await(&h, 2 * IOS, 0);
+	for (unsigned i = 0; i < IOS; i++)
+		cr_assert_eq(h.came[i], 2);
+	cr_assert_eq(h.numbers, 0x7e, "from 1 up");
+	role_assume(&mgmt_role);
+	cr_assert(acceptor_take_counts(h.acceptor, &counts));
+	cr_assert_eq(counts.accepted, 2 * IOS);
+	cr_assert_eq(counts.refused, 0);
+	cr_assert_not(acceptor_take_counts(h.acceptor, &counts), "they are taken once");
+	for (int i = 0; i < 2 * IOS; i++)
+		close(guests[i]);
+	hall_close(&h);
+}
+
+Test(accept, spare_descriptors_are_not_given_to_connections, .timeout = 20)
+{
+	struct accept_counts counts;
+	struct hall h;
+	char byte;
+	int guest;
+
+	hall_open(&h, 3); /* all of ours are higher */
+	guest = knock(&h);
+	hall_await(&h, 0, 1);
+	cr_assert_eq(read(guest, &byte, 1), 0, "it is closed at once");
+	role_assume(&mgmt_role);
+	cr_assert(acceptor_take_counts(h.acceptor, &counts));
+	cr_assert_eq(counts.accepted, 0);
+	cr_assert_eq(counts.refused, 1);
+	close(guest);
+	hall_close(&h);
+}
+
+/* accept4() says EMFILE: one complaint, a rest, and the guest is served when there are descriptors again. */
+Test(accept, out_of_descriptors_it_rests_and_recovers, .timeout = 20)
+{
+	struct rlimit before, now;
+	struct hall h;
+	int guest;
+
+	hall_open(&h, 1 << 20);
+	guest = knock(&h);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	now = before;
+	now.rlim_cur = 0;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &now), 0);
+	hall_await(&h, 0, 1);
+	cr_assert_eq(h.total, 0);
+	/* It has tried again meanwhile, or does so from now on: nothing more is said within the minute. */
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	hall_await(&h, 1, 1);
+	cr_assert_eq(h.total, 1);
+	cr_assert_eq(h.complaints, 1);
+	close(guest);
+	hall_close(&h);
+}
+
+Test(accept, stopping_closes_the_doors, .timeout = 20)
+{
+	struct hall h;
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	hall_open(&h, 10000);
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	sa.sin_port = htons((uint16_t)atoi(h.listeners.at[0].port));
+	role_assume(&mgmt_role);
+	acceptor_stop(h.acceptor);
+	acceptor_stop(h.acceptor);
+	cr_assert_eq(h.listeners.count, 0);
+	cr_assert_neq(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+	close(fd);
+	hall_close(&h);
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The end of the server: who is asked what, in which order, and what comes of answers out of turn.
+ *
+ * The other classes are played by a rider on management's own loop: it writes down what they are told and answers.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "cross/log.h"
+#include "cross/msg.h"
+#include "mgmt/accept.h"
+#include "mgmt/listen.h"
+#include "mgmt/mgmt.h"
+
+struct stage {
+	struct loop *loop;
+	struct mgmt *mgmt;
+	struct mbox *core, *store, *io;
+	struct listeners listeners;
+	struct acceptor *acceptor;
+	char told[256];   /* "core SHUTDOWN, store STOP, ..." */
+	unsigned serving; /* times that management began to serve */
+	bool store_fails; /* the store's thread ends with a sentence instead of flushing */
+	bool core_is_mute;
+	uint64_t lost;                      /* changes that the store could not save */
+	void (*when_quiet)(struct stage *); /* once, when nobody has anything to do; NULL = done */
+};
+
+static const char *const kind_names[] = {
+#define X(name) #name,
+	MSG_KINDS(X)
+#undef X
+};
+
+static void
+note(struct stage *s, const char *who, const struct msg *m)
+{
+	size_t len = strlen(s->told);
+
+	snprintf(s->told + len, sizeof s->told - len, "%s%s %s", len > 0 ? ", " : "", who, kind_names[m->kind]);
+}
+
+static void
+answer(struct stage *s, enum msg_kind kind, const char *text, uint64_t number)
+{
+	struct msg_text *t = msg_text_new(kind, slice_str(text));
+	struct msg *m = &t->msg;
+
+	t->number = number;
+	mbox_post(mgmt_mbox(s->mgmt), &m);
+}
+
+static void
+play(struct stage *s, const char *who, const struct msg *m)
+{
+	note(s, who, m);
+	if (m->kind == MSG_SHUTDOWN && !s->core_is_mute)
+		answer(s, MSG_FLUSHED, "", 0);
+	else if (m->kind == MSG_GRACEFUL)
+		answer(s, MSG_IDLE, "", 0);
+	else if (m->kind == MSG_STOP && strcmp(who, "store") == 0 && s->store_fails)
+		answer(s, MSG_STORE_FAILED, "the disk is gone", 0);
+	else if (m->kind == MSG_STOP && strcmp(who, "store") == 0)
+		answer(s, MSG_STORE_FLUSHED, "", s->lost);
+}
+
+static bool
+take(struct stage *s, const char *who, struct mbox *box)
+{
+	struct list msgs, *node;
+	bool any = false;
+
+	list_init(&msgs);
+	mbox_take(box, &msgs);
+	while ((node = list_pop(&msgs)) != NULL) {
+		struct msg *m = MSG(node);
+
+		any = true;
+		play(s, who, m);
+		msg_free(&m);
+	}
+	return any;
+}
+
+static bool
+stage_turn(void *self, nsec_t *due_r)
+{
+	struct stage *s = self;
+	bool any = take(s, "core", s->core);
+	void (*quiet)(struct stage *) = s->when_quiet;
+
+	(void)due_r;
+	any |= take(s, "store", s->store);
+	any |= take(s, "io", s->io);
+	if (any || quiet == NULL)
+		return any;
+	s->when_quiet = NULL;
+	quiet(s);
+	return true;
+}
+
+static void
+on_serving(void *arg)
+{
+	((struct stage *)arg)->serving++;
+}
+
+static void
+stage_open(struct stage *s, bool with_store)
+{
+	struct accept_config ac = { .listeners = &s->listeners, .io = &s->io, .io_count = 1, .fd_max = 1000 };
+	struct mgmt_links links = { .io = &s->io, .io_count = 1, .on_serving = on_serving, .arg = s };
+
+	memset(s, 0, sizeof *s);
+	role_take(&mgmt_role);
+	role_assume(&mgmt_role);
+	s->loop = loop_new();
+	waker_bind(loop_waker(s->loop));
+	s->mgmt = mgmt_new(s->loop);
+	log_start(mgmt_mbox(s->mgmt), GEARMAND_LOG_NOTICE);
+	s->core = mbox_new(loop_waker(s->loop));
+	s->store = mbox_new(loop_waker(s->loop));
+	s->io = mbox_new(loop_waker(s->loop));
+	loop_add_rider(s->loop, (struct rider){ stage_turn, s });
+	links.acceptor = s->acceptor = acceptor_new(loop_base(s->loop), &ac);
+	links.proc = s->core;
+	links.store = with_store ? s->store : NULL;
+	mgmt_connect(s->mgmt, &links);
+	mgmt_begin(s->mgmt);
+}
+
+/* Until management stops its loop. */
+static void
+stage_run(struct stage *s, void (*when_quiet)(struct stage *))
+{
+	s->when_quiet = when_quiet;
+	loop_run(s->loop);
+	take(s, "core", s->core);
+	take(s, "store", s->store);
+	take(s, "io", s->io);
+}
+
+static void
+stage_close(struct stage *s)
+{
+	log_start(NULL, GEARMAND_LOG_FATAL);
+	acceptor_free(&s->acceptor);
+	mgmt_free(&s->mgmt);
+	mbox_free(&s->core);
+	mbox_free(&s->store);
+	mbox_free(&s->io);
+	loop_free(&s->loop);
+}
+
+static void
+terminate(struct stage *s)
+{
+	role_assume(&mgmt_role);
+	mgmt_stop(s->mgmt, "SIGTERM");
+}
+
+static void
+terminate_twice(struct stage *s)
+{
+	role_assume(&mgmt_role);
+	mgmt_stop(s->mgmt, "SIGTERM");
+	mgmt_stop(s->mgmt, "SIGTERM");
+}
+
+static void
+drain(struct stage *s)
+{
+	role_assume(&mgmt_role);
+	mgmt_drain(s->mgmt);
+}
+
+static void
+store_is_ready(struct stage *s)
+{
+	answer(s, MSG_STORE_READY, "", 0);
+	s->when_quiet = terminate;
+}
+
+static void
+replay_fails(struct stage *s)
+{
+	answer(s, MSG_STORE_FAILED, "the table cannot be read", 0);
+}
+
+/* The store's thread fails while the core is asked to flush. */
+static void
+replay_fails_late(struct stage *s)
+{
+	role_assume(&mgmt_role);
+	mgmt_stop(s->mgmt, "SIGTERM");
+	answer(s, MSG_STORE_FAILED, "the table cannot be read", 0);
+}
+
+Test(mgmt, without_a_store_the_core_is_flushed_and_io_writes_what_is_left)
+{
+	struct stage s;
+
+	stage_open(&s, false);
+	cr_assert_eq(s.serving, 1);
+	stage_run(&s, terminate);
+	cr_assert_str_eq(s.told, "core SHUTDOWN, io STOP");
+	role_assume(&mgmt_role);
+	cr_assert_null(mgmt_failure(s.mgmt));
+	cr_assert_not(mgmt_hurried(s.mgmt));
+	stage_close(&s);
+}
+
+Test(mgmt, it_serves_when_the_stored_jobs_are_back_and_asks_the_core_again_behind_the_last_commit)
+{
+	struct stage s;
+
+	stage_open(&s, true);
+	cr_assert_eq(s.serving, 0);
+	stage_run(&s, store_is_ready);
+	cr_assert_eq(s.serving, 1);
+	cr_assert_str_eq(s.told, "core SHUTDOWN, store STOP, core SHUTDOWN, io STOP");
+	role_assume(&mgmt_role);
+	cr_assert_null(mgmt_failure(s.mgmt));
+	stage_close(&s);
+}
+
+Test(mgmt, changes_that_the_store_did_not_take_at_the_end_are_a_failure)
+{
+	struct stage s;
+
+	stage_open(&s, true);
+	s.lost = 3;
+	stage_run(&s, store_is_ready);
+	role_assume(&mgmt_role);
+	cr_assert_not_null(mgmt_failure(s.mgmt));
+	stage_close(&s);
+}
+
+Test(mgmt, jobs_that_cannot_be_read_back_are_a_failed_start)
+{
+	struct stage s;
+
+	stage_open(&s, true);
+	stage_run(&s, replay_fails);
+	role_assume(&mgmt_role);
+	cr_assert_str_eq(mgmt_failure(s.mgmt), "the table cannot be read");
+	cr_assert_eq(s.serving, 0);
+	stage_close(&s);
+}
+
+Test(mgmt, sigterm_during_replay_does_not_serve_and_ends)
+{
+	struct stage s;
+
+	stage_open(&s, true);
+	stage_run(&s, terminate);
+	cr_assert_eq(s.serving, 0);
+	cr_assert_str_eq(s.told, "core SHUTDOWN, store STOP, core SHUTDOWN, io STOP");
+	stage_close(&s);
+}
+
+Test(mgmt, a_store_that_fails_while_the_server_ends_is_not_waited_for)
+{
+	struct stage s;
+
+	stage_open(&s, true);
+	s.store_fails = true;
+	stage_run(&s, terminate);
+	cr_assert_str_eq(s.told, "core SHUTDOWN, store STOP, io STOP");
+	stage_close(&s);
+	stage_open(&s, true);
+	stage_run(&s, replay_fails_late);
+	cr_assert_str_eq(s.told, "core SHUTDOWN, io STOP");
+	role_assume(&mgmt_role);
+	cr_assert_str_eq(mgmt_failure(s.mgmt), "the table cannot be read");
+	stage_close(&s);
+}
+
+Test(mgmt, graceful_shutdown_goes_on_when_the_core_is_idle)
+{
+	struct stage s;
+
+	stage_open(&s, false);
+	stage_run(&s, drain);
+	cr_assert_str_eq(s.told, "core GRACEFUL, core SHUTDOWN, io STOP");
+	stage_close(&s);
+}
+
+Test(mgmt, a_second_sigterm_waits_for_nobody)
+{
+	struct stage s;
+
+	stage_open(&s, true);
+	s.core_is_mute = true;
+	stage_run(&s, terminate_twice);
+	role_assume(&mgmt_role);
+	cr_assert(mgmt_hurried(s.mgmt));
+	stage_close(&s);
+}
