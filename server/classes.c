@@ -41,6 +41,7 @@
 
 enum {
 	MESSAGES_WAITING = 16384,    /* from one I/O thread, before it waits for the core */
+	PAUSE_OUTPUT = 4 << 20,      /* unsent bytes of a connection past which it is not read */
 	STORE_BATCH = 4096,          /* changes in one commit */
 	HANDLE_BITS_PER_SECOND = 20, /* of job numbers: what a second of life leaves room for */
 };
@@ -128,7 +129,7 @@ configure_io(const struct settings *s, unsigned number)
 		.max_packet = (size_t)s->max_packet,
 		.max_line = (size_t)s->max_line,
 		.max_output = (size_t)s->max_output,
-		.pause_output = (size_t)s->max_output / 4,
+		.pause_output = s->max_output / 4 < PAUSE_OUTPUT ? (size_t)s->max_output / 4 : PAUSE_OUTPUT,
 		.max_waiting = MESSAGES_WAITING,
 	};
 }

@@ -64,18 +64,6 @@ own_in_background(struct proc *p, struct peer *peer, struct job *job)
 		store_add(p, job);
 }
 
-static PROC void
-join(struct proc *p, struct peer *peer, struct job *job, bool background)
-{
-	count(p, STAT_jobs_coalesced);
-	if (background) {
-		own_in_background(p, peer, job);
-		return;
-	}
-	client_add(job, peer);
-	reply_job_created(p, peer, job);
-}
-
 /* Submitters that outrun the store are not read until it has caught up. */
 static PROC void
 hold_back(struct proc *p, struct peer *peer)
@@ -89,6 +77,19 @@ hold_back(struct proc *p, struct peer *peer)
 	count(p, STAT_reads_paused);
 	m = msg_new(MSG_PAUSE, peer->number);
 	list_push(&p->out->io[peer->io], &m->link);
+}
+
+static PROC void
+join(struct proc *p, struct peer *peer, struct job *job, bool background)
+{
+	count(p, STAT_jobs_coalesced);
+	if (background) {
+		own_in_background(p, peer, job);
+		hold_back(p, peer);
+		return;
+	}
+	client_add(job, peer);
+	reply_job_created(p, peer, job);
 }
 
 static PROC void
