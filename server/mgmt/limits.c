@@ -38,16 +38,21 @@ limits_descriptors(int64_t count, struct gearmand_error *err)
 	    strerror(errno));
 }
 
+int64_t
+limits_descriptor_count(void)
+{
+	struct rlimit now;
+
+	if (getrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur == RLIM_INFINITY || now.rlim_cur > INT32_MAX)
+		return INT32_MAX;
+	return (int64_t)now.rlim_cur;
+}
+
 int
 limits_connection_fd_max(void)
 {
-	struct rlimit now;
-	rlim_t limit = 1024;
+	int64_t limit = limits_descriptor_count();
 
-	if (getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur != RLIM_INFINITY)
-		limit = now.rlim_cur;
-	if (limit > INT32_MAX)
-		limit = INT32_MAX;
 	return (int)(limit - (limit / 8 < SPARE_FDS ? limit / 8 : SPARE_FDS)) - 1;
 }
 

@@ -260,11 +260,27 @@ turn(void *self, nsec_t *due_r)
 	return m->did;
 }
 
+/* What libevent has to say goes to the log, on whatever thread. */
+static void
+on_libevent(int severity, const char *text)
+{
+	static const enum gearmand_level levels[] = {
+		[EVENT_LOG_DEBUG] = GEARMAND_LOG_DEBUG,
+		[EVENT_LOG_MSG] = GEARMAND_LOG_INFO,
+		[EVENT_LOG_WARN] = GEARMAND_LOG_WARNING,
+		[EVENT_LOG_ERR] = GEARMAND_LOG_ERROR,
+	};
+	bool is_known = severity >= EVENT_LOG_DEBUG && severity <= EVENT_LOG_ERR;
+
+	log_post(is_known ? levels[severity] : GEARMAND_LOG_ERROR, "libevent: %s", text);
+}
+
 struct mgmt *
 mgmt_new(struct loop *loop)
 {
 	struct mgmt *m = mem_new(sizeof *m);
 
+	event_set_log_callback(on_libevent);
 	m->loop = loop;
 	m->in = mbox_new(loop_waker(loop));
 	loop_add_rider(loop, (struct rider){ turn, m });

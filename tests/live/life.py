@@ -350,6 +350,12 @@ def _(t):
                     rb"smaller value to -f. \(.+\)\n$", done.err), done)
 
 
+@case("more threads than descriptors allow is a sentence", modes=ONE)
+def _(t):
+    done = t.run(GEARMAND, "-L", "127.0.0.1", "-p", "0", "-l", "none", "-t", "100", "-f", "100", status=1)
+    check(re.search(rb": --threads=100 needs at least \d+ descriptors and the limit is 100; raise --file-descriptors\n$", done.err), done)
+
+
 @case("closed standard streams are not taken for anything else", modes=ONE)
 def _(t):
     p = t.spawn("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *words(t, "--pid-file=" + t.path("pid")))
@@ -452,6 +458,17 @@ def _(t):
     s.signal(signal.SIGUSR1)
     s.await_log("SIGUSR1, shutting down")
     s.stop()
+
+
+@case("SIGUSR1 does not wait for stored jobs that nobody works on: they are there after a restart")
+def _(t):
+    if not os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "queue-sqlite.so")):
+        t.skip("queue-sqlite is not built")
+    s = t.server("-q", "sqlite", "--libsqlite3-db=" + t.path("db"), "--shutdown-timeout=0")
+    s.connect().submit("f", "u", b"kept", SUBMIT_JOB_BG)
+    s.stop(signal.SIGUSR1)
+    s.start()
+    check(s.worker("f").grab()[1:] == [b"f", b"kept"], "the stored job")
 
 
 @case("a second SIGTERM does not wait for a store that does not answer", modes=(0, 2))
