@@ -27,7 +27,7 @@ on_ready(evutil_socket_t fd, short what, void *arg)
 	role_assume(&io_role);
 	(void)fd;
 	if ((what & EV_WRITE) != 0) {
-		c->blocked = false;
+		c->blocked = c->yields = false;
 		conn_mark_dirty(c);
 	}
 	if ((what & EV_READ) != 0)

@@ -81,6 +81,7 @@ struct conn {
 	bool draining : 1;          /* forgotten; what is unsent has DRAIN_SECONDS */
 	bool lingering : 1;         /* all is sent; waits for the peer's end of file */
 	bool blocked : 1;           /* the socket takes no more bytes for now */
+	bool yields : 1;            /* blocked, but only to let others go first: the event comes at once */
 	bool text_open : 1;         /* a text line is with the core, and its one reply has not come */
 	bool held_rest : 1;         /* the reply came; `rest` is to be looked at when output is not held up */
 	bool paused : 1;            /* not read: the core said so */

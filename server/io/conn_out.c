@@ -7,7 +7,7 @@
  *
  * Each connection that has something is written once per pass.  Two bounds: past pause_output unsent bytes the peer's
  * requests are not read, since their answers would only wait too; past max_output the peer, which
- * then gets what others produce, is closed.  One message of any size is always allowed.
+ * then gets what others produce, is closed.  The message that is being sent may have any size.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -173,9 +173,12 @@ conn_send_some(struct conn *c, size_t *sent)
 static IO void
 conn_close_slow(struct conn *c)
 {
-	bool one_message = c->out.next == c->out.prev;
+	size_t behind_first;
 
-	if (c->out_bytes <= c->io->config.max_output || one_message)
+	if (c->out_bytes <= c->io->config.max_output)
+		return;
+	behind_first = c->out_bytes - (reply_size(reply_at(c->out.next)) - c->out_sent);
+	if (behind_first <= c->io->config.max_output)
 		return;
 	log_post(
 	    GEARMAND_LOG_WARNING, "%s: closed: it does not read, and %zu bytes wait for it", c->address, c->out_bytes);
@@ -202,13 +205,13 @@ conn_flush(struct conn *c)
 	size_t sent = 0;
 
 	while (c->out_bytes > 0 && !c->blocked) {
-		if (!conn_send_some(c, &sent)) {
+		if (!conn_send_some(c, &sent))
 			c->blocked = !c->broken;
-			conn_close_slow(c);
-		} else if (sent >= WRITE_BYTES) {
-			c->blocked = c->out_bytes > 0; /* others first; the event comes at once */
-		}
+		else if (sent >= WRITE_BYTES)
+			c->blocked = c->yields = c->out_bytes > 0;
 	}
+	if (c->blocked && !c->yields)
+		conn_close_slow(c);
 	conn_bound_output(c);
 	conn_release_rest(c);
 	conn_watch(c);

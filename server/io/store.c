@@ -185,7 +185,7 @@ store_serve(struct store *s)
 	}
 	lost = s->count;
 	LIST_EACH(node, &s->pending)
-	lost++;
+		lost++;
 	if (lost > 0)
 		log_post(GEARMAND_LOG_ERROR, "queue %s: given up at shutdown, %zu changes are not saved: %s",
 		    s->config.name, lost, s->trouble.text);

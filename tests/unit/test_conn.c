@@ -198,6 +198,42 @@ Test(conn, slow_reader_is_closed_with_one_line)
 	free(text);
 }
 
+Test(conn, slow_reader_is_closed_also_when_its_output_grows_bit_by_bit)
+{
+	char text[10001];
+	size_t posted = 0;
+
+	memset(text, 't', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	while (list_is_empty(&rig.management) && posted < 4 * rig.config.max_output) {
+		rig_text(&rig, 1, text);
+		posted += sizeof text - 1;
+		rig_pass(&rig);
+	}
+	cr_assert_geq(posted, rig.config.max_output);
+	cr_assert_lt(posted, 2 * rig.config.max_output);
+	expect_kind(MSG_PEER_GONE);
+	expect_nothing();
+	cr_assert_eq(rig.counts[STAT_slow_readers], 1);
+}
+
+Test(conn, what_is_being_sent_does_not_count_against_what_waits)
+{
+	size_t len = rig.config.max_output * 3;
+	char *text = calloc(1, len + 1);
+	struct buf got;
+
+	memset(text, 't', len);
+	rig_text(&rig, 1, text);
+	rig_pass(&rig);
+	rig_text(&rig, 1, "more");
+	rig_pass(&rig);
+	got = rig_read(&rig, peer);
+	cr_assert_eq(got.len, len + 4);
+	buf_fini(&got);
+	free(text);
+}
+
 Test(conn, one_reply_of_any_size_is_allowed)
 {
 	size_t len = rig.config.max_output * 4;
@@ -224,8 +260,7 @@ Test(conn, other_peers_are_served_beside_one_that_floods)
 	send(peer, flood, sizeof flood, MSG_NOSIGNAL);
 	send(other, "status\n", 7, MSG_NOSIGNAL);
 	rig_pass(&rig);
-	LIST_EACH(node, &rig.core)
-	{
+	LIST_EACH(node, &rig.core) {
 		seen_other += MSG(node)->peer == 2;
 		seen_flood += MSG(node)->peer == 1;
 	}
