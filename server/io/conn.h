@@ -30,7 +30,7 @@ struct event_base;
 enum {
 	READ_BYTES = 65536,         /* at most this much of a connection per pass */
 	WRITE_BYTES = 1 << 20,      /* the same for writing */
-	BLOB_FIRST_BYTES = 65536,   /* of an announced body, before any of it came */
+	BLOB_FIRST_BYTES = 4096,    /* of an announced body, before any of it came */
 	DRAIN_SECONDS = 10,         /* for a peer to read what it is owed when the connection ends */
 	LINGER_SECONDS = 2          /* for a peer to see our end of file before its bytes are answered by a reset */
 };
