@@ -53,7 +53,7 @@ struct acceptor {
 	struct event *rest OWNED_BY(mgmt_role); /* timer: accept again */
 	uint64_t last OWNED_BY(mgmt_role);      /* number of the last connection */
 	uint64_t open OWNED_BY(mgmt_role);      /* handed over and not ended */
-	struct accept_counts counts OWNED_BY(mgmt_role);
+	uint64_t refused OWNED_BY(mgmt_role);   /* since it was last asked */
 	struct complaint too_many OWNED_BY(mgmt_role), no_descriptors OWNED_BY(mgmt_role), failing OWNED_BY(mgmt_role);
 };
 
@@ -102,7 +102,7 @@ static void
 refuse(struct acceptor *a, int fd) RUNS_ON(mgmt_role)
 {
 	close(fd);
-	a->counts.refused++;
+	a->refused++;
 }
 
 static void
@@ -159,7 +159,6 @@ hand_over(struct acceptor *a, int fd, const struct sockaddr_storage *sa, const s
 		log_post(GEARMAND_LOG_INFO, "Accepted connection %llu from %s%s%s (%s)", (unsigned long long)a->last,
 		    conn->address, conn->port[0] != '\0' ? ":" : "", conn->port, l->service->name);
 	a->open++;
-	a->counts.accepted++;
 	mbox_post(a->config.io[io], &m);
 }
 
@@ -311,10 +310,11 @@ acceptor_conn_closed(struct acceptor *a)
 	a->open--;
 }
 
-bool
-acceptor_take_counts(struct acceptor *a, struct accept_counts *counts_r)
+uint64_t
+acceptor_take_refused(struct acceptor *a)
 {
-	*counts_r = a->counts;
-	memset(&a->counts, 0, sizeof a->counts);
-	return counts_r->accepted != 0 || counts_r->refused != 0;
+	uint64_t refused = a->refused;
+
+	a->refused = 0;
+	return refused;
 }

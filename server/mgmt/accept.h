@@ -29,16 +29,12 @@ struct accept_config {
 	int keepalive_idle, keepalive_interval, keepalive_count; /* seconds, seconds, probes; -1 = the system's */
 };
 
-struct accept_counts { /* since they were last taken */
-	uint64_t accepted, refused;
-};
-
 struct acceptor *acceptor_new(struct event_base *, const struct accept_config *);
 void acceptor_free(struct acceptor **);                           /* NULL is fine */
 void acceptor_start(struct acceptor *) RUNS_ON(mgmt_role);
 void acceptor_stop(struct acceptor *) RUNS_ON(mgmt_role);         /* closes the listening sockets; twice is fine */
 void acceptor_conn_closed(struct acceptor *) RUNS_ON(mgmt_role);  /* one of those handed over has ended */
-/* False when there is nothing to tell. */
-bool acceptor_take_counts(struct acceptor *, struct accept_counts *) RUNS_ON(mgmt_role);
+/* Connections closed at once, since this was last asked. */
+uint64_t acceptor_take_refused(struct acceptor *) RUNS_ON(mgmt_role);
 
 #endif

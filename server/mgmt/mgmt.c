@@ -215,20 +215,19 @@ handle(struct mgmt *m, const struct msg *msg) RUNS_ON(mgmt_role)
 	}
 }
 
-/* The counters are the core's. */
+/* The counters are the core's, which counts for itself the connections that it hears of. */
 static void
 send_counts(struct mgmt *m) RUNS_ON(mgmt_role)
 {
-	struct accept_counts counts;
+	uint64_t refused = m->links.acceptor == NULL ? 0 : acceptor_take_refused(m->links.acceptor);
 	uint64_t lost = log_lost();
 	struct msg_counts *c;
 	struct msg *msg;
 
-	if (m->links.acceptor == NULL || (!acceptor_take_counts(m->links.acceptor, &counts) && lost == 0))
+	if (m->links.acceptor == NULL || (refused == 0 && lost == 0))
 		return;
 	c = msg_new_sized(MSG_COUNTS, 0, sizeof *c);
-	c->by[STAT_connections] = counts.accepted;
-	c->by[STAT_connections_refused] = counts.refused;
+	c->by[STAT_connections_refused] = refused;
 	c->by[STAT_log_lost] = lost;
 	msg = &c->msg;
 	mbox_post(m->links.proc, &msg);

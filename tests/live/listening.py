@@ -396,4 +396,19 @@ def _(t):
     check("Accepted connection 1 from 127.0.0.1:%d (gear)" % p.sock.getsockname()[1] in s.log(), s.log())
 
 
+@case("each connection is counted once, also one that is refused")
+def _(t):
+    s = t.server("--max-connections=2")
+    s.allow_log("connection closed: 2 are open")
+    peers = [s.connect().sync() for _ in range(2)]
+    is_refused(("127.0.0.1", s.port))
+
+    def counted(name, number):
+        until(lambda: dict(line.split(b"\t") for line in peers[0].listing("counters"))[name] == b"%d" % number,
+              "%d %s" % (number, name.decode()))
+    counted(b"connections_refused", 1)
+    counted(b"connections", 2)
+    counted(b"connections_now", 2)
+
+
 main()
