@@ -65,8 +65,10 @@ lock_file(struct sq_store *s, struct gearmand_error *err)
 	while (!try_lock(s->lock_fd)) {
 		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
 			return fail_errno(s, err);
-		if (s->host->monotonic() >= deadline)
+		if (s->host->monotonic() >= deadline) {
+			err->why = GEARMAND_WHY_IN_USE;
 			return fail(s, err, "another gearmand is using it; each server needs a file of its own");
+		}
 		nanosleep(&pause, NULL);
 	}
 	return true;

@@ -51,6 +51,7 @@ check_options(const struct sq_store *s, struct gearmand_error *err)
 		    sqlite3_libversion());
 	else
 		return true;
+	err->why = GEARMAND_WHY_LASTING;
 	return false;
 }
 

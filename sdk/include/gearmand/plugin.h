@@ -66,9 +66,17 @@ struct gearmand_option {
 
 /* ---- Errors ------------------------------------------------------------------------ */
 
+/* Why a store cannot be opened. */
+enum gearmand_why {
+	GEARMAND_WHY_PASSING = 0, /* it may pass by itself: the database is down, say */
+	GEARMAND_WHY_LASTING = 1, /* it will not: a wrong option, password or table */
+	GEARMAND_WHY_IN_USE = 2   /* another server has this store */
+};
+
 /* A sentence for the operator.  Owned by the caller; starts empty. */
 struct gearmand_error {
 	char text[512];
+	enum gearmand_why why; /* set by `open` of a queue module, for the host to choose what to do */
 };
 
 #if defined(__GNUC__)
