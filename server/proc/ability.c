@@ -125,6 +125,7 @@ can_do(struct proc *p, struct peer *peer, struct slice name, uint32_t limit_ms)
 	if (ability == NULL) {
 		if (p->cfg.max_abilities > 0 && peer->ability_count >= p->cfg.max_abilities) {
 			func_idle_check(p, func);
+			count(p, STAT_refused_full);
 			reply_error(p, peer, WIRE_TOO_MANY_FUNCTIONS);
 			return;
 		}

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "proc/state.h"
 #include "tests/scene/scene.h"
 
 Test(uniques, equal_function_and_unique_share_a_job)
@@ -215,5 +216,6 @@ Test(limits, abilities_of_a_worker_are_bounded)
 
 	tell(s, worker, CAN_DO, "b");
 	expect(s, worker, ERROR, "QUEUE_ERROR", "The server holds as many functions as it may");
+	cr_assert_eq(scene_core(s)->counts[STAT_refused_full], 1);
 	scene_free(&s);
 }
