@@ -129,7 +129,7 @@ give_up(struct sq_store *s, int rc, struct gearmand_error *err)
 	/* When the log is in the database it starts over, so the next try may find the room that this
 	 * one lacked. */
 	if (is_full)
-		(void)sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+		sq_checkpoint_now(s);
 	return outcome;
 }
 

@@ -7,6 +7,7 @@
  *
  * queue_sqlite.c  the descriptor; opens and closes
  * file.c          the file as such: lock, and whether it is still where it was
+ * checkpoint.c    when the log is moved to the database, and what if it cannot be
  * schema.c        the connection's settings, the table, the prepared statements
  * replay.c        rows -> jobs, in order
  * commit.c        a batch of changes -> one transaction
@@ -61,6 +62,7 @@ struct sq_store {
 	struct sq_file file[SQ_FILE_COUNT];
 	int lock_fd; /* the database file; -1 = none.  Closed after `db`, see file.c */
 	int64_t busy_ms;
+	int warn_frames; /* of the log, at which the next warning is due */
 	const char *given; /* the path as the operator wrote it, for sentences; the host's */
 };
 
@@ -69,6 +71,10 @@ bool sq_file_open(struct sq_store *, struct gearmand_error *);  /* finds or crea
 bool sq_file_watch(struct sq_store *, struct gearmand_error *); /* once SQLite has its files open */
 const char *sq_file_missing(const struct sq_store *);           /* path of one deleted or replaced; else NULL */
 void sq_file_close(struct sq_store *);
+
+/* checkpoint.c */
+void sq_checkpoint_open(struct sq_store *); /* from here on the log is moved to the database from time to time */
+void sq_checkpoint_now(struct sq_store *);
 
 /* schema.c */
 bool sq_schema_open(struct sq_store *, struct gearmand_error *);

@@ -14,10 +14,6 @@
 
 #include "queue_sqlite.h"
 
-/* Pages in the log before they are moved to the database.  A page that changed many times moves
- * once, so longer is faster; 4096 pages of 4 KiB are 16 MiB. */
-#define CHECKPOINT_PAGES 4096
-
 /* name, type; the first four are what makes a table a queue. */
 #define COLUMNS(X) \
 	X(unique_key, "TEXT") \
@@ -123,7 +119,6 @@ set_synchronous(struct sq_store *s, struct gearmand_error *err)
 static bool
 connect_db(struct sq_store *s, struct gearmand_error *err)
 {
-	char sql[64];
 	int rc = sqlite3_open_v2(s->file[SQ_DB].path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 
 	if (rc != SQLITE_OK) {
@@ -132,11 +127,11 @@ connect_db(struct sq_store *s, struct gearmand_error *err)
 	}
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, (int)s->busy_ms);
-	snprintf(sql, sizeof(sql), "PRAGMA wal_autocheckpoint=%d", CHECKPOINT_PAGES);
+	sq_checkpoint_open(s);
 	return pragma_is(s, err, "PRAGMA encoding", "UTF-8", "its text is UTF-16, which would change job data; "
 							     "use a database with UTF-8") &&
 	    pragma_is(s, err, "PRAGMA journal_mode=WAL", "wal", "its file system does not allow WAL mode") &&
-	    set_synchronous(s, err) && pragma(s, err, sql) &&
+	    set_synchronous(s, err) &&
 	    pragma(s, err, "PRAGMA journal_size_limit=67108864") && /* of the log, when it starts over */
 	    pragma(s, err, "PRAGMA cache_size=-16384") &&           /* KiB */
 	    pragma(s, err, "PRAGMA secure_delete=FAST");            /* do not write a payload again to erase it */

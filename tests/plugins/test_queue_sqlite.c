@@ -303,6 +303,31 @@ Test(sqlite, the_log_stays_small_and_goes_away_at_close)
 	queue_free(&q);
 }
 
+Test(sqlite, a_reader_that_keeps_the_log_from_starting_over_is_told_of_once)
+{
+	struct queue *q = queue_opened();
+	struct gearmand_change c[] = {
+		an_add(a_job(S("f"), S("u"), slice_filled(4 << 20, 1))),
+		an_add(a_job(S("f"), S("u"), slice_filled(4 << 20, 2))), /* the same again would write nothing */
+	};
+	struct other o;
+	int warnings = 0;
+
+	queue_add(q, "f", "first", "");
+	o = other_start(q, "BEGIN; SELECT count(*) FROM gearman_queue;");
+	for (int i = 0; i < 22; i++) {
+		cr_assert_eq(queue_commit(q, &c[i % 2], 1), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+		warnings += strstr(q->host.log, "its log has grown to") != NULL;
+		q->host.log[0] = '\0';
+	}
+	cr_expect_eq(warnings, 1);
+	other_end(&o);
+	for (int i = 0; i < 8; i++)
+		cr_assert_eq(queue_commit(q, &c[i % 2], 1), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_str_eq(q->host.log, "", "%s", q->host.log);
+	queue_free(&q);
+}
+
 Test(sqlite, a_sink_that_wants_no_more_is_not_called_again)
 {
 	struct queue *q = queue_opened();

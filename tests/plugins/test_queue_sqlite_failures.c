@@ -143,7 +143,7 @@ Test(sqlite_run, a_full_disk_is_waited_for)
 	struct queue *q;
 
 	cr_assert_not_null(mkdtemp(mount_at));
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    mount("tmpfs", mount_at, "tmpfs", 0, "size=4m") != 0) {
 		rmdir(mount_at);
 		cr_skip_test("may not mount a small disk (not root)");
@@ -237,6 +237,30 @@ Test(sqlite_run, any_write_or_sync_may_fail)
 			calls++;
 		cr_expect_geq(calls, 3, "a commit writes and syncs");
 	}
+}
+
+/* Closing moves the log to the database, opening may have to read it: when that fails, it is tried again. */
+Test(sqlite_run, any_write_or_sync_of_closing_and_opening_may_fail)
+{
+	const int errors[] = { ENOSPC, EIO };
+	bool failed = true;
+	int calls = 0;
+
+	for (; failed || calls % 2 == 1; calls++) {
+		struct queue *q = queue_opened();
+
+		queue_add_many(q, "k", 300);
+		lever_set(errors[calls % 2], calls / 2);
+		queue_close(q);
+		if (!queue_open(q))
+			EXPECT_SENTENCE(q, q->db);
+		failed = lever_failed() > 0;
+		lever_set(0, 0);
+		queue_reopen_and_replay(q);
+		cr_expect_eq(q->seen_count, 300, "%s in call %d", strerror(errors[calls % 2]), calls / 2);
+		queue_free(&q);
+	}
+	cr_expect_geq(calls, 6, "closing writes and syncs");
 }
 
 /* The same while the log is moved to the database, where failures are not the batch's. */
