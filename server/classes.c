@@ -166,7 +166,7 @@ static bool
 build_store(struct classes *c, const struct classes_config *config, struct gearmand_error *err)
 {
 	struct store_config sc;
-	struct gearmand_error why = { "" };
+	struct gearmand_error why = { .text = "" };
 
 	if (config->queue == NULL)
 		return true;

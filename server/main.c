@@ -388,7 +388,7 @@ static void __attribute__((noreturn)) leave_at_once(struct life *l) RUNS_ON(mgmt
 static int
 live(struct life *l) RUNS_ON(mgmt_role)
 {
-	struct gearmand_error err = { "" };
+	struct gearmand_error err = { .text = "" };
 	int status = EXIT_SUCCESS;
 	int done = 0;
 

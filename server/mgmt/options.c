@@ -32,7 +32,7 @@ text_list_fini(struct text_list *list)
 static void
 option_init(struct option *o, const struct option_row *row, const struct gearmand_plugin *plugin)
 {
-	struct gearmand_error err = { "" };
+	struct gearmand_error err = { .text = "" };
 
 	*o = (struct option){ .row = *row, .plugin = plugin };
 	if (row->decl.dflt != NULL && (row->flags & OPTION_REPEATABLE) == 0)

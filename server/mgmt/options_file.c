@@ -92,7 +92,7 @@ file_read(
     struct option_set *set, FILE *in, const char *path, const struct option_reading *how, struct gearmand_error *err)
 {
 	struct text_list words = { 0 };
-	struct gearmand_error why = { "" };
+	struct gearmand_error why = { .text = "" };
 	bool ok;
 
 	text_list_add(&words, path); /* popt skips the first, as it would a program's name */

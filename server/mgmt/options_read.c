@@ -196,7 +196,7 @@ options_read_environment(struct option_set *set, struct gearmand_error *err)
 	for (unsigned i = 0; i < set->count; i++) {
 		struct option *o = &set->at[i];
 		const char *value = o->row.env == NULL ? NULL : getenv(o->row.env);
-		struct gearmand_error why = { "" };
+		struct gearmand_error why = { .text = "" };
 
 		if (value == NULL || value[0] == '\0' || option_take(o, value, FROM_ENVIRONMENT, &why))
 			continue;

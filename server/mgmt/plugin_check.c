@@ -226,7 +226,7 @@ static bool
 option_value_check(const struct gearmand_option *o, struct gearmand_error *err)
 {
 	const char *const texts[] = { o->min, o->max, o->dflt };
-	struct gearmand_error why = { "" };
+	struct gearmand_error why = { .text = "" };
 	struct gearmand_option bare = *o;
 
 	bare.min = bare.max = NULL;

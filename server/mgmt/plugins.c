@@ -187,7 +187,7 @@ plugin_add(struct plugins *all, const char *path, const struct gearmand_plugin *
 static void
 load_file(struct plugins *all, const char *path)
 {
-	struct gearmand_error why = { "" };
+	struct gearmand_error why = { .text = "" };
 	const struct gearmand_plugin *desc = NULL;
 
 	if (is_loaded(all, path))
@@ -215,7 +215,7 @@ static void
 load_directory(struct plugins *all, const char *dir, bool may_lack)
 {
 	struct dirent **entries = NULL;
-	struct gearmand_error why = { "" };
+	struct gearmand_error why = { .text = "" };
 	int count;
 
 	if (was_searched(all, dir))

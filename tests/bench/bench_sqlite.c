@@ -135,7 +135,7 @@ static void
 module_pass(struct fake_host *h, void *store, struct gearmand_change *batch_mem, size_t batch, enum gearmand_op op)
 {
 	static const char data[DATA] = "0123456789abcdef0123456789abcde";
-	struct gearmand_error err = { "" };
+	struct gearmand_error err = { .text = "" };
 
 	for (size_t i = 0; i < rows; i += batch) {
 		size_t n = rows - i < batch ? rows - i : batch;
@@ -154,7 +154,7 @@ static void
 module(struct fake_host *h, size_t batch, double *add_r, double *remove_r)
 {
 	struct gearmand_change *mem = calloc(batch, sizeof(*mem));
-	struct gearmand_error err = { "" };
+	struct gearmand_error err = { .text = "" };
 	char path[400];
 	void *store = NULL;
 	double start;

@@ -135,7 +135,7 @@ Test(plugin_host, memory_is_zeroed_and_time_goes_on)
 
 Test(plugin_host, listens_are_kept_in_order)
 {
-	struct gearmand_error err = { "" };
+	struct gearmand_error err = { .text = "" };
 
 	cr_assert(plugin_open(&plugin, &err), "%s", err.text);
 	cr_assert_eq(plugin.listen_count, 2);
@@ -149,7 +149,7 @@ Test(plugin_host, listens_are_kept_in_order)
 
 Test(plugin_host, listen_is_for_open_only)
 {
-	struct gearmand_error err = { "" };
+	struct gearmand_error err = { .text = "" };
 
 	cr_assert_not(host->listen(host, "127.0.0.1", "1", &err));
 	cr_assert_str_eq(err.text, "module m: listen() is for open() only");
@@ -158,7 +158,7 @@ Test(plugin_host, listen_is_for_open_only)
 
 Test(plugin_host, a_module_that_does_not_say_why_it_did_not_open_is_named)
 {
-	struct gearmand_error err = { "" };
+	struct gearmand_error err = { .text = "" };
 
 	opens = false;
 	cr_assert_not(plugin_open(&plugin, &err));

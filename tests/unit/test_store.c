@@ -134,7 +134,7 @@ static void
 setup(void)
 {
 	struct store_config config = { .name = "test", .ops = &queue_ops, .batch_max = 4, .give_up_after = 300000000 };
-	struct gearmand_error error = { "" };
+	struct gearmand_error error = { .text = "" };
 
 	waker = waker_new(false);
 	waker_bind(waker);
