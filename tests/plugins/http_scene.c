@@ -40,7 +40,7 @@ http_plugin(void)
 struct fake *
 http_new_with(const char *const *settings)
 {
-	struct gearmand_error err = { { 0 } };
+	struct gearmand_error err = { .text = "" };
 	struct fake *f = fake_new(http_plugin(), settings, &err);
 
 	cr_assert_not_null(f, "%s", err.text);

@@ -85,7 +85,7 @@ struct twin
 twin_run(const struct gearmand_plugin *plugin, const char *bytes, size_t len, size_t first, size_t piece)
 {
 	static const char *const settings[] = { "http-max-header=512", NULL };
-	struct gearmand_error err = { { 0 } };
+	struct gearmand_error err = { .text = "" };
 	struct fake *f = fake_new(plugin, settings, &err);
 	struct twin t = { { 0 } };
 	char line[64];

@@ -283,7 +283,7 @@ Test(http_limits, listens_on_loopback_port_8080_unless_told_otherwise)
 static void
 expect_no_open(const char *setting, const char *word)
 {
-	struct gearmand_error err = { { 0 } };
+	struct gearmand_error err = { .text = "" };
 	struct fake *f = fake_new(http_plugin(), (const char *const[]){ setting, NULL }, &err);
 
 	cr_assert_null(f);
