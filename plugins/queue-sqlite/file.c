@@ -100,8 +100,10 @@ sq_file_open(struct sq_store *s, struct gearmand_error *err)
 	s->lock_fd = open(s->given, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 	if (s->lock_fd < 0 || fstat(s->lock_fd, &st) != 0)
 		return fail_errno(s, err);
-	if (!S_ISREG(st.st_mode))
+	if (!S_ISREG(st.st_mode)) {
+		err->why = GEARMAND_WHY_LASTING;
 		return fail(s, err, "not a file");
+	}
 	return lock_file(s, err) && name_files(s, err);
 }
 

@@ -61,6 +61,7 @@ sq_open(const struct gearmand_host *host, void **store_r, struct gearmand_error 
 	struct sq_store *s = host->allocate(sizeof(*s));
 	void *store = s;
 
+	err->why = GEARMAND_WHY_PASSING;
 	s->magic = STORE_MAGIC;
 	s->host = host;
 	s->lock_fd = -1;

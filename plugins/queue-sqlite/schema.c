@@ -89,8 +89,10 @@ pragma_is(struct sq_store *s, struct gearmand_error *err, const char *sql, const
 		const char *got = (const char *)sqlite3_column_text(stmt, 0);
 
 		is = got != NULL && strcasecmp(got, want) == 0;
-		if (!is)
+		if (!is) {
 			s->host->error_set(err, "queue file %s: %s", s->given, why);
+			err->why = GEARMAND_WHY_LASTING;
+		}
 	} else {
 		sq_sentence(s, err, rc, "opening it");
 	}
@@ -113,6 +115,7 @@ set_synchronous(struct sq_store *s, struct gearmand_error *err)
 	}
 	s->host->error_set(err, "--libsqlite3-synchronous must be OFF, NORMAL, FULL or EXTRA, not \"%s\"",
 	    want == NULL ? "" : want);
+	err->why = GEARMAND_WHY_LASTING;
 	return false;
 }
 
@@ -211,6 +214,7 @@ make_table(struct sq_store *s, struct gearmand_error *err)
 	if (exists && (have & needed) != needed) {
 		s->host->error_set(err, "queue file %s: table \"%.200s\" is not a gearmand queue: it lacks columns",
 		    s->given, s->table);
+		err->why = GEARMAND_WHY_LASTING;
 		return false;
 	}
 	if ((rc = sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL)) != SQLITE_OK ||

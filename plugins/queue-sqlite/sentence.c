@@ -15,20 +15,22 @@
  * the file was opened read-only or what SQLite keeps of it in memory cannot be trusted. */
 static const struct {
 	int code; /* primary */
+	enum gearmand_why why;
 	enum gearmand_commit outcome;
 	const char *phrase; /* NULL: what SQLite says */
 } causes[] = {
-	{ SQLITE_BUSY, GEARMAND_COMMIT_AGAIN, "locked by another process" },
-	{ SQLITE_LOCKED, GEARMAND_COMMIT_AGAIN, "locked by another process" },
-	{ SQLITE_FULL, GEARMAND_COMMIT_AGAIN, "the disk is full" },
-	{ SQLITE_NOMEM, GEARMAND_COMMIT_AGAIN, "out of memory" },
-	{ SQLITE_READONLY, GEARMAND_COMMIT_BROKEN, "the file or its folder is read-only" },
-	{ SQLITE_CANTOPEN, GEARMAND_COMMIT_BROKEN,
+	{ SQLITE_BUSY, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, "locked by another process" },
+	{ SQLITE_LOCKED, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, "locked by another process" },
+	{ SQLITE_FULL, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, "the disk is full" },
+	{ SQLITE_NOMEM, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, "out of memory" },
+	{ SQLITE_READONLY, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, "the file or its folder is read-only" },
+	{ SQLITE_CANTOPEN, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN,
 	    "cannot be opened (the file and its folder must be readable and writable)" },
-	{ SQLITE_PERM, GEARMAND_COMMIT_BROKEN, "permission denied" },
-	{ SQLITE_NOTADB, GEARMAND_COMMIT_BROKEN, "not an SQLite database" },
-	{ SQLITE_CORRUPT, GEARMAND_COMMIT_BROKEN, "the database is damaged; repair it, or move it away" },
-	{ SQLITE_IOERR, GEARMAND_COMMIT_BROKEN, NULL },
+	{ SQLITE_PERM, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, "permission denied" },
+	{ SQLITE_NOTADB, GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, "not an SQLite database" },
+	{ SQLITE_CORRUPT, GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, "the database is damaged; repair it, or move it away" },
+	{ SQLITE_ERROR, GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL }, /* in SQL: the table is not ours */
+	{ SQLITE_IOERR, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, NULL },
 };
 
 static int
@@ -82,6 +84,16 @@ phrase_of(const struct sq_store *s, int rc)
 	return s->db == NULL ? sqlite3_errstr(rc) : sqlite3_errmsg(s->db);
 }
 
+static enum gearmand_why
+why_of(int rc)
+{
+	for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++) {
+		if (causes[i].code == (rc & 0xff))
+			return causes[i].why;
+	}
+	return GEARMAND_WHY_PASSING;
+}
+
 void
 sq_sentence(const struct sq_store *s, struct gearmand_error *err, int rc, const char *doing)
 {
@@ -96,6 +108,7 @@ sq_sentence(const struct sq_store *s, struct gearmand_error *err, int rc, const 
 		    strerror_r(cause, text, sizeof(text)));
 	else
 		s->host->error_set(err, "queue file %s: %s: %s", s->given, doing, phrase_of(s, rc));
+	err->why = why_of(rc);
 }
 
 enum gearmand_commit

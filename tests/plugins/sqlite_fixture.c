@@ -134,6 +134,7 @@ queue_open(struct queue *q)
 
 	cr_assert_null(q->store);
 	q->err.text[0] = '\0';
+	q->err.why = GEARMAND_WHY_IN_USE; /* of an earlier try */
 	ok = q->host.ops->open(&q->host.table, &q->store, &q->err);
 	cr_assert_eq(ok, q->store != NULL);
 	cr_assert_eq(ok, q->err.text[0] == '\0', "a failure has a sentence: %s", q->err.text);
@@ -150,10 +151,11 @@ queue_opened(void)
 }
 
 void
-queue_expect_no_open(struct queue *q, const char *sentence)
+queue_expect_no_open(struct queue *q, const char *sentence, enum gearmand_why why)
 {
 	cr_expect_not(queue_open(q));
 	EXPECT_SENTENCE(q, sentence);
+	cr_expect_eq(q->err.why, why, "%s", q->err.text);
 	queue_close(q);
 }
 

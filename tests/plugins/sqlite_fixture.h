@@ -28,7 +28,7 @@ struct queue *queue_new_in(const char *parent); /* folder */
 void          queue_free(struct queue **);
 bool          queue_open(struct queue *);    /* q->err tells why not */
 struct queue *queue_opened(void);            /* a new one, that must open */
-void          queue_expect_no_open(struct queue *, const char *sentence);
+void          queue_expect_no_open(struct queue *, const char *sentence, enum gearmand_why);
 void          queue_close(struct queue *);
 bool          queue_replay(struct queue *);  /* fills q->seen */
 void          queue_reopen_and_replay(struct queue *); /* must work */

@@ -22,7 +22,7 @@ Test(sqlite_options, a_missing_file_name_is_a_sentence)
 	struct queue *q = queue_new();
 
 	fake_host_set(&q->host, "libsqlite3-db", "");
-	queue_expect_no_open(q, "--libsqlite3-db=FILE");
+	queue_expect_no_open(q, "--libsqlite3-db=FILE", GEARMAND_WHY_LASTING);
 	queue_free(&q);
 }
 
@@ -31,7 +31,7 @@ Test(sqlite_options, an_empty_table_name_is_a_sentence)
 	struct queue *q = queue_new();
 
 	fake_host_set(&q->host, "libsqlite3-table", "");
-	queue_expect_no_open(q, "--libsqlite3-table");
+	queue_expect_no_open(q, "--libsqlite3-table", GEARMAND_WHY_LASTING);
 	queue_free(&q);
 }
 
@@ -40,7 +40,7 @@ Test(sqlite_options, a_table_name_that_sqlite_keeps_for_itself_is_a_sentence)
 	struct queue *q = queue_new();
 
 	fake_host_set(&q->host, "libsqlite3-table", "sqlite_jobs");
-	queue_expect_no_open(q, "reserved for internal use");
+	queue_expect_no_open(q, "reserved for internal use", GEARMAND_WHY_LASTING);
 	queue_free(&q);
 }
 
@@ -49,7 +49,7 @@ Test(sqlite_options, an_unknown_level_of_synchronous_is_a_sentence)
 	struct queue *q = queue_new();
 
 	fake_host_set(&q->host, "libsqlite3-synchronous", "2; DROP TABLE x");
-	queue_expect_no_open(q, "must be OFF, NORMAL, FULL or EXTRA");
+	queue_expect_no_open(q, "must be OFF, NORMAL, FULL or EXTRA", GEARMAND_WHY_LASTING);
 	queue_free(&q);
 }
 
@@ -60,7 +60,7 @@ Test(sqlite_open, a_missing_folder_is_named)
 	struct queue *q = queue_new();
 
 	fake_host_set(&q->host, "libsqlite3-db", "/nowhere/at/all.db");
-	queue_expect_no_open(q, "queue file /nowhere/at/all.db: No such file or directory");
+	queue_expect_no_open(q, "queue file /nowhere/at/all.db: No such file or directory", GEARMAND_WHY_PASSING);
 	queue_free(&q);
 }
 
@@ -69,7 +69,7 @@ Test(sqlite_open, a_folder_is_not_a_file)
 	struct queue *q = queue_new();
 
 	fake_host_set(&q->host, "libsqlite3-db", q->dir);
-	queue_expect_no_open(q, "Is a directory");
+	queue_expect_no_open(q, "Is a directory", GEARMAND_WHY_PASSING);
 	queue_free(&q);
 }
 
@@ -78,7 +78,7 @@ Test(sqlite_open, a_fifo_is_not_a_file)
 	struct queue *q = queue_new();
 
 	cr_assert_eq(mkfifo(q->db, 0600), 0);
-	queue_expect_no_open(q, "not a file");
+	queue_expect_no_open(q, "not a file", GEARMAND_WHY_LASTING);
 	queue_free(&q);
 }
 
@@ -89,7 +89,7 @@ Test(sqlite_open, what_is_not_a_database_is_left_as_it_is)
 
 	file_write(q->db, "dear diary, today I was taken for a database, which does not happen to "
 			   "me often; I am a text file\n");
-	queue_expect_no_open(q, "not an SQLite database");
+	queue_expect_no_open(q, "not an SQLite database", GEARMAND_WHY_LASTING);
 	EXPECT_SENTENCE(q, q->db);
 	cr_assert_eq(stat(q->db, &st), 0);
 	cr_expect_eq(st.st_size, 98);
@@ -101,7 +101,7 @@ Test(sqlite_open, a_table_that_is_no_queue_is_left_as_it_is)
 	struct queue *q = queue_new();
 
 	queue_sql(q, "CREATE TABLE gearman_queue (a, b)");
-	queue_expect_no_open(q, "is not a gearmand queue");
+	queue_expect_no_open(q, "is not a gearmand queue", GEARMAND_WHY_LASTING);
 	cr_expect_str_eq(queue_sql(q, "SELECT group_concat(name) FROM pragma_table_info('gearman_queue')"), "a,b");
 	queue_free(&q);
 }
@@ -111,7 +111,7 @@ Test(sqlite_open, a_table_without_its_key_is_a_sentence)
 	struct queue *q = queue_new();
 
 	queue_sql(q, "CREATE TABLE gearman_queue (unique_key, function_name, priority, data)");
-	queue_expect_no_open(q, "table \"gearman_queue\": ON CONFLICT clause does not match");
+	queue_expect_no_open(q, "table \"gearman_queue\": ON CONFLICT clause does not match", GEARMAND_WHY_LASTING);
 	queue_free(&q);
 }
 
@@ -121,7 +121,7 @@ Test(sqlite_open, a_view_is_no_queue)
 
 	queue_sql(q, "CREATE VIEW gearman_queue AS SELECT 1 AS unique_key, 2 AS function_name, 3 AS priority, "
 		     "4 AS data");
-	queue_expect_no_open(q, "gearman_queue");
+	queue_expect_no_open(q, "gearman_queue", GEARMAND_WHY_LASTING);
 	queue_free(&q);
 }
 
@@ -130,7 +130,7 @@ Test(sqlite_open, utf_16_would_change_job_data)
 	struct queue *q = queue_new();
 
 	queue_sql(q, "PRAGMA encoding='UTF-16'; CREATE TABLE t (x)");
-	queue_expect_no_open(q, "UTF-16");
+	queue_expect_no_open(q, "UTF-16", GEARMAND_WHY_LASTING);
 	queue_free(&q);
 }
 
@@ -168,7 +168,7 @@ Test(sqlite_open, a_file_that_somebody_has_locked_can_be_opened_later)
 
 	queue_sql(q, "CREATE TABLE t (x)");
 	o = other_start(q, "BEGIN EXCLUSIVE;");
-	queue_expect_no_open(q, "locked by another process");
+	queue_expect_no_open(q, "locked by another process", GEARMAND_WHY_PASSING);
 	other_end(&o);
 	cr_expect(queue_open(q), "%s", q->err.text);
 	queue_free(&q);
@@ -200,7 +200,7 @@ Test(sqlite_open, a_read_only_file_is_a_sentence_until_it_is_writable)
 	queue_sql(q, "CREATE TABLE t (x)");
 	be_nobody(q);
 	cr_assert_eq(chmod(q->db, 0400), 0);
-	queue_expect_no_open(q, "Permission denied");
+	queue_expect_no_open(q, "Permission denied", GEARMAND_WHY_PASSING);
 	cr_assert_eq(chmod(q->db, 0600), 0);
 	cr_expect(queue_open(q), "%s", q->err.text);
 	queue_close(q);
@@ -214,11 +214,11 @@ Test(sqlite_open, a_read_only_folder_is_a_sentence_until_it_is_writable)
 
 	be_nobody(q);
 	cr_assert_eq(chmod(q->dir, 0500), 0);
-	queue_expect_no_open(q, "Permission denied"); /* there is no file yet */
+	queue_expect_no_open(q, "Permission denied", GEARMAND_WHY_PASSING); /* there is no file yet */
 	be_root_again();
 	queue_sql(q, "CREATE TABLE t (x)");
 	be_nobody(q);
-	queue_expect_no_open(q, "folder"); /* there is, but its log cannot be made */
+	queue_expect_no_open(q, "folder", GEARMAND_WHY_PASSING); /* there is, but its log cannot be made */
 	cr_assert_eq(chmod(q->dir, 0700), 0);
 	cr_expect(queue_open(q), "%s", q->err.text);
 	queue_close(q);
@@ -245,6 +245,8 @@ open_elsewhere(const char *db)
 		fake_host_set(&q->host, "libsqlite3-db", db);
 		if (queue_open(q))
 			snprintf(q->err.text, sizeof(q->err.text), "opened");
+		else if (q->err.why != GEARMAND_WHY_IN_USE)
+			snprintf(q->err.text, sizeof(q->err.text), "not opened for another reason");
 		n = write(fds[1], q->err.text, strlen(q->err.text));
 		queue_free(&q);
 		_exit(n <= 0);

@@ -11,7 +11,10 @@ __all__ = ["sqlite_server", "sql", "lock_database", "await_rows", "submit_many",
 
 
 def sqlite_server(t, *options, db=None, **how):
-    return t.server("-q", "sqlite", "--libsqlite3-db=" + (db or t.path("queue.db")), *options, **how)
+    """It answers, so its database is open: it listens before that."""
+    s = t.server("-q", "sqlite", "--libsqlite3-db=" + (db or t.path("queue.db")), *options, **how)
+    s.alive()
+    return s
 
 
 def sql(t, text, *values, db=None):
