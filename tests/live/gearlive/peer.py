@@ -11,11 +11,19 @@ import time
 
 from .tap import Failure, patience
 from .wire import *
-from .wire import Packet, as_bytes, pack, split, type_name
+from .wire import Packet, as_bytes, pack, type_name
 
-__all__ = ["Peer"]
+__all__ = ["Peer", "ready"]
 
 _token = itertools.count(1)
+
+
+def ready(peers, seconds=0, to_write=False):
+    """Those of the peers that can be read from (or written to), after at most so many seconds."""
+    poll, by_fd = select.poll(), {p.sock.fileno(): p for p in peers}
+    for fd in by_fd:
+        poll.register(fd, select.POLLOUT if to_write else select.POLLIN)
+    return [by_fd[fd] for fd, _ in poll.poll(1000 * seconds)]
 
 
 class Peer:
@@ -46,7 +54,7 @@ class Peer:
 
     def _more(self, deadline, what):
         left = deadline - time.monotonic()
-        if left <= 0 or not select.select([self.sock], [], [], left)[0]:
+        if left <= 0 or not ready([self], left):
             raise Failure("nothing came while waiting for %s; unread: %r" % (what, bytes(self.buf[:200])))
         try:
             got = self.sock.recv(1 << 20)

@@ -62,7 +62,8 @@ class Server:
                                             stderr=err, cwd=self.t.dir, env=clean_env(self.env), preexec_fn=before)
         self.pid, self.port = self.process.pid, None
         if self.wait:
-            self.port = until(lambda: self._alive() and self.ports(), "the server to listen")[0]
+            until(lambda: self._alive() and self.ports(), "the server to listen")
+            self.port = self.service_port("gear") or self.ports()[0]
         return self
 
     def _alive(self):
@@ -116,7 +117,7 @@ class Server:
         return found
 
     def ports(self):
-        """Ports it listens on, in the order of their descriptors: the Gearman port comes first."""
+        """Ports it listens on, in the order of their descriptors."""
         found, inodes = [], self._inodes()
         for name in ("tcp", "tcp6"):
             try:
@@ -127,6 +128,11 @@ class Server:
             found += [(inodes[r[9]], int(r[1].rpartition(":")[2], 16))
                       for r in rows if r[3] == LISTENING and r[9] in inodes]
         return [port for _, port in sorted(found)]
+
+    def service_port(self, name):
+        """The port on which it last said to serve this protocol; None when it did not (or logs no INFO)."""
+        said = re.findall(r"Listening on 127\.0\.0\.1:(\d+) \(%s\)" % name, self.log())
+        return int(said[-1]) if said else None
 
     # --- talking to it
 
