@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "mgmt/options.h"
+#include "mgmt/plugin_check.h"
 #include "mgmt/plugins.h"
 
 enum { HELP_WIDTH = 100, HELP_COLUMN = 34 };

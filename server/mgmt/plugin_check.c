@@ -13,6 +13,14 @@
 
 enum { NAME_MAX_BYTES = 32, NAMES_MAX = 16, OPTIONS_MAX = 256 };
 
+const char *
+kind_name(uint32_t kind)
+{
+	static const char *const names[] = { "?", "queue", "protocol", "transport" };
+
+	return names[kind < sizeof(names) / sizeof(names[0]) ? kind : 0];
+}
+
 /* ---- The head ----------------------------------------------------------------------- */
 
 static bool

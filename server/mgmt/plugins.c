@@ -19,14 +19,6 @@
 #include "base/mem.h"
 #include "mgmt/plugins_priv.h"
 
-const char *
-kind_name(uint32_t kind)
-{
-	static const char *const names[] = { "?", "queue", "protocol", "transport" };
-
-	return names[kind < sizeof(names) / sizeof(names[0]) ? kind : 0];
-}
-
 struct plugins *
 plugins_new(void)
 {

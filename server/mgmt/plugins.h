@@ -70,6 +70,4 @@ void plugins_set_services(struct plugins *, const struct gearmand_host *io_servi
 bool plugin_open(struct plugin *, struct gearmand_error *);
 void plugin_close(struct plugin *); /* no-op when it is not open */
 
-const char *kind_name(uint32_t kind); /* "queue", "protocol", "transport", "?" */
-
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "mgmt/options_priv.h"
+#include "mgmt/plugin_check.h"
 #include "mgmt/plugins.h"
 
 /* A module, file or directory that was left out. */
@@ -28,16 +29,9 @@ struct plugins {
 	struct text_list dirs; /* where was looked */
 };
 
-/* Checks in order of trust.  False: the error is the rest of "plugin FILE refused: ". */
+/* Checks besides those of plugin_check.h.  False: the error is the rest of "plugin FILE refused: ". */
 bool plugin_place_check(const char *path, struct gearmand_error *); /* file or directory: who may write to it */
-bool plugin_file_check(const char *path, struct gearmand_error *);  /* an ELF file with nothing cut off */
-bool plugin_head_check(const struct gearmand_plugin *, struct gearmand_error *);
-bool plugin_ops_check(const struct gearmand_plugin *, struct gearmand_error *);
-bool plugin_options_check(const struct gearmand_plugin *, struct gearmand_error *);
 bool plugin_clash_check(const struct plugins *, const struct gearmand_plugin *, struct gearmand_error *);
-
-/* The module's descriptor; NULL: the error says why. */
-const struct gearmand_plugin *plugin_open_file(const char *path, struct gearmand_error *);
 
 void plugin_host_init(struct plugin *);
 void plugin_listens_free(struct plugin *);
