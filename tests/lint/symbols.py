@@ -12,11 +12,12 @@ def run(*command):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-class Symbols:
-    """What objects define, and what each takes from elsewhere."""
+class Objects:
+    """What object files define, and what each takes from elsewhere."""
 
     def __init__(self):
-        self.defined, self.wanted = set(), {}
+        self.home = {}    # symbol: object that defines it
+        self.wanted = {}  # object: symbols
 
     def add_archive(self, path, only=None):
         """only: members to look at; None for all."""
@@ -30,7 +31,7 @@ class Symbols:
                 if words[-2] in "Uwv":
                     wanted.add(words[-1])
                 elif words[-2].isupper():
-                    self.defined.add(words[-1])
+                    self.home[words[-1]] = member
         return self
 
 
