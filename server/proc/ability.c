@@ -53,6 +53,7 @@ ability_new(struct proc *p, struct peer *peer, struct func *func)
 	list_init(&ability->of_peer);
 	list_init(&ability->of_func);
 	list_init(&ability->sleeping);
+	list_init(&ability->running);
 	if (p->cfg.strict_order) {
 		ability->turn = ++p->last_turn;
 		list_push(&peer->abilities, &ability->of_peer);
@@ -70,19 +71,18 @@ ability_new(struct proc *p, struct peer *peer, struct func *func)
 }
 
 static PROC void
-lose_jobs_of(struct proc *p, const struct peer *peer, const struct func *func)
+lose_jobs(struct proc *p, struct list *running)
 {
-	LIST_EACH_SAFE(node, &peer->running) {
-		struct job *job = LIST_ENTRY(node, struct job, link);
+	struct list *node;
 
-		if (job->func == func)
-			job_attempt_lost(p, job);
-	}
+	while ((node = list_first(running)) != NULL)
+		job_attempt_lost(p, LIST_ENTRY(node, struct job, link));
 }
 
-/* The ability goes first, so that its lost jobs do not wake this same worker. */
-void
-ability_free(struct proc *p, struct ability **ability_p)
+/* What it was running is put to `running`: an ability goes before its jobs are lost, so that they do not wake this
+ * same worker. */
+static PROC void
+ability_free(struct proc *p, struct ability **ability_p, struct list *running)
 {
 	struct ability *ability = *ability_p;
 	struct func *func = ability->func;
@@ -96,9 +96,8 @@ ability_free(struct proc *p, struct ability **ability_p)
 	CHECK(peer->ability_count > 0 && func->workers > 0);
 	peer->ability_count--;
 	func->workers--;
+	list_splice(running, &ability->running);
 	mem_free(ability);
-	if (!list_is_empty(&peer->running))
-		lose_jobs_of(p, peer, func);
 	func_idle_check(p, func);
 }
 
@@ -159,12 +158,15 @@ on_cant_do(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
 	struct func *func = func_find(p, without_nul(packet->pkt.arg[0]));
 	struct ability *ability = func == NULL ? NULL : ability_find(p, peer, func);
+	struct list running;
 
-	if (ability != NULL)
-		ability_free(p, &ability);
+	if (ability == NULL)
+		return;
+	list_init(&running);
+	ability_free(p, &ability, &running);
+	lose_jobs(p, &running);
 }
 
-/* Abilities first, jobs after: one walk over the running jobs, however many abilities there are. */
 void
 abilities_reset(struct proc *p, struct peer *peer)
 {
@@ -172,14 +174,12 @@ abilities_reset(struct proc *p, struct peer *peer)
 	struct list *node;
 
 	list_init(&running);
-	list_splice(&running, &peer->running);
 	while ((node = list_first(&peer->abilities)) != NULL) {
 		struct ability *ability = LIST_ENTRY(node, struct ability, of_peer);
 
-		ability_free(p, &ability);
+		ability_free(p, &ability, &running);
 	}
-	while ((node = list_first(&running)) != NULL)
-		job_attempt_lost(p, LIST_ENTRY(node, struct job, link));
+	lose_jobs(p, &running);
 }
 
 void

@@ -28,6 +28,8 @@ length(const struct list *l)
 static PROC void
 audit_job(const struct job *job, struct sums *sums)
 {
+	size_t clients = 0;
+
 	CHECK(job->magic == JOB_MAGIC && job->body->refs > 0);
 	CHECK(job->state != JOB_NEW && job->state != JOB_DEAD);
 	CHECK((job->state == JOB_RUNNING) == (job->worker != NULL));
@@ -37,14 +39,15 @@ audit_job(const struct job *job, struct sums *sums)
 	CHECK((job->state == JOB_DELAYED) <= (job->timer.place != 0));
 	CHECK(job->slots == NULL || job->adding);
 	CHECK(!job->removed && !(job->adding && job->stored));
-	for (const struct client *client = job->clients; client != NULL; client = client->next)
+	for (const struct client *client = job->clients; client != NULL; client = client->next, clients++)
 		CHECK(client->job == job && !client->peer->gone && *client->back == client);
+	CHECK(clients == job->client_count);
 	for (const struct slot *slot = job->slots; slot != NULL; slot = slot->next)
 		CHECK(slot->job == job && slot->msg == NULL && *slot->back == slot && list_is_linked(&slot->by_age));
 	sums->jobs++;
 	sums->running += job->state == JOB_RUNNING;
 	sums->background += job->background;
-	sums->memory += job_bytes(job);
+	sums->memory += job_bytes(job) + clients * sizeof(struct client);
 	sums->storing += job->adding ? job_bytes(job) : 0;
 }
 
@@ -110,12 +113,14 @@ audit_peer(struct proc *p, struct peer *peer, uint64_t *running)
 	struct ability *ability;
 	int64_t turn = INT64_MIN;
 
-	LIST_EACH(node, &peer->running) {
-		CHECK(LIST_ENTRY(node, struct job, link)->worker == peer);
-		++*running;
-	}
 	LIST_EACH(node, &peer->abilities) {
 		ability = LIST_ENTRY(node, struct ability, of_peer);
+		LIST_EACH(at, &ability->running) {
+			const struct job *job = LIST_ENTRY(at, struct job, link);
+
+			CHECK(job->worker == peer && job->func == ability->func);
+			++*running;
+		}
 		CHECK(ability->peer == peer && ability->turn > turn);
 		CHECK(ability_find(p, peer, ability->func) == ability);
 		turn = ability->turn;
@@ -133,6 +138,7 @@ static PROC void
 audit_waking(const struct proc *p)
 {
 	for (int i = 0; i < PRIORITIES; i++) {
+		CHECK(length(&p->ready_funcs[i]) == p->ready_count[i]);
 		LIST_EACH(node, &p->ready_funcs[i]) {
 			const struct func *func = CONTAINER_OF(node - i, struct func, in_ready);
 			bool asleep = false;

@@ -121,19 +121,22 @@ func_push(struct proc *p, struct func *func, struct job *job)
 {
 	struct list *queue = &func->ready[job->priority];
 
-	if (list_is_empty(queue))
+	if (list_is_empty(queue)) {
 		list_push(&p->ready_funcs[job->priority], &func->in_ready[job->priority]);
+		p->ready_count[job->priority]++;
+	}
 	list_push(queue, &job->link);
 }
 
 void
 func_take(struct proc *p, struct func *func, struct job *job)
 {
-	(void)p;
 	CHECK(list_is_linked(&job->link));
 	list_remove(&job->link);
-	if (list_is_empty(&func->ready[job->priority]))
+	if (list_is_empty(&func->ready[job->priority])) {
 		list_remove(&func->in_ready[job->priority]);
+		p->ready_count[job->priority]--;
+	}
 }
 
 bool

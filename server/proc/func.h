@@ -40,6 +40,7 @@ struct ability {
 	struct hash_node by_pair;      /* proc.abilities */
 	struct list of_peer, of_func;
 	struct list sleeping;          /* func.sleepers or peer.unlisted */
+	struct list running;           /* struct job.link: the jobs it was given, in order of assignment */
 	struct peer *peer;
 	struct func *func;
 	int64_t turn;                  /* smaller is served earlier; the order of peer.abilities */
@@ -61,8 +62,6 @@ void func_take(struct proc *, struct func *, struct job *) RUNS_ON(proc_role); /
 bool func_has_ready(const struct func *) RUNS_ON(proc_role);
 
 struct ability *ability_find(struct proc *, const struct peer *, const struct func *) RUNS_ON(proc_role);
-/* Takes; the jobs of that function which the peer works on are lost to it. */
-void            ability_free(struct proc *, struct ability **) RUNS_ON(proc_role);
 /* The peer can do nothing any more, and its running jobs are lost to it. */
 void            abilities_reset(struct proc *, struct peer *) RUNS_ON(proc_role);
 

@@ -15,65 +15,66 @@
 #include "proc/peer.h"
 #include "proc/reply.h"
 
-/* A worker with more abilities than this looks at the functions that have jobs instead, if those are fewer. */
-enum { FEW_ABILITIES = 16 };
+/* A worker with many abilities looks at the functions that have jobs instead, if those are fewer by this factor:
+ * finding an ability costs more than going on to the next. */
+enum { FEW_ABILITIES = 16, FIND_COST = 4 };
 
-static PROC struct ability *
-first_by_turn(const struct peer *peer, int priority)
+/* What one walk found: the first ability in turn for each priority. */
+struct firsts {
+	struct ability *by[PRIORITIES];
+	bool known;
+};
+
+static PROC void
+walk_abilities(const struct peer *peer, struct firsts *firsts)
 {
+	firsts->known = true;
 	LIST_EACH(node, &peer->abilities) {
 		struct ability *ability = LIST_ENTRY(node, struct ability, of_peer);
 
-		if (!list_is_empty(&ability->func->ready[priority]))
-			return ability;
+		for (int i = 0; i < PRIORITIES; i++)
+			if (firsts->by[i] == NULL && !list_is_empty(&ability->func->ready[i]))
+				firsts->by[i] = ability;
+		if (firsts->by[0] != NULL)
+			return;
 	}
-	return NULL;
 }
 
-/* The same answer, found from the functions that have jobs.  *found_r is false when there are so many of
- * them that the other way is shorter. */
+/* The same answer, found from the functions that have jobs. */
 static PROC struct ability *
-least_turn(struct proc *p, const struct peer *peer, int priority, bool *found_r)
+least_turn(struct proc *p, const struct peer *peer, int priority)
 {
 	struct ability *best = NULL;
-	uint32_t looked_at = 0;
 
 	LIST_EACH(node, &p->ready_funcs[priority]) {
 		struct func *func = CONTAINER_OF(node - priority, struct func, in_ready);
-		struct ability *ability;
+		struct ability *ability = ability_find(p, peer, func);
 
-		if (++looked_at > peer->ability_count) {
-			*found_r = false;
-			return NULL;
-		}
-		ability = ability_find(p, peer, func);
 		if (ability != NULL && (best == NULL || ability->turn < best->turn))
 			best = ability;
 	}
-	*found_r = true;
 	return best;
 }
 
 static PROC struct ability *
-choose(struct proc *p, const struct peer *peer, int priority)
+choose(struct proc *p, const struct peer *peer, int priority, struct firsts *firsts)
 {
-	if (list_is_empty(&p->ready_funcs[priority]))
+	if (p->ready_count[priority] == 0)
 		return NULL;
-	if (peer->ability_count > FEW_ABILITIES) {
-		bool found;
-		struct ability *ability = least_turn(p, peer, priority, &found);
-
-		if (found)
-			return ability;
-	}
-	return first_by_turn(peer, priority);
+	if (peer->ability_count > FEW_ABILITIES && p->ready_count[priority] < peer->ability_count / FIND_COST)
+		return least_turn(p, peer, priority);
+	if (!firsts->known)
+		walk_abilities(peer, firsts);
+	return firsts->by[priority];
 }
 
 struct job *
 grab_peek(struct proc *p, struct peer *peer, struct ability **ability_r)
 {
+	struct firsts firsts = { .known = false };
+
 	for (int priority = 0; priority < PRIORITIES; priority++) {
-		struct ability *ability = choose(p, peer, priority);
+		struct ability *ability = choose(p, peer, priority, &firsts);
 
 		if (ability == NULL)
 			continue;
@@ -130,7 +131,7 @@ assign(struct proc *p, struct peer *peer, struct ability *ability, struct job *j
 {
 	job_move(p, job, JOB_RUNNING);
 	job->worker = peer;
-	list_push(&peer->running, &job->link);
+	list_push(&ability->running, &job->link);
 	if (ability->limit_ms > 0)
 		heap_set(&p->limits, &job->timer, p->now.mono + (nsec_t)ability->limit_ms * 1000000);
 	take_turn(p, ability);

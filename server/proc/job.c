@@ -105,15 +105,21 @@ job_is_wanted(const struct job *job)
 	return job->background || job->clients != NULL || job->slots != NULL;
 }
 
-/* Open slots stay: a submission is answered when its ADD comes back, whatever became of the job. */
-static PROC void
-unlink_job(struct proc *p, struct job *job)
+void
+job_drop_clients(struct proc *p, struct job *job)
 {
 	while (job->clients != NULL) {
 		struct client *client = job->clients;
 
-		client_free(&client);
+		client_free(p, &client);
 	}
+}
+
+/* Open slots stay: a submission is answered when its ADD comes back, whatever became of the job. */
+static PROC void
+unlink_job(struct proc *p, struct job *job)
+{
+	job_drop_clients(p, job);
 	key_remove(p, job);
 	hash_remove(&p->handles, &job->by_handle);
 	job_move(p, job, JOB_DEAD);

@@ -44,7 +44,7 @@ struct job {
 	uint8_t priority;
 	uint8_t flags;              /* GEARMAND_JOB_NO_UNIQUE, GEARMAND_JOB_UNIQUE_IS_DATA */
 	uint8_t unique_len;         /* the unique is in the body, behind the function and a NUL */
-	struct list link;           /* READY: func.ready; RUNNING: peer.running */
+	struct list link;           /* READY: func.ready; RUNNING: ability.running */
 	struct hash_node by_handle; /* proc.handles; not when DEAD */
 	struct heap_node timer;     /* DELAYED: proc.delays; RUNNING: proc.limits */
 	uint64_t number;            /* of the handle */
@@ -66,6 +66,7 @@ struct job {
 	bool removed : 1;           /* REMOVE is posted */
 	bool newest : 1;            /* it stands for its unique in proc.uniques */
 	uint16_t prefix;            /* of the handle */
+	uint16_t client_count;      /* of `clients` */
 	int64_t run_at;             /* seconds since 1970; 0 = at once */
 };
 
@@ -85,7 +86,8 @@ struct job_request {
 	bool background;
 };
 
-enum { JOB_MAGIC = 0x4a4f4221 };
+/* Clients of one job: what its worker sends goes to each of them. */
+enum { JOB_MAGIC = 0x4a4f4221, JOB_CLIENTS_MAX = UINT16_MAX };
 
 /* In the tables, state NEW; takes a reference to the body. */
 struct job *job_new(struct proc *, struct func *, const struct job_request *) RUNS_ON(proc_role);
@@ -113,6 +115,8 @@ void        job_set_background(struct proc *, struct job *) RUNS_ON(proc_role);
 
 /* WORK_FAIL to everybody who waits. */
 void job_tell_failed(struct proc *, const struct job *) RUNS_ON(proc_role);
+/* Nobody waits for it any more; nothing is said. */
+void job_drop_clients(struct proc *, struct job *) RUNS_ON(proc_role);
 
 /* Handles. */
 struct handle_text {

@@ -34,7 +34,6 @@ peer_new(struct proc *p, const struct msg_conn *conn)
 	list_init(&peer->in_paused);
 	list_init(&peer->abilities);
 	list_init(&peer->unlisted);
-	list_init(&peer->running);
 	list_init(&peer->waits_for);
 	list_init(&peer->slots);
 	list_init(&peer->in_list);
@@ -64,10 +63,13 @@ peer_id(const struct peer *peer)
 }
 
 void
-client_add(struct job *job, struct peer *peer)
+client_add(struct proc *p, struct job *job, struct peer *peer)
 {
 	struct client *client = mem_new(sizeof *client);
 
+	CHECK(job->client_count < JOB_CLIENTS_MAX);
+	job->client_count++;
+	p->memory += sizeof *client;
 	client->job = job;
 	client->peer = peer;
 	client->back = &job->clients;
@@ -80,11 +82,13 @@ client_add(struct job *job, struct peer *peer)
 }
 
 void
-client_free(struct client **client_p)
+client_free(struct proc *p, struct client **client_p)
 {
 	struct client *client = *client_p;
 
 	*client_p = NULL;
+	client->job->client_count--;
+	p->memory -= sizeof *client;
 	*client->back = client->next;
 	if (client->next != NULL)
 		client->next->back = client->back;
@@ -101,7 +105,7 @@ let_go_of_jobs(struct proc *p, struct peer *peer)
 		struct client *client = LIST_ENTRY(node, struct client, of_peer);
 		struct job *job = client->job;
 
-		client_free(&client);
+		client_free(p, &client);
 		job_end_if_unwanted(p, job);
 	}
 	abilities_reset(p, peer);
@@ -137,7 +141,7 @@ peer_free(struct proc *p, struct peer **peer_p)
 	*peer_p = NULL;
 	CHECK(peer->magic == PEER_MAGIC);
 	abilities_reset(p, peer);
-	CHECK(list_is_empty(&peer->slots) && list_is_empty(&peer->running) && list_is_empty(&peer->waits_for));
+	CHECK(list_is_empty(&peer->slots) && list_is_empty(&peer->waits_for));
 	CHECK(list_is_empty(&peer->unlisted));
 	list_remove(&peer->in_paused);
 	list_remove(&peer->in_list);

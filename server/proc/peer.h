@@ -28,7 +28,6 @@ struct peer {
 	struct list in_paused;  /* proc.paused */
 	struct list abilities;  /* struct ability.of_peer, by turn */
 	struct list unlisted;   /* struct ability.sleeping, those in no function's sleepers */
-	struct list running;    /* struct job.link: jobs it works on, in order of assignment */
 	struct list waits_for;  /* struct client.of_peer: jobs whose results it wants */
 	struct list slots;      /* struct slot.of_peer: replies that must wait, in order */
 	uint64_t excepted;      /* number of the job it ended last with WORK_EXCEPTION; 0 = none */
@@ -57,7 +56,8 @@ void         peer_forget_if_done(struct proc *, struct peer *) RUNS_ON(proc_role
 void         peer_free(struct proc *, struct peer **) RUNS_ON(proc_role); /* takes; has no jobs and no slots any more */
 struct slice peer_id(const struct peer *) RUNS_ON(proc_role);
 
-void client_add(struct job *, struct peer *) RUNS_ON(proc_role);
-void client_free(struct client **) RUNS_ON(proc_role); /* takes */
+/* The job has room for it. */
+void client_add(struct proc *, struct job *, struct peer *) RUNS_ON(proc_role);
+void client_free(struct proc *, struct client **) RUNS_ON(proc_role); /* takes */
 
 #endif

@@ -42,6 +42,7 @@ struct proc {
 	struct hash keys;      /* struct job by (function, unique) */
 	struct hash uniques;   /* newest struct job by unique alone */
 	struct list ready_funcs[PRIORITIES]; /* functions with a READY job of that priority */
+	size_t ready_count[PRIORITIES];      /* how many */
 
 	struct heap limits;    /* RUNNING jobs with a time limit; monotonic */
 	struct heap delays;    /* DELAYED jobs; wall clock */

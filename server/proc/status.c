@@ -30,17 +30,14 @@ send_status(struct proc *p, struct peer *peer, enum pkt_type type, struct slice 
 	struct msg_reply *reply = msg_reply_new(type, peer->number, name.len + 1 + 5 * (NUMBER_BYTES + 1));
 	struct msg *m = &reply->msg;
 	bool with_clients = type == PKT_STATUS_RES_UNIQUE;
-	uint64_t clients = 0;
 
 	msg_reply_arg(reply, name, false);
 	add_number(reply, job != NULL, false);
 	add_number(reply, job != NULL && job->state == JOB_RUNNING, false);
 	add_number(reply, job == NULL ? 0 : job->numerator, false);
 	add_number(reply, job == NULL ? 0 : job->denominator, !with_clients);
-	for (const struct client *c = job == NULL ? NULL : job->clients; with_clients && c != NULL; c = c->next)
-		clients++;
 	if (with_clients)
-		add_number(reply, clients, true);
+		add_number(reply, job == NULL ? 0 : job->client_count, true);
 	peer_send(p, peer, &m);
 }
 

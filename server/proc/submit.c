@@ -88,7 +88,7 @@ join(struct proc *p, struct peer *peer, struct job *job, bool background)
 		hold_back(p, peer);
 		return;
 	}
-	client_add(job, peer);
+	client_add(p, job, peer);
 	reply_job_created(p, peer, job);
 }
 
@@ -99,7 +99,7 @@ create(struct proc *p, struct peer *peer, struct func *func, const struct job_re
 
 	count(p, STAT_jobs_submitted);
 	if (!request->background) {
-		client_add(job, peer);
+		client_add(p, job, peer);
 		reply_job_created(p, peer, job);
 		job_place(p, job);
 	} else if (p->cfg.durable && !p->cfg.adds_at_shutdown) {
@@ -112,7 +112,20 @@ create(struct proc *p, struct peer *peer, struct func *func, const struct job_re
 	}
 }
 
-/* Is there room for one more?  If not, *why_r says what is full. */
+/* Is there room for one more that waits for this job?  Owners in the background take none. */
+static PROC bool
+may_join(const struct proc *p, const struct job *job, bool background, enum wire_error *why_r)
+{
+	if (background)
+		return true;
+	*why_r = WIRE_TOO_MANY_CLIENTS;
+	if (job->client_count >= JOB_CLIENTS_MAX)
+		return false;
+	*why_r = WIRE_SERVER_FULL;
+	return p->cfg.max_memory == 0 || p->memory < p->cfg.max_memory;
+}
+
+/* Is there room for one more job?  If not, *why_r says what is full. */
 static PROC bool
 has_room(const struct proc *p, const struct func *func, const struct job_request *request, enum wire_error *why_r)
 {
@@ -132,17 +145,18 @@ submit_to(struct proc *p, struct peer *peer, struct func *func, const struct job
 {
 	struct job *job = key_find(p, func, request->unique, request->data);
 	enum wire_error why;
+	bool may = job != NULL ? may_join(p, job, request->background, &why) : has_room(p, func, request, &why);
 
-	if (job != NULL) {
-		log_accepted(p, func, request);
-		join(p, peer, job, request->background);
-	} else if (has_room(p, func, request, &why)) {
-		log_accepted(p, func, request);
-		create(p, peer, func, request);
-	} else {
+	if (!may) {
 		count(p, STAT_refused_full);
 		reply_error(p, peer, why);
+		return;
 	}
+	log_accepted(p, func, request);
+	if (job != NULL)
+		join(p, peer, job, request->background);
+	else
+		create(p, peer, func, request);
 }
 
 static PROC void

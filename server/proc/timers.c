@@ -15,14 +15,19 @@
 /* Delayed jobs go by the wall clock, which may be set; so it is looked at this often while there are any. */
 static const nsec_t wall_check = 1000000000;
 
+/* Of each kind in one turn: about half a millisecond.  What is left stays due, so the next turn comes at once. */
+enum { DUE_PER_TURN = 512 };
+
 static PROC void
 run_delays(struct proc *p)
 {
-	struct heap_node *node;
+	for (int n = 0; n < DUE_PER_TURN; n++) {
+		struct heap_node *node = heap_first(&p->delays);
+		struct job *job;
 
-	while ((node = heap_first(&p->delays)) != NULL && node->key <= p->now.wall) {
-		struct job *job = CONTAINER_OF(node, struct job, timer);
-
+		if (node == NULL || node->key > p->now.wall)
+			return;
+		job = CONTAINER_OF(node, struct job, timer);
 		job_move(p, job, JOB_READY);
 		wake_for_job(p, job->func);
 	}
@@ -39,11 +44,7 @@ out_of_time(struct proc *p, struct job *job)
 		return;
 	}
 	job_tell_failed(p, job);
-	while (job->clients != NULL) {
-		struct client *client = job->clients;
-
-		client_free(&client);
-	}
+	job_drop_clients(p, job);
 	job_attempt_lost(p, job);
 }
 
@@ -52,8 +53,11 @@ run_limits(struct proc *p)
 {
 	struct heap_node *node;
 
-	while ((node = heap_first(&p->limits)) != NULL && node->key <= p->now.mono)
+	for (int n = 0; n < DUE_PER_TURN; n++) {
+		if ((node = heap_first(&p->limits)) == NULL || node->key > p->now.mono)
+			return;
 		out_of_time(p, CONTAINER_OF(node, struct job, timer));
+	}
 }
 
 static PROC void
@@ -61,8 +65,11 @@ run_rewakes(struct proc *p)
 {
 	struct heap_node *node;
 
-	while ((node = heap_first(&p->rewakes)) != NULL && node->key <= p->now.mono)
+	for (int n = 0; n < DUE_PER_TURN; n++) {
+		if ((node = heap_first(&p->rewakes)) == NULL || node->key > p->now.mono)
+			return;
 		wake_more(p, CONTAINER_OF(node, struct func, rewake));
+	}
 }
 
 static struct slot *
@@ -77,11 +84,13 @@ longest_waiting(const struct proc *p)
 static PROC void
 run_queue_timeouts(struct proc *p)
 {
-	struct slot *slot;
+	for (int n = 0; n < DUE_PER_TURN; n++) {
+		struct slot *slot = longest_waiting(p);
+		struct job *job;
 
-	while ((slot = longest_waiting(p)) != NULL && slot->deadline <= p->now.mono) {
-		struct job *job = slot->job;
-
+		if (slot == NULL || slot->deadline > p->now.mono)
+			return;
+		job = slot->job;
 		count(p, STAT_store_timeouts);
 		slot_refused(
 		    p, slot, wire_error_code(WIRE_QUEUE_TIMEOUT), slice_str(wire_error_text(WIRE_QUEUE_TIMEOUT)));
@@ -111,7 +120,7 @@ next_due(const struct proc *p)
 		due = earlier(due, slot->deadline);
 	if (delay != NULL)
 		due = earlier(due, p->now.mono + earlier(delay->key - p->now.wall, wall_check));
-	return due;
+	return due < p->now.mono ? p->now.mono : due;
 }
 
 nsec_t

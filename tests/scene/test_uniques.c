@@ -192,6 +192,28 @@ Test(limits, jobs_and_memory_are_bounded)
 	scene_free(&s);
 }
 
+Test(limits, those_who_wait_for_a_job_take_memory_too)
+{
+	struct scene *s = scene_new("--max-memory=2000");
+	int client = scene_peer(s);
+	struct msg_reply *reply;
+	struct msg *m;
+	int joined = -1;
+	bool refused;
+
+	do {
+		tell(s, client, SUBMIT_JOB, "f", "u", "x");
+		reply = next_reply(s, client);
+		refused = reply->msg.type == PKT_ERROR;
+		m = &reply->msg;
+		msg_free(&m);
+	} while (!refused && ++joined < 100);
+	cr_assert(joined > 5 && joined < 100, "%d joined", joined);
+	tell(s, client, SUBMIT_JOB_BG, "f", "u", "x"); /* takes none */
+	expect(s, client, JOB_CREATED, "*");
+	scene_free(&s);
+}
+
 Test(limits, idle_functions_make_room_and_used_ones_do_not)
 {
 	struct scene *s = scene_new("--max-functions=2");
