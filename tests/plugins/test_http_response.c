@@ -182,10 +182,8 @@ Test(http_response, data_may_look_like_http)
 	struct fake *f = running(GET);
 
 	work(f, GEARMAND_WORK_DATA, "\r\n\r\nHTTP/1.1 200 OK\r\n");
-	work(f, GEARMAND_WORK_COMPLETE,
-	    "\0"
-	    "x");
-	expect_response(f, 200, "\r\n\r\nHTTP/1.1 200 OK\r\n");
+	work_bytes(f, GEARMAND_WORK_COMPLETE, "\0x", 2);
+	expect_response_bytes(f, 200, "\r\n\r\nHTTP/1.1 200 OK\r\n\0x", 23);
 	http_end(&f);
 }
 
