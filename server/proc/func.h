@@ -62,7 +62,7 @@ void func_take(struct proc *, struct func *, struct job *) RUNS_ON(proc_role); /
 bool func_has_ready(const struct func *) RUNS_ON(proc_role);
 
 struct ability *ability_find(struct proc *, const struct peer *, const struct func *) RUNS_ON(proc_role);
-/* The peer can do nothing any more, and its running jobs are lost to it. */
+/* The peer can do nothing any more, and its running jobs are lost to it, function by function. */
 void            abilities_reset(struct proc *, struct peer *) RUNS_ON(proc_role);
 
 /* Waking.  After a job became READY. */

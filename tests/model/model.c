@@ -172,9 +172,9 @@ lose(struct model *m, int i)
 	}
 }
 
-/* Jobs that a worker loses together come back in the order in which they were given out. */
+/* Jobs of a function that a worker loses together come back in the order in which they were given out. */
 static void
-lose_all(struct model *m, int peer, int func)
+lose_jobs_of(struct model *m, int peer, int func)
 {
 	for (;;) {
 		int first = -1;
@@ -182,13 +182,33 @@ lose_all(struct model *m, int peer, int func)
 		for (int i = 0; i < JOBS; i++) {
 			const struct mjob *job = &m->jobs[i];
 
-			if (job->state == M_RUNNING && job->worker == peer && (func < 0 || job->func == func) &&
+			if (job->state == M_RUNNING && job->worker == peer && job->func == func &&
 			    (first < 0 || job->queued < m->jobs[first].queued))
 				first = i;
 		}
 		if (first < 0)
 			return;
 		lose(m, first);
+	}
+}
+
+/* Function by function, in the order of their turns. */
+static void
+lose_all(struct model *m, int peer)
+{
+	struct mpeer *p = &m->peers[peer];
+
+	for (;;) {
+		int next = -1;
+
+		for (int func = 0; func < FUNCS; func++) {
+			if (p->can[func] && (next < 0 || p->turn[func] < p->turn[next]))
+				next = func;
+		}
+		if (next < 0)
+			return;
+		p->can[next] = false;
+		lose_jobs_of(m, peer, next);
 	}
 }
 
@@ -213,8 +233,7 @@ model_peer_gone(struct model *m, int peer)
 		m->jobs[i].clients[peer] = 0;
 		end_if_unwanted(m, i);
 	}
-	memset(p->can, 0, sizeof p->can);
-	lose_all(m, peer, -1);
+	lose_all(m, peer);
 	model_hear(m, peer, "FORGOTTEN");
 }
 
@@ -235,14 +254,13 @@ model_cant_do(struct model *m, int peer, int func)
 	if (!m->peers[peer].can[func])
 		return;
 	m->peers[peer].can[func] = false;
-	lose_all(m, peer, func);
+	lose_jobs_of(m, peer, func);
 }
 
 void
 model_reset(struct model *m, int peer)
 {
-	memset(m->peers[peer].can, 0, sizeof m->peers[peer].can);
-	lose_all(m, peer, -1);
+	lose_all(m, peer);
 }
 
 static void
