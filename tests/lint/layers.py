@@ -58,8 +58,17 @@ def module_include(root, path, quote, name):
     return None
 
 
-def sdk_include(quote, name):
-    return None if quote == "<" else "a header of the SDK includes with <> only"
+# What the check kit shares with the server: the checks that refuse a module, and of its options.
+KIT_SHARES = {"config.h", "mgmt/plugin_check.h", "mgmt/options.h"}
+
+
+def sdk_include(root, path, quote, name):
+    if quote == "<":
+        return None
+    if path.startswith("sdk/check/"):
+        own = "/" not in name and os.path.exists(os.path.join(root, "sdk/check", name))
+        return None if own or name in KIT_SHARES else "the check kit may include of the server " + ", ".join(sorted(KIT_SHARES))
+    return "a header of the SDK includes with <> only"
 
 
 def lint(root):
@@ -72,7 +81,7 @@ def lint(root):
             elif match and path.startswith("plugins/"):
                 why = module_include(root, path, *match.groups())
             elif match and path.startswith("sdk/"):
-                why = sdk_include(*match.groups())
+                why = sdk_include(root, path, *match.groups())
             elif path.startswith("server/") and path != "server/cross/mbox.c" and LOCKS.search(line):
                 why = "locks are in server/cross/mbox.c only"
             if why:
@@ -87,6 +96,8 @@ GOOD = [
         "server/main.c": '#include "config.h"\n#include "classes.h"\n#include "io/io.h"\n#include "proc/proc.h"\n',
         "server/mgmt/a.c": '#include "config.h"\n',
     }),
+    ("the check kit its own headers and the server's checks", {
+        "sdk/check/a.c": '#include "mgmt/plugin_check.h"\n#include "a.h"\n#include <gearmand/plugin.h>\n', "sdk/check/a.h": ""}),
     ("a module its own header", {"plugins/x/x.c": '#include <gearmand/plugin.h>\n#include "x.h"\n', "plugins/x/x.h": ""}),
     ("the mailbox a mutex", {"server/cross/mbox.c": "\tpthread_mutex_lock(&m);\n"}),
 ]
@@ -106,6 +117,7 @@ BAD = [
     ("a module reaches out of its folder", {"plugins/x/x.c": '#include "../y/y.h"\n', "plugins/y/y.h": ""}, "own folder"),
     ("a module includes the server with <>", {"plugins/x/x.c": "#include <base/buf.h>\n"}, "<gearmand/...> only"),
     ("the SDK includes the server", {"sdk/include/gearmand/a.h": '#include "base/slice.h"\n'}, "sdk/include"),
+    ("the check kit includes more of the server", {"sdk/check/a.c": '#include "io/store.h"\n'}, "the check kit may"),
     ("a lock elsewhere", {"server/io/a.c": "\tpthread_mutex_lock(&m);\n"}, "server/io/a.c:1:"),
 ]
 

@@ -1,0 +1,56 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: BSD-3-Clause
+"""The contract of queue modules, against every one that was built, each on a store of its own.
+
+By hand, from the build folder:  top_srcdir=... tests/plugins/kit.py [queue-NAME...]"""
+import glob
+import os
+import signal
+import sys
+
+import kitlib
+
+count = failed = 0
+
+
+def tell(verdict, text, why="", notes=()):
+    global count, failed
+    count += 1
+    failed += verdict == "not ok"
+    print("%s %d - %s%s" % ("ok" if verdict == "skip" else verdict, count, text, " # SKIP " + why if verdict == "skip" else ""))
+    for line in notes:
+        print("# " + line)
+    sys.stdout.flush()
+
+
+def check(name, module, conf):
+    try:
+        with kitlib.stage(conf) as stage:
+            for r in kitlib.run(module, stage.arguments()):
+                tell(r.verdict, "%s: %s" % (name, r.sentence), r.why, r.notes)
+    except kitlib.Missing as missing:
+        if os.environ.get("CI"):
+            tell("not ok", name + ": its store is there", notes=str(missing).splitlines())
+        else:
+            tell("skip", name, str(missing).splitlines()[0])
+    except Exception as e:  # noqa: any of them is a failed check
+        tell("not ok", name + ": its store starts and stops", notes=("%s: %s" % (type(e).__name__, e)).splitlines())
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for module in sorted(glob.glob(os.path.join(kitlib.BUILD, "modules", "queue-*.so"))):
+        name = os.path.basename(module)[:-3]
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
+        conf = os.path.join(kitlib.SOURCE, "plugins", name, "check.conf")
+        if os.path.exists(conf):
+            check(name, module, conf)
+        else:
+            tell("not ok", name + ": plugins/%s/check.conf says how the kit starts it" % name)
+    print("1..%d" % count if count else "1..0 # SKIP no queue module was built")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
