@@ -128,8 +128,9 @@ last_change_of_a_key_counts(struct rig *r)
 	batch_add(&b, job("add remove add", "2"));
 	batch_add(&b, job("there", "after"));
 	rig_store(r, &b);
-	must_be(r, 4, (struct gearmand_job[]){ job("remove add", "x"), job("add add", "2"), job("add remove add", "2"),
-	    job("there", "after") });
+	must_be(r, 4,
+	    (struct gearmand_job[]){
+		job("remove add", "x"), job("add add", "2"), job("add remove add", "2"), job("there", "after") });
 }
 
 /* A batch of each kind of change, as the server repeats it when a connection broke before the answer came. */

@@ -144,7 +144,8 @@ commit_that_is_killed_is_all_or_nothing(struct rig *r)
 		inside += !committed;
 		apart(r, look, &committed);
 	}
-	note("a commit of %d changes takes %u ms; killed inside %u times of %d", SECOND + FIRST / 2, took, inside, round);
+	note("a commit of %d changes takes %u ms; killed inside %u times of %d", SECOND + FIRST / 2, took, inside,
+	    round);
 }
 
 /* ---- Between commits ---------------------------------------------------------------- */
@@ -174,7 +175,8 @@ look_on(struct rig *r, void *arg)
 	struct jobs seen = rig_content(r), list = { 0 };
 	size_t most = (size_t)(*done + 2) * PER_BATCH; /* one is DONE and untold, one under way */
 
-	MUST(seen.count >= (size_t)*done * PER_BATCH, "%u jobs were DONE, %zu came back", *done * PER_BATCH, seen.count);
+	MUST(
+	    seen.count >= (size_t)*done * PER_BATCH, "%u jobs were DONE, %zu came back", *done * PER_BATCH, seen.count);
 	MUST(seen.count <= most, "%zu jobs came back, at most %zu were given to commit", seen.count, most);
 	MUST(r->kit->in_part || seen.count % PER_BATCH == 0, "a batch of %d came back in part", PER_BATCH);
 	for (unsigned n = 0; n < seen.count; n++) {

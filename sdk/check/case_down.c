@@ -109,7 +109,8 @@ store_that_is_down_is_told(struct rig *r)
 	rig_close(r);
 	MUST(!rig_try_open(r, &err), "the store can be opened while it is down");
 	note("open: %s", err.text);
-	MUST(err.why == GEARMAND_WHY_PASSING, "open fails because the store is down, but why is not GEARMAND_WHY_PASSING");
+	MUST(err.why == GEARMAND_WHY_PASSING,
+	    "open fails because the store is down, but why is not GEARMAND_WHY_PASSING");
 	run_command(r->kit->store_start);
 	rig_open(r);
 	rig_store(r, &b);

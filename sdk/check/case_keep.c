@@ -86,7 +86,8 @@ what_came_back(struct rig *r, const struct jobs *jobs)
 void
 handle_comes_back(struct rig *r)
 {
-	static const char *const handles[] = { "H:a:1", "H:a-very-long-name-of-a-host.example.org:18446744073709551615" };
+	static const char *const handles[] = { "H:a:1",
+		"H:a-very-long-name-of-a-host.example.org:18446744073709551615" };
 	struct jobs jobs = { 0 }, seen;
 	size_t kept = 0;
 
@@ -174,8 +175,9 @@ void
 payload_of_any_bytes_comes_back(struct rig *r)
 {
 	static char every[256];
-	const struct gearmand_slice payloads[] = { { every, 0 }, BYTES("\0"), BYTES("a"), BYTES("\xff"), BYTES("\\000'\"%s\r\n"),
-		BYTES("a\0b\0"), BYTES("\0\0\0\0"), { every, sizeof(every) }, filled(LARGE, 1), filled(LARGE - 1, 2) };
+	const struct gearmand_slice payloads[] = { { every, 0 }, BYTES("\0"), BYTES("a"), BYTES("\xff"),
+		BYTES("\\000'\"%s\r\n"), BYTES("a\0b\0"), BYTES("\0\0\0\0"), { every, sizeof(every) }, filled(LARGE, 1),
+		filled(LARGE - 1, 2) };
 	struct jobs jobs = { 0 };
 
 	for (int i = 0; i < 256; i++)

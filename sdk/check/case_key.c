@@ -46,6 +46,7 @@ must_be_apart(struct rig *r, struct jobs *jobs)
 void
 key_of_any_bytes_comes_back(struct rig *r)
 {
+	/* clang-format off */
 	static const struct gearmand_slice names[] = {
 		BYTES("it's"), BYTES("''"), BYTES("\""), BYTES("say \"hello\""), BYTES("`backquote`"), BYTES("100%"), BYTES("%s%n%d"),
 		BYTES("_"), BYTES("back\\slash"), BYTES("\\"), BYTES("\\'"), BYTES("\\x00"), BYTES("line\nend"), BYTES("\r\n"),
@@ -54,6 +55,7 @@ key_of_any_bytes_comes_back(struct rig *r)
 		BYTES("two words"), BYTES("a b c "), BYTES("; DROP TABLE gearman_queue; --"), BYTES("$1"), BYTES("?1"), BYTES(":name"),
 		BYTES("NULL"), BYTES("{a,b}"), BYTES("(a)"), BYTES("a,b"), BYTES("0"), BYTES("x\xa0y"),
 	};
+	/* clang-format on */
 	struct jobs jobs = { 0 };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -116,12 +118,14 @@ function_of_8192_bytes_comes_back_or_is_refused(struct rig *r)
 void
 keys_that_look_alike_are_different(struct rig *r)
 {
+	/* clang-format off */
 	static const struct gearmand_slice alike[] = {
 		BYTES("u1"), BYTES("U1"), BYTES("u1 "), BYTES(" u1"), BYTES("u1  "), BYTES("u1\t"), BYTES("u1\n"), BYTES("u01"),
 		BYTES("u1\\"), BYTES("u"), BYTES("\xc3\xbc" "1"), BYTES("\xc3\x9c" "1"), BYTES("u\xcc\x88" "1"), BYTES("\xfc" "1"),
 		BYTES("ss"), BYTES("\xc3\x9f"), BYTES("SS"), BYTES("1"), BYTES("1.0"), BYTES("01"), BYTES("1e0"), BYTES("i"), BYTES("I"),
 		BYTES("\xc4\xb1"), BYTES("\xc4\xb0"),
 	};
+	/* clang-format on */
 	struct jobs jobs = { 0 };
 
 	for (size_t i = 0; i < sizeof(alike) / sizeof(alike[0]); i++) {
@@ -136,8 +140,9 @@ keys_that_look_alike_are_different(struct rig *r)
 void
 key_is_function_and_unique(struct rig *r)
 {
-	static const char *const keys[][2] = { { "f", "u" }, { "g", "u" }, { "f", "v" }, { "u", "f" }, { "ab", "c" }, { "a", "bc" },
-		{ "a-b", "c" }, { "a", "b-c" }, { "a b", "c" }, { "a", "b c" }, { "a:b", "c" }, { "a", "b:c" } };
+	static const char *const keys[][2] = { { "f", "u" }, { "g", "u" }, { "f", "v" }, { "u", "f" }, { "ab", "c" },
+		{ "a", "bc" }, { "a-b", "c" }, { "a", "b-c" }, { "a b", "c" }, { "a", "b c" }, { "a:b", "c" },
+		{ "a", "b:c" } };
 	struct jobs jobs = { 0 };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)

@@ -205,7 +205,8 @@ must_open_within(struct other *o, int seconds)
 	unsigned got;
 
 	while ((got = try_to_open(o)) != OPENED) {
-		MUST(got == GEARMAND_WHY_IN_USE, "the second server may not open the store, and IN_USE is not the reason");
+		MUST(got == GEARMAND_WHY_IN_USE,
+		    "the second server may not open the store, and IN_USE is not the reason");
 		MUST(now_ms() < give_up, "%d s after close the store is still IN_USE for a second server", seconds);
 		wait_ms(20);
 	}

@@ -150,8 +150,8 @@ replay_takes_bounded_memory(struct rig *r)
 	s.before = s.most = memory();
 	rig_replay(r, on_job, &s);
 	MUST(s.next == MANY, "%u jobs were stored, %u came back", (unsigned)MANY, s.next);
-	note("%u jobs with %u MiB of payload were replayed in %ld KiB of memory%s", (unsigned)MANY, MANY * MANY_BYTES >> 20,
-	    s.most - s.before, sanitized ? ", a sanitizer's included" : "");
+	note("%u jobs with %u MiB of payload were replayed in %ld KiB of memory%s", (unsigned)MANY,
+	    MANY * MANY_BYTES >> 20, s.most - s.before, sanitized ? ", a sanitizer's included" : "");
 	MUST(sanitized || s.most - s.before <= MEMORY_MOST, "memory grew by %ld KiB during replay, at most %d are fine",
 	    s.most - s.before, (int)MEMORY_MOST);
 	free(s.room);

@@ -71,15 +71,16 @@ read_one(const struct words *words, int *at, struct gearmand_error *err)
 	if (values[i].option->type == GEARMAND_OPT_SWITCH) {
 		if (given == NULL)
 			return value_set(i, "1", err);
-		snprintf(err->text, sizeof(err->text), "option '--%s' does not take any arguments", values[i].option->name);
+		snprintf(
+		    err->text, sizeof(err->text), "option '--%s' does not take any arguments", values[i].option->name);
 		return false;
 	}
 	if (given == NULL && *at < words->count)
 		given = words->at[(*at)++];
 	if (given != NULL)
 		return value_set(i, given, err);
-	snprintf(err->text, sizeof(err->text), "the required argument for option '--%s' is missing",
-	    values[i].option->name);
+	snprintf(
+	    err->text, sizeof(err->text), "the required argument for option '--%s' is missing", values[i].option->name);
 	return false;
 }
 
@@ -104,9 +105,9 @@ host_options_print(const struct gearmand_plugin *plugin)
 {
 	printf("\nOptions of module %s:\n", plugin->name);
 	for (const struct gearmand_option *o = plugin->options; o != NULL && o->name != NULL; o++)
-		printf("  --%s%s\n      %s%s%s%s\n", o->name,
-		    o->type == GEARMAND_OPT_SWITCH ? "" : "=...", o->help, o->dflt == NULL || o->secret ? "" : " (default ",
-		    o->dflt == NULL || o->secret ? "" : o->dflt, o->dflt == NULL || o->secret ? "" : ")");
+		printf("  --%s%s\n      %s%s%s%s\n", o->name, o->type == GEARMAND_OPT_SWITCH ? "" : "=...", o->help,
+		    o->dflt == NULL || o->secret ? "" : " (default ", o->dflt == NULL || o->secret ? "" : o->dflt,
+		    o->dflt == NULL || o->secret ? "" : ")");
 }
 
 /* ---- Services ----------------------------------------------------------------------- */
@@ -118,12 +119,14 @@ static void host_refuse(struct gearmand_change *, const char *, ...) GEARMAND_PR
 static void
 host_log(const struct gearmand_host *host, enum gearmand_level level, const char *format, ...)
 {
-	static const char *const names[] = { "FATAL", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG" };
+	static const char *const names[] = { "FATAL", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO",
+		"DEBUG" };
 	char line[TEXT_MOST];
 	va_list args;
 
 	(void)host;
-	MUST((unsigned)level < sizeof(names) / sizeof(names[0]), "the module logs with level %d, which is none", (int)level);
+	MUST((unsigned)level < sizeof(names) / sizeof(names[0]), "the module logs with level %d, which is none",
+	    (int)level);
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);

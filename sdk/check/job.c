@@ -317,7 +317,8 @@ keys_must_be(const struct jobs *got, const struct jobs *expected)
 		if (c == 0)
 			continue;
 		if (c > 0)
-			fail("%s did not come back; %zu came, stored were %zu", shown_key(e), got->count, expected->count);
+			fail("%s did not come back; %zu came, stored were %zu", shown_key(e), got->count,
+			    expected->count);
 		if (i > 0 && by_key(g, &got->at[i - 1]) == 0)
 			fail("%s came back twice", shown_key(g));
 		fail("%s came back, and should not be there", shown_key(g));

@@ -125,7 +125,8 @@ main(int argc, char **argv)
 	read_line(&kit, argc, argv);
 	must_be_usable(kit.file != NULL, "the module's file must come last; see --help", "");
 	must_be_usable(kit.limit > 0, "--limit needs a number of seconds", "");
-	must_be_usable((kit.store_kill == NULL) == (kit.store_start == NULL), "--store-kill and --store-start go together", "");
+	must_be_usable(
+	    (kit.store_kill == NULL) == (kit.store_start == NULL), "--store-kill and --store-start go together", "");
 	must_be_usable(kit.only == NULL || kit_has(kit.only), "no such case, see --list: ", kit.only);
 	load(&kit);
 	if (kit.plugin != NULL && kit.wants_help) {

@@ -47,7 +47,8 @@ sentence_must_be_there(const char *op, const struct gearmand_error *err)
 	MUST(len > 0, "%s failed and does not say why", op);
 	MUST(len < sizeof(err->text), "the sentence of %s has no end", op);
 	for (size_t i = 0; i < len; i++)
-		MUST((unsigned char)err->text[i] >= ' ', "the sentence of %s is no single line: %s", op, shown(text(err->text)));
+		MUST((unsigned char)err->text[i] >= ' ', "the sentence of %s is no single line: %s", op,
+		    shown(text(err->text)));
 }
 
 bool
@@ -66,9 +67,9 @@ rig_try_open(struct rig *r, struct gearmand_error *err)
 	sentence_must_be_there("open", err);
 	MUST(err->why <= GEARMAND_WHY_IN_USE, "why open failed is %d, which is no reason", (int)err->why);
 	note_if_failed("open: %s (why: %s)", err->text,
-	    err->why == GEARMAND_WHY_PASSING	? "passing"
-		: err->why == GEARMAND_WHY_LASTING ? "lasting"
-						   : "in use");
+	    err->why == GEARMAND_WHY_PASSING   ? "passing"
+	    : err->why == GEARMAND_WHY_LASTING ? "lasting"
+					       : "in use");
 	return false;
 }
 
@@ -219,7 +220,8 @@ rig_store(struct rig *r, struct batch *b)
 {
 	rig_commit(r, b);
 	for (size_t i = 0; i < b->count; i++)
-		MUST(b->at[i].outcome == GEARMAND_STORED, "%s was refused: %s", shown_key(&b->at[i].job), b->at[i].reason);
+		MUST(b->at[i].outcome == GEARMAND_STORED, "%s was refused: %s", shown_key(&b->at[i].job),
+		    b->at[i].reason);
 	batch_clear(b);
 }
 

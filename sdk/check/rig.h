@@ -38,8 +38,8 @@ void rig_store(struct rig *, struct batch *);
 void rig_replay(struct rig *, gearmand_replay_f *, void *sink);
 /* Reopens and replays. */
 struct jobs rig_content(struct rig *);
-void        rig_must_have(struct rig *, const struct jobs *expected, enum order);
-void        rig_must_have_nothing(struct rig *);
+void rig_must_have(struct rig *, const struct jobs *expected, enum order);
+void rig_must_have_nothing(struct rig *);
 
 /* Stores what the list has, in one batch. */
 void rig_store_jobs(struct rig *, const struct jobs *);
@@ -49,7 +49,7 @@ size_t rig_empty(struct rig *);
 /* For the host's table: is a commit on, and is this one of its changes? */
 bool rig_is_committing(const struct gearmand_change *);
 
-void    wait_ms(unsigned ms);
+void wait_ms(unsigned ms);
 int64_t now_ms(void);
 
 #endif

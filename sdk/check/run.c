@@ -32,14 +32,13 @@ static struct report {
 	struct lines notes, quiet;
 	_Atomic bool failed, skipped;
 	char why[LINE_MOST];
-} *report;
+} * report;
 
 static FILE *output; /* what the module prints, which it should not */
 
 /* ---- Saying ------------------------------------------------------------------------- */
 
-static void
-lines_add(struct lines *lines, const char *format, va_list args)
+static void __attribute__((format(printf, 2, 0))) lines_add(struct lines *lines, const char *format, va_list args)
 {
 	char line[LINE_MOST];
 	size_t len, at;
@@ -183,7 +182,8 @@ end_check(int status, int limit)
 		    strsignal(WTERMSIG(status))),
 		    why = text;
 	else if (status != 0)
-		snprintf(text, sizeof(text), "the module's process ended with status %d", WEXITSTATUS(status)), why = text;
+		snprintf(text, sizeof(text), "the module's process ended with status %d", WEXITSTATUS(status)),
+		    why = text;
 	if (why != NULL && !atomic_exchange(&report->failed, true))
 		snprintf(report->why, sizeof(report->why), "%s", why);
 }
@@ -298,7 +298,8 @@ store_must_be_empty(struct rig *r)
 {
 	struct jobs seen = rig_content(r);
 
-	MUST(seen.count == 0, "the store has %zu jobs; this program removes all it finds, so give it an empty store", seen.count);
+	MUST(seen.count == 0, "the store has %zu jobs; this program removes all it finds, so give it an empty store",
+	    seen.count);
 	free(seen.at);
 }
 

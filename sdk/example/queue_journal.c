@@ -2,7 +2,8 @@
  *
  * queue_journal.c - an example of a queue module: keeps background jobs in a journal, one plain file.
  *
- * Every change is appended as a record; one write and one fdatasync carry a whole batch.  An index in
+ * Every change is appended as a record; one write and one fdatasync carry a whole batch, and the last
+ * record of a batch says so: what has no such end was cut short by a crash and does not count.  An index in
  * memory knows where each live job is.  When the last job is gone the file starts over.
  *
  * Runs on:  the store thread (open: also at start-up), as <gearmand/plugin.h> says.
@@ -28,6 +29,8 @@ struct record {
 	uint32_t op;    /* enum gearmand_op */
 	uint32_t len[PARTS];
 	uint32_t priority, flags;
+	uint32_t is_last; /* of its batch */
+	uint32_t unused;
 	int64_t run_at;
 };
 
@@ -50,6 +53,7 @@ struct journal {
 	void *index; /* tsearch(3) tree of struct key */
 	size_t live; /* keys in it */
 	struct bytes batch, body;
+	size_t last; /* place of the batch's last record */
 };
 
 /* ---- Bytes -------------------------------------------------------------------------- */
@@ -204,18 +208,34 @@ record_read(struct journal *j, off_t at, off_t file_end, struct record *r)
 	       record_check(r, j->body.data, len) == r->check;
 }
 
+/* Where the last whole batch ends. */
+static off_t
+journal_find_end(struct journal *j, off_t file_end)
+{
+	off_t end = sizeof(signature);
+	struct record r;
+
+	for (off_t at = end; record_read(j, at, file_end, &r);) {
+		at += (off_t)(sizeof(r) + record_body(&r));
+		if (r.is_last)
+			end = at;
+	}
+	return end;
+}
+
 /* Learns what is in the file.  What a crash left half written is cut off: nobody was told that it is stored. */
 static bool
 journal_read(struct journal *j, off_t file_end, struct gearmand_error *err)
 {
 	struct record r;
 
-	for (j->end = sizeof(signature); record_read(j, j->end, file_end, &r);
-	     j->end += (off_t)(sizeof(r) + record_body(&r)))
-		index_apply(j, &r, j->body.data, j->end);
+	j->end = journal_find_end(j, file_end);
+	for (off_t at = sizeof(signature); at < j->end && record_read(j, at, j->end, &r);
+	     at += (off_t)(sizeof(r) + record_body(&r)))
+		index_apply(j, &r, j->body.data, at);
 	if (j->end == file_end)
 		return true;
-	j->host->log(j->host, GEARMAND_LOG_WARNING, "%s: cutting off the last %lld bytes, which are no whole record",
+	j->host->log(j->host, GEARMAND_LOG_WARNING, "%s: cutting off the last %lld bytes, which are no whole batch",
 	    j->path, (long long)(file_end - j->end));
 	if (ftruncate(j->fd, j->end) == 0)
 		return true;
@@ -254,6 +274,7 @@ journal_start(struct journal *j, struct gearmand_error *err)
 	}
 	if (flock(j->fd, LOCK_EX | LOCK_NB) != 0) {
 		j->host->error_set(err, "%s is in use by another server", j->path);
+		err->why = GEARMAND_WHY_IN_USE;
 		return false;
 	}
 	if (size == 0 && pwrite(j->fd, signature, sizeof(signature), 0) != (ssize_t)sizeof(signature)) {
@@ -262,6 +283,7 @@ journal_start(struct journal *j, struct gearmand_error *err)
 	}
 	if (!read_at(j->fd, begin, sizeof(begin), 0) || memcmp(begin, signature, sizeof(begin)) != 0) {
 		j->host->error_set(err, "%s is no journal of this module", j->path);
+		err->why = GEARMAND_WHY_LASTING;
 		return false;
 	}
 	return journal_read(j, size == 0 ? (off_t)sizeof(signature) : size, err);
@@ -276,6 +298,7 @@ journal_open(const struct gearmand_host *host, void **store_r, struct gearmand_e
 	*j = (struct journal){ .host = host, .path = host->option(host, "journal-file"), .fd = -1 };
 	if (j->path == NULL) {
 		host->error_set(err, "--journal-file is needed");
+		err->why = GEARMAND_WHY_LASTING;
 	} else if (journal_start(j, err)) {
 		*store_r = j;
 		return true;
@@ -318,6 +341,14 @@ journal_replay(void *store, gearmand_replay_f *replay, void *sink, struct gearma
 	return true;
 }
 
+/* Puts the head in front of its body. */
+static void
+batch_seal(struct journal *j, size_t at, struct record *r)
+{
+	r->check = record_check(r, j->batch.data + at + sizeof(*r), record_body(r));
+	memcpy(j->batch.data + at, r, sizeof(*r));
+}
+
 /* Adds the record of a change to the batch, or refuses the change. */
 static void
 batch_add(struct journal *j, struct gearmand_change *c, int64_t max)
@@ -346,8 +377,20 @@ batch_add(struct journal *j, struct gearmand_change *c, int64_t max)
 	bytes_add(&j->batch, &r, sizeof(r));
 	for (int i = 0; i < PARTS; i++)
 		bytes_add(&j->batch, part[i].data, part[i].len);
-	r.check = record_check(&r, j->batch.data + at + sizeof(r), record_body(&r));
-	memcpy(j->batch.data + at, &r, sizeof(r));
+	batch_seal(j, at, &r);
+	j->last = at;
+}
+
+static void
+batch_end(struct journal *j)
+{
+	struct record r;
+
+	if (j->batch.len == 0)
+		return;
+	memcpy(&r, j->batch.data + j->last, sizeof(r));
+	r.is_last = true;
+	batch_seal(j, j->last, &r);
 }
 
 /* All of the batch, safe on the disk. */
@@ -387,6 +430,7 @@ journal_commit(void *store, struct gearmand_change *change, size_t count, struct
 	j->batch.len = 0;
 	for (size_t i = 0; i < count; i++)
 		batch_add(j, &change[i], max);
+	batch_end(j);
 	if (batch_write(j)) {
 		batch_apply(j);
 		return GEARMAND_COMMIT_DONE;

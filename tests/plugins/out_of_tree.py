@@ -94,5 +94,32 @@ def example(t):
         check(sentence in done.err, done)
 
 
+@case("gearmand-plugin-check as a stranger has it: the example passes, and what is wrong in it is told", modes=None, limit=280)
+def check_kit(t):
+    t.need("make", "pkg-config")
+    root = install(t)
+    module = os.path.join(build_example(t, root), "queue-journal.so")
+    kit = find(root, "gearmand-plugin-check")
+    done = t.run(kit, "--list")
+    check(b"\norder_is_kept: jobs are replayed in the order" in done.out, done)
+    count = done.out.count(b"\n")
+    done = t.run(kit, "--journal-file=" + t.path("jobs"), module, limit=200)
+    check(b"\nnot ok" not in done.out and b"\nok %d - " % count in done.out and done.err == b"", done)
+    done = t.run(kit, "--help", module)
+    check(b"--only=CASE" in done.out and b"--journal-file=..." in done.out, done)
+    for words, sentence in ((["--journal-file=x", "--journal-file"], b"must come last"),
+                            (["--journal-max=1K", module], b"'--journal-max' is invalid: it must be at least 4K"),
+                            (["--nosuch=1", module], b"the module has no option '--nosuch=1'"),
+                            (["--journal-file", module], b"option '--journal-file' is missing"),
+                            (["--only=nosuch", module], b"no such case, see --list: nosuch"),
+                            (["--store-kill=true", module], b"go together")):
+        done = t.run(kit, *words, status=2)
+        check(sentence in done.err and done.out == b"", words, done)
+    done = t.run(kit, module, status=1)
+    check(b"\nBail out!  open: --journal-file is needed\n" in done.out, done)
+    done = t.run(kit, t.write("no.so", "no module"), status=1)
+    check(b"not ok 1 - server_takes_the_module" in done.out and b"refused: it is no shared object" in done.out, done)
+
+
 if __name__ == "__main__":
     main()
