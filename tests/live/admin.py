@@ -74,7 +74,7 @@ def _(t):
 def _(t):
     s = t.server(verbose="DEBUG")
     p = s.worker("f\n.\nevil\t1", "g\r\x1b[2J")
-    p.send(SET_CLIENT_ID, "id\n.\n99 10.0.0.1 forged :\x1b").sync()
+    p.send(SET_CLIENT_ID, "id\n.\n99 192.0.2.1 forged :\x1b").sync()
     p.submit("f\n.\nevil\t1", "u\n.\nforged", "x", nr=SUBMIT_JOB_BG)
     rows = p.listing("workers")
     check(len(rows) == 1 and rows[0].startswith(b"%s" % rows[0].split()[0]), rows)
