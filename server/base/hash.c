@@ -189,11 +189,11 @@ walk_is_valid(const struct hash *h, const struct hash_walk *w)
 
 /* The first member at or after the walk's bucket. */
 static void
-walk_seek(const struct hash *h, struct hash_walk *w)
+walk_seek(const struct hash *h, struct hash_walk *w, size_t *buckets)
 {
 	size_t last = is_growing(h) ? h->old.mask : h->now.mask;
 
-	for (w->node = NULL; w->bucket <= last; w->bucket++) {
+	for (w->node = NULL; w->bucket <= last && *buckets > 0; w->bucket++, --*buckets) {
 		w->upper = false;
 		w->node = walk_chain(h, w->bucket, false);
 		if (w->node != NULL)
@@ -206,12 +206,12 @@ walk_seek(const struct hash *h, struct hash_walk *w)
 }
 
 struct hash_node *
-hash_next(const struct hash *h, struct hash_walk *w)
+hash_next_within(const struct hash *h, struct hash_walk *w, size_t *buckets)
 {
 	if (h->count == 0)
 		return NULL;
 	if (w->node == NULL || !walk_is_valid(h, w))
-		walk_seek(h, w);
+		walk_seek(h, w, buckets);
 
 	struct hash_node *node = w->node;
 
@@ -225,6 +225,14 @@ hash_next(const struct hash *h, struct hash_walk *w)
 	if (w->node == NULL)
 		w->bucket++;
 	return node;
+}
+
+struct hash_node *
+hash_next(const struct hash *h, struct hash_walk *w)
+{
+	size_t all = SIZE_MAX;
+
+	return hash_next_within(h, w, &all);
 }
 
 uint64_t

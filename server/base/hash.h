@@ -61,6 +61,9 @@ struct hash_walk {
 	bool upper;             /* it is in the upper of the two buckets that `bucket` was parted into */
 };
 struct hash_node *hash_next(const struct hash *, struct hash_walk *);
+/* The same, but it looks at no more than *buckets buckets, which it counts down: NULL with 0 left says
+ * nothing of the end. */
+struct hash_node *hash_next_within(const struct hash *, struct hash_walk *, size_t *buckets);
 
 uint64_t hash_bytes(struct slice, const uint8_t key[HASH_KEY_BYTES]);
 uint64_t hash_number(uint64_t);

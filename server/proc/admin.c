@@ -63,7 +63,7 @@ static PROC void
 do_workers(struct proc *p, struct peer *peer, const struct words *words)
 {
 	(void)words;
-	listing_workers(p, peer);
+	listing_start(p, peer, LIST_WORKERS);
 }
 
 static PROC void
@@ -129,50 +129,14 @@ do_create(struct proc *p, struct peer *peer, const struct words *words)
 	say(p, peer, "OK\r\n");
 }
 
-static PROC const char *
-drop(struct proc *p, struct func *func)
-{
-	if (func->workers > 0 || func->running > 0)
-		return "ERR there are still connected workers or executing clients\r\n";
-	if (func->jobs > 0)
-		return "ERR there are still jobs in the queue of this function\r\n";
-	func_free(p, &func);
-	return "OK\r\n";
-}
-
-static bool
-equal_nocase(struct slice a, struct slice b)
-{
-	char text[256];
-
-	if (a.len != b.len || a.len >= sizeof text)
-		return slice_eq(a, b);
-	memcpy(text, b.data, b.len);
-	text[b.len] = '\0';
-	return strlen(text) == b.len ? slice_is_nocase(a, text) : slice_eq(a, b);
-}
-
 /* Case is ignored here and nowhere else, as in 1.1; each function that matches has its line. */
 static PROC void
 do_drop(struct proc *p, struct peer *peer, const struct words *words)
 {
-	struct hash_walk walk = { 0 };
-	struct hash_node *node;
-	struct buf out = { 0 };
-
-	if (words->count != 3 || !slice_is_nocase(words->at[1], "function")) {
+	if (words->count != 3 || !slice_is_nocase(words->at[1], "function"))
 		incomplete(p, peer, words->at[0]);
-		return;
-	}
-	while ((node = hash_next(&p->funcs, &walk)) != NULL) {
-		struct func *func = CONTAINER_OF(node, struct func, by_name);
-
-		if (equal_nocase(func_name(func), words->at[2]))
-			buf_add_str(&out, drop(p, func));
-	}
-	if (out.len == 0)
-		buf_add_str(&out, "ERR function not found\r\n");
-	reply_text(p, peer, &out);
+	else
+		listing_drop(p, peer, words->at[2]);
 }
 
 static uint64_t

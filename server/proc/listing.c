@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Admin listings, which may be long: made a part at each turn, so that nobody waits for them
- * but who asked.
+ * Admin answers that may be long: made a part at each turn, so that nobody waits for them but who asked.
  *
  * Runs on:  processing thread.
  * Owns:     struct listing: the text so far and an open slot of the asking peer.
+ *
+ * However many have asked, one listing of jobs and one of all else is being made at a time: a turn has its
+ * bound, and `status` does not wait for a thousand `show jobs`.
  */
+#include <string.h>
+
 #include "base/mem.h"
 #include "proc/func.h"
 #include "proc/handlers.h"
@@ -13,15 +17,21 @@
 #include "proc/peer.h"
 #include "proc/reply.h"
 
-/* Lines made per listing and turn: about half a millisecond. */
-enum { LINES_PER_TURN = 4096 };
+/* What a turn may do for each kind: about a quarter of a millisecond.  A line costs 1 and more when it is long,
+ * an empty place of a table 1. */
+enum { COST_PER_TURN = 2048, BYTES_PER_COST = 64 };
 
 struct listing {
-	struct list link; /* proc.listings */
+	struct list link;  /* proc.listings or proc.job_listings */
 	struct slot *slot;
 	enum listing_kind kind;
+	bool begun;
 	struct hash_walk walk;
-	struct buf text;
+	struct peer *next; /* WORKERS, when begun */
+	struct blob *text; /* NULL: no memory for it */
+	struct buf line;
+	size_t name_len;   /* DROP */
+	char name[];
 };
 
 static PROC void
@@ -70,121 +80,251 @@ add_unique(struct buf *out, const struct job *job)
 	buf_add_char(out, '\n');
 }
 
-static const struct hash *
-table_of(const struct proc *p, enum listing_kind kind)
+static PROC void
+add_worker(struct buf *out, const struct peer *peer)
 {
-	return kind == LIST_STATUS || kind == LIST_PRIORITIES ? &p->funcs : &p->handles;
+	buf_add_i64(out, peer->fd);
+	buf_add_char(out, ' ');
+	buf_add_escaped(out, slice_str(peer->address));
+	buf_add_char(out, ' ');
+	buf_add_escaped(out, peer_id(peer));
+	buf_add_str(out, " :");
+	LIST_EACH(at, &peer->abilities) {
+		buf_add_char(out, ' ');
+		buf_add_escaped(out, func_name(LIST_ENTRY(at, struct ability, of_peer)->func));
+	}
+	buf_add_char(out, '\n');
 }
 
 static PROC void
-add_line(const struct proc *p, struct listing *listing, struct hash_node *node)
+drop(struct proc *p, struct buf *out, struct func *func)
 {
+	if (func->workers > 0 || func->running > 0) {
+		buf_add_str(out, "ERR there are still connected workers or executing clients\r\n");
+	} else if (func->jobs > 0) {
+		buf_add_str(out, "ERR there are still jobs in the queue of this function\r\n");
+	} else {
+		func_free(p, &func);
+		buf_add_str(out, "OK\r\n");
+	}
+}
+
+static bool
+equal_nocase(struct slice a, const struct listing *listing)
+{
+	struct slice name = slice_of(listing->name, listing->name_len);
+
+	return slice_eq(a, name) || (strlen(listing->name) == name.len && slice_is_nocase(a, listing->name));
+}
+
+static PROC void
+add_line(struct proc *p, struct listing *listing, struct hash_node *node)
+{
+	struct func *func = CONTAINER_OF(node, struct func, by_name);
+
 	switch (listing->kind) {
 	case LIST_STATUS:
-		add_status(&listing->text, CONTAINER_OF(node, struct func, by_name));
+		add_status(&listing->line, func);
 		break;
 	case LIST_PRIORITIES:
-		add_priorities(&listing->text, CONTAINER_OF(node, struct func, by_name));
+		add_priorities(&listing->line, func);
+		break;
+	case LIST_DROP:
+		if (equal_nocase(func_name(func), listing))
+			drop(p, &listing->line, func);
 		break;
 	case LIST_JOBS:
-		add_job(p, &listing->text, CONTAINER_OF(node, struct job, by_handle));
+		add_job(p, &listing->line, CONTAINER_OF(node, struct job, by_handle));
 		break;
 	case LIST_UNIQUES:
-		add_unique(&listing->text, CONTAINER_OF(node, struct job, by_handle));
+		add_unique(&listing->line, CONTAINER_OF(node, struct job, by_handle));
+		break;
+	case LIST_WORKERS:
 		break;
 	}
+}
+
+static PROC void
+start(struct proc *p, struct peer *peer, enum listing_kind kind, struct slice name)
+{
+	struct listing *listing = mem_new(sizeof *listing + name.len + 1);
+	bool of_jobs = kind == LIST_JOBS || kind == LIST_UNIQUES;
+
+	listing->kind = kind;
+	listing->slot = slot_open_plain(peer);
+	listing->name_len = name.len;
+	if (name.len > 0)
+		memcpy(listing->name, name.data, name.len);
+	list_init(&listing->link);
+	list_push(of_jobs ? &p->job_listings : &p->listings, &listing->link);
 }
 
 void
 listing_start(struct proc *p, struct peer *peer, enum listing_kind kind)
 {
-	struct listing *listing = mem_new(sizeof *listing);
+	start(p, peer, kind, slice_of("", 0));
+}
 
-	listing->kind = kind;
-	listing->slot = slot_open_plain(peer);
-	list_init(&listing->link);
-	list_push(&p->listings, &listing->link);
+void
+listing_drop(struct proc *p, struct peer *peer, struct slice name)
+{
+	start(p, peer, LIST_DROP, name);
+}
+
+static PROC void
+listing_free(struct listing **listing_p)
+{
+	struct listing *listing = *listing_p;
+
+	*listing_p = NULL;
+	list_remove(&listing->link);
+	buf_fini(&listing->line);
+	blob_unref(&listing->text);
+	mem_free(listing);
+}
+
+static void
+keep_line(struct listing *listing)
+{
+	if (listing->text != NULL && !blob_add(&listing->text, buf_slice(&listing->line)))
+		blob_unref(&listing->text);
+	listing->line.len = 0;
+}
+
+static void
+add_end(struct listing *listing)
+{
+	if (listing->kind != LIST_DROP)
+		buf_add_str(&listing->line, ".\n");
+	else if (blob_slice(listing->text).len == 0)
+		buf_add_str(&listing->line, "ERR function not found\r\n");
+	keep_line(listing);
 }
 
 static PROC void
 finish(struct proc *p, struct listing *listing)
 {
-	struct msg_reply *reply;
-	struct msg *m;
+	static const char no_memory[] = "ERR MEMORY_ALLOCATION_FAILURE\r\n";
+	struct msg_reply *reply = msg_reply_new(PKT_TEXT, listing->slot->peer->number, sizeof no_memory);
+	struct msg *m = &reply->msg;
 
-	buf_add_str(&listing->text, ".\n");
-	reply = msg_reply_new(PKT_TEXT, listing->slot->peer->number, listing->text.len);
-	msg_reply_arg(reply, buf_slice(&listing->text), true);
-	m = &reply->msg;
+	add_end(listing);
+	if (listing->text != NULL)
+		msg_reply_data(reply, listing->text, blob_slice(listing->text));
+	else
+		msg_reply_arg(reply, slice_str(no_memory), true);
 	slot_fill(p, listing->slot, &m);
-	list_remove(&listing->link);
-	buf_fini(&listing->text);
-	mem_free(listing);
+	listing_free(&listing);
+}
+
+/* Takes the line into the text and its cost off the budget. */
+static void
+charge(struct listing *listing, size_t *budget)
+{
+	size_t cost = 1 + listing->line.len / BYTES_PER_COST;
+
+	*budget -= cost < *budget ? cost : *budget;
+	keep_line(listing);
+}
+
+static PROC struct peer *
+peer_at(const struct proc *p, struct list *node)
+{
+	return node == &p->peer_list ? NULL : LIST_ENTRY(node, struct peer, in_list);
+}
+
+/* False when all peers have been. */
+static PROC bool
+step_peers(struct proc *p, struct listing *listing, size_t *budget)
+{
+	while (*budget > 0 && listing->next != NULL) {
+		if (!listing->next->gone)
+			add_worker(&listing->line, listing->next);
+		listing->next = peer_at(p, listing->next->in_list.next);
+		charge(listing, budget);
+	}
+	return listing->next != NULL;
 }
 
 /* False when the table has been walked to its end. */
 static PROC bool
-step(struct proc *p, struct listing *listing)
+step_table(struct proc *p, struct listing *listing, const struct hash *table, size_t *budget)
 {
-	for (int i = 0; i < LINES_PER_TURN; i++) {
-		struct hash_node *node = hash_next(table_of(p, listing->kind), &listing->walk);
+	while (*budget > 0) {
+		struct hash_node *node = hash_next_within(table, &listing->walk, budget);
 
 		if (node == NULL)
-			return false;
+			return *budget == 0;
 		add_line(p, listing, node);
+		charge(listing, budget);
 	}
 	return true;
+}
+
+static PROC bool
+step(struct proc *p, struct listing *listing, size_t *budget)
+{
+	if (!listing->begun) {
+		listing->begun = true;
+		listing->text = blob_new(0);
+		listing->next = peer_at(p, p->peer_list.next);
+	}
+	if (listing->kind == LIST_WORKERS)
+		return step_peers(p, listing, budget);
+	return step_table(p, listing, listing->kind >= LIST_JOBS ? &p->handles : &p->funcs, budget);
+}
+
+static PROC void
+run_queue(struct proc *p, struct list *queue)
+{
+	size_t budget = COST_PER_TURN;
+	struct list *node;
+
+	while (budget > 0 && (node = list_first(queue)) != NULL) {
+		struct listing *listing = LIST_ENTRY(node, struct listing, link);
+
+		if (!step(p, listing, &budget))
+			finish(p, listing);
+		budget -= budget > 0;
+	}
 }
 
 bool
 listings_run(struct proc *p)
 {
-	LIST_EACH_SAFE(node, &p->listings) {
+	run_queue(p, &p->listings);
+	run_queue(p, &p->job_listings);
+	return !list_is_empty(&p->listings) || !list_is_empty(&p->job_listings);
+}
+
+/* Only the first one has begun. */
+void
+listings_forget(struct proc *p, const struct peer *peer)
+{
+	struct list *node = list_first(&p->listings);
+	struct listing *listing = node == NULL ? NULL : LIST_ENTRY(node, struct listing, link);
+
+	if (listing != NULL && listing->next == peer)
+		listing->next = peer_at(p, peer->in_list.next);
+}
+
+static PROC void
+drop_queue(struct list *queue)
+{
+	struct list *node;
+
+	while ((node = list_first(queue)) != NULL) {
 		struct listing *listing = LIST_ENTRY(node, struct listing, link);
 
-		if (!step(p, listing))
-			finish(p, listing);
+		listing_free(&listing);
 	}
-	return !list_is_empty(&p->listings);
 }
 
 void
 listings_drop(struct proc *p)
 {
-	struct list *node;
-
-	while ((node = list_pop(&p->listings)) != NULL) {
-		struct listing *listing = LIST_ENTRY(node, struct listing, link);
-
-		buf_fini(&listing->text);
-		mem_free(listing);
-	}
-}
-
-void
-listing_workers(struct proc *p, struct peer *asking)
-{
-	struct buf out = { 0 };
-
-	LIST_EACH(node, &p->peer_list) {
-		const struct peer *peer = LIST_ENTRY(node, struct peer, in_list);
-
-		if (peer->gone)
-			continue;
-		buf_add_i64(&out, peer->fd);
-		buf_add_char(&out, ' ');
-		buf_add_escaped(&out, slice_str(peer->address));
-		buf_add_char(&out, ' ');
-		buf_add_escaped(&out, peer_id(peer));
-		buf_add_str(&out, " :");
-		LIST_EACH(at, &peer->abilities) {
-			buf_add_char(&out, ' ');
-			buf_add_escaped(&out, func_name(LIST_ENTRY(at, struct ability, of_peer)->func));
-		}
-		buf_add_char(&out, '\n');
-	}
-	buf_add_str(&out, ".\n");
-	reply_text(p, asking, &out);
+	drop_queue(&p->listings);
+	drop_queue(&p->job_listings);
 }
 
 static void

@@ -143,6 +143,7 @@ peer_free(struct proc *p, struct peer **peer_p)
 	abilities_reset(p, peer);
 	CHECK(list_is_empty(&peer->slots) && list_is_empty(&peer->waits_for));
 	CHECK(list_is_empty(&peer->unlisted));
+	listings_forget(p, peer);
 	list_remove(&peer->in_paused);
 	list_remove(&peer->in_list);
 	hash_remove(&p->peers, &peer->by_number);

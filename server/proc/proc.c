@@ -33,6 +33,7 @@ tables_init(struct proc *p)
 	list_init(&p->waiting);
 	list_init(&p->paused);
 	list_init(&p->listings);
+	list_init(&p->job_listings);
 	list_init(&p->dead);
 	for (int i = 0; i < PRIORITIES; i++)
 		list_init(&p->ready_funcs[i]);

@@ -49,7 +49,8 @@ struct proc {
 	struct heap rewakes;   /* functions whose jobs wait while workers sleep; monotonic */
 	struct list waiting;   /* slots that wait for the store, oldest first */
 	struct list paused;    /* peers that are not read: too much waits for the store */
-	struct list listings;  /* long admin answers in the works */
+	struct list listings;  /* long admin answers in the works, of functions and peers; the first one has begun */
+	struct list job_listings; /* the same, of jobs */
 
 	struct prefix *prefixes;
 	unsigned prefix_count;

@@ -320,14 +320,16 @@ void
 ask_(struct scene *s, int peer, const char *line, const char *answer, const char *file, int at)
 {
 	struct msg_reply *reply;
-	char *text;
+	struct buf text = { 0 };
 
 	tell_(s, peer, PKT_TEXT, (const char *const[]){ line, NULL });
 	reply = next_reply(s, peer);
 	cr_assert(reply != NULL && reply->msg.type == PKT_TEXT, "%s:%d: no text", file, at);
-	text = mem_dup(reply->head + PKT_HEAD, reply->head_len - PKT_HEAD);
-	cr_assert_str_eq(text, answer, "%s:%d: `%s` was answered with `%s`", file, at, line, text);
-	mem_free(text);
+	buf_add(&text, reply->head + PKT_HEAD, reply->head_len - PKT_HEAD);
+	buf_add_slice(&text, reply->data);
+	buf_add_char(&text, '\0');
+	cr_assert_str_eq(text.data, answer, "%s:%d: `%s` was answered with `%s`", file, at, line, text.data);
+	buf_fini(&text);
 	struct msg *m = &reply->msg;
 	msg_free(&m);
 }

@@ -69,30 +69,94 @@ Test(admin, show)
 	scene_free(&s);
 }
 
+/* Takes turns until the listing is there; returns its lines. */
+static int
+lines_of_listing(struct scene *s, int client, int *turns_r)
+{
+	struct msg_reply *listing = NULL;
+	struct msg *m;
+	int lines = 0;
+
+	for (*turns_r = 1; (listing = next_reply(s, client)) == NULL && *turns_r < 100; ++*turns_r)
+		scene_wait(s, 0);
+	cr_assert_not_null(listing);
+	for (size_t i = 0; i < listing->data.len; i++)
+		lines += listing->data.data[i] == '\n';
+	m = &listing->msg;
+	msg_free(&m);
+	return lines;
+}
+
 Test(admin, long_listings_are_complete_and_later_replies_wait_for_them)
 {
 	struct scene *s = scene_new("");
-	int client = scene_peer(s);
+	int client = scene_peer(s), other = scene_peer(s), turns;
 	char unique[16];
 
-	for (int i = 0; i < 10000; i++) {
+	for (int i = 0; i < 5000; i++) {
 		snprintf(unique, sizeof unique, "u%d", i);
 		tell(s, client, SUBMIT_JOB_BG, "f", unique, "x");
 		expect(s, client, JOB_CREATED, "*");
 	}
 	tell(s, client, TEXT, "show jobs");
 	tell(s, client, ECHO_REQ, "after");
-	for (int i = 0; i < 3; i++)
-		scene_wait(s, 0);
-	struct msg_reply *listing = next_reply(s, client);
-	int lines = 0;
-	cr_assert_not_null(listing);
-	for (uint32_t i = PKT_HEAD; i < listing->head_len; i++)
-		lines += listing->head[i] == '\n';
-	cr_assert_eq(lines, 10001);
-	struct msg *m = &listing->msg;
-	msg_free(&m);
+	ask(s, other, "status", "f\t5000\t0\t0\n.\n"); /* does not wait */
+	cr_assert_eq(lines_of_listing(s, client, &turns), 5001);
+	cr_assert_gt(turns, 1);
 	expect(s, client, ECHO_RES, "after");
+	scene_free(&s);
+}
+
+Test(admin, a_table_that_was_large_is_walked_in_parts_too)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), turns;
+	char handle[32];
+
+	for (int i = 0; i < 5000; i++) {
+		tell(s, client, SUBMIT_JOB_BG, "f", "", "x");
+		expect(s, client, JOB_CREATED, "*");
+	}
+	for (int i = 1; i < 5000; i++) {
+		snprintf(handle, sizeof handle, "cancel job H:test:%d", i);
+		ask(s, client, handle, "OK\r\n");
+	}
+	tell(s, client, TEXT, "show jobs");
+	cr_assert_eq(lines_of_listing(s, client, &turns), 2);
+	cr_assert_gt(turns, 1);
+	scene_free(&s);
+}
+
+Test(admin, workers_are_listed_in_parts_while_they_come_and_go)
+{
+	struct scene *s = scene_new("");
+	int peers[5000], client, turns;
+
+	for (int i = 0; i < 5000; i++)
+		peers[i] = scene_peer(s);
+	client = scene_peer(s);
+	tell(s, client, TEXT, "workers");
+	scene_hangup(s, peers[2048]); /* the one whose line is next */
+	scene_hangup(s, peers[4097]); /* and again */
+	cr_assert_eq(lines_of_listing(s, client, &turns), 5000 + 1 - 2 + 1);
+	scene_free(&s);
+}
+
+Test(admin, those_who_ask_for_a_listing_and_leave_are_forgotten_when_it_is_made)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), other = scene_peer(s), turns;
+
+	for (int i = 0; i < 2500; i++) {
+		tell(s, client, SUBMIT_JOB_BG, "f", "", "x");
+		expect(s, client, JOB_CREATED, "*");
+	}
+	tell(s, client, TEXT, "show jobs");
+	scene_hangup(s, client);
+	tell(s, other, TEXT, "show jobs");
+	cr_assert_eq(lines_of_listing(s, other, &turns), 2501);
+	cr_assert_eq(lines_of_listing(s, client, &turns), 2501);
+	expect_kind(s, client, PEER_FORGOTTEN);
 	scene_free(&s);
 }
 
