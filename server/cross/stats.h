@@ -16,7 +16,7 @@
 	X(jobs_completed,          "jobs that ended with WORK_COMPLETE") \
 	X(jobs_failed,             "jobs that ended with WORK_FAIL or WORK_EXCEPTION") \
 	X(jobs_timed_out,          "attempts ended by CAN_DO_TIMEOUT") \
-	X(jobs_lost,               "attempts lost with their worker") \
+	X(jobs_lost,               "attempts lost: the worker went, gave the function up, or was out of time") \
 	X(jobs_dropped,            "jobs given up: retry limit, cancelled, or nobody left who wants them") \
 	X(jobs_stored,             "jobs stored") \
 	X(jobs_replayed,           "jobs taken over from the store at start") \

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * docs/protocol.md says what the server's tables say: packets with their numbers and arguments, errors.
+ * Documents say what the server's tables say: docs/protocol.md packets with their numbers and arguments, and
+ * errors; docs/operating.md counters.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <criterion/criterion.h>
 
+#include "cross/stats.h"
 #include "wire/error_code.h"
 #include "wire/packet.h"
 
 static char text[65536];
 
 static void
-read_document(void)
+read_document(const char *name)
 {
 	const char *top = getenv("top_srcdir");
 	char path[4096];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/docs/protocol.md", top == NULL ? "." : top);
+	snprintf(path, sizeof(path), "%s/docs/%s", top == NULL ? "." : top, name);
 	f = fopen(path, "r");
 	cr_assert_not_null(f, "%s cannot be read", path);
 	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
@@ -27,7 +29,13 @@ read_document(void)
 	fclose(f);
 }
 
-TestSuite(protocol_doc, .init = read_document);
+static void
+read_protocol(void)
+{
+	read_document("protocol.md");
+}
+
+TestSuite(protocol_doc, .init = read_protocol);
 
 /* "handle, numerator, denominator" is three; "function, unique + data" two, and data. */
 static void
@@ -82,5 +90,17 @@ Test(protocol_doc, has_each_error_with_its_text)
 		snprintf(row, sizeof(row), "| `%s` | %s", wire_error_code((enum wire_error)i),
 		    wire_error_text((enum wire_error)i));
 		cr_assert_not_null(strstr(text, row), "no row begins with: %s", row);
+	}
+}
+
+Test(operating_doc, has_each_counter_with_its_meaning)
+{
+	read_document("operating.md");
+	for (unsigned i = 0; i < STAT_COUNT; i++) {
+		char row[256];
+
+		snprintf(
+		    row, sizeof(row), "| `%s` | %s |", stat_name((enum statistic)i), stat_meaning((enum statistic)i));
+		cr_assert_not_null(strstr(text, row), "no row is: %s", row);
 	}
 }
