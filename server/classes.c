@@ -97,6 +97,12 @@ first_handle(void)
 	return (now / SECOND << HANDLE_BITS_PER_SECOND) + (part << HANDLE_BITS_PER_SECOND) / SECOND;
 }
 
+static size_t
+pause_output(const struct settings *s)
+{
+	return s->max_output / 4 < PAUSE_OUTPUT ? (size_t)s->max_output / 4 : PAUSE_OUTPUT;
+}
+
 static bool
 configure_proc(const struct classes *c, const struct settings *s, struct proc_config *p, struct gearmand_error *err)
 {
@@ -116,6 +122,8 @@ configure_proc(const struct classes *c, const struct settings *s, struct proc_co
 	p->max_functions = (uint64_t)s->max_functions;
 	p->max_abilities = (uint64_t)s->max_abilities;
 	p->max_storing = (uint64_t)s->max_storing;
+	p->pause_held = pause_output(s);
+	p->max_held = (uint64_t)s->max_output;
 	p->log_level = s->verbose;
 	p->version = GEARMAND_VERSION;
 	p->verbose = level_name(s->verbose);
@@ -132,7 +140,7 @@ configure_io(const struct settings *s, unsigned number)
 		.max_packet = (size_t)s->max_packet,
 		.max_line = (size_t)s->max_line,
 		.max_output = (size_t)s->max_output,
-		.pause_output = s->max_output / 4 < PAUSE_OUTPUT ? (size_t)s->max_output / 4 : PAUSE_OUTPUT,
+		.pause_output = pause_output(s),
 		.max_waiting = MESSAGES_WAITING,
 	};
 }

@@ -112,6 +112,7 @@ audit_peer(struct proc *p, struct peer *peer, uint64_t *running)
 {
 	struct ability *ability;
 	int64_t turn = INT64_MIN;
+	size_t held = 0;
 
 	LIST_EACH(node, &peer->abilities) {
 		ability = LIST_ENTRY(node, struct ability, of_peer);
@@ -129,6 +130,9 @@ audit_peer(struct proc *p, struct peer *peer, uint64_t *running)
 	CHECK(!peer->asleep || list_is_empty(&peer->unlisted));
 	CHECK(!peer->gone || (list_is_empty(&peer->abilities) && !list_is_empty(&peer->slots)));
 	CHECK(peer->is_paused == list_is_linked(&peer->in_paused));
+	LIST_EACH(node, &peer->slots)
+		held += LIST_ENTRY(node, struct slot, of_peer)->bytes;
+	CHECK(held == peer->held);
 	if (!list_is_empty(&peer->slots))
 		CHECK(LIST_ENTRY(list_first(&peer->slots), struct slot, of_peer)->msg == NULL);
 }

@@ -22,7 +22,7 @@
 enum { COST_PER_TURN = 2048, BYTES_PER_COST = 64 };
 
 struct listing {
-	struct list link;  /* proc.listings or proc.job_listings */
+	struct list link; /* proc.listings or proc.job_listings */
 	struct slot *slot;
 	enum listing_kind kind;
 	bool begun;
@@ -30,7 +30,7 @@ struct listing {
 	struct peer *next; /* WORKERS, when begun */
 	struct blob *text; /* NULL: no memory for it */
 	struct buf line;
-	size_t name_len;   /* DROP */
+	size_t name_len; /* DROP */
 	char name[];
 };
 

@@ -20,7 +20,9 @@ struct peer {
 	bool asleep;            /* PRE_SLEEP came, and neither NOOP nor a request since */
 	bool closing;           /* CLOSE is on its way: nothing more is taken from it */
 	bool gone;              /* PEER_GONE came: only open replies are left */
-	bool is_paused;         /* its I/O thread does not read it */
+	bool is_paused;         /* not read: too much waits for the store */
+	bool is_held;           /* not read: too much waits behind its open replies */
+	bool is_cut;            /* closed, since too much waited behind its open replies: nothing is said to it */
 	uint32_t ability_count;
 	uint64_t number;
 	struct hash_node by_number;
@@ -30,6 +32,7 @@ struct peer {
 	struct list unlisted;   /* struct ability.sleeping, those in no function's sleepers */
 	struct list waits_for;  /* struct client.of_peer: jobs whose results it wants */
 	struct list slots;      /* struct slot.of_peer: replies that must wait, in order */
+	size_t held;            /* bytes of them */
 	uint64_t excepted;      /* number of the job it ended last with WORK_EXCEPTION; 0 = none */
 	uint16_t excepted_prefix;
 	char *id;               /* SET_CLIENT_ID; NULL = "-" */

@@ -180,6 +180,10 @@ tell_idle(struct proc *p)
 	list_push(&p->out->mgmt, &m->link);
 }
 
+/* One packet may be passed on to thousands of peers; a batch of such must not fill the memory with replies that
+ * nobody has begun to write. */
+enum { SAID_PER_TURN = 65536 };
+
 nsec_t
 proc_turn(struct proc *p, struct list *batch, struct instant now, struct outbox *out)
 {
@@ -189,13 +193,14 @@ proc_turn(struct proc *p, struct list *batch, struct instant now, struct outbox 
 	CHECK(p->magic == PROC_MAGIC);
 	p->now = now;
 	p->out = out;
-	while ((node = list_pop(batch)) != NULL) {
+	p->said = 0;
+	while (p->said < SAID_PER_TURN && (node = list_pop(batch)) != NULL) {
 		struct msg *m = MSG(node);
 
 		proc_dispatch(p, &m);
 	}
 	due = timers_run(p);
-	if (listings_run(p))
+	if (listings_run(p) || !list_is_empty(batch))
 		due = now.mono;
 	tell_idle(p);
 	p->out = NULL;

@@ -34,6 +34,8 @@ struct proc_config {
 	nsec_t queue_timeout;       /* how long a submission waits for the store */
 	uint64_t max_jobs, max_memory /* bytes */, max_functions, max_abilities /* per worker */;
 	uint64_t max_storing;       /* bytes waiting for the store before submitters are not read */
+	uint64_t pause_held;        /* bytes of replies to a peer behind an open one before it is not read */
+	uint64_t max_held;          /* ... and before it is closed, since others go on saying things to it */
 	enum gearmand_level log_level;
 	const char *version, *verbose; /* answers to `version` and `verbose` */
 	int pid;                    /* answer to `getpid` */
@@ -52,8 +54,9 @@ struct outbox {
 };
 
 struct proc *proc_new(const struct proc_config *);
-/* Handles one batch and all timers that are due.  Takes the messages of `batch`.  Returns when, on the
- * monotonic clock, the next timer is due, or NEVER. */
+/* Handles one batch and timers that are due.  Takes the messages of `batch`, but for those that come after a
+ * great many replies: then they want another turn at once, and what is said should be posted meanwhile.
+ * Returns when, on the monotonic clock, the next turn is due, or NEVER. */
 nsec_t proc_turn(struct proc *, struct list *batch, struct instant now, struct outbox *out) RUNS_ON(proc_role);
 /* Walks the whole state and CHECKs it.  Slow: tests and fuzzers. */
 void   proc_audit(const struct proc *) RUNS_ON(proc_role);

@@ -14,6 +14,7 @@ struct proc_run {
 	struct proc *proc;
 	struct mbox *in, *mgmt, *store;
 	struct mbox *const *io;
+	struct list batch; /* what the core has not come to */
 	struct outbox out;
 	unsigned io_count;
 	nsec_t due;   /* of the core */
@@ -34,6 +35,7 @@ proc_run_new(struct proc **proc, struct mbox *in, struct mbox *mgmt, struct mbox
 	run->io = io;
 	run->io_count = io_count;
 	run->due = NEVER;
+	list_init(&run->batch);
 	outbox_init(&run->out, io_count);
 	return run;
 }
@@ -47,6 +49,7 @@ proc_run_free(struct proc_run **run_p)
 		return;
 	*run_p = NULL;
 	proc_free(&run->proc);
+	msg_free_all(&run->batch);
 	outbox_fini(&run->out);
 	mem_free(run);
 }
@@ -86,18 +89,20 @@ static bool
 turn(void *self, nsec_t *due_r)
 {
 	struct proc_run *run = self;
-	struct list batch;
+	struct list fresh;
 	bool came;
 
-	list_init(&batch);
-	came = mbox_take(run->in, &batch);
+	list_init(&fresh);
+	came = mbox_take(run->in, &fresh);
 	if (came || run->due != NEVER) {
 		struct instant now = { .mono = clock_mono(), .wall = clock_wall() };
 
 		if (came || run->due <= now.mono) {
 			role_assume(&proc_role);
-			drop_stop(run, &batch);
-			run->due = proc_turn(run->proc, &batch, now, &run->out);
+			drop_stop(run, &fresh);
+			list_splice(&run->batch, &fresh);
+			run->due = proc_turn(run->proc, &run->batch, now, &run->out);
+			came |= !list_is_empty(&run->batch);
 			post(run);
 		}
 	}

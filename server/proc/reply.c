@@ -21,7 +21,33 @@ send_now(struct proc *p, const struct peer *peer, struct msg **mm)
 	CHECK(m->peer == peer->number);
 	if (m->kind == MSG_REPLY && m->type == PKT_ERROR)
 		count(p, STAT_errors_sent);
+	p->said++;
 	list_push(&p->out->io[peer->io], &m->link);
+}
+
+void
+peer_tell_paused(struct proc *p, const struct peer *peer, bool before)
+{
+	bool now = peer->is_paused || peer->is_held;
+	struct msg *m;
+
+	if (now == before)
+		return;
+	if (now)
+		count(p, STAT_reads_paused);
+	m = msg_new(now ? MSG_PAUSE : MSG_RESUME, peer->number);
+	send_now(p, peer, &m);
+}
+
+/* What a message takes that waits here; the payload too, since it is ours alone more often than not. */
+static size_t
+bytes_of(struct msg *m)
+{
+	const struct msg_reply *reply = MSG_AS(msg_reply, m);
+
+	if (m == NULL)
+		return 0;
+	return m->kind != MSG_REPLY ? sizeof *m : sizeof *reply + reply->head_cap + reply->data.len;
 }
 
 static PROC struct slot *
@@ -29,6 +55,8 @@ slot_new(struct peer *peer, struct msg **mm)
 {
 	struct slot *slot = mem_new(sizeof *slot);
 
+	slot->bytes = sizeof *slot + (mm == NULL ? 0 : bytes_of(*mm));
+	peer->held += slot->bytes;
 	slot->peer = peer;
 	if (mm != NULL) {
 		slot->msg = *mm;
@@ -38,15 +66,6 @@ slot_new(struct peer *peer, struct msg **mm)
 	list_init(&slot->of_peer);
 	list_push(&peer->slots, &slot->of_peer);
 	return slot;
-}
-
-void
-peer_send(struct proc *p, struct peer *peer, struct msg **mm)
-{
-	if (list_is_empty(&peer->slots))
-		send_now(p, peer, mm);
-	else
-		slot_new(peer, mm);
 }
 
 static struct slot *
@@ -78,9 +97,78 @@ slot_free(struct slot **slot_p)
 
 	*slot_p = NULL;
 	slot_leave_job(slot);
+	slot->peer->held -= slot->bytes;
 	list_remove(&slot->of_peer);
 	msg_free(&slot->msg);
 	mem_free(slot);
+}
+
+static PROC void
+log_cut(struct proc *p, const struct peer *peer)
+{
+	struct buf line = { 0 };
+
+	buf_add_str(&line, peer->address);
+	if (peer->port[0] != '\0')
+		buf_add_char(&line, ':');
+	buf_add_str(&line, peer->port);
+	buf_add_str(&line, ": closed: an answer is not ready, and behind it wait bytes of others: ");
+	buf_add_u64(&line, peer->held);
+	proc_log(p, GEARMAND_LOG_WARNING, &line);
+	buf_fini(&line);
+}
+
+/* Open slots stay, for others hold on to them. */
+static PROC void
+cut(struct proc *p, struct peer *peer)
+{
+	struct msg *m = msg_new(MSG_CLOSE, peer->number);
+
+	log_cut(p, peer);
+	count(p, STAT_slow_readers);
+	peer->is_cut = peer->closing = true;
+	LIST_EACH_SAFE(node, &peer->slots) {
+		struct slot *slot = LIST_ENTRY(node, struct slot, of_peer);
+
+		if (slot->msg != NULL)
+			slot_free(&slot);
+	}
+	send_now(p, peer, &m);
+}
+
+/* Too much behind an open slot: the peer's own requests bring no more of it, and if those of others do, it is closed.
+ */
+static PROC void
+hold(struct proc *p, struct peer *peer)
+{
+	if (p->cfg.max_held > 0 && peer->held > p->cfg.max_held && !peer->is_cut && !peer->gone)
+		cut(p, peer);
+	if (p->cfg.pause_held > 0 && peer->held > p->cfg.pause_held && !peer->is_held) {
+		peer->is_held = true;
+		peer_tell_paused(p, peer, peer->is_paused);
+	}
+}
+
+static PROC void
+hold_no_more(struct proc *p, struct peer *peer)
+{
+	if (!peer->is_held || peer->gone || peer->held > p->cfg.pause_held / 2)
+		return;
+	peer->is_held = false;
+	peer_tell_paused(p, peer, true);
+}
+
+void
+peer_send(struct proc *p, struct peer *peer, struct msg **mm)
+{
+	if (peer->is_cut && (*mm)->kind == MSG_REPLY) {
+		msg_free(mm);
+	} else if (list_is_empty(&peer->slots)) {
+		send_now(p, peer, mm);
+	} else {
+		slot_new(peer, mm);
+		hold(p, peer);
+	}
 }
 
 struct slot *
@@ -102,6 +190,7 @@ slot_open(struct proc *p, struct peer *peer, struct job *job)
 	job->slots = slot;
 	slot->deadline = p->now.mono + p->cfg.queue_timeout;
 	list_push(&p->waiting, &slot->by_age);
+	hold(p, peer);
 }
 
 void
@@ -113,10 +202,13 @@ slot_fill(struct proc *p, struct slot *slot, struct msg **mm)
 	slot_leave_job(slot);
 	slot->msg = *mm;
 	*mm = NULL;
+	slot->bytes += bytes_of(slot->msg);
+	peer->held += bytes_of(slot->msg);
 	for (slot = first_slot(peer); slot != NULL && slot->msg != NULL; slot = first_slot(peer)) {
 		send_now(p, peer, &slot->msg);
 		slot_free(&slot);
 	}
+	hold_no_more(p, peer);
 	peer_forget_if_done(p, peer);
 }
 

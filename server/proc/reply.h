@@ -24,10 +24,14 @@ struct slot {
 	struct job *job;           /* the job whose commit it waits for, or NULL */
 	struct msg *msg;           /* NULL until there is something to say */
 	nsec_t deadline;           /* monotonic; while it is in proc.waiting */
+	size_t bytes;              /* its part of peer.held */
 };
 
 /* Sends, or queues behind the peer's open slots.  Takes the message. */
 void peer_send(struct proc *, struct peer *, struct msg **) RUNS_ON(proc_role);
+/* Its I/O thread shall not read it, or shall again: call after a change of is_paused or is_held, with what either
+ * was before. */
+void peer_tell_paused(struct proc *, const struct peer *, bool before) RUNS_ON(proc_role);
 
 /* The common shapes. */
 void reply_plain(struct proc *, struct peer *, enum pkt_type) RUNS_ON(proc_role);

@@ -32,6 +32,7 @@ struct proc {
 	char *prefix_text, *version_text, *verbose_text; /* backing of cfg's strings */
 	struct instant now;    /* of this turn */
 	struct outbox *out;    /* of this turn */
+	size_t said;           /* messages to peers in this turn */
 
 	struct hash peers;     /* struct peer by number */
 	struct list peer_list; /* the same, in order of arrival */

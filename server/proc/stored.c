@@ -107,10 +107,9 @@ read_again(struct proc *p)
 		return;
 	while ((node = list_pop(&p->paused)) != NULL) {
 		struct peer *peer = LIST_ENTRY(node, struct peer, in_paused);
-		struct msg *m = msg_new(MSG_RESUME, peer->number);
 
 		peer->is_paused = false;
-		list_push(&p->out->io[peer->io], &m->link);
+		peer_tell_paused(p, peer, true);
 	}
 }
 

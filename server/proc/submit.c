@@ -68,15 +68,11 @@ own_in_background(struct proc *p, struct peer *peer, struct job *job)
 static PROC void
 hold_back(struct proc *p, struct peer *peer)
 {
-	struct msg *m;
-
 	if (p->cfg.max_storing == 0 || p->storing <= p->cfg.max_storing || peer->is_paused)
 		return;
 	peer->is_paused = true;
 	list_push(&p->paused, &peer->in_paused);
-	count(p, STAT_reads_paused);
-	m = msg_new(MSG_PAUSE, peer->number);
-	list_push(&p->out->io[peer->io], &m->link);
+	peer_tell_paused(p, peer, peer->is_held);
 }
 
 static PROC void

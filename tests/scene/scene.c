@@ -66,6 +66,8 @@ configure(struct proc_config *cfg, const char *o)
 	cfg->max_functions = (uint64_t)number(o, "--max-functions", 0);
 	cfg->max_abilities = (uint64_t)number(o, "--max-abilities", 0);
 	cfg->max_storing = (uint64_t)number(o, "--max-storing", 0);
+	cfg->pause_held = (uint64_t)number(o, "--pause-held", 0);
+	cfg->max_held = (uint64_t)number(o, "--max-held", 0);
 	cfg->io_count = (unsigned)number(o, "--io", 1);
 }
 

@@ -23,7 +23,7 @@ struct scene;
 
 /* Options, parted by spaces: --job-retries=N --wakeups=N --strict-order --exceptions --timeout-requeues --durable
  * --adds-at-shutdown --queue-timeout=MS --max-jobs=N --max-memory=N --max-functions=N --max-abilities=N
- * --max-storing=N --prefix=TEXT --io=N */
+ * --max-storing=N --pause-held=N --max-held=N --prefix=TEXT --io=N */
 struct scene *scene_new(const char *options);
 void          scene_free(struct scene **); /* audits; what nobody looked at is fine */
 

@@ -299,3 +299,52 @@ Test(store, graceful_end_leaves_stored_jobs_and_waits_for_the_others)
 	expect_no_change(s);
 	scene_free(&s);
 }
+
+Test(store, replies_behind_an_open_one_are_bounded)
+{
+	struct scene *s = scene_new("--durable --pause-held=1000");
+	int client = scene_peer(s);
+	char data[401] = { 0 };
+
+	memset(data, 'x', 400);
+	tell(s, client, SUBMIT_JOB_BG, "f", "u", "x");
+	tell(s, client, ECHO_REQ, data);
+	expect_silence(s, client);
+	tell(s, client, ECHO_REQ, data);
+	expect_kind(s, client, PAUSE);
+	tell(s, client, ECHO_REQ, data);
+	expect_add(s, "f", "u");
+	store_commit(s);
+	expect(s, client, JOB_CREATED, "*");
+	for (int i = 0; i < 3; i++)
+		expect(s, client, ECHO_RES, data);
+	expect_kind(s, client, RESUME);
+	expect_silence(s, client);
+	scene_free(&s);
+}
+
+Test(store, who_gets_too_much_behind_an_open_reply_is_closed)
+{
+	struct scene *s = scene_new("--durable --pause-held=1000 --max-held=2000");
+	int client = scene_peer(s), worker = scene_worker(s, "g");
+	char data[901] = { 0 };
+
+	memset(data, 'x', 900);
+	tell(s, client, SUBMIT_JOB, "g", "", "x");
+	expect(s, client, JOB_CREATED, "H:test:1");
+	tell(s, worker, GRAB_JOB);
+	expect(s, worker, JOB_ASSIGN, "H:test:1", "g", "x");
+	tell(s, client, SUBMIT_JOB_BG, "f", "u", "x");
+	tell(s, worker, WORK_DATA, "H:test:1", data);
+	expect_kind(s, client, PAUSE);
+	tell(s, worker, WORK_DATA, "H:test:1", data);
+	expect_kind(s, client, CLOSE);
+	tell(s, worker, WORK_DATA, "H:test:1", data);
+	expect_silence(s, worker);
+	scene_hangup(s, client);
+	expect_add(s, "f", "u");
+	store_commit(s);
+	expect(s, client, JOB_CREATED, "*"); /* to a connection that says no more */
+	expect_kind(s, client, PEER_FORGOTTEN);
+	scene_free(&s);
+}
