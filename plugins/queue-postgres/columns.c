@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The table's columns, what gearmand 1.1 left in them, and the statements on them.
+ *
+ * Runs on:  the store thread, or the main thread in open; with the lock on the table.
+ * Owns:     nothing.
+ *
+ * Columns of ours may be NULL and the others only get wider, so the statements of 1.1 go on working, forward and
+ * back.  `added` tells the order.  The numbers are made here, for there is one writer; rows without one are those
+ * of 1.1, which get theirs when the table is opened: by xmin, the order in which 1.1's transactions
+ * were begun, one for each job.
+ *
+ * An ADD of a key that is there keeps the job's place, as when a batch is repeated.  When the key was removed before in the
+ * same batch the job is a new one, and goes to the end: its number is odd then, all others are even.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue_postgres.h"
+
+#define DELETE_GONE \
+	"DELETE FROM %s AS t USING unnest($1, $2) AS k (u, f) WHERE t.unique_key = k.u AND t.function_name = k.f"
+
+/* Functions in the list of a SELECT run in step and row by row; in FROM, all their rows would be put by first. */
+#define INSERT_ADDED \
+	"INSERT INTO %s AS t (unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags, added)" \
+	" SELECT unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), unnest($10)," \
+	" unnest($11) ON CONFLICT (unique_key, function_name) DO UPDATE SET priority = excluded.priority," \
+	" data = excluded.data, when_to_run = excluded.when_to_run, job_handle = excluded.job_handle," \
+	" reducer = excluded.reducer, flags = excluded.flags, added = CASE WHEN excluded.added %% 2 = 1" \
+	" OR t.added IS NULL THEN excluded.added ELSE t.added END"
+
+enum { NEEDED = 1, ADDABLE = 2, WIDENED = 4 };
+
+static const struct {
+	const char *name, *type;
+	unsigned oid; /* of the type */
+	int how;
+} columns[] = {
+	{ "unique_key", "TEXT COLLATE \"C\"", QP_OID_TEXT, NEEDED | WIDENED },
+	{ "function_name", "TEXT COLLATE \"C\"", QP_OID_TEXT, NEEDED | WIDENED },
+	{ "priority", "INTEGER", 0, NEEDED },
+	{ "data", "BYTEA", QP_OID_BYTEA, NEEDED },
+	{ "when_to_run", "BIGINT", QP_OID_INT8, ADDABLE | WIDENED },
+	{ "job_handle", "TEXT", 0, ADDABLE }, /* from here on: ours */
+	{ "reducer", "BYTEA", 0, ADDABLE },
+	{ "flags", "INTEGER", 0, ADDABLE },
+	{ "added", "BIGINT", 0, ADDABLE },
+};
+
+enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
+
+#define COLLATION_C 950
+
+struct found { /* bits are places in columns[] */
+	unsigned have, right;
+};
+
+static bool
+fail(const struct qp_store *s, struct gearmand_error *err, const char *doing)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "%s table \"%.130s\"", doing, s->given);
+	return qp_fail(s, err, text);
+}
+
+static bool
+fail_lasting(const struct qp_store *s, struct gearmand_error *err, const char *why)
+{
+	s->host->error_set(err, "%s: table \"%.130s\" %s", s->place, s->given, why);
+	err->why = GEARMAND_WHY_LASTING;
+	return false;
+}
+
+/* ---- What there is ------------------------------------------------------------------------------ */
+
+static void
+see_column(const PGresult *r, int row, struct found *f)
+{
+	unsigned oid = (unsigned)strtoul(PQgetvalue(r, row, 1), NULL, 10);
+	unsigned collation = (unsigned)strtoul(PQgetvalue(r, row, 2), NULL, 10);
+
+	for (int i = 0; i < COLUMN_COUNT; i++) {
+		if (strcmp(PQgetvalue(r, row, 0), columns[i].name) != 0)
+			continue;
+		f->have |= 1u << i;
+		if (columns[i].oid == 0 || (oid == columns[i].oid && (oid != QP_OID_TEXT || collation == COLLATION_C)))
+			f->right |= 1u << i;
+	}
+}
+
+static bool
+read_columns(struct qp_store *s, struct found *f, struct gearmand_error *err)
+{
+	char sql[200];
+	PGresult *r;
+
+	*f = (struct found){ 0, 0 };
+	snprintf(sql, sizeof(sql), "SELECT attname, atttypid, attcollation FROM pg_attribute"
+	    " WHERE attrelid = %u AND attnum > 0 AND NOT attisdropped", s->table_oid);
+	r = qp_rows(s, sql, s->limit_ms);
+	if (r == NULL)
+		return fail(s, err, "reading the columns of");
+	for (int i = 0; i < PQntuples(r); i++)
+		see_column(r, i, f);
+	PQclear(r);
+	for (int i = 0; i < COLUMN_COUNT; i++) {
+		if ((columns[i].how & NEEDED) != 0 && (f->have & 1u << i) == 0)
+			return fail_lasting(s, err, "is not a gearmand queue: it lacks columns");
+		if ((columns[i].how & NEEDED) != 0 && (columns[i].how & WIDENED) == 0 && (f->right & 1u << i) == 0)
+			return fail_lasting(s, err, "is not a gearmand queue: its column data is not of type BYTEA");
+	}
+	return true;
+}
+
+/* The highest number, and how many rows have none. */
+static bool
+read_numbers(struct qp_store *s, int64_t *without_r)
+{
+	char sql[300];
+	PGresult *r;
+
+	snprintf(sql, sizeof(sql), "SELECT coalesce(max(added), 0), count(*) FILTER (WHERE added IS NULL) FROM %s", s->table);
+	r = qp_rows(s, sql, 0);
+	if (r == NULL)
+		return false;
+	s->added = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
+	*without_r = strtoll(PQgetvalue(r, 0, 1), NULL, 10);
+	PQclear(r);
+	return true;
+}
+
+/* ---- What is done about it ---------------------------------------------------------------------- */
+
+/* One ALTER TABLE for all columns of this kind that are not there, or not right. */
+static bool
+alter(struct qp_store *s, int how, unsigned are, const char *verb, const char *link)
+{
+	char actions[1024] = "";
+	size_t n = 0;
+
+	for (int i = 0; i < COLUMN_COUNT; i++) {
+		if ((columns[i].how & how) != 0 && (are & 1u << i) == 0) {
+			n += (size_t)snprintf(actions + n, sizeof(actions) - n, "%s%s %s %s %s", n == 0 ? "" : ", ", verb,
+			    columns[i].name, link, columns[i].type);
+		}
+	}
+	return n == 0 || qp_askf(s, 0, "ALTER TABLE %s %s", s->table, actions);
+}
+
+/* Without that, what is longer than 1.1 allowed is refused, one job at a time; so it may fail, as when a view is in the way. */
+static bool
+widen(struct qp_store *s, unsigned right)
+{
+	struct qp_fault why;
+
+	if (!qp_ask(s, "SAVEPOINT widen", s->limit_ms))
+		return false;
+	if (alter(s, WIDENED, right, "ALTER COLUMN", "TYPE"))
+		return qp_ask(s, "RELEASE widen", s->limit_ms);
+	why = s->fault;
+	if (!qp_ask(s, "ROLLBACK TO widen", s->limit_ms))
+		return false;
+	s->host->log(s->host, GEARMAND_LOG_WARNING, "%s: table \"%s\" keeps its narrow columns: %s; names and times that "
+						    "do not fit them will be refused", s->place, s->given, why.text);
+	return true;
+}
+
+static bool
+number_rows(struct qp_store *s)
+{
+	return qp_askf(s, 0, "UPDATE %s AS t SET added = o.n FROM (SELECT tableoid AS part, ctid AS place,"
+			     " %lld + 2 * row_number() OVER (ORDER BY age(xmin) DESC, tableoid, ctid) AS n"
+			     " FROM %s WHERE added IS NULL) AS o WHERE t.tableoid = o.part AND t.ctid = o.place",
+	    s->table, (long long)(s->added | 1) - 1, s->table);
+}
+
+/* Keys become such that the host's removal, by the key that replay gives, finds its row: what we would
+ * write for that key. */
+static bool
+settle_keys(struct qp_store *s, int64_t from)
+{
+#define NO_UNIQUE "coalesce(unique_key, '') = '' OR octet_length(unique_key) > 64"
+#define IS_ODD(column) "left(" #column ", 2) = '\\x' OR (%s AND octet_length(" #column ") <> char_length(" #column "))"
+#define AS_HEX(column) "'\\x' || encode(convert_to(" #column ", getdatabaseencoding()), 'hex')"
+	const char *by_bytes = s->text == QP_TEXT_ASCII ? "true" : "false";
+
+	return qp_askf(s, 0, "UPDATE %s SET unique_key = CASE WHEN unique_key = '-' OR " NO_UNIQUE
+			     " THEN md5(random()::text || clock_timestamp()::text || ctid::text)"
+			     " WHEN " IS_ODD(unique_key) " THEN " AS_HEX(unique_key) " ELSE unique_key END,"
+			     " function_name = CASE WHEN " IS_ODD(function_name) " THEN " AS_HEX(function_name)
+			     " ELSE function_name END,"
+			     " flags = CASE WHEN unique_key = '-' THEN %d WHEN " NO_UNIQUE " THEN %d ELSE flags END"
+			     " WHERE added > %lld AND (unique_key = '-' OR " NO_UNIQUE " OR " IS_ODD(unique_key)
+			     " OR " IS_ODD(function_name) ")",
+	    s->table, by_bytes, by_bytes, GEARMAND_JOB_UNIQUE_IS_DATA, GEARMAND_JOB_NO_UNIQUE, (long long)from, by_bytes,
+	    by_bytes);
+}
+
+/* One transaction: what it begins it must end, for later nothing tells which rows were 1.1's. */
+static bool
+take_over(struct qp_store *s, const struct found *f, int64_t *taken_r)
+{
+	int64_t from;
+
+	if (!qp_ask(s, "BEGIN", s->limit_ms) || !alter(s, ADDABLE, f->have, "ADD COLUMN", "") || !read_numbers(s, taken_r))
+		return false;
+	from = s->added;
+	/* Numbers come first: to widen a column may write all rows anew, and their xmin. */
+	return (*taken_r == 0 || number_rows(s)) && widen(s, f->right | ~f->have) &&
+	    (*taken_r == 0 || settle_keys(s, from)) && qp_ask(s, "COMMIT", 0) && read_numbers(s, &from);
+}
+
+static bool
+settle_columns(struct qp_store *s, struct gearmand_error *err)
+{
+	const unsigned all = (1u << COLUMN_COUNT) - 1;
+	struct found f;
+	int64_t without = 0;
+
+	if (!read_columns(s, &f, err))
+		return false;
+	if (f.have == all && !read_numbers(s, &without))
+		return fail(s, err, "reading");
+	if (f.have == all && f.right == all && without == 0)
+		return true;
+	if (!take_over(s, &f, &without)) /* closing the connection rolls back */
+		return fail(s, err, "preparing");
+	if (without > 0)
+		s->host->log(s->host, GEARMAND_LOG_INFO, "%s: %lld jobs of another server are taken over", s->place,
+		    (long long)without);
+	return true;
+}
+
+static bool
+prepare(struct qp_store *s, const char *statement, const char *sql, struct gearmand_error *err)
+{
+	if (qp_prepare(s, statement, sql))
+		return true;
+	return qp_fault_is(s, "42P10") ? fail_lasting(s, err, "needs a unique index on (unique_key, function_name)")
+				       : fail(s, err, "using");
+}
+
+/* A table that was empty when it was last looked at, and is large now, must not be read whole for each batch. */
+static bool
+plan_by_index(struct qp_store *s, struct gearmand_error *err)
+{
+	return qp_askf(s, s->limit_ms, "SELECT set_config(v.name, v.value, false) FROM (VALUES "
+				       "('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),"
+				       " ('enable_bitmapscan', 'off'), ('plan_cache_mode', 'force_generic_plan'),"
+				       " ('statement_timeout', '%lld')) AS v (name, value) JOIN pg_settings USING (name)",
+		   (long long)s->limit_ms) || fail(s, err, "using");
+}
+
+bool
+qp_columns_open(struct qp_store *s, struct gearmand_error *err)
+{
+	char gone[512], added[1536], both[2100];
+
+	if (!settle_columns(s, err))
+		return false;
+	snprintf(gone, sizeof(gone), DELETE_GONE, s->table);
+	snprintf(added, sizeof(added), INSERT_ADDED, s->table);
+	snprintf(both, sizeof(both), "WITH gone AS (%s) %s", gone, added);
+	return prepare(s, "gone", gone, err) && prepare(s, "added", added, err) && prepare(s, "both", both, err) &&
+	    plan_by_index(s, err);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The PostgreSQL queue: background jobs in a table of a database.
+ *
+ * Runs on:  the store thread (open: also the main thread, before the store thread exists).
+ * Owns:     the store: one connection and one lock, from open to close.
+ */
+#include <stdlib.h>
+
+#include "queue_postgres.h"
+
+#define STORE_MAGIC 0x71707174u /* "qpqt" */
+
+struct qp_store *
+qp_store_of(void *store)
+{
+	struct qp_store *s = store;
+
+	if (s == NULL || s->magic != STORE_MAGIC)
+		abort();
+	return s;
+}
+
+static void
+qp_close(void **store)
+{
+	struct qp_store *s;
+
+	if (*store == NULL)
+		return;
+	s = qp_store_of(*store);
+	*store = NULL;
+	qp_table_forsake(s);
+	PQfinish(s->conn);
+	for (int i = 0; i < QP_PARAM_COUNT; i++)
+		qp_bytes_free(&s->param[i]);
+	free(s->table);
+	s->magic = 0;
+	s->host->release(s);
+}
+
+static bool
+qp_open(const struct gearmand_host *host, void **store_r, struct gearmand_error *err)
+{
+	struct qp_store *s = host->allocate(sizeof(*s));
+	void *store = s;
+
+	err->why = GEARMAND_WHY_PASSING;
+	s->magic = STORE_MAGIC;
+	s->host = host;
+	s->given = host->option(host, "libpq-table");
+	s->limit_ms = host->option_number(host, "libpq-timeout") * 1000;
+	if (s->given == NULL || s->given[0] == '\0') {
+		host->error_set(err, "--libpq-table needs a name");
+		err->why = GEARMAND_WHY_LASTING;
+	} else if (qp_connect(s, err) && qp_table_open(s, err) && qp_columns_open(s, err)) {
+		*store_r = s;
+		return true;
+	}
+	qp_close(&store);
+	return false;
+}
+
+static const struct gearmand_option qp_options[] = {
+	{ "libpq-conninfo", GEARMAND_OPT_STRING, .value_name = "STRING", .secret = true,
+	    .help = "Connection string of PostgreSQL; what it does not say comes from PG... variables" },
+	{ "libpq-table", GEARMAND_OPT_STRING, .dflt = "queue", .value_name = "NAME",
+	    .help = "Table that holds the jobs, also as schema.table; made when missing" },
+	{ "libpq-timeout", GEARMAND_OPT_INT, .dflt = "30", .min = "1", .max = "3600", .value_name = "SECONDS",
+	    .help = "Seconds that the database may take for one batch before it is put off" },
+	{ "libpq-synchronous-commit", GEARMAND_OPT_STRING, .value_name = "LEVEL",
+	    .help = "When a commit counts as stored: off, local, remote_write, on, remote_apply; else as the database "
+		    "is set, but not off" },
+	{ 0 }
+};
+
+static const char *const qp_aliases[] = { "libpq", "postgresql", NULL };
+
+static const struct gearmand_queue_ops qp_ops = {
+	.size = sizeof(struct gearmand_queue_ops),
+	.open = qp_open,
+	.replay = qp_replay,
+	.commit = qp_commit,
+	.close = qp_close,
+};
+
+GEARMAND_QUEUE_PLUGIN("postgres", qp_aliases, "0.1.0", "keeps background jobs in a PostgreSQL database", qp_options,
+    &qp_ops);

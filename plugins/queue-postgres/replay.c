@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Rows become jobs again, in the order in which they were stored.
+ *
+ * Runs on:  the store thread, before the first commit.
+ * Owns:     one row at a time.
+ *
+ * The server sorts, on its disk when it must.  Rows come through a cursor, some hundreds at a
+ * time, and of those one by one: so neither many jobs nor large ones gather here, and to stop costs no more than the
+ * rest of some hundreds.
+ *
+ * What gearmand 1.1 or a person's hand left is read leniently; see also columns.c.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "queue_postgres.h"
+
+enum { UNIQUE_MAX = 64, FUNCTION_MAX = 8192 };
+enum { UNIQUE, FUNCTION, PRIORITY, DATA, WHEN, HANDLE, REDUCER, FLAGS };
+
+#define OPEN_CURSOR \
+	"BEGIN; SET LOCAL statement_timeout TO 0; SET LOCAL enable_seqscan TO on; SET LOCAL work_mem TO '64MB';" \
+	"SET LOCAL cursor_tuple_fraction TO 1; SET LOCAL idle_in_transaction_session_timeout TO 0;" \
+	"DECLARE jobs BINARY NO SCROLL CURSOR FOR SELECT unique_key, function_name, priority::int4, data," \
+	" when_to_run::int8, job_handle, reducer, flags::int4 FROM %s ORDER BY added"
+#define FETCH "FETCH 500 FROM jobs"
+#define FETCH_COUNT 500
+
+struct replay {
+	struct qp_store *store;
+	uint64_t jobs, skipped;
+	bool stopped;
+	char unique[2 * UNIQUE_MAX + 2], function[2 * FUNCTION_MAX + 2], handle[1024]; /* of one row */
+};
+
+static struct gearmand_slice
+column_bytes(const PGresult *r, int column)
+{
+	return (struct gearmand_slice){ PQgetvalue(r, 0, column), (size_t)PQgetlength(r, 0, column) };
+}
+
+static int64_t
+column_number(const PGresult *r, int column)
+{
+	const unsigned char *p = (const unsigned char *)PQgetvalue(r, 0, column);
+	int n = PQgetlength(r, 0, column);
+	uint64_t v = 0;
+
+	for (int i = 0; i < n; i++)
+		v = v << 8 | p[i];
+	return n == 4 ? (int32_t)v : (int64_t)v;
+}
+
+static struct gearmand_slice
+column_name(const PGresult *r, int column, char *bytes, size_t size)
+{
+	struct gearmand_slice v = column_bytes(r, column);
+
+	if (v.len <= 2 * size)
+		qp_name_read(&v, bytes);
+	return v;
+}
+
+static enum gearmand_priority
+column_priority(const PGresult *r)
+{
+	int64_t n = column_number(r, PRIORITY);
+
+	if (PQgetisnull(r, 0, PRIORITY) || n < GEARMAND_HIGH || n > GEARMAND_LOW)
+		return GEARMAND_NORMAL;
+	return (enum gearmand_priority)n;
+}
+
+/* NULL is nothing: an empty payload, no time. */
+static void
+replay_row(struct replay *p, const PGresult *r, gearmand_replay_f *sink_f, void *sink)
+{
+	struct gearmand_job job = {
+		.unique = column_name(r, UNIQUE, p->unique, sizeof(p->unique)),
+		.function = column_name(r, FUNCTION, p->function, sizeof(p->function)),
+		.data = column_bytes(r, DATA),
+		.handle = column_name(r, HANDLE, p->handle, sizeof(p->handle)),
+		.reducer = column_bytes(r, REDUCER),
+		.run_at = column_number(r, WHEN),
+		.priority = column_priority(r),
+		.flags = (uint32_t)column_number(r, FLAGS),
+	};
+
+	if (job.run_at < 0)
+		job.run_at = 0;
+	if (job.function.len == 0 || job.function.len > FUNCTION_MAX || job.unique.len == 0 || job.unique.len > UNIQUE_MAX) {
+		p->skipped++;
+		return;
+	}
+	p->jobs++;
+	p->stopped = !sink_f(sink, &job);
+}
+
+/* One fetch; the number of its rows, or -1. */
+static int
+replay_some(struct replay *p, gearmand_replay_f *sink_f, void *sink)
+{
+	PGresult *r;
+	bool ok = true;
+	int rows = 0;
+
+	if (!qp_stream(p->store, FETCH))
+		return -1;
+	while ((r = qp_stream_next(p->store, &ok)) != NULL) {
+		rows++;
+		if (!p->stopped)
+			replay_row(p, r, sink_f, sink);
+		PQclear(r);
+	}
+	return ok ? rows : -1;
+}
+
+bool
+qp_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_error *err)
+{
+	struct replay p = { .store = qp_store_of(store) };
+	struct qp_store *s = p.store;
+	char doing[250];
+	bool ok;
+	int rows = FETCH_COUNT;
+
+	ok = qp_askf(s, 0, OPEN_CURSOR, s->table);
+	while (ok && rows == FETCH_COUNT && !p.stopped) {
+		rows = replay_some(&p, sink_f, sink);
+		ok = rows >= 0;
+	}
+	ok = ok && qp_ask(s, "COMMIT", s->limit_ms);
+	if (!ok) {
+		snprintf(doing, sizeof(doing), "reading table \"%.130s\" after %llu jobs", s->given,
+		    (unsigned long long)p.jobs);
+		qp_fail(s, err, doing);
+		(void)qp_ask(s, "ROLLBACK", s->limit_ms);
+	}
+	if (p.skipped > 0)
+		s->host->log(s->host, GEARMAND_LOG_WARNING,
+		    "%s: %llu rows of table \"%s\" name no function, or a name that is too long; they are left as they are",
+		    s->place, (unsigned long long)p.skipped, s->given);
+	return ok;
+}

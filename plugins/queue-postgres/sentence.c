@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * PostgreSQL's error codes, as a sentence for the operator and as what the host does next.
+ *
+ * Runs on:  the store thread, or the main thread in open.
+ * Owns:     nothing.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "queue_postgres.h"
+
+/* AGAIN: the session is well, the world is not.  The first that fits counts; of the others we know nothing, and
+ * start anew. */
+static const struct {
+	const char *state; /* or a class of them */
+	enum gearmand_why why;
+	enum gearmand_commit outcome;
+	const char *phrase; /* after the server's own words */
+} causes[] = {
+	{ "57014", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL }, /* statement timeout */
+	{ "55P03", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, "another session has locked the table" },
+	{ "40", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL },    /* deadlock and the like */
+	{ "53", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL },    /* disk, memory, connections */
+	{ "25006", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, "the server is read-only, is it a standby?" },
+	{ "28", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },   /* password, pg_hba.conf */
+	{ "3D", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },   /* no such database */
+	{ "3F", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },   /* no such schema */
+	{ "42P01", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, NULL }, /* table dropped: open makes it */
+	{ "42", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },   /* rights, types */
+	{ "0A", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
+	{ "0L", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
+	{ "0P", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
+	{ "2", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },    /* what is in the table already */
+	{ "", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, NULL },
+};
+
+static size_t
+cause_of(const struct qp_store *s)
+{
+	size_t i = 0;
+
+	while (!qp_fault_is(s, causes[i].state))
+		i++;
+	return i;
+}
+
+bool
+qp_fault_is(const struct qp_store *s, const char *state)
+{
+	return strncmp(s->fault.state, state, strlen(state)) == 0;
+}
+
+/* Values out of range, encodings, constraints, limits, and what triggers raise. */
+bool
+qp_fault_is_data(const struct qp_store *s)
+{
+	static const char *const classes[] = { "22", "23", "44000", "54000", "P0", "38", "39" };
+
+	for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
+		if (qp_fault_is(s, classes[i]))
+			return true;
+	}
+	return false;
+}
+
+void
+qp_fault_text(struct qp_store *s, const char *state, const char *text)
+{
+	size_t n;
+
+	snprintf(s->fault.state, sizeof(s->fault.state), "%s", state);
+	snprintf(s->fault.text, sizeof(s->fault.text), "%s", text);
+	for (n = 0; s->fault.text[n] != '\0'; n++) {
+		if (s->fault.text[n] == '\n' || s->fault.text[n] == '\t')
+			s->fault.text[n] = ' ';
+	}
+	while (n > 0 && s->fault.text[n - 1] == ' ')
+		s->fault.text[--n] = '\0';
+}
+
+void
+qp_fault_result(struct qp_store *s, const PGresult *r)
+{
+	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+	const char *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (text == NULL)
+		text = PQresultErrorMessage(r);
+	qp_fault_text(s, state == NULL ? "" : state, text[0] == '\0' ? "an answer that is not understood" : text);
+}
+
+/* ---- A connection that did not come about --------------------------------------------------- */
+
+/* libpq has a text only.  Verbose, it reads `... failed: FATAL:  28P01: password ...`, one line for each host that was
+ * tried, and lines that tell more about it.  Takes the code out of the line. */
+static bool
+take_state(char *line, char state[6])
+{
+	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	for (char *p = strstr(line, ":  "); p != NULL; p = strstr(p + 1, ":  ")) {
+		char *code = p + 3;
+
+		if (strspn(code, digits) == 5 && strncmp(code + 5, ": ", 2) == 0) {
+			memcpy(state, code, 5);
+			state[5] = '\0';
+			memmove(p + 2, code + 7, strlen(code + 7) + 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+is_more(const char *line)
+{
+	static const char *const labels[] = { "\t", "LOCATION:", "DETAIL:", "HINT:", "CONTEXT:" };
+
+	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
+		if (strncmp(line, labels[i], strlen(labels[i])) == 0)
+			return true;
+	}
+	return line[0] == '\0';
+}
+
+/* Of several hosts, the first that may come to serve counts. */
+void
+qp_fault_connection(struct qp_store *s, const char *text)
+{
+	char copy[2048], all[sizeof(s->fault.text)] = "", state[6], first[6] = "";
+	bool decided = false;
+	char *rest = copy;
+	size_t at = 0;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+		if (is_more(line))
+			continue;
+		state[0] = '\0';
+		(void)take_state(line, state);
+		if (at < sizeof(all))
+			at += (size_t)snprintf(all + at, sizeof(all) - at, "%s%s", at == 0 ? "" : "; ", line);
+		qp_fault_text(s, state, "");
+		if (!decided)
+			memcpy(first, state, sizeof(first));
+		decided = decided || causes[cause_of(s)].why == GEARMAND_WHY_PASSING;
+	}
+	qp_fault_text(s, first, all);
+}
+
+/* ---- What comes of it ------------------------------------------------------------------------ */
+
+bool
+qp_fail(const struct qp_store *s, struct gearmand_error *err, const char *doing)
+{
+	size_t i = cause_of(s);
+	const char *phrase = causes[i].phrase;
+
+	s->host->error_set(err, "%s: %s: %s%s%s%s", s->place, doing, s->fault.text, phrase == NULL ? "" : " (",
+	    phrase == NULL ? "" : phrase, phrase == NULL ? "" : ")");
+	err->why = causes[i].why;
+	return false;
+}
+
+enum gearmand_commit
+qp_outcome(const struct qp_store *s)
+{
+	if (PQtransactionStatus(s->conn) != PQTRANS_IDLE)
+		return GEARMAND_COMMIT_BROKEN;
+	return causes[cause_of(s)].outcome;
+}
