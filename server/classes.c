@@ -132,14 +132,24 @@ configure_proc(const struct classes *c, const struct settings *s, struct proc_co
 	return true;
 }
 
+/* A quarter of what jobs may take, but not less than what one slow reader may have. */
+static size_t
+max_unsent(const struct settings *s, unsigned io_count)
+{
+	int64_t share = s->max_memory / 4 / io_count;
+
+	return (size_t)(share > s->max_output ? share : s->max_output);
+}
+
 static struct io_config
-configure_io(const struct settings *s, unsigned number)
+configure_io(const struct settings *s, unsigned number, unsigned io_count)
 {
 	return (struct io_config){
 		.number = number,
 		.max_packet = (size_t)s->max_packet,
 		.max_line = (size_t)s->max_line,
 		.max_output = (size_t)s->max_output,
+		.max_unsent = max_unsent(s, io_count),
 		.pause_output = pause_output(s),
 		.max_waiting = MESSAGES_WAITING,
 	};
@@ -210,7 +220,7 @@ build_io(struct classes *c, const struct classes_config *config)
 {
 	for (unsigned i = 0; i < c->io_count; i++) {
 		struct io_class *io = &c->io[i];
-		struct io_config ic = configure_io(config->settings, io->number);
+		struct io_config ic = configure_io(config->settings, io->number, c->io_count);
 
 		io->io = io_new(io->loop, &ic, io->in, c->proc_box, config->mgmt);
 		loop_add_rider(io->loop, io_rider(io->io));

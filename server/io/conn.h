@@ -30,6 +30,8 @@ struct event_base;
 enum {
 	READ_BYTES = 65536,         /* at most this much of a connection per pass */
 	WRITE_BYTES = 1 << 20,      /* the same for writing */
+	MESSAGE_COST = 96,          /* memory of an unsent message beside its bytes */
+	UNSENT_FEW = 1 << 16,       /* of one connection: too little to close it, however much waits for others */
 	BLOB_FIRST_BYTES = 4096,    /* of an announced body, before any of it came */
 	DRAIN_SECONDS = 10,         /* for a peer to read what it is owed when the connection ends */
 	LINGER_SECONDS = 2          /* for a peer to see our end of file before its bytes are answered by a reset */
@@ -47,6 +49,7 @@ struct io {
 	uint64_t counts[STAT_COUNT];
 	bool counted;               /* counts are not all zero */
 	bool told_mgmt;             /* in this turn */
+	size_t unsent;              /* bytes and bookkeeping of all that waits in `out` of its connections */
 	char *read_buffer;          /* rest_max + READ_BYTES */
 	size_t rest_max;            /* bytes a protocol may leave unused before its connection is not read */
 };
@@ -64,6 +67,7 @@ struct conn {
 	struct list dirty;          /* in io->dirty */
 	struct list out;            /* struct msg_reply, in wire form */
 	size_t out_bytes;           /* of `out`, less out_sent */
+	size_t out_count;           /* messages in `out` */
 	size_t out_sent;            /* bytes of the first message that are sent already */
 	struct buf rest;            /* what the protocol did not use yet */
 	struct blob *body;          /* of a request that comes in pieces; NULL when empty */

@@ -7,7 +7,9 @@
  *
  * Each connection that has something is written once per pass.  Two bounds: past pause_output unsent bytes the peer's
  * requests are not read, since their answers would only wait too; past max_output the peer, which
- * then gets what others produce, is closed.  The message that is being sent may have any size.
+ * then gets what others produce, is closed.  The message that is being sent may have any size.  When more than
+ * max_unsent waits for all of them together, a peer that gets more and does not read is closed much earlier.
+ * Both are compared with the memory it takes: a packet of 12 bytes takes ten times that.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -46,6 +48,21 @@ conn_mark_dirty(struct conn *c)
 		list_push(&c->io->dirty, &c->dirty);
 }
 
+/* Memory of what waits. */
+static size_t
+conn_unsent(const struct conn *c)
+{
+	return c->out_bytes + c->out_count * MESSAGE_COST;
+}
+
+static IO void
+conn_count_out(struct conn *c, ssize_t bytes, ssize_t messages)
+{
+	c->out_bytes += (size_t)bytes;
+	c->out_count += (size_t)messages;
+	c->io->unsent += (size_t)(bytes + messages * MESSAGE_COST);
+}
+
 void
 conn_put(struct conn *c, struct msg_reply *reply)
 {
@@ -56,7 +73,7 @@ conn_put(struct conn *c, struct msg_reply *reply)
 		return;
 	}
 	list_push(&c->out, &m->link);
-	c->out_bytes += reply_size(reply);
+	conn_count_out(c, (ssize_t)reply_size(reply), 1);
 	conn_mark_dirty(c);
 }
 
@@ -86,7 +103,7 @@ conn_put_bytes(struct conn *c, struct slice bytes)
 		conn_put(c, chunk);
 	}
 	msg_reply_arg(chunk, bytes, true);
-	c->out_bytes += bytes.len;
+	conn_count_out(c, (ssize_t)bytes.len, 0);
 	conn_mark_dirty(c);
 }
 
@@ -94,7 +111,8 @@ void
 conn_drop_output(struct conn *c)
 {
 	msg_free_all(&c->out);
-	c->out_bytes = c->out_sent = 0;
+	c->io->unsent -= conn_unsent(c);
+	c->out_bytes = c->out_count = c->out_sent = 0;
 }
 
 struct gather {
@@ -132,7 +150,7 @@ static IO void
 conn_sent(struct conn *c, size_t n)
 {
 	io_count(c->io, STAT_bytes_out, n);
-	c->out_bytes -= n;
+	conn_count_out(c, -(ssize_t)n, 0);
 	c->out_sent += n;
 	while (!list_is_empty(&c->out)) {
 		struct msg_reply *first = reply_at(c->out.next);
@@ -142,6 +160,7 @@ conn_sent(struct conn *c, size_t n)
 		if (c->out_sent < size)
 			return;
 		c->out_sent -= size;
+		conn_count_out(c, 0, -1);
 		list_remove(&m->link);
 		msg_free(&m);
 	}
@@ -170,15 +189,16 @@ conn_send_some(struct conn *c, size_t *sent)
 	return (size_t)n == g.bytes;
 }
 
+/* `sent` in this pass: who reads slowly in a crowd is not at fault. */
 static IO void
-conn_close_slow(struct conn *c)
+conn_close_slow(struct conn *c, size_t sent)
 {
-	size_t behind_first;
+	bool crowded = sent == 0 && c->io->config.max_unsent > 0 && c->io->unsent > c->io->config.max_unsent;
+	size_t bound = crowded ? UNSENT_FEW : c->io->config.max_output;
 
-	if (c->out_bytes <= c->io->config.max_output)
+	if (conn_unsent(c) <= bound)
 		return;
-	behind_first = c->out_bytes - (reply_size(reply_at(c->out.next)) - c->out_sent);
-	if (behind_first <= c->io->config.max_output)
+	if (!crowded && conn_unsent(c) - (reply_size(reply_at(c->out.next)) - c->out_sent) <= bound)
 		return;
 	log_post(
 	    GEARMAND_LOG_WARNING, "%s: closed: it does not read, and %zu bytes wait for it", c->address, c->out_bytes);
@@ -191,10 +211,10 @@ conn_bound_output(struct conn *c)
 {
 	size_t bound = c->io->config.pause_output;
 
-	if (!c->paused_output && c->out_bytes > bound) {
+	if (!c->paused_output && conn_unsent(c) > bound) {
 		c->paused_output = true;
 		io_count(c->io, STAT_reads_paused, 1);
-	} else if (c->paused_output && c->out_bytes <= bound / 2) {
+	} else if (c->paused_output && conn_unsent(c) <= bound / 2) {
 		c->paused_output = false;
 	}
 }
@@ -211,7 +231,7 @@ conn_flush(struct conn *c)
 			c->blocked = c->yields = c->out_bytes > 0;
 	}
 	if (c->blocked && !c->yields)
-		conn_close_slow(c);
+		conn_close_slow(c, sent);
 	conn_bound_output(c);
 	conn_release_rest(c);
 	conn_watch(c);

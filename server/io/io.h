@@ -21,6 +21,7 @@ struct io_config {
 	size_t max_packet;     /* bytes of a packet's body */
 	size_t max_line;       /* bytes of a text line, LF included */
 	size_t max_output;     /* unsent bytes of a connection before it is closed */
+	size_t max_unsent;     /* of all connections of this thread; past it, those that do not read are closed earlier */
 	size_t pause_output;   /* unsent bytes before the connection is not read */
 	size_t max_waiting;    /* messages posted to the core and not yet taken, before this thread waits */
 };

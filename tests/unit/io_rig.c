@@ -23,6 +23,7 @@ rig_init(struct rig *r)
 		    .max_packet = 1 << 20,
 		    .max_line = 8192,
 		    .max_output = 1 << 20,
+		    .max_unsent = 8 << 20,
 		    .pause_output = 1 << 18,
 		    .max_waiting = 1000 },
 		.service = { .name = "gear", .protocol = &gear_protocol },

@@ -217,6 +217,47 @@ Test(conn, slow_reader_is_closed_also_when_its_output_grows_bit_by_bit)
 	cr_assert_eq(rig.counts[STAT_slow_readers], 1);
 }
 
+Test(conn, when_much_waits_for_all_together_those_that_do_not_read_are_closed_early)
+{
+	size_t len = rig.config.max_output * 4;
+	char *text = calloc(1, len + 1);
+	struct buf got;
+	int reader = 0;
+
+	memset(text, 't', len);
+	for (uint64_t i = 2; i <= 5; i++) {
+		reader = rig_connect(&rig);
+		if (i < 5)
+			rig_text(&rig, i, text);
+	}
+	rig_text(&rig, 1, text);
+	rig_pass(&rig);
+	expect_nothing();
+	rig_text(&rig, 5, "few");
+	rig_text(&rig, 1, "more");
+	rig_pass(&rig);
+	expect_kind(MSG_PEER_GONE);
+	expect_nothing();
+	cr_assert_eq(rig.counts[STAT_slow_readers], 1);
+	got = rig_read(&rig, reader);
+	cr_assert_eq(got.len, 3);
+	buf_fini(&got);
+	free(text);
+}
+
+Test(conn, packets_that_nobody_reads_count_with_the_memory_they_take)
+{
+	size_t replies = 0;
+
+	while (list_is_empty(&rig.management) && replies < rig.config.max_output) {
+		for (int i = 0; i < 1000; i++, replies++)
+			rig_reply(&rig, 1, PKT_NO_JOB, "", "");
+		rig_pass(&rig);
+	}
+	expect_kind(MSG_PEER_GONE);
+	cr_assert_lt(replies * (PKT_HEAD + 60), 8 * rig.config.max_output); /* the socket holds some */
+}
+
 Test(conn, what_is_being_sent_does_not_count_against_what_waits)
 {
 	size_t len = rig.config.max_output * 3;
