@@ -230,7 +230,7 @@ conn_flush(struct conn *c)
 		else if (sent >= WRITE_BYTES)
 			c->blocked = c->yields = c->out_bytes > 0;
 	}
-	if (c->blocked && !c->yields)
+	if (c->blocked)
 		conn_close_slow(c, sent);
 	conn_bound_output(c);
 	conn_release_rest(c);

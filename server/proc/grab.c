@@ -19,23 +19,23 @@
  * finding an ability costs more than going on to the next. */
 enum { FEW_ABILITIES = 16, FIND_COST = 4 };
 
-/* What one walk found: the first ability in turn for each priority. */
+/* What one walk found: the first ability in turn for the priority asked for, or for each of those below it. */
 struct firsts {
 	struct ability *by[PRIORITIES];
 	bool known;
 };
 
 static PROC void
-walk_abilities(const struct peer *peer, struct firsts *firsts)
+walk_abilities(const struct peer *peer, int priority, struct firsts *firsts)
 {
 	firsts->known = true;
 	LIST_EACH(node, &peer->abilities) {
 		struct ability *ability = LIST_ENTRY(node, struct ability, of_peer);
 
-		for (int i = 0; i < PRIORITIES; i++)
+		for (int i = priority; i < PRIORITIES; i++)
 			if (firsts->by[i] == NULL && !list_is_empty(&ability->func->ready[i]))
 				firsts->by[i] = ability;
-		if (firsts->by[0] != NULL)
+		if (firsts->by[priority] != NULL)
 			return;
 	}
 }
@@ -64,7 +64,7 @@ choose(struct proc *p, const struct peer *peer, int priority, struct firsts *fir
 	if (peer->ability_count > FEW_ABILITIES && p->ready_count[priority] < peer->ability_count / FIND_COST)
 		return least_turn(p, peer, priority);
 	if (!firsts->known)
-		walk_abilities(peer, firsts);
+		walk_abilities(peer, priority, firsts);
 	return firsts->by[priority];
 }
 

@@ -87,7 +87,7 @@ struct job_request {
 };
 
 /* Clients of one job: what its worker sends goes to each of them. */
-enum { JOB_MAGIC = 0x4a4f4221, JOB_CLIENTS_MAX = UINT16_MAX };
+enum { JOB_MAGIC = 0x4a4f4221, JOB_CLIENTS_MAX = 10000 };
 
 /* In the tables, state NEW; takes a reference to the body. */
 struct job *job_new(struct proc *, struct func *, const struct job_request *) RUNS_ON(proc_role);
