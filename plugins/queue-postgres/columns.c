@@ -23,10 +23,14 @@
 	"DELETE FROM %s AS t USING unnest($1, $2) AS k (u, f) WHERE t.unique_key = k.u AND t.function_name = k.f"
 
 /* Functions in the list of a SELECT run in step and row by row; in FROM, all their rows would be put by first. */
-#define INSERT_ADDED \
+#define INSERT_NEW \
 	"INSERT INTO %s AS t (unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags, added)" \
 	" SELECT unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), unnest($10)," \
-	" unnest($11) ON CONFLICT (unique_key, function_name) DO UPDATE SET priority = excluded.priority," \
+	" unnest($11)"
+
+/* Costs half as much again. */
+#define OR_REPLACE \
+	" ON CONFLICT (unique_key, function_name) DO UPDATE SET priority = excluded.priority," \
 	" data = excluded.data, when_to_run = excluded.when_to_run, job_handle = excluded.job_handle," \
 	" reducer = excluded.reducer, flags = excluded.flags, added = CASE WHEN excluded.added %% 2 = 1" \
 	" OR t.added IS NULL THEN excluded.added ELSE t.added END"
@@ -257,13 +261,18 @@ plan_by_index(struct qp_store *s, struct gearmand_error *err)
 bool
 qp_columns_open(struct qp_store *s, struct gearmand_error *err)
 {
-	char gone[512], added[1536], both[2100];
+	char gone[512], add[1024], replace[2048], both[2600];
 
 	if (!settle_columns(s, err))
 		return false;
 	snprintf(gone, sizeof(gone), DELETE_GONE, s->table);
-	snprintf(added, sizeof(added), INSERT_ADDED, s->table);
-	snprintf(both, sizeof(both), "WITH gone AS (%s) %s", gone, added);
-	return prepare(s, "gone", gone, err) && prepare(s, "added", added, err) && prepare(s, "both", both, err) &&
-	    plan_by_index(s, err);
+	snprintf(add, sizeof(add), INSERT_NEW, s->table);
+	snprintf(replace, sizeof(replace), INSERT_NEW OR_REPLACE, s->table);
+	if (!prepare(s, "gone", gone, err) || !prepare(s, "add", add, err) || !prepare(s, "replace", replace, err))
+		return false;
+	snprintf(both, sizeof(both), "WITH gone AS (%s) %s", gone, add);
+	if (!prepare(s, "gone+add", both, err))
+		return false;
+	snprintf(both, sizeof(both), "WITH gone AS (%s) %s", gone, replace);
+	return prepare(s, "gone+replace", both, err) && plan_by_index(s, err);
 }

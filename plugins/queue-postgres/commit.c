@@ -111,7 +111,7 @@ store_part(struct qp_store *s, const struct qp_add *add, size_t count)
 {
 	if (!qp_ask(s, "SAVEPOINT part", s->limit_ms))
 		return false;
-	if (run(s, "added", NULL, 0, add, count))
+	if (run(s, "replace", NULL, 0, add, count))
 		return qp_ask(s, "RELEASE part", s->limit_ms);
 	if (!qp_fault_is_data(s))
 		return false;
@@ -176,15 +176,41 @@ store_by_parts(struct qp_store *s, const struct qp_batch *b)
 
 /* ---- The op ------------------------------------------------------------------------------------ */
 
+/* Keys are new, as a rule: not when a batch is repeated, or when a job was done and submitted again meanwhile. */
+static bool
+has_old_keys(const struct qp_store *s, const struct qp_batch *b)
+{
+	bool found = s->repeats;
+
+	for (size_t i = 0; i < b->add_count && !found; i++)
+		found = b->add[i].anew;
+	return found;
+}
+
+static bool
+store_at_once(struct qp_store *s, const struct qp_batch *b)
+{
+	const char *add = b->gone_count == 0 ? "add" : "gone+add";
+	const char *replace = b->gone_count == 0 ? "replace" : "gone+replace";
+
+	if (b->add_count == 0)
+		return run(s, "gone", b, b->gone_count, NULL, 0);
+	if (!has_old_keys(s, b)) {
+		if (run(s, add, b, b->gone_count, b->add, b->add_count))
+			return true;
+		if (!qp_fault_is(s, "23505"))
+			return false;
+	}
+	return run(s, replace, b, b->gone_count, b->add, b->add_count);
+}
+
 static bool
 store_batch(struct qp_store *s, const struct qp_batch *b)
 {
-	const char *statement = b->gone_count == 0 ? "added" : b->add_count == 0 ? "gone" : "both";
-
 	if (b->gone_count + b->add_count == 0)
 		return true;
 	if (part_of(b->add, b->add_count) == b->add_count) {
-		if (run(s, statement, b, b->gone_count, b->add, b->add_count))
+		if (store_at_once(s, b))
 			return true;
 		if (b->add_count == 0 || !qp_fault_is_data(s))
 			return false;
@@ -206,6 +232,7 @@ qp_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 	qp_batch_fini(&b, s->host);
 	drop_large_parameters(s);
 	s->added = (s->added | 1) + 1 + 2 * (int64_t)count;
+	s->repeats = !ok;
 	if (ok)
 		return GEARMAND_COMMIT_DONE;
 	qp_fail(s, err, "storing jobs");

@@ -173,7 +173,8 @@ set_session(struct qp_store *s)
 				    "('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), "
 				    "('tcp_keepalives_count', '3'), ('idle_in_transaction_session_timeout', '%lld'), "
 				    "('idle_session_timeout', '0'), ('jit', 'off')"
-				    ") AS v(name, value) JOIN pg_settings USING (name)", (long long)s->limit_ms);
+				    ") AS v(name, value) JOIN pg_settings USING (name)",
+		(long long)s->limit_ms + 60000);
 }
 
 static bool

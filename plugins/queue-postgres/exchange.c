@@ -19,7 +19,7 @@
 #include "queue_postgres.h"
 
 /* The server's own limit comes first, so that it can say so. */
-#define GRACE_MS 5000
+#define GRACE_MS 2000
 
 static int64_t
 deadline_of(const struct qp_store *s, int64_t limit_ms)
@@ -32,7 +32,7 @@ connection_failed(struct qp_store *s)
 {
 	const char *text = PQerrorMessage(s->conn);
 
-	qp_fault_text(s, "", text[0] == '\0' ? "the connection is lost" : text);
+	qp_fault_connection(s, text[0] == '\0' ? "the connection is lost" : text);
 	return false;
 }
 
@@ -55,13 +55,14 @@ await(struct qp_store *s, short events, int64_t deadline)
 	return false;
 }
 
+/* The time that much data takes on its way is not the server's: any progress will do. */
 static bool
-flush(struct qp_store *s, int64_t deadline)
+flush(struct qp_store *s, int64_t limit_ms)
 {
 	int more;
 
 	while ((more = PQflush(s->conn)) == 1) {
-		if (!await(s, POLLIN | POLLOUT, deadline))
+		if (!await(s, POLLIN | POLLOUT, deadline_of(s, limit_ms)))
 			return false;
 	}
 	return more == 0 || connection_failed(s);
@@ -94,14 +95,15 @@ is_good(const PGresult *r)
 static bool
 finish(struct qp_store *s, int sent, int64_t limit_ms, PGresult **last_r)
 {
-	int64_t deadline = deadline_of(s, limit_ms);
 	PGresult *r = NULL, *last = NULL;
+	int64_t deadline;
 	bool ok = true;
 
 	if (sent != 1)
 		return connection_failed(s);
-	if (!flush(s, deadline))
+	if (!flush(s, limit_ms))
 		return false;
+	deadline = deadline_of(s, limit_ms);
 	for (;;) {
 		if (!next_result(s, deadline, &r)) {
 			ok = false;
@@ -187,7 +189,7 @@ qp_run(struct qp_store *s, const char *statement)
 bool
 qp_stream(struct qp_store *s, const char *sql)
 {
-	return (PQsendQuery(s->conn, sql) == 1 && PQsetSingleRowMode(s->conn) == 1 && flush(s, INT64_MAX)) ||
+	return (PQsendQuery(s->conn, sql) == 1 && PQsetSingleRowMode(s->conn) == 1 && flush(s, 0)) ||
 	    connection_failed(s);
 }
 

@@ -73,6 +73,7 @@ struct qp_store {
 	enum qp_text text;
 	int64_t limit_ms;      /* for the server to work on one question; we wait a little longer */
 	int64_t added;         /* no job has a number above it, see columns.c */
+	bool repeats;          /* what comes may be stored already: the outcome of the latest batch is not known */
 	struct qp_bytes param[QP_PARAM_COUNT];
 };
 

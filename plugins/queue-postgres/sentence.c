@@ -31,7 +31,8 @@ static const struct {
 	{ "0A", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
 	{ "0L", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
 	{ "0P", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
-	{ "2", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },    /* what is in the table already */
+	{ "22", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },   /* what is in the table already */
+	{ "23", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
 	{ "", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, NULL },
 };
 
@@ -90,7 +91,7 @@ qp_fault_result(struct qp_store *s, const PGresult *r)
 	qp_fault_text(s, state == NULL ? "" : state, text[0] == '\0' ? "an answer that is not understood" : text);
 }
 
-/* ---- A connection that did not come about --------------------------------------------------- */
+/* ---- A connection that did not come about, or came to an end ----------------------------------- */
 
 /* libpq has a text only.  Verbose, it reads `... failed: FATAL:  28P01: password ...`, one line for each host that was
  * tried, and lines that tell more about it.  Takes the code out of the line. */
@@ -124,7 +125,7 @@ is_more(const char *line)
 	return line[0] == '\0';
 }
 
-/* Of several hosts, the first that may come to serve counts. */
+/* Of several hosts, the first that may come to serve counts.  For a connection that ended, the server's last words. */
 void
 qp_fault_connection(struct qp_store *s, const char *text)
 {
