@@ -83,7 +83,7 @@ print_option(const struct option *o, FILE *out)
 	else
 		len = snprintf(left, sizeof(left), "      --%s", decl->name);
 	if (decl->type != GEARMAND_OPT_SWITCH && (size_t)len < sizeof(left))
-		len += snprintf(left + len, sizeof(left) - (size_t)len, "=%s", value_name(decl));
+		snprintf(left + len, sizeof(left) - (size_t)len, "=%s", value_name(decl));
 	if (decl->dflt != NULL && !decl->secret)
 		snprintf(dflt, sizeof(dflt), " (default %s)", decl->dflt);
 	snprintf(text, sizeof(text), "%s%s", decl->help, dflt);
