@@ -37,7 +37,8 @@ class Pump:
         return True
 
 
-@case("300 MB of echoes that nobody reads do not become memory; when they are read, each is there", limit=180)
+@case("300 MB of echoes that nobody reads do not become memory; when they are read, each is there", modes=(0, 2),
+      limit=180)
 def _(t):
     s = t.server()
     s.alive()
@@ -64,7 +65,7 @@ def _(t):
         check(s.rss() - before < 100 * MB, "the server grew by", (s.rss() - before) // MB, "MB")
 
 
-@case("small requests whose replies nobody reads do not become memory either", limit=180)
+@case("small requests whose replies nobody reads do not become memory either", modes=(0, 2), limit=180)
 def _(t):
     s = t.server()
     s.alive()
@@ -78,7 +79,7 @@ def _(t):
 
 
 @case("a client that does not read what its job sends is disconnected at --max-output, its worker goes on",
-      limit=180)
+      modes=(0, 2), limit=180)
 def _(t):
     s = t.server("--max-output=4M")
     s.allow_log(r"127\.0\.0\.1")
@@ -268,7 +269,7 @@ def _(t):
     s.alive()
 
 
-@case("memory that big payloads took is given back to others", limit=120)
+@case("memory that big payloads took is given back to others", modes=(0, 2), limit=120)
 def _(t):
     s = t.server()
     p = s.worker("f")

@@ -139,6 +139,12 @@ class Peer:
 
     # --- text lines
 
+    def text_is_next(self):
+        """Waits for what comes next: is it text, and not a packet?"""
+        if not self.buf:
+            self._more(time.monotonic() + patience(), "a packet or a line")
+        return self.buf[:1] != b"\0"
+
     def line(self):
         deadline = time.monotonic() + patience()
         while b"\n" not in self.buf:
