@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * One gearmand per table: a named lock in the server, held as long as the session lives.
+ *
+ * Runs on:  the store thread, or the main thread in open.
+ * Owns:     a random name for this process.
+ *
+ * When the network breaks, the server may keep our old session, and its lock, for hours.  So that we know it when
+ * we come again, each session also holds a lock that is named after the process: whose session has both is a
+ * former self, and is ended.  (Servers before MySQL 5.7.5 and MariaDB 10.0.2 know one lock per session, the
+ * latest; there the old session must end by itself.)
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "queue_mysql.h"
+
+enum { WAIT = 1, WAIT_FOR_FORMER = 10 }; /* seconds */
+
+/* A table has one name whatever its case, where the server says so. */
+#define TABLE_LOCK \
+	"CONCAT('gearmand.', LEFT(SHA2(IF(@@lower_case_table_names = 0, CONCAT(DATABASE(), '.', '%s')," \
+	" LOWER(CONVERT(CONCAT(DATABASE(), '.', '%s') USING utf8))), 256), 48))"
+
+static const char *
+process_lock(void)
+{
+	static char name[64];
+	unsigned char random[16];
+
+	if (name[0] != '\0')
+		return name;
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		abort();
+	strcpy(name, "gearmand-process.");
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(name + strlen(name), 3, "%02x", random[i]);
+	return name;
+}
+
+/* False: it could not be asked.  1 = taken. */
+static bool
+try_lock(struct my_store *s, const char *table, int seconds, bool *taken_r, struct gearmand_error *err)
+{
+	MYSQL_RES *res = my_queryf(s, err, "locking it",
+	    "SELECT GET_LOCK('%s', %d), GET_LOCK(" TABLE_LOCK ", %d)", process_lock(), seconds == WAIT ? 0 : seconds, table,
+	    table, seconds);
+	MYSQL_ROW row = res == NULL ? NULL : mysql_fetch_row(res);
+
+	*taken_r = row != NULL && row[1] != NULL && row[1][0] == '1';
+	if (res != NULL)
+		mysql_free_result(res);
+	return res != NULL;
+}
+
+static bool
+end_former(struct my_store *s, const char *table, bool *ended_r, struct gearmand_error *err)
+{
+	MYSQL_RES *res = my_queryf(s, err, "locking it",
+	    "SELECT IS_USED_LOCK('%s'), IS_USED_LOCK(" TABLE_LOCK "), CONNECTION_ID()", process_lock(), table, table);
+	MYSQL_ROW row = res == NULL ? NULL : mysql_fetch_row(res);
+
+	*ended_r = row != NULL && row[0] != NULL && row[1] != NULL && strcmp(row[0], row[1]) == 0 &&
+	    strcmp(row[0], row[2]) != 0;
+	if (*ended_r) {
+		s->host->log(s->host, GEARMAND_LOG_NOTICE, "%s: ending session %s, a former one of this server",
+		    s->where, row[0]);
+		(void)my_runf(s, s->db, err, "ending a former session", "KILL %s", row[0]); /* it may be gone by now */
+	}
+	if (res != NULL)
+		mysql_free_result(res);
+	return res != NULL;
+}
+
+bool
+my_lock(struct my_store *s, struct gearmand_error *err)
+{
+	char *table = s->host->allocate(2 * strlen(s->name) + 1);
+	bool taken = false, ended = false, asked;
+
+	mysql_real_escape_string(s->db, table, s->name, strlen(s->name));
+	asked = try_lock(s, table, WAIT, &taken, err) && (taken || end_former(s, table, &ended, err)) &&
+	    (!ended || try_lock(s, table, WAIT_FOR_FORMER, &taken, err));
+	s->host->release(table);
+	if (asked && !taken) {
+		s->host->error_set(err, "%s: another gearmand is using it; each server needs a table of its own", s->where);
+		err->why = GEARMAND_WHY_IN_USE;
+	}
+	return taken;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The MySQL queue: background jobs in a table of a MySQL or MariaDB server.
+ *
+ * Runs on:  the store thread (open: also the main thread, before the store thread exists).
+ * Owns:     the store: one connection, and with it one lock, from open to close.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue_mysql.h"
+
+#define STORE_MAGIC 0x71796d74u /* "qymt" */
+
+enum { PACKET_SPARE = 1024, PACKET_LEAST = 16384 };
+
+/* What the library keeps per thread. */
+static _Thread_local bool thread_is_ready;
+
+struct my_store *
+my_store_of(void *store)
+{
+	struct my_store *s = store;
+
+	if (s == NULL || s->magic != STORE_MAGIC)
+		abort();
+	if (!thread_is_ready)
+		thread_is_ready = mysql_thread_init() == 0;
+	return s;
+}
+
+static void
+my_close(void **store)
+{
+	struct my_store *s;
+
+	if (*store == NULL)
+		return;
+	s = my_store_of(*store);
+	*store = NULL;
+	if (s->db != NULL)
+		mysql_close(s->db);
+	my_text_free(&s->sql);
+	my_plan_free(&s->plan);
+	free(s->database);
+	s->host->release(s->table);
+	s->magic = 0;
+	s->host->release(s);
+	if (thread_is_ready)
+		mysql_thread_end();
+	thread_is_ready = false;
+}
+
+/* `x` with each backquote doubled, in backquotes. */
+static char *
+quoted_name(const struct gearmand_host *host, const char *name)
+{
+	char *quoted = host->allocate(2 * strlen(name) + 3), *q = quoted;
+
+	*q++ = '`';
+	for (; *name != '\0'; name++) {
+		if (*name == '`')
+			*q++ = '`';
+		*q++ = *name;
+	}
+	*q = '`';
+	return quoted;
+}
+
+/* Before the server has told its own name for itself. */
+static void
+name_place(struct my_store *s, const char *on)
+{
+	const char *db = s->database != NULL ? s->database : s->host->option(s->host, "mysql-db");
+
+	snprintf(s->where, sizeof(s->where), "mysql table %.64s.%.64s on %.100s", db != NULL ? db : "?", s->name, on);
+}
+
+static bool
+check_options(struct my_store *s, struct gearmand_error *err)
+{
+	const char *host = s->host->option(s->host, "mysql-host"), *path = s->host->option(s->host, "mysql-socket");
+
+	if (s->name == NULL || s->name[0] == '\0') {
+		s->host->error_set(err, "--mysql-table needs a name");
+		err->why = GEARMAND_WHY_LASTING;
+		return false;
+	}
+	s->table = quoted_name(s->host, s->name);
+	name_place(s, host != NULL && host[0] != '\0' ? host : path != NULL && path[0] != '\0' ? path : "localhost");
+	return true;
+}
+
+/* Where we are, and what the server takes. */
+static bool
+ask_server(struct my_store *s, struct gearmand_error *err)
+{
+	MYSQL_RES *res = my_queryf(s, err, "asking for its settings",
+	    "SELECT DATABASE(), @@max_allowed_packet, @@innodb_flush_log_at_trx_commit");
+	MYSQL_ROW row = res == NULL ? NULL : mysql_fetch_row(res);
+	bool has_database = row != NULL && row[0] != NULL;
+	unsigned long packet;
+
+	if (has_database) {
+		packet = strtoul(row[1], NULL, 10);
+		s->packet_max = packet < PACKET_LEAST ? PACKET_LEAST - PACKET_SPARE : packet - PACKET_SPARE;
+		s->database = strdup(row[0]);
+		name_place(s, mysql_get_host_info(s->db));
+		if (strcmp(row[2], "1") != 0)
+			s->host->log(s->host, GEARMAND_LOG_WARNING,
+			    "%s: innodb_flush_log_at_trx_commit is %s: a crash of the server may lose jobs of the last "
+			    "second; with 1 it loses none", s->where, row[2]);
+	} else if (row != NULL) {
+		s->host->error_set(err, "the mysql queue needs --mysql-db=NAME, the database that has the table");
+		err->why = GEARMAND_WHY_LASTING;
+	}
+	if (res != NULL)
+		mysql_free_result(res);
+	return has_database && s->database != NULL;
+}
+
+static bool
+my_open(const struct gearmand_host *host, void **store_r, struct gearmand_error *err)
+{
+	static bool library_is_ready;
+	struct my_store *s;
+	void *store;
+
+	err->why = GEARMAND_WHY_PASSING;
+	if (!library_is_ready && mysql_library_init(0, NULL, NULL) != 0) {
+		host->error_set(err, "the mysql queue: the client library cannot be initialised");
+		return false;
+	}
+	library_is_ready = true;
+	store = s = host->allocate(sizeof(*s));
+	s->magic = STORE_MAGIC;
+	s->host = host;
+	s->name = host->option(host, "mysql-table");
+	(void)my_store_of(s);
+	if (!check_options(s, err) || (s->db = my_connect(s, false, err)) == NULL || !ask_server(s, err) ||
+	    !my_lock(s, err) || !my_schema_open(s, err)) {
+		my_close(&store);
+		return false;
+	}
+	*store_r = s;
+	return true;
+}
+
+static const char *const host_aliases[] = { "libdrizzle-host", NULL };
+static const char *const port_aliases[] = { "libdrizzle-port", NULL };
+static const char *const socket_aliases[] = { "libdrizzle-uds", NULL };
+static const char *const user_aliases[] = { "libdrizzle-user", NULL };
+static const char *const password_aliases[] = { "libdrizzle-password", NULL };
+static const char *const db_aliases[] = { "libdrizzle-db", NULL };
+static const char *const table_aliases[] = { "libdrizzle-table", NULL };
+
+static const struct gearmand_option my_options[] = {
+	{ "mysql-host", GEARMAND_OPT_STRING, .value_name = "HOST", .aliases = host_aliases,
+	    .help = "Server; localhost, which is the default, means a Unix socket" },
+	{ "mysql-port", GEARMAND_OPT_PORT, .aliases = port_aliases, .help = "Port of the server, when it is not 3306" },
+	{ "mysql-socket", GEARMAND_OPT_PATH, .aliases = socket_aliases, .help = "Unix socket of a server on this host" },
+	{ "mysql-user", GEARMAND_OPT_STRING, .value_name = "NAME", .aliases = user_aliases,
+	    .help = "User to log in as; by default the one this server runs as" },
+	{ "mysql-password", GEARMAND_OPT_STRING, .value_name = "TEXT", .aliases = password_aliases, .secret = true,
+	    .help = "Password; better in the option file, or in the environment as MYSQL_PWD" },
+	{ "mysql-db", GEARMAND_OPT_STRING, .value_name = "NAME", .aliases = db_aliases, .help = "Database that has the table" },
+	{ "mysql-table", GEARMAND_OPT_STRING, .dflt = "gearman_queue", .value_name = "NAME", .aliases = table_aliases,
+	    .help = "Table that holds the jobs; made when missing" },
+	{ "mysql-defaults-file", GEARMAND_OPT_PATH,
+	    .help = "Option file of MySQL; its group [gearmand] has what the command line does not say" },
+	{ "mysql-timeout", GEARMAND_OPT_INT, .dflt = "30", .min = "1", .max = "3600", .value_name = "SECONDS",
+	    .help = "Seconds after which a server that does not answer is given up" },
+	{ "mysql-ssl", GEARMAND_OPT_SWITCH, .help = "Talk over TLS or not at all" },
+	{ "mysql-ssl-ca", GEARMAND_OPT_PATH,
+	    .help = "Certificates of the authorities that vouch for the server; without it, it is not checked who the server is" },
+	{ "mysql-ssl-cert", GEARMAND_OPT_PATH, .help = "Certificate to show to the server" },
+	{ "mysql-ssl-key", GEARMAND_OPT_PATH, .help = "Key of that certificate" },
+	{ 0 }
+};
+
+static const char *const my_aliases[] = { "mariadb", "libmysqlclient", "drizzle", "libdrizzle", NULL };
+
+static const struct gearmand_queue_ops my_ops = {
+	.size = sizeof(struct gearmand_queue_ops),
+	.open = my_open,
+	.replay = my_replay,
+	.commit = my_commit,
+	.close = my_close,
+};
+
+GEARMAND_QUEUE_PLUGIN("mysql", my_aliases, "0.1.0", "keeps background jobs in a MySQL or MariaDB table", my_options, &my_ops);
