@@ -15,8 +15,8 @@
 
 #include "queue_mysql.h"
 
-#define INSERT_TAIL \
-	" ON DUPLICATE KEY UPDATE priority=VALUES(priority),data=VALUES(data),when_to_run=VALUES(when_to_run)," \
+#define INSERT_TAIL                                                                                                    \
+	" ON DUPLICATE KEY UPDATE priority=VALUES(priority),data=VALUES(data),when_to_run=VALUES(when_to_run),"        \
 	"job_handle=VALUES(job_handle),reducer=VALUES(reducer),flags=VALUES(flags)"
 
 /* SQL text that is sent at once, if it may be more; bytes of a row that are not literals; keys in one DELETE. */
@@ -26,11 +26,11 @@ enum form { NONE, REMOVING, ADDING };
 
 struct writer {
 	struct my_store *s;
-	bool is_careful;         /* a statement for each row */
-	enum form form;          /* of the statement that is open */
-	size_t keys;             /* in it */
+	bool is_careful;                 /* a statement for each row */
+	enum form form;                  /* of the statement that is open */
+	size_t keys;                     /* in it */
 	const struct gearmand_job *last; /* the key before, in it */
-	int code;                /* error number; 0 = well so far */
+	int code;                        /* error number; 0 = well so far */
 };
 
 /* ---- The text ------------------------------------------------------------------------ */
@@ -120,7 +120,7 @@ static size_t
 row_length(const struct gearmand_job *job)
 {
 	return my_literal_length(job->unique) + my_literal_length(job->function) + my_literal_length(job->data) +
-	    my_literal_length(job->handle) + my_literal_length(job->reducer) + ROW_SPARE;
+	       my_literal_length(job->handle) + my_literal_length(job->reducer) + ROW_SPARE;
 }
 
 /* What stands before a row and behind it, when it is alone. */
@@ -162,12 +162,14 @@ refuse_unfit(struct my_store *s, struct gearmand_change *c)
 	if (c->op != GEARMAND_ADD || c->outcome == GEARMAND_REFUSED)
 		return;
 	if (job->function.len > FUNCTION_MAX)
-		s->host->refuse(c, "a function's name of %zu bytes is too long for the MySQL queue, which takes up to %d",
+		s->host->refuse(c,
+		    "a function's name of %zu bytes is too long for the MySQL queue, which takes up to %d",
 		    job->function.len, (int)FUNCTION_MAX);
 	else if (job->unique.len > UNIQUE_MAX || job->handle.len > HANDLE_MAX || job->reducer.len > REDUCER_MAX)
 		s->host->refuse(c, "the job's key, handle or reducer is too long for the MySQL queue");
 	else if (row_length(job) + insert_length(s) > s->packet_max)
-		s->host->refuse(c, "a job of %zu bytes is too large for the MySQL queue: its server's max_allowed_packet is %zu",
+		s->host->refuse(c,
+		    "a job of %zu bytes is too large for the MySQL queue: its server's max_allowed_packet is %zu",
 		    job->data.len, s->packet_max);
 }
 
@@ -240,7 +242,7 @@ give_up(struct my_store *s, int code, struct gearmand_error *err)
 	else
 		s->host->error_set(err, "%s: storing jobs: out of memory", s->where);
 	return my_outcome((unsigned)code) == GEARMAND_COMMIT_AGAIN && undo(s) == 0 ? GEARMAND_COMMIT_AGAIN
-										     : GEARMAND_COMMIT_BROKEN;
+										   : GEARMAND_COMMIT_BROKEN;
 }
 
 enum gearmand_commit

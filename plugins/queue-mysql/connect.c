@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <errmsg.h>
+
 #include "queue_mysql.h"
 
 #define PACKET_MOST (1ul << 30) /* of the protocol */
@@ -36,25 +38,34 @@ option(const struct my_store *s, const char *name)
 
 /* ---- Statements ---------------------------------------------------------------------- */
 
+/* The number of the connection's error; there is one. */
+static int
+error_number(MYSQL *db)
+{
+	return mysql_errno(db) != 0 ? (int)mysql_errno(db) : CR_UNKNOWN_ERROR;
+}
+
 int
 my_run(MYSQL *db, const char *sql, size_t len)
 {
-	int rc = mysql_real_query(db, sql, len);
+	int more; /* 0 = there is one more result, less = none, more = failed */
 
-	while (rc == 0) {
+	if (mysql_real_query(db, sql, len) != 0)
+		return error_number(db);
+	do {
 		MYSQL_RES *res = mysql_store_result(db);
 
 		if (res != NULL)
 			mysql_free_result(res);
 		else if (mysql_errno(db) != 0)
-			break;
-		rc = mysql_next_result(db);
-	}
-	return rc < 0 ? 0 : (int)mysql_errno(db);
+			return error_number(db);
+		more = mysql_next_result(db);
+	} while (more == 0);
+	return more < 0 ? 0 : error_number(db);
 }
 
-static bool GEARMAND_PRINTF(3, 0)
-query(struct my_store *s, MYSQL *db, const char *format, va_list args, const char *doing, struct gearmand_error *err)
+static bool GEARMAND_PRINTF(3, 0) query(
+    struct my_store *s, MYSQL *db, const char *format, va_list args, const char *doing, struct gearmand_error *err)
 {
 	char *sql = NULL;
 	int len = vasprintf(&sql, format, args), rc = -1;
@@ -119,7 +130,8 @@ fail(const struct my_store *s, struct gearmand_error *err, enum gearmand_why why
 static bool
 set_tls(struct my_store *s, MYSQL *db, struct gearmand_error *err)
 {
-	const char *ca = option(s, "mysql-ssl-ca"), *cert = option(s, "mysql-ssl-cert"), *key = option(s, "mysql-ssl-key");
+	const char *ca = option(s, "mysql-ssl-ca"), *cert = option(s, "mysql-ssl-cert"),
+		   *key = option(s, "mysql-ssl-key");
 	const char *files[] = { ca, cert, key };
 
 	for (int i = 0; i < 3; i++) {
@@ -185,7 +197,8 @@ establish(struct my_store *s, MYSQL *db, struct gearmand_error *err)
 	const char *host = option(s, "mysql-host"), *socket_path = option(s, "mysql-socket");
 
 	if (socket_path != NULL && !is_local(host))
-		return fail(s, err, GEARMAND_WHY_LASTING, "--mysql-socket is for a server on this host; leave --mysql-host out", "");
+		return fail(s, err, GEARMAND_WHY_LASTING,
+		    "--mysql-socket is for a server on this host; leave --mysql-host out", "");
 	if (mysql_real_connect(db, host, option(s, "mysql-user"), s->host->option(s->host, "mysql-password"),
 		option(s, "mysql-db"), (unsigned)s->host->option_number(s->host, "mysql-port"), socket_path,
 		CLIENT_MULTI_STATEMENTS) == NULL) {

@@ -14,24 +14,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "queue_mysql.h"
 
 enum { WAIT = 1, WAIT_FOR_FORMER = 10 }; /* seconds */
 
 /* A table has one name whatever its case, where the server says so. */
-#define TABLE_LOCK \
-	"CONCAT('gearmand.', LEFT(SHA2(IF(@@lower_case_table_names = 0, CONCAT(DATABASE(), '.', '%s')," \
+#define TABLE_LOCK                                                                                                     \
+	"CONCAT('gearmand.', LEFT(SHA2(IF(@@lower_case_table_names = 0, CONCAT(DATABASE(), '.', '%s'),"                \
 	" LOWER(CONVERT(CONCAT(DATABASE(), '.', '%s') USING utf8))), 256), 48))"
 
 static const char *
 process_lock(void)
 {
 	static char name[64];
+	static pid_t owner;
 	unsigned char random[16];
 
-	if (name[0] != '\0')
+	if (owner == getpid()) /* a child is somebody else */
 		return name;
+	owner = getpid();
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		abort();
 	strcpy(name, "gearmand-process.");
@@ -44,9 +47,8 @@ process_lock(void)
 static bool
 try_lock(struct my_store *s, const char *table, int seconds, bool *taken_r, struct gearmand_error *err)
 {
-	MYSQL_RES *res = my_queryf(s, err, "locking it",
-	    "SELECT GET_LOCK('%s', %d), GET_LOCK(" TABLE_LOCK ", %d)", process_lock(), seconds == WAIT ? 0 : seconds, table,
-	    table, seconds);
+	MYSQL_RES *res = my_queryf(s, err, "locking it", "SELECT GET_LOCK('%s', %d), GET_LOCK(" TABLE_LOCK ", %d)",
+	    process_lock(), seconds == WAIT ? 0 : seconds, table, table, seconds);
 	MYSQL_ROW row = res == NULL ? NULL : mysql_fetch_row(res);
 
 	*taken_r = row != NULL && row[1] != NULL && row[1][0] == '1';
@@ -63,7 +65,7 @@ end_former(struct my_store *s, const char *table, bool *ended_r, struct gearmand
 	MYSQL_ROW row = res == NULL ? NULL : mysql_fetch_row(res);
 
 	*ended_r = row != NULL && row[0] != NULL && row[1] != NULL && strcmp(row[0], row[1]) == 0 &&
-	    strcmp(row[0], row[2]) != 0;
+		   strcmp(row[0], row[2]) != 0;
 	if (*ended_r) {
 		s->host->log(s->host, GEARMAND_LOG_NOTICE, "%s: ending session %s, a former one of this server",
 		    s->where, row[0]);
@@ -82,10 +84,11 @@ my_lock(struct my_store *s, struct gearmand_error *err)
 
 	mysql_real_escape_string(s->db, table, s->name, strlen(s->name));
 	asked = try_lock(s, table, WAIT, &taken, err) && (taken || end_former(s, table, &ended, err)) &&
-	    (!ended || try_lock(s, table, WAIT_FOR_FORMER, &taken, err));
+		(!ended || try_lock(s, table, WAIT_FOR_FORMER, &taken, err));
 	s->host->release(table);
 	if (asked && !taken) {
-		s->host->error_set(err, "%s: another gearmand is using it; each server needs a table of its own", s->where);
+		s->host->error_set(
+		    err, "%s: another gearmand is using it; each server needs a table of its own", s->where);
 		err->why = GEARMAND_WHY_IN_USE;
 	}
 	return taken;

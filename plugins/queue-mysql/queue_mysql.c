@@ -68,13 +68,24 @@ quoted_name(const struct gearmand_host *host, const char *name)
 	return quoted;
 }
 
-/* Before the server has told its own name for itself. */
 static void
-name_place(struct my_store *s, const char *on)
+name_place(struct my_store *s, const char *database, const char *on)
 {
-	const char *db = s->database != NULL ? s->database : s->host->option(s->host, "mysql-db");
+	snprintf(s->where, sizeof(s->where), "mysql table %.64s.%.64s on %.100s",
+	    database != NULL && database[0] != '\0' ? database : "?", s->name, on);
+}
 
-	snprintf(s->where, sizeof(s->where), "mysql table %.64s.%.64s on %.100s", db != NULL ? db : "?", s->name, on);
+/* The connection knows what the option file said, too. */
+static void
+name_place_as_connected(struct my_store *s)
+{
+	char on[128];
+
+	if (s->db->unix_socket != NULL)
+		snprintf(on, sizeof(on), "%s", s->db->unix_socket);
+	else
+		snprintf(on, sizeof(on), "%.100s:%u", s->db->host != NULL ? s->db->host : "localhost", s->db->port);
+	name_place(s, s->database, on);
 }
 
 static bool
@@ -88,7 +99,10 @@ check_options(struct my_store *s, struct gearmand_error *err)
 		return false;
 	}
 	s->table = quoted_name(s->host, s->name);
-	name_place(s, host != NULL && host[0] != '\0' ? host : path != NULL && path[0] != '\0' ? path : "localhost");
+	name_place(s, s->host->option(s->host, "mysql-db"),
+	    host != NULL && host[0] != '\0'   ? host
+	    : path != NULL && path[0] != '\0' ? path
+					      : "localhost");
 	return true;
 }
 
@@ -106,11 +120,12 @@ ask_server(struct my_store *s, struct gearmand_error *err)
 		packet = strtoul(row[1], NULL, 10);
 		s->packet_max = packet < PACKET_LEAST ? PACKET_LEAST - PACKET_SPARE : packet - PACKET_SPARE;
 		s->database = strdup(row[0]);
-		name_place(s, mysql_get_host_info(s->db));
+		name_place_as_connected(s);
 		if (strcmp(row[2], "1") != 0)
 			s->host->log(s->host, GEARMAND_LOG_WARNING,
 			    "%s: innodb_flush_log_at_trx_commit is %s: a crash of the server may lose jobs of the last "
-			    "second; with 1 it loses none", s->where, row[2]);
+			    "second; with 1 it loses none",
+			    s->where, row[2]);
 	} else if (row != NULL) {
 		s->host->error_set(err, "the mysql queue needs --mysql-db=NAME, the database that has the table");
 		err->why = GEARMAND_WHY_LASTING;
@@ -159,12 +174,14 @@ static const struct gearmand_option my_options[] = {
 	{ "mysql-host", GEARMAND_OPT_STRING, .value_name = "HOST", .aliases = host_aliases,
 	    .help = "Server; localhost, which is the default, means a Unix socket" },
 	{ "mysql-port", GEARMAND_OPT_PORT, .aliases = port_aliases, .help = "Port of the server, when it is not 3306" },
-	{ "mysql-socket", GEARMAND_OPT_PATH, .aliases = socket_aliases, .help = "Unix socket of a server on this host" },
+	{ "mysql-socket", GEARMAND_OPT_PATH, .aliases = socket_aliases,
+	    .help = "Unix socket of a server on this host" },
 	{ "mysql-user", GEARMAND_OPT_STRING, .value_name = "NAME", .aliases = user_aliases,
 	    .help = "User to log in as; by default the one this server runs as" },
 	{ "mysql-password", GEARMAND_OPT_STRING, .value_name = "TEXT", .aliases = password_aliases, .secret = true,
 	    .help = "Password; better in the option file, or in the environment as MYSQL_PWD" },
-	{ "mysql-db", GEARMAND_OPT_STRING, .value_name = "NAME", .aliases = db_aliases, .help = "Database that has the table" },
+	{ "mysql-db", GEARMAND_OPT_STRING, .value_name = "NAME", .aliases = db_aliases,
+	    .help = "Database that has the table" },
 	{ "mysql-table", GEARMAND_OPT_STRING, .dflt = "gearman_queue", .value_name = "NAME", .aliases = table_aliases,
 	    .help = "Table that holds the jobs; made when missing" },
 	{ "mysql-defaults-file", GEARMAND_OPT_PATH,
@@ -173,10 +190,10 @@ static const struct gearmand_option my_options[] = {
 	    .help = "Seconds after which a server that does not answer is given up" },
 	{ "mysql-ssl", GEARMAND_OPT_SWITCH, .help = "Talk over TLS or not at all" },
 	{ "mysql-ssl-ca", GEARMAND_OPT_PATH,
-	    .help = "Certificates of the authorities that vouch for the server; without it, it is not checked who the server is" },
+	    .help = "Certificates of the authorities that vouch for the server; without it, it is not checked who the "
+		    "server is" },
 	{ "mysql-ssl-cert", GEARMAND_OPT_PATH, .help = "Certificate to show to the server" },
-	{ "mysql-ssl-key", GEARMAND_OPT_PATH, .help = "Key of that certificate" },
-	{ 0 }
+	{ "mysql-ssl-key", GEARMAND_OPT_PATH, .help = "Key of that certificate" }, { 0 }
 };
 
 static const char *const my_aliases[] = { "mariadb", "libmysqlclient", "drizzle", "libdrizzle", NULL };
@@ -189,4 +206,5 @@ static const struct gearmand_queue_ops my_ops = {
 	.close = my_close,
 };
 
-GEARMAND_QUEUE_PLUGIN("mysql", my_aliases, "0.1.0", "keeps background jobs in a MySQL or MariaDB table", my_options, &my_ops);
+GEARMAND_QUEUE_PLUGIN(
+    "mysql", my_aliases, "0.1.0", "keeps background jobs in a MySQL or MariaDB table", my_options, &my_ops);

@@ -50,11 +50,11 @@ struct my_plan {
 struct my_store {
 	uint32_t magic;
 	const struct gearmand_host *host;
-	MYSQL *db;        /* NULL = none */
-	char *database;   /* as the server names it; free() */
-	const char *name; /* of the table; the host's */
-	char *table;      /* the same, quoted for SQL; the host's allocation */
-	char where[300];  /* for sentences: which table, on which server */
+	MYSQL *db;         /* NULL = none */
+	char *database;    /* as the server names it; free() */
+	const char *name;  /* of the table; the host's */
+	char *table;       /* the same, quoted for SQL; the host's allocation */
+	char where[300];   /* for sentences: which table, on which server */
 	size_t packet_max; /* bytes of SQL text that the server takes at once */
 	struct my_text sql;
 	struct my_plan plan;
@@ -67,7 +67,8 @@ struct my_store *my_store_of(void *store);
 /* A connection with its session set up; NULL: the error says why.  A patient one waits for an answer as long
  * as it takes. */
 MYSQL *my_connect(struct my_store *, bool is_patient, struct gearmand_error *);
-/* Error number of what was run; 0 = all went well.  `sql` may be several statements; the first that fails is the last. */
+/* Error number of what was run; 0 = all went well.  `sql` may be several statements; the first that fails is the last.
+ */
 int my_run(MYSQL *, const char *sql, size_t len);
 /* The same, printed; results are thrown away.  False: the error is set, with `doing` in it. */
 bool my_runf(struct my_store *, MYSQL *, struct gearmand_error *, const char *doing, const char *format, ...)

@@ -57,7 +57,7 @@ replay_row(struct replay *r, MYSQL_ROW row, const unsigned long *lengths)
 		.reducer = bytes_of(row, lengths, REDUCER),
 		.run_at = when < 0 ? 0 : when,
 		.priority = priority < GEARMAND_HIGH || priority > GEARMAND_LOW ? GEARMAND_NORMAL
-										 : (enum gearmand_priority)priority,
+										: (enum gearmand_priority)priority,
 		.flags = (uint32_t)number_of(row, FLAGS, 0),
 	};
 
@@ -90,7 +90,8 @@ replay_page(struct replay *r, unsigned *rows_r, bool *stopped_r, struct gearmand
 	char sql[600];
 	int len = snprintf(sql, sizeof(sql),
 	    "SELECT seq, unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags"
-	    " FROM %.200s WHERE seq > %llu ORDER BY seq LIMIT %d", r->store->table, (unsigned long long)r->last, PAGE);
+	    " FROM %.200s WHERE seq > %llu ORDER BY seq LIMIT %d",
+	    r->store->table, (unsigned long long)r->last, PAGE);
 
 	*rows_r = 0;
 	if (mysql_real_query(db, sql, (unsigned long)len) != 0 || (res = mysql_use_result(db)) == NULL)

@@ -18,15 +18,15 @@
 #include "queue_mysql.h"
 
 /* name, type, what information_schema calls it, least length (0 = any) */
-#define COLUMNS(X) \
-	X(unique_key, "VARBINARY(64)", "varbinary", UNIQUE_MAX) \
-	X(function_name, "VARBINARY(703)", "varbinary", FUNCTION_MAX) \
-	X(priority, "INT", NULL, 0) \
-	X(data, "LONGBLOB", "longblob", 0) \
-	X(when_to_run, "BIGINT", "bigint", 0) /* missing in the oldest tables */ \
-	X(job_handle, "VARBINARY(255)", "varbinary", HANDLE_MAX) /* from here on: ours */ \
-	X(reducer, "BLOB", NULL, 0) \
-	X(flags, "INT UNSIGNED", NULL, 0) \
+#define COLUMNS(X)                                                                                                     \
+	X(unique_key, "VARBINARY(64)", "varbinary", UNIQUE_MAX)                                                        \
+	X(function_name, "VARBINARY(703)", "varbinary", FUNCTION_MAX)                                                  \
+	X(priority, "INT", NULL, 0)                                                                                    \
+	X(data, "LONGBLOB", "longblob", 0)                                                                             \
+	X(when_to_run, "BIGINT", "bigint", 0)                    /* missing in the oldest tables */                    \
+	X(job_handle, "VARBINARY(255)", "varbinary", HANDLE_MAX) /* from here on: ours */                              \
+	X(reducer, "BLOB", NULL, 0)                                                                                    \
+	X(flags, "INT UNSIGNED", NULL, 0)                                                                              \
 	X(seq, "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT", "bigint", 0)
 
 static const struct {
@@ -75,7 +75,7 @@ take_column(struct found *f, MYSQL_ROW row)
 		f->length[i] = row[2] == NULL ? 0 : strtoull(row[2], NULL, 10);
 		snprintf(f->charset[i], sizeof(f->charset[i]), "%s", row[3] == NULL ? "" : row[3]);
 		f->fits[i] = columns[i].kind == NULL ||
-		    (strcasecmp(row[1], columns[i].kind) == 0 && f->length[i] >= columns[i].least);
+			     (strcasecmp(row[1], columns[i].kind) == 0 && f->length[i] >= columns[i].least);
 	}
 }
 
@@ -84,7 +84,8 @@ read_columns(struct my_store *s, const struct names *n, struct found *f, struct 
 {
 	MYSQL_RES *res = my_queryf(s, err, "reading its columns",
 	    "SELECT column_name, data_type, character_maximum_length, character_set_name"
-	    " FROM information_schema.columns WHERE " OF_TABLE, n->database, n->table);
+	    " FROM information_schema.columns WHERE " OF_TABLE,
+	    n->database, n->table);
 	MYSQL_ROW row;
 
 	while (res != NULL && (row = mysql_fetch_row(res)) != NULL)
@@ -118,7 +119,8 @@ read_indexes(struct my_store *s, const struct names *n, struct found *f, struct 
 	MYSQL_RES *res = my_queryf(s, err, "reading its indexes",
 	    "SELECT index_name, COUNT(*), SUM(column_name IN ('unique_key', 'function_name')"
 	    " AND sub_part IS NULL), MAX(non_unique) FROM information_schema.statistics WHERE " OF_TABLE
-	    " GROUP BY index_name", n->database, n->table);
+	    " GROUP BY index_name",
+	    n->database, n->table);
 	MYSQL_ROW row;
 
 	while (res != NULL && (row = mysql_fetch_row(res)) != NULL) {
@@ -162,7 +164,8 @@ text_of_conversion(struct my_store *s, const struct found *f, struct my_text *t)
 	my_text_addf(t, "ALTER TABLE %s ", s->table);
 	for (int i = 0; i < KEYS; i++) {
 		const char *from = f->charset[i];
-		bool is_wide = strncmp(from, "utf16", 5) == 0 || strcmp(from, "utf32") == 0 || strncmp(from, "gb", 2) == 0;
+		bool is_wide =
+		    strncmp(from, "utf16", 5) == 0 || strcmp(from, "utf32") == 0 || strncmp(from, "gb", 2) == 0;
 
 		if (from[0] == '\0' || strncmp(from, "utf8", 4) == 0 || strcmp(from, "ascii") == 0)
 			continue;
@@ -182,7 +185,8 @@ text_of_changes(struct my_store *s, const struct found *f, struct my_text *t)
 	for (int i = 0; i < COLUMN_COUNT; i++) {
 		if (f->has[i] && f->fits[i])
 			continue;
-		my_text_addf(t, "%s%s %s %s", comma, f->has[i] ? "MODIFY" : "ADD COLUMN", columns[i].name, columns[i].type);
+		my_text_addf(
+		    t, "%s%s %s %s", comma, f->has[i] ? "MODIFY" : "ADD COLUMN", columns[i].name, columns[i].type);
 		comma = ", ";
 	}
 	if (!f->has[SEQ])
@@ -216,7 +220,8 @@ is_queue(struct my_store *s, const struct found *f, struct gearmand_error *err)
 	if (strcasecmp(f->engine, "InnoDB") != 0)
 		s->host->log(s->host, GEARMAND_LOG_WARNING,
 		    "%s: the table's engine is %s, which has no transactions: a crash may lose jobs that were stored, "
-		    "or damage the table; ALTER TABLE ... ENGINE=InnoDB changes that", s->where, f->engine);
+		    "or damage the table; ALTER TABLE ... ENGINE=InnoDB changes that",
+		    s->where, f->engine);
 	return true;
 }
 
@@ -245,8 +250,8 @@ change_table(struct my_store *s, const struct found *f, struct gearmand_error *e
 	bool well = !must_change || db != NULL;
 
 	if (well && must_change)
-		s->host->log(s->host, GEARMAND_LOG_NOTICE, "%s: a table of another gearmand is taken over: %.*s", s->where,
-		    (int)changes.len, changes.data);
+		s->host->log(s->host, GEARMAND_LOG_NOTICE, "%s: a table of another gearmand is taken over: %.*s",
+		    s->where, (int)changes.len, changes.data);
 	if (well && must_convert)
 		well = alter(s, db, &conversion, "making its keys UTF-8", err);
 	if (well && must_change)
@@ -276,9 +281,10 @@ static bool
 settle_keys(struct my_store *s, struct gearmand_error *err)
 {
 	return my_runf(s, s->db, err, "making keys for jobs without",
-		   "UPDATE %s SET flags = IF(unique_key = '-', 2, 1),"
-		   " unique_key = SHA2(CONCAT(seq, '.', RAND(), '.', UUID()), 256)"
-		   " WHERE unique_key IS NULL OR unique_key IN ('', '-')", s->table);
+	    "UPDATE %s SET flags = IF(unique_key = '-', 2, 1),"
+	    " unique_key = SHA2(CONCAT(seq, '.', RAND(), '.', UUID()), 256)"
+	    " WHERE unique_key IS NULL OR unique_key IN ('', '-')",
+	    s->table);
 }
 
 /* All that a commit will need, without changing a row: may we write, and does this server write at all? */
@@ -287,8 +293,9 @@ try_rights(struct my_store *s, struct gearmand_error *err)
 {
 	return my_runf(s, s->db, err, "trying whether it may be written",
 		   "INSERT INTO %s (unique_key, function_name) SELECT unique_key, function_name FROM %s WHERE seq = 0"
-		   " ON DUPLICATE KEY UPDATE unique_key = VALUES(unique_key)", s->table, s->table) &&
-	    my_runf(s, s->db, err, "trying whether it may be written", "DELETE FROM %s WHERE seq = 0", s->table);
+		   " ON DUPLICATE KEY UPDATE unique_key = VALUES(unique_key)",
+		   s->table, s->table) &&
+	       my_runf(s, s->db, err, "trying whether it may be written", "DELETE FROM %s WHERE seq = 0", s->table);
 }
 
 bool

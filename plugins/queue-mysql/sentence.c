@@ -131,6 +131,7 @@ my_sentence(const struct my_store *s, MYSQL *db, struct gearmand_error *err, con
 	size_t i = find(code);
 	const char *phrase = i < CAUSE_COUNT ? causes[i].phrase : NULL;
 
-	s->host->error_set(err, "%s: %s: %s (error %u)", s->where, doing, phrase != NULL ? phrase : mysql_error(db), code);
+	s->host->error_set(
+	    err, "%s: %s: %s (error %u)", s->where, doing, phrase != NULL ? phrase : mysql_error(db), code);
 	err->why = my_why(code);
 }

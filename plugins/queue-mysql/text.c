@@ -89,7 +89,13 @@ my_literal_length(struct gearmand_slice v)
 
 	for (size_t i = 0; i < v.len; i++) {
 		switch (v.data[i]) {
-		case '\0': case '\n': case '\r': case '\\': case '\'': case '"': case '\x1a':
+		case '\0':
+		case '\n':
+		case '\r':
+		case '\\':
+		case '\'':
+		case '"':
+		case '\x1a':
 			len++;
 			break;
 		default:
