@@ -150,7 +150,7 @@ commit_that_is_killed_is_all_or_nothing(struct rig *r)
 
 /* ---- Between commits ---------------------------------------------------------------- */
 
-enum { PER_BATCH = 7, KILLS = 5 };
+enum { PER_BATCH = 7, KILLS = 5, LEAST = 3, MOST = 300 }; /* batches before the kill */
 
 /* Stores batches of PER_BATCH jobs, and tells how many batches are DONE. */
 static void
@@ -200,7 +200,7 @@ committed_batches_survive_a_kill(struct rig *r)
 		other_start(&victim, "the server to be killed", r, commit_on);
 		do
 			MUST(hear_number(victim.fd, &done), "the server to be killed ended before");
-		while (done < 3 || now_ms() < until);
+		while (done < LEAST || (done < MOST && now_ms() < until));
 		kill(victim.pid, SIGKILL);
 		while (hear_number(victim.fd, &n))
 			done = n;

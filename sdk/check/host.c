@@ -127,6 +127,8 @@ host_log(const struct gearmand_host *host, enum gearmand_level level, const char
 	(void)host;
 	MUST((unsigned)level < sizeof(names) / sizeof(names[0]), "the module logs with level %d, which is none",
 	    (int)level);
+	if (level > GEARMAND_LOG_NOTICE)
+		return;
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);

@@ -125,7 +125,7 @@ def run(module, arguments):
             elif line.startswith("1.."):
                 planned = int(line[3:])
             elif line.startswith("#"):
-                if result:
+                if result and not re.match(r"# \d+ passed, \d+ failed$", line):
                     result.notes.append(line[2:])
             else:
                 strange.append(line)

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * queue_fail.h - what the files of the failing queue share.
+ *
+ * A real queue module, which keeps jobs as the SDK's example does, with two kinds of trouble on request:
+ *
+ *   rules    the n-th call of an operation fails, stalls, answers late or is refused, as stores do.  A server must
+ *            live with that; so must the kit.
+ *   a wrong  something that no module may do.  The kit must find it.
+ *
+ * Runs on:  the store thread, and the main thread in `open`.
+ * Owns:     nothing that is shared; each file has its own.
+ */
+#ifndef TESTS_QUEUE_FAIL_H
+#define TESTS_QUEUE_FAIL_H
+
+#include <pthread.h>
+
+#include <gearmand/plugin.h>
+
+struct fail_store {
+	const struct gearmand_host *host;
+	struct gearmand_host inner_host; /* the same, but for `refuse`: a batch is a copy here */
+	void *inner;                     /* the journal */
+	pthread_t opener;
+	bool is_replayed;
+};
+
+/* journal.c: the example, as the store that all this is about. */
+extern const struct gearmand_queue_ops *const inner_ops;
+void inner_unlock(void *inner);
+
+/* ---- rules.c ------------------------------------------------------------------------ */
+
+/* A rule is "OP WHICH ACTION [ARGUMENT]"; rules are parted by ';' or line ends.
+ *
+ *   OP      open, replay, commit, close; add, remove: a change within a commit
+ *   WHICH   *, 3, 3-5, 3-: calls of that kind since the process began, from 1; =TEXT: the change with this unique
+ *   ACTION  any op:  stall MS   wait before
+ *                    late MS    wait after
+ *                    hold       wait before, until no rule says so any more
+ *                    crash      kill -9 of itself, before
+ *           open:    passing TEXT, lasting TEXT, in-use TEXT
+ *           replay:  fail TEXT; partly TEXT: after the first job
+ *           commit:  again TEXT, broken TEXT: nothing is stored
+ *                    half TEXT: the first half is stored, then as again
+ *                    unknown TEXT: all is stored, then as broken
+ *           add, remove:  refuse TEXT
+ *
+ * They are in --fail-rules, and in the file of --fail-control, which is read at each call. */
+enum op { OP_OPEN, OP_REPLAY, OP_COMMIT, OP_CLOSE, OP_ADD, OP_REMOVE };
+
+enum action {
+	DO_NOTHING,
+	DO_PASSING, /* the same order as enum gearmand_why */
+	DO_LASTING,
+	DO_IN_USE,
+	DO_FAIL,
+	DO_PARTLY,
+	DO_AGAIN,
+	DO_BROKEN,
+	DO_HALF,
+	DO_UNKNOWN,
+	DO_REFUSE
+};
+
+struct verdict {
+	enum action action; /* of the first rule that has one */
+	unsigned late;      /* ms to wait after */
+	char text[256];
+};
+
+/* Counts the call, waits as the rules say, and tells what to do.  `change`: for add and remove. */
+struct verdict rules_ask(const struct gearmand_host *, enum op, const struct gearmand_change *change);
+void rules_wait(unsigned ms);
+
+/* ---- wrong.c ------------------------------------------------------------------------ */
+
+/* What --fail-wrong may say. */
+/* clang-format off */
+#define WRONGS(X) \
+	/* A change is stored as something else. */ \
+	X(loses_the_last, "the last ADD of a batch is not stored") \
+	X(cuts_at_nul, "a payload ends at its first NUL") \
+	X(cuts_large, "a payload of more than 1 MiB loses its last byte") \
+	X(alters_a_byte, "one byte of a payload of 60,000 and more is changed") \
+	X(forgets_priority, "all jobs become normal") \
+	X(time_in_32_bits, "times go up to 2038") \
+	X(cuts_handles, "handles have 16 bytes at most") \
+	X(forgets_reducers, "no job has a reducer") \
+	X(turns_flags, "one flag becomes the other") \
+	X(drops_backslashes, "backslashes vanish from uniques") \
+	X(cuts_functions, "functions have 255 bytes at most") \
+	X(cuts_long_functions, "functions have 4,096 bytes at most") \
+	X(ignores_case, "letters of uniques become small") \
+	X(trims, "blanks at the end of uniques vanish") \
+	/* Batches are taken as something else. */ \
+	X(key_is_unique, "a unique belongs to one function only") \
+	X(first_add_counts, "an ADD of a key that is there changes nothing") \
+	X(refuses_unknown, "a REMOVE of the unknown is refused") \
+	X(refuses_known, "an ADD of a key that is there is refused") \
+	X(refuses_all, "a payload of more than 1 MiB has the whole batch refused") \
+	X(refuses_without_reason, "a payload of more than 1 MiB is refused behind the host's back") \
+	X(reads_all_of_remove, "the payload of a REMOVE is read") \
+	X(removes_first, "all REMOVEs of a batch go before its ADDs") \
+	X(keeps_pointers, "a batch is written when the next one comes") \
+	X(answers_early, "a batch is copied, and written when the next one comes") \
+	X(stores_4096, "what is behind the 4,096th change is not stored") \
+	X(one_by_one, "each change is stored by itself") \
+	X(needs_replay, "commits do nothing before a replay") \
+	/* Replay. */ \
+	X(swaps, "two jobs at a time come back in reverse") \
+	X(does_not_stop, "replay goes on when told to stop") \
+	X(hoards, "replay keeps a copy of each job in memory") \
+	/* Opening. */ \
+	X(starts_over, "the file is emptied by open") \
+	X(one_thread, "ends the process when used on another thread") \
+	X(leaks, "each open leaves a descriptor behind") \
+	X(no_lock, "two may open at the same time") \
+	X(in_use_is_passing, "a store in use is said to be a passing trouble") \
+	X(lock_file, "a lock that outlives its process") \
+	X(asks, "asks for an option that it does not have") \
+	X(prints, "writes to stderr") \
+	/* With rules. */ \
+	X(done_while_down, "says DONE when a rule says broken") \
+	X(lasting_while_down, "says that it will last when a rule says passing") \
+	X(starts_over_when_broken, "the file is emptied when a rule says broken")
+/* clang-format on */
+
+enum wrong {
+	RIGHT,
+#define X(name, sentence) WRONG_##name,
+	WRONGS(X)
+#undef X
+};
+
+/* The one that --fail-wrong names; false: there is none of that name. */
+bool wrong_read(const struct gearmand_host *, struct gearmand_error *);
+bool wrong_is(enum wrong);
+
+/* Refuses a change of a copied batch. */
+void wrong_refuse(struct gearmand_change *, const char *format, ...) GEARMAND_PRINTF(2, 3);
+bool wrong_open(struct fail_store *, struct gearmand_error *); /* opens `inner` */
+void wrong_close(struct fail_store *);
+enum gearmand_commit wrong_commit(struct fail_store *, struct gearmand_change *, size_t count, struct gearmand_error *);
+bool wrong_replay(struct fail_store *, gearmand_replay_f *, void *sink, struct gearmand_error *);
+void wrong_empty(struct fail_store *);
+
+#endif
