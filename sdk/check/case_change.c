@@ -24,7 +24,6 @@ must_be(struct rig *r, int count, const struct gearmand_job *jobs)
 	for (int i = 0; i < count; i++)
 		jobs_add(&expected, &jobs[i]);
 	rig_must_have(r, &expected, IN_ANY_ORDER);
-	free(expected.at);
 }
 
 static void

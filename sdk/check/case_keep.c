@@ -154,7 +154,6 @@ store_range(struct rig *r, struct jobs *all, unsigned count)
 		jobs_add(all, &j);
 	}
 	rig_store_jobs(r, &jobs);
-	free(jobs.at);
 }
 
 void

@@ -105,12 +105,10 @@ static void *
 work(void *arg)
 {
 	struct rig *r = arg;
-	struct jobs jobs = some_jobs(20), seen = { 0 };
+	struct jobs jobs = some_jobs(20);
 
 	rig_store_jobs(r, &jobs);
 	rig_close(r);
-	free(jobs.at);
-	free(seen.at);
 	return NULL;
 }
 

@@ -66,8 +66,6 @@ in_one_batch(struct rig *r, unsigned count)
 		batch_remove(&b, all.at[n].function, all.at[n].unique);
 	rig_store(r, &b);
 	rig_must_have_nothing(r);
-	free(all.at);
-	free(half.at);
 }
 
 void

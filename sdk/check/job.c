@@ -20,7 +20,7 @@ enum { SHOWN_MOST = 48 };
 
 struct kept {
 	struct kept *next;
-	char bytes[];
+	char bytes[] __attribute__((aligned(16)));
 };
 
 char *
@@ -168,22 +168,25 @@ job_nth_kept(unsigned n)
 	j = job_nth(n, 10 + n % 20, &room);
 	jobs_add_copy(&copy, &j);
 	j = copy.at[0];
-	free(copy.at);
 	free(room);
 	return j;
 }
 
 /* ---- Lists -------------------------------------------------------------------------- */
 
+/* Room for one more; what it grows out of is kept, too. */
 static void *
 grown(void *at, size_t count, size_t *cap, size_t size)
 {
+	char *more;
+
 	if (count < *cap)
 		return at;
-	*cap = *cap == 0 ? 64 : *cap * 2;
-	at = realloc(at, *cap * size);
-	MUST(at != NULL, "the kit is out of memory");
-	return at;
+	*cap = *cap == 0 ? 16 : *cap * 2;
+	more = keep(*cap * size);
+	if (count > 0)
+		memcpy(more, at, count * size);
+	return more;
 }
 
 void
@@ -241,7 +244,6 @@ batch_clear(struct batch *b)
 {
 	for (size_t i = 0; i < b->count; i++)
 		free(b->at[i].reason);
-	free(b->at);
 	*b = (struct batch){ 0 };
 }
 
@@ -339,6 +341,4 @@ jobs_must_be(const struct jobs *got, const struct jobs *expected, enum order ord
 		if (by_key(&got->at[i], &expected->at[i]) != 0)
 			fail("the order has changed: number %zu is %s, stored as that was %s", i + 1,
 			    shown_key(&got->at[i]), shown_key(&expected->at[i]));
-	free(g.at);
-	free(e.at);
 }

@@ -119,7 +119,7 @@ load(struct kit *kit)
 int
 main(int argc, char **argv)
 {
-	struct kit kit = { .limit = LIMIT };
+	static struct kit kit = { .limit = LIMIT };
 	struct gearmand_error err = { .text = "" };
 
 	read_line(&kit, argc, argv);

@@ -274,7 +274,6 @@ rig_must_have(struct rig *r, const struct jobs *expected, enum order order)
 	struct jobs seen = rig_content(r);
 
 	jobs_must_be(&seen, expected, order);
-	free(seen.at);
 }
 
 void
@@ -298,6 +297,5 @@ rig_empty(struct rig *r)
 	if (count > 0)
 		rig_must_have_nothing(r);
 	rig_close(r);
-	free(seen.at);
 	return count;
 }

@@ -365,18 +365,19 @@ refuse_large(struct gearmand_change *c, size_t count)
 	}
 }
 
+static volatile char read_byte;
+
 /* How many changes are left to store. */
 static size_t
 alter_batch(struct fail_store *s, struct gearmand_change *c, size_t count)
 {
-	volatile unsigned sum = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		alter_key(&c[i].job);
 		if (c[i].op == GEARMAND_ADD)
 			alter_job(&c[i].job);
 		for (size_t k = 0; which == WRONG_reads_all_of_remove && k < c[i].job.data.len; k++)
-			sum += (unsigned char)c[i].job.data.data[k];
+			read_byte = c[i].job.data.data[k];
 	}
 	if (which == WRONG_refuses_all || which == WRONG_refuses_without_reason)
 		refuse_large(c, count);
