@@ -241,7 +241,15 @@ settle_columns(struct qp_store *s, struct gearmand_error *err)
 static bool
 prepare(struct qp_store *s, const char *statement, const char *sql, struct gearmand_error *err)
 {
-	if (qp_prepare(s, statement, sql))
+	return qp_prepare(s, statement, sql) || fail(s, err, "using");
+}
+
+/* Rights and indexes are looked at when a statement is planned and begun, not when it is prepared. */
+static bool
+try_statements(struct qp_store *s, struct gearmand_error *err)
+{
+	if (qp_ask(s, "EXPLAIN EXECUTE \"gone+replace\" (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+		s->limit_ms))
 		return true;
 	return qp_fault_is(s, "42P10") ? fail_lasting(s, err, "needs a unique index on (unique_key, function_name)")
 				       : fail(s, err, "using");
@@ -274,5 +282,5 @@ qp_columns_open(struct qp_store *s, struct gearmand_error *err)
 	if (!prepare(s, "gone+add", both, err))
 		return false;
 	snprintf(both, sizeof(both), "WITH gone AS (%s) %s", gone, replace);
-	return prepare(s, "gone+replace", both, err) && plan_by_index(s, err);
+	return prepare(s, "gone+replace", both, err) && try_statements(s, err) && plan_by_index(s, err);
 }

@@ -54,7 +54,7 @@ take_name(const char **at, char name[64])
 	}
 	name[n] = '\0';
 	*at = p;
-	return n > 0 && (!quoted || **at != '"') && (*p == '\0' || *p == '.');
+	return n > 0 && !quoted && (*p == '\0' || *p == '.');
 }
 
 /* "schema.table" or "table". */
