@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A PostgreSQL server for all cases of a script, a database for each case, and the server on it."""
+import atexit
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from .tap import SOURCE_DIR, Failure, Skip, until
+
+sys.path.insert(0, os.path.join(os.path.dirname(SOURCE_DIR), "stores"))
+import postgres as stores  # noqa: tests/stores/postgres.py
+
+__all__ = ["Database", "new_store"]
+
+_shared = None
+_number = itertools.count(1)
+
+
+def new_store(make=lambda store: store.make()):
+    """A server of its own; gone when the script ends."""
+    folder = tempfile.mkdtemp(prefix="gearmand-pg-", dir="/tmp")  # a socket's path must be short
+    store = stores.Store(folder)
+
+    def remove():
+        store.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    atexit.register(remove)
+    try:
+        make(store)
+    except stores.Missing as missing:
+        raise (Failure if os.environ.get("CI") else Skip)(str(missing))
+    return store
+
+
+class Database:
+    """Its own in the shared store, or in the one given."""
+
+    def __init__(self, t, store=None):
+        global _shared
+        if store is None:
+            _shared = store = _shared or new_store()
+        self.t, self.store = t, store
+        self.name = "case_%d" % next(_number)
+        store.run("createdb", "-h", store.socket, "-p", str(store.port), "-U", "gearman", self.name)
+
+    @property
+    def conninfo(self):
+        return "host=%s port=%d user=gearman dbname=%s" % (self.store.socket, self.store.port, self.name)
+
+    def sql(self, text):
+        """Rows of text columns, as psql prints them."""
+        done = subprocess.run([stores.program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.conninfo, "-c", text],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise Failure("psql: %s: %s" % (text, done.stderr))
+        return [tuple(line.split("|")) for line in done.stdout.splitlines()]
+
+    def count(self):
+        return int(self.sql("SELECT count(*) FROM queue")[0][0])
+
+    def await_rows(self, count):
+        until(lambda: self.count() == count, "%d rows" % count)
+
+    def end_sessions(self):
+        self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gearmand'"
+                 " AND datname = current_database()")
+
+    def server(self, *options, **how):
+        s = self.t.server("-q", "postgres", "--libpq-conninfo=" + self.conninfo, *options, **how)
+        if how.get("wait", True):
+            s.alive()
+        return s
