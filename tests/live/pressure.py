@@ -153,7 +153,7 @@ def _(t):
     for x in threads:
         x.start()
     try:
-        for _ in range(300):
+        for _ in range(100):
             handle = client.submit("f", "", "y")
             check(worker.grab()[0] == handle)
             worker.complete(handle, "z")
@@ -170,7 +170,7 @@ def _(t):
 @case("five hundred peers that stop in the middle of a packet cost little and hold up nobody")
 def _(t):
     many_descriptors()
-    s = t.server("--file-descriptors=2000")
+    s = t.server("--file-descriptors=2000", "--backlog=512")
     s.alive()
     before = s.rss()
     half = pack(SUBMIT_JOB, "f", "unique", data="workload")
