@@ -94,16 +94,6 @@ def _(t):
     s.alive()
 
 
-@case("curl that goes away is like any client that goes away: its job is forgotten", modes=(0, 2))
-def _(t):
-    s = http_server(t)
-    p = s.connect()
-    c = start_curl(t, s, "/f", "-d", "x")
-    until(lambda: p.listing("show jobs"), "the job")
-    c.kill()
-    until(lambda: not p.listing("show jobs"), "the job to be forgotten")
-
-
 @case("curl and gearman with one unique share a job and both get its result", modes=(0, 2))
 def _(t):
     s = http_server(t)
