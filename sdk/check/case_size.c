@@ -140,7 +140,7 @@ void
 replay_takes_bounded_memory(struct rig *r)
 {
 	struct replayed s = { 0 };
-	bool sanitized = dlsym(RTLD_DEFAULT, "__asan_init") != NULL;
+	bool sanitized = dlsym(RTLD_DEFAULT, "__asan_init") != NULL || dlsym(RTLD_DEFAULT, "__tsan_init") != NULL;
 
 	apart(r, store_many, NULL);
 	rig_open(r);

@@ -95,7 +95,8 @@ def cases():
 
 def is_sanitized():
     with open(MODULE, "rb") as f:
-        return b"__asan_" in f.read()
+        content = f.read()
+    return b"__asan_" in content or b"__tsan_" in content
 
 
 def run(*arguments):
