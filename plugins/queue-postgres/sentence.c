@@ -22,6 +22,7 @@ static const struct {
 	{ "55P03", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, "another session has locked the table" },
 	{ "40", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL },    /* deadlock and the like */
 	{ "53", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL },    /* disk, memory, connections */
+	{ "P0", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL },    /* what a trigger raises, of a removal */
 	{ "25006", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, "the server is read-only, is it a standby?" },
 	{ "28", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },   /* password, pg_hba.conf */
 	{ "3D", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },   /* no such database */

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -16,7 +17,7 @@ from gearlive.postgres import *
 FEW = (0, 2)
 UNWELL = "queue postgres: cannot store, tries again until it can: "
 WELL = "queue postgres: well again"
-ROUNDS = int(os.environ.get("GEARMAND_KILL_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("GEARMAND_KILL_ROUNDS", "3"))
 
 
 @case("what was submitted comes back after kill -9: order, priority, payload, unique, handle, time", modes=FEW)
@@ -202,6 +203,42 @@ def _(t):
     check([(j[0], j[2]) for j in drain_jobs(s)] == [(acked[u], u) for u in uniques])
 
 
+@case("a full disk: submissions wait, and go through when there is room", modes=(2,))
+def _(t):
+    disk, store = t.path("disk"), shared_store()
+    os.mkdir(disk)
+    os.chmod(t.dir, 0o755)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=48m,mode=0777", "none", disk]
+    if subprocess.run(mount, stderr=subprocess.DEVNULL).returncode != 0:
+        t.skip("may not mount a small disk (not root)")
+    try:
+        owner = os.stat(store.data)
+        os.mkdir(t.path("disk/tables"))
+        os.chown(t.path("disk/tables"), owner.st_uid, owner.st_gid)
+        Database(t).sql("CREATE TABLESPACE small LOCATION '%s'" % t.path("disk/tables"))
+        db = Database(t, more=("--tablespace=small",))
+        s = db.server("--queue-timeout=60")
+        s.expect_log(UNWELL + ".*No space left on device")
+        with open(t.path("disk/ballast"), "wb") as f:
+            f.write(b"x" * (30 << 20))
+        data, p, uniques = os.urandom(10000), s.connect(), [b"%d" % n for n in range(1500)]
+        submit_many(p, uniques, data=data)
+        s.await_log(UNWELL)
+        os.unlink(t.path("disk/ballast"))
+        acked = acknowledged(p, uniques, len(uniques))
+        s.await_log(WELL)
+        s.kill()
+        s.start()
+        done = drain_jobs(s)
+        check([(h, u) for h, _, u, _ in done] == [(acked[u], u) for u in uniques])
+        check(all(d == data for _, _, _, d in done))
+        s.stop()
+        Database(t).sql("DROP DATABASE %s WITH (FORCE)" % db.name)
+        Database(t).sql("DROP TABLESPACE small")
+    finally:
+        subprocess.run(["umount", "-l", disk])
+
+
 @case("what a trigger forbids gets an error with its words; the others are stored", modes=FEW)
 def _(t):
     db = Database(t)
@@ -230,6 +267,21 @@ def _(t):
     handle = s.connect().submit("f", "u", "x", SUBMIT_JOB_BG)
     s.kill()
     check(drain_jobs(db.server()) == [(handle, b"f", b"u", b"x")])
+
+
+@case("a daemon holds its table, too", modes=(0,))
+def _(t):
+    db, pid_file = Database(t), t.path("daemon.pid")
+    t.run(os.environ["GEARMAND"], "-d", "-p", "0", "-q", "postgres", "--libpq-conninfo=" + db.conninfo, "-P", pid_file, "-l",
+          t.path("daemon.log"))
+    pid = int(open(pid_file).read())
+    try:
+        second = db.server(wait=False)
+        second.expect_log("is in use by another gearmand")
+        second.end(1)
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    until(lambda: not os.path.exists(pid_file), "the daemon to end")
 
 
 @case("what is wrong at start is a sentence without a password; other names of the module work, and options from a file",

@@ -27,7 +27,8 @@ port = %(port)d
 max_connections = 40
 shared_buffers = 64MB
 max_wal_size = 256MB
-cluster_name = ''
+autovacuum_naptime = 1
+autovacuum_vacuum_cost_delay = 0
 log_min_messages = log
 lc_messages = 'C'
 """

@@ -13,7 +13,7 @@ from .tap import SOURCE_DIR, Failure, Skip, until
 sys.path.insert(0, os.path.join(os.path.dirname(SOURCE_DIR), "stores"))
 import postgres as stores  # noqa: tests/stores/postgres.py
 
-__all__ = ["Database", "new_store"]
+__all__ = ["Database", "new_store", "shared_store"]
 
 _shared = None
 _number = itertools.count(1)
@@ -35,16 +35,20 @@ def new_store(make=lambda store: store.make()):
     return store
 
 
-class Database:
-    """Its own in the shared store, or in the one given."""
+def shared_store():
+    global _shared
+    _shared = _shared or new_store()
+    return _shared
 
-    def __init__(self, t, store=None):
-        global _shared
-        if store is None:
-            _shared = store = _shared or new_store()
+
+class Database:
+    """Its own in the shared store, or in the one given.  more: for createdb."""
+
+    def __init__(self, t, store=None, more=()):
+        store = store or shared_store()
         self.t, self.store = t, store
         self.name = "case_%d" % next(_number)
-        store.run("createdb", "-h", store.socket, "-p", str(store.port), "-U", "gearman", self.name)
+        store.run("createdb", "-h", store.socket, "-p", str(store.port), "-U", "gearman", *more, self.name)
 
     @property
     def conninfo(self):
