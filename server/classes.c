@@ -60,6 +60,7 @@ struct io_class {
 };
 
 struct classes {
+	struct classes_config config;
 	unsigned threads; /* as -t says */
 	struct loop *main_loop;
 	struct io_class *io;
@@ -180,34 +181,36 @@ build_mailboxes(struct classes *c, struct gearmand_error *err)
 	return true;
 }
 
-static bool
-build_store(struct classes *c, const struct classes_config *config, struct gearmand_error *err)
+static void
+build_store(struct classes *c)
 {
+	const struct classes_config *config = &c->config;
 	struct store_config sc;
-	struct gearmand_error why = { .text = "" };
 
 	if (config->queue == NULL)
-		return true;
+		return;
 	sc = (struct store_config){
 		.name = config->queue->desc->name,
 		.ops = config->queue->desc->queue,
 		.host = &config->queue->host,
 		.batch_max = STORE_BATCH,
+		.wait = config->settings->queue_wait,
+		.standby = config->settings->standby,
 	};
 	c->store = store_new(&sc, c->proc_box, config->mgmt);
-	if (!store_open(c->store, &why))
-		return fail(err, "cannot open the queue %s: %.400s", sc.name, why.text);
-	return true;
 }
 
 static bool
-build_core(struct classes *c, const struct classes_config *config, struct gearmand_error *err)
+build_core(struct classes *c, struct gearmand_error *err)
 {
+	const struct classes_config *config = &c->config;
 	char prefix[HANDLE_MAX - 21 + 1];
 	struct proc_config pc = { .handle_prefix = prefix };
 	struct proc *proc;
 
 	handle_prefix(config->settings, prefix, sizeof prefix);
+	if (config->queue != NULL)
+		pc.queue_name = config->queue->desc->name;
 	if (!configure_proc(c, config->settings, &pc, err))
 		return false;
 	proc = proc_new(&pc);
@@ -216,8 +219,10 @@ build_core(struct classes *c, const struct classes_config *config, struct gearma
 }
 
 static void
-build_io(struct classes *c, const struct classes_config *config)
+build_io(struct classes *c)
 {
+	const struct classes_config *config = &c->config;
+
 	for (unsigned i = 0; i < c->io_count; i++) {
 		struct io_class *io = &c->io[i];
 		struct io_config ic = configure_io(config->settings, io->number, c->io_count);
@@ -245,18 +250,36 @@ classes_new(const struct classes_config *config, struct gearmand_error *err)
 {
 	struct classes *c = mem_new(sizeof *c);
 
+	c->config = *config;
 	c->threads = (unsigned)config->settings->threads;
 	c->main_loop = config->main_loop;
 	c->io_count = c->threads > 2 ? c->threads - 1 : 1;
 	c->io = mem_new(c->io_count * sizeof *c->io);
 	c->io_boxes = mem_new(c->io_count * sizeof *c->io_boxes);
-	if (!has_descriptors(c, err) || !build_mailboxes(c, err) || !build_store(c, config, err) ||
-	    !build_core(c, config, err)) {
+	if (!has_descriptors(c, err) || !build_mailboxes(c, err)) {
 		classes_free(&c);
 		return NULL;
 	}
-	build_io(c, config);
+	build_store(c);
 	return c;
+}
+
+void
+classes_open_store(struct classes *c)
+{
+	if (c->store == NULL)
+		return;
+	store_start(c->store);
+	c->store_runs = true;
+}
+
+bool
+classes_build(struct classes *c, struct gearmand_error *err)
+{
+	if (!build_core(c, err))
+		return false;
+	build_io(c);
+	return true;
 }
 
 void
@@ -334,11 +357,15 @@ start_threads(struct classes *c, struct gearmand_error *err)
 			return fail(err, "cannot start the processing thread: %s", strerror(failed));
 		c->proc_runs = true;
 	}
-	if (c->store != NULL) {
-		store_start(c->store);
-		c->store_runs = true;
-	}
 	return true;
+}
+
+static void
+post_bare(struct mbox *box, enum msg_kind kind)
+{
+	struct msg *m = msg_new(kind, 0);
+
+	mbox_post(box, &m);
 }
 
 bool
@@ -356,15 +383,9 @@ classes_start(struct classes *c, struct gearmand_error *err)
 	signals_restore(&before);
 	if (!started)
 		classes_stop(c);
+	else if (c->store != NULL)
+		post_bare(store_mbox(c->store), MSG_REPLAY);
 	return started;
-}
-
-static void
-send_stop(struct mbox *box)
-{
-	struct msg *m = msg_new(MSG_STOP, 0);
-
-	mbox_post(box, &m);
 }
 
 /* I/O before the others, which answer what it posts at the end. */
@@ -374,17 +395,17 @@ classes_stop(struct classes *c)
 	for (unsigned i = 0; i < c->io_count; i++) {
 		if (!c->io[i].runs)
 			continue;
-		send_stop(c->io[i].in);
+		post_bare(c->io[i].in, MSG_STOP);
 		pthread_join(c->io[i].thread, NULL);
 		c->io[i].runs = false;
 	}
 	if (c->store_runs) {
-		send_stop(store_mbox(c->store));
+		post_bare(store_mbox(c->store), MSG_STOP);
 		store_join(c->store);
 		c->store_runs = false;
 	}
 	if (c->proc_runs) {
-		send_stop(c->proc_box);
+		post_bare(c->proc_box, MSG_STOP);
 		pthread_join(c->proc_thread, NULL);
 		c->proc_runs = false;
 	}

@@ -26,8 +26,13 @@ struct classes_config {
 	struct mbox *mgmt;
 };
 
-/* Builds all and opens the store; no thread runs yet.  NULL: error says why. */
+/* Builds mailboxes; no thread runs yet.  NULL: error says why. */
 struct classes *classes_new(const struct classes_config *, struct gearmand_error *);
+/* Starts the store's thread, which opens it and tells management.  No-op without a store. */
+void classes_open_store(struct classes *);
+/* Builds core and I/O, once the store is open. */
+bool classes_build(struct classes *, struct gearmand_error *);
+/* Starts the other threads, and replay. */
 bool classes_start(struct classes *, struct gearmand_error *);
 void classes_stop(struct classes *);  /* ends and joins the threads; what I/O has to write goes out first */
 void classes_free(struct classes **); /* stopped, or never started; NULL is fine */

@@ -5,15 +5,17 @@
  * Runs on:  main thread, which plays management.
  * Owns:     everything, by way of the steps.
  *
- * The order has reasons: sockets are bound while we may still be root; log and pid file are made by the
- * user who is to own them; the store is opened before anybody is told that the start went well; and whoever
- * started us is told as soon as connections are accepted.
+ * The order has reasons: sockets are bound while we may still be root, but not before the store is open by a server
+ * that may have to wait for it; log and pid file are made by the user who is to own them; the store is opened before
+ * anybody is told that the start went well; and whoever started us is told as soon as connections are accepted, or that
+ * we wait.
  */
 #include "config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -23,6 +25,7 @@
 #include "cross/service.h"
 #include "io/io.h"
 #include "mgmt/accept.h"
+#include "mgmt/bind.h"
 #include "mgmt/crash.h"
 #include "mgmt/daemon.h"
 #include "mgmt/fail.h"
@@ -57,9 +60,11 @@ struct life {
 	struct acceptor *acceptor;
 };
 
+enum { BIND_TRIES = 100 };
+
 struct step {
-	bool (*act)(struct life *, struct gearmand_error *);
-	void (*undo)(struct life *); /* NULL = nothing to undo */
+	bool (*act)(struct life *, struct gearmand_error *); /* false without a text: all is well, but it is to end */
+	void (*undo)(struct life *);                         /* NULL = nothing to undo */
 };
 
 /* ---- Process ------------------------------------------------------------------------------- */
@@ -189,54 +194,46 @@ close_modules(struct life *l)
 	l->services = NULL;
 }
 
-/* Those that a service manager holds open for us, by the name of what is spoken; else for gear. */
-static bool
-take_passed_sockets(struct life *l, struct gearmand_error *err)
+static struct bind_plan
+bind_plan(const struct life *l)
 {
-	for (unsigned i = 0; i < l->passed.count; i++) {
-		const struct service *service = &l->services[0];
+	return (struct bind_plan){ l->settings, l->plugins, l->services, l->service_count, &l->passed };
+}
 
-		for (unsigned s = 1; s < l->service_count; s++)
-			if (strcmp(l->services[s].name, l->passed.at[i].name) == 0)
-				service = &l->services[s];
-		if (!listeners_take(&l->listeners, l->passed.at[i].fd, service, err))
-			return false;
-	}
-	return true;
+/* Then nobody may connect before it is open. */
+static bool
+may_wait_for_store(const struct life *l)
+{
+	return !settings_in_memory(l->settings) && (l->settings->queue_wait || l->settings->standby);
 }
 
 static bool
-bind_module(struct life *l, const struct service *service, struct gearmand_error *err)
+bind_early(struct life *l, struct gearmand_error *err)
 {
-	const struct plugin *p = plugins_find(l->plugins, GEARMAND_KIND_PROTOCOL, service->name);
+	struct bind_plan plan = bind_plan(l);
 
-	for (unsigned i = 0; i < p->listen_count; i++) {
-		struct listen_want want = { service, &p->listens[i].address, 1, p->listens[i].port,
-			(int)l->settings->backlog };
-
-		if (!listeners_bind(&l->listeners, &want, err))
-			return false;
-	}
-	return true;
+	return bind_passed(&l->listeners, &plan, err) &&
+	       (may_wait_for_store(l) || bind_rest(&l->listeners, &plan, err));
 }
 
+/* The server that we took the queue over from may not be quite gone. */
 static bool
-bind_sockets(struct life *l, struct gearmand_error *err)
+bind_late(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 {
-	const struct settings *s = l->settings;
-	struct listen_want gear = { &l->services[0], s->listen.at, s->listen.count, s->port, (int)s->backlog };
+	const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+	struct bind_plan plan = bind_plan(l);
 
-	if (!take_passed_sockets(l, err))
-		return false;
-	if (!listeners_has(&l->listeners, gear.service) && !listeners_bind(&l->listeners, &gear, err))
-		return false;
-	for (unsigned i = 1; i < l->service_count; i++)
-		if (!listeners_has(&l->listeners, &l->services[i]) && !bind_module(l, &l->services[i], err))
-			return false;
-	for (unsigned i = 0; i < l->listeners.count; i++)
-		log_post(GEARMAND_LOG_INFO, "Listening on %s (%s)", listener_name(&l->listeners.at[i]).text,
-		    l->listeners.at[i].service->name);
-	return true;
+	if (!may_wait_for_store(l))
+		return true;
+	for (int tries = 0; tries < BIND_TRIES; tries++) {
+		if (bind_rest(&l->listeners, &plan, err))
+			return true;
+		if (tries == 0)
+			log_post(GEARMAND_LOG_NOTICE, "%s; tries again for a while", err->text);
+		mgmt_write_log(l->mgmt);
+		nanosleep(&pause, NULL);
+	}
+	return false;
 }
 
 static void
@@ -304,6 +301,41 @@ unmake_classes(struct life *l)
 	classes_free(&l->classes);
 }
 
+/* Who started us need not wait as long as we do. */
+static void
+on_waiting(void *arg, const char *why)
+{
+	struct life *l = arg;
+
+	if (l->daemon.parent >= 0)
+		fprintf(stderr, "%s: waiting for the queue: %s\n", l->name, why);
+	daemon_release(&l->daemon, strcmp(l->settings->log_file, "stderr") == 0);
+	notify_waiting(why);
+}
+
+static bool
+open_store(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
+{
+	if (classes_store(l->classes) == NULL)
+		return true;
+	classes_open_store(l->classes);
+	if (mgmt_open_store(l->mgmt, classes_store(l->classes), on_waiting, l))
+		return true;
+	return mgmt_failure(l->mgmt) != NULL && fail(err, "%s", mgmt_failure(l->mgmt));
+}
+
+static void
+close_store(struct life *l)
+{
+	classes_stop(l->classes);
+}
+
+static bool
+build_classes(struct life *l, struct gearmand_error *err)
+{
+	return classes_build(l->classes, err);
+}
+
 static void
 on_serving(void *arg)
 {
@@ -357,11 +389,14 @@ static const struct step steps[] = {
 	{ go_to_background, NULL },
 	{ make_management, unmake_management },
 	{ open_modules, close_modules },
-	{ bind_sockets, close_sockets },
+	{ bind_early, close_sockets },
 	{ switch_user, NULL },
 	{ open_log, close_log },
 	{ write_pidfile, remove_pidfile },
 	{ make_classes, unmake_classes },
+	{ open_store, close_store },
+	{ bind_late, NULL },
+	{ build_classes, NULL },
 	{ start_classes, stop_classes },
 };
 
@@ -369,48 +404,59 @@ enum { STEPS = sizeof steps / sizeof steps[0] };
 
 /* On stderr and in the log, unless that is the same. */
 static void
-say_failure(const struct life *l, const char *sentence)
+say_failure(const struct life *l, enum gearmand_level level, const char *sentence)
 {
 	fprintf(stderr, "%s: %s\n", l->name, sentence);
 	if (l->log != NULL && !logfile_is_stderr(l->log))
-		log_post(GEARMAND_LOG_ERROR, "%s", sentence);
+		log_post(level, "%s", sentence);
 }
 
 /* Other threads may be stuck in a store: leave without them, but not without our traces. */
-static void __attribute__((noreturn)) leave_at_once(struct life *l) RUNS_ON(mgmt_role)
+static void __attribute__((noreturn)) leave_at_once(struct life *l, int status) RUNS_ON(mgmt_role)
 {
 	mgmt_write_log(l->mgmt);
 	pidfile_close(&l->pidfile);
 	listeners_fini(&l->listeners);
-	_exit(EXIT_FAILURE);
+	_exit(status);
+}
+
+/* How far it came.  A step that fails part-way is undone, too. */
+static int
+do_steps(struct life *l, bool *ready_r, int *status_r) RUNS_ON(mgmt_role)
+{
+	struct gearmand_error err = { .text = "" };
+	int done = 0;
+
+	for (*ready_r = true; *ready_r && done < STEPS; done++) {
+		*ready_r = steps[done].act(l, &err);
+		if (!*ready_r && err.text[0] != '\0') {
+			say_failure(l, GEARMAND_LOG_ERROR, err.text);
+			*status_r = EXIT_FAILURE;
+		}
+		if (l->log != NULL)
+			mgmt_write_log(l->mgmt);
+	}
+	return done;
 }
 
 static int
 live(struct life *l) RUNS_ON(mgmt_role)
 {
-	struct gearmand_error err = { .text = "" };
 	int status = EXIT_SUCCESS;
-	int done = 0;
+	bool ready;
+	int done = do_steps(l, &ready, &status);
 
-	/* A step that fails part-way is undone, too. */
-	while (done < STEPS && status == EXIT_SUCCESS) {
-		if (!steps[done].act(l, &err)) {
-			say_failure(l, err.text);
-			status = EXIT_FAILURE;
-		}
-		if (l->log != NULL)
-			mgmt_write_log(l->mgmt);
-		done++;
-	}
-	if (status == EXIT_SUCCESS) {
+	if (ready) {
 		mgmt_begin(l->mgmt);
 		loop_run(l->loop);
 		if (mgmt_hurried(l->mgmt))
-			leave_at_once(l);
+			leave_at_once(l, EXIT_FAILURE);
 		if (mgmt_failure(l->mgmt) != NULL) {
-			say_failure(l, mgmt_failure(l->mgmt));
+			say_failure(l, GEARMAND_LOG_FATAL, mgmt_failure(l->mgmt));
 			status = EXIT_FAILURE;
 		}
+	} else if (l->mgmt != NULL && mgmt_hurried(l->mgmt)) {
+		leave_at_once(l, status); /* the store's module is inside a call */
 	}
 	while (--done >= 0)
 		if (steps[done].undo != NULL)

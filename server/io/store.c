@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The store thread: replays, then commits one batch after the other, in sickness and in health.
+ * The store thread: opens, replays, then commits one batch after the other, in sickness and in health.
  *
- * Runs on:  store thread; made, opened and freed on the main thread while the other does not run.
+ * Runs on:  store thread; made and freed on the main thread while the other does not run.
  * Owns:     its waker, its mailbox and the module's store.
  *
  * There is no timer for gathering: while one commit runs, what is posted gathers by itself.
@@ -10,16 +10,15 @@
 #include "io/store.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "cross/log.h"
 #include "io/store_priv.h"
 
-#define MS             INT64_C(1000000)
-#define BACK_OFF_FIRST (100 * MS)
-#define BACK_OFF_MOST  (5000 * MS)
-#define GIVE_UP_AFTER  (10000 * MS)
+#define GIVE_UP_AFTER (10000 * MS)
+#define LOST_AFTER    (3000 * MS)
 
 struct store *
 store_new(const struct store_config *config, struct mbox *proc, struct mbox *mgmt)
@@ -30,13 +29,15 @@ store_new(const struct store_config *config, struct mbox *proc, struct mbox *mgm
 	CHECK(s->config.batch_max > 0);
 	if (s->config.give_up_after == 0)
 		s->config.give_up_after = GIVE_UP_AFTER;
+	if (s->config.lost_after == 0)
+		s->config.lost_after = LOST_AFTER;
 	s->proc = proc;
 	s->mgmt = mgmt;
 	s->waker = waker_new(false);
 	s->in = mbox_new(s->waker);
 	list_init(&s->pending);
 	list_init(&s->batch);
-	s->give_up_at = NEVER;
+	s->give_up_at = s->taken_at = NEVER;
 	return s;
 }
 
@@ -47,23 +48,9 @@ store_mbox(struct store *s)
 }
 
 bool
-store_open(struct store *s, struct gearmand_error *error)
-{
-	return s->config.ops->open(s->config.host, &s->module, error);
-}
-
-bool
 store_adds_at_shutdown(const struct store *s)
 {
-	return s->config.ops->adds_at_shutdown != NULL && s->config.ops->adds_at_shutdown(s->module);
-}
-
-static STORE void
-store_close(struct store *s)
-{
-	if (s->module != NULL)
-		s->config.ops->close(&s->module);
-	s->module = NULL;
+	return s->adds_at_shutdown;
 }
 
 void
@@ -80,7 +67,9 @@ store_take(struct store *s)
 			s->stopping = true;
 			s->give_up_at = clock_mono() + s->config.give_up_after;
 		}
-		if (m->kind == MSG_STOP || s->stopping) {
+		if (m->kind == MSG_REPLAY)
+			s->replay = true;
+		if (m->kind == MSG_STOP || m->kind == MSG_REPLAY || s->stopping) {
 			msg_free(&m);
 			continue;
 		}
@@ -91,12 +80,16 @@ store_take(struct store *s)
 
 /* ---- Sick and well ------------------------------------------------------------------- */
 
-/* An empty text: it is well again. */
+/* An empty text: it is well again.  Each is said once. */
 static STORE void
 store_tell_state(struct store *s, const char *trouble)
 {
-	struct msg *m = &msg_text_new(MSG_STORE_STATE, slice_str(trouble))->msg;
+	struct msg *m;
 
+	if (strcmp(trouble, s->told.text) == 0)
+		return;
+	strcpy(s->told.text, trouble);
+	m = &msg_text_new(MSG_STORE_STATE, slice_str(trouble))->msg;
 	mbox_post(s->proc, &m);
 }
 
@@ -122,30 +115,23 @@ store_is_unwell(struct store *s)
 		s->back_off = BACK_OFF_FIRST;
 		log_post(GEARMAND_LOG_ERROR, "queue %s: cannot store, tries again until it can: %s", s->config.name,
 		    s->trouble.text);
-		store_tell_state(s, s->trouble.text);
 	} else {
-		s->back_off = s->back_off * 2 > BACK_OFF_MOST ? BACK_OFF_MOST : s->back_off * 2;
+		s->back_off = store_next_back_off(s->back_off);
 	}
+	store_tell_state(s, s->trouble.text);
 	s->retry_at = now + s->back_off;
-}
-
-static STORE bool
-store_is_open(struct store *s)
-{
-	if (s->module != NULL)
-		return true;
-	s->trouble.text[0] = '\0';
-	return s->config.ops->open(s->config.host, &s->module, &s->trouble);
 }
 
 static STORE void
 store_try(struct store *s)
 {
-	if (store_is_open(s) && store_commit(s)) {
+	if (store_reopen(s) && store_commit(s)) {
 		store_is_well(s);
 		return;
 	}
 	store_is_unwell(s);
+	if (s->taken_at != NEVER)
+		s->retry_at = clock_mono() + LOOK_AGAIN;
 	if (s->stopping && s->retry_at > s->give_up_at)
 		s->retry_at = s->give_up_at;
 }
@@ -170,29 +156,38 @@ store_wait(struct store *s)
 	}
 }
 
-/* Returns how many changes it could not save. */
-static STORE size_t
+/* What other servers do with the jobs is not ours to mend: false, and no more is done. */
+static STORE bool
 store_serve(struct store *s)
 {
-	size_t lost = 0;
-
 	while (store_wait(s)) {
 		if (!store_has_batch(s))
 			store_gather(s);
 		store_try(s);
+		if (store_is_lost(s))
+			return false;
 		if (s->unwell && clock_mono() >= s->give_up_at)
 			break;
 	}
-	lost = s->count;
+	return true;
+}
+
+/* Ends the thread's work; what it could not save is given up. */
+static STORE void
+store_end(struct store *s)
+{
+	size_t lost = s->count;
+
 	LIST_EACH(node, &s->pending)
 		lost++;
 	if (lost > 0)
 		log_post(GEARMAND_LOG_ERROR, "queue %s: given up at shutdown, %zu changes are not saved: %s",
 		    s->config.name, lost, s->trouble.text);
-	return lost;
+	store_close(s);
+	store_tell_mgmt(s, MSG_STORE_FLUSHED, "", lost);
 }
 
-static STORE void
+void
 store_tell_mgmt(struct store *s, enum msg_kind kind, const char *text, uint64_t number)
 {
 	struct msg_text *t = msg_text_new(kind, slice_str(text));
@@ -202,25 +197,78 @@ store_tell_mgmt(struct store *s, enum msg_kind kind, const char *text, uint64_t 
 	mbox_post(s->mgmt, &m);
 }
 
+static STORE void
+store_fail(struct store *s, const char *sentence)
+{
+	store_close(s);
+	store_tell_mgmt(s, MSG_STORE_FAILED, sentence, 0);
+}
+
+static STORE void
+store_fail_open(struct store *s)
+{
+	char text[700];
+
+	snprintf(text, sizeof text, "cannot open the queue %s: %s", s->config.name, s->trouble.text);
+	store_fail(s, text);
+}
+
+static STORE void
+store_lose(struct store *s)
+{
+	char text[700];
+
+	snprintf(text, sizeof text,
+	    "queue %s: another server has taken it over; this one stops, so that no job is run by both: %s",
+	    s->config.name, s->trouble.text);
+	store_fail(s, text);
+}
+
+/* Until the core is there to be told of jobs; false: there is nothing to do any more. */
+static STORE bool
+store_await_core(struct store *s)
+{
+	for (store_take(s); !s->replay && !s->stopping; store_take(s))
+		waker_sleep(s->waker, NEVER);
+	return !s->stopping;
+}
+
+static STORE void
+store_live(struct store *s)
+{
+	if (!store_open(s)) {
+		if (s->stopping)
+			store_end(s);
+		else
+			store_fail_open(s);
+		return;
+	}
+	store_tell_mgmt(s, MSG_STORE_OPEN, "", 0);
+	if (store_await_core(s)) {
+		if (!store_replay(s)) {
+			store_fail(s, s->trouble.text);
+			return;
+		}
+		store_tell_mgmt(s, MSG_STORE_READY, "", 0);
+		if (!store_serve(s)) {
+			store_lose(s);
+			return;
+		}
+	}
+	store_end(s);
+}
+
 static void *
 store_thread(void *arg)
 {
 	struct store *s = arg;
-	size_t lost;
 
 	pthread_setname_np(pthread_self(), "gm-store");
 	role_take(&store_role);
 	role_assume(&store_role);
 	log_thread("store");
 	waker_bind(s->waker);
-	if (!store_replay(s)) {
-		store_tell_mgmt(s, MSG_STORE_FAILED, s->trouble.text, 0);
-		return NULL;
-	}
-	store_tell_mgmt(s, MSG_STORE_READY, "", 0);
-	lost = store_serve(s);
-	store_close(s);
-	store_tell_mgmt(s, MSG_STORE_FLUSHED, "", lost);
+	store_live(s);
 	return NULL;
 }
 

@@ -23,19 +23,23 @@ struct store_config {
 	const struct gearmand_queue_ops *ops;
 	const struct gearmand_host *host;
 	size_t batch_max;     /* changes in one commit */
+	bool wait;            /* at start for one that is down */
+	bool standby;         /* at start also for one that another server has */
 	nsec_t give_up_after; /* how long a shutdown waits for a store that is unwell; 0 = 10 s */
+	nsec_t lost_after;    /* how long another server may have it, after it broke, before it is lost; 0 = 3 s */
 };
 
 /* Creates its mailbox.  The module is not touched yet. */
 struct store *store_new(const struct store_config *, struct mbox *proc, struct mbox *mgmt);
 struct mbox  *store_mbox(struct store *);
-/* Opens the module on the calling thread, before store_start(): start-up fails with a sentence. */
-bool          store_open(struct store *, struct gearmand_error *);
-bool          store_adds_at_shutdown(const struct store *);
-/* Starts the thread: replays (REPLAYED ..., REPLAY_END to proc; STORE_READY or STORE_FAILED to mgmt; after
- * STORE_FAILED it ends), then commits until MSG_STOP.  That flushes what came before it (a store
- * that stays unwell is given up in the end), closes the module's store, and answers STORE_FLUSHED. */
+/* Starts the thread.  All that follows it tells management, and with STORE_FAILED it ends.
+ *   It opens the module: STORE_OPEN or STORE_FAILED; STORE_WAITING at each change of what it waits for.
+ *   On MSG_REPLAY: REPLAYED ..., REPLAY_END to proc; STORE_READY or STORE_FAILED.
+ *   Then it commits.  When another server has taken the store over: STORE_FAILED.
+ *   On MSG_STOP, at any time: flushes what came before it (a store that stays unwell is given up in the
+ *   end), closes the module's store, STORE_FLUSHED; it ends. */
 void          store_start(struct store *);
+bool          store_adds_at_shutdown(const struct store *); /* once it is open */
 void          store_join(struct store *);
 void          store_free(struct store **); /* closes the module's store */
 

@@ -74,11 +74,23 @@ store_reset_outcomes(struct store *s)
 	}
 }
 
+/* The core keeps count of what waits. */
+static STORE void
+store_tell_removed(struct store *s, uint64_t count)
+{
+	struct msg_text *t = msg_text_new(MSG_REMOVED, slice_of("", 0));
+	struct msg *m = &t->msg;
+
+	t->number = count;
+	mbox_post(s->proc, &m);
+}
+
 /* ADDs go back with their outcome, in order; REMOVEs are done. */
 static STORE void
 store_hand_back(struct store *s)
 {
 	struct list adds, *node;
+	uint64_t removed = 0;
 
 	list_init(&adds);
 	for (size_t i = 0; (node = list_pop(&s->batch)) != NULL; i++) {
@@ -89,12 +101,15 @@ store_hand_back(struct store *s)
 			MSG_AS(msg_store, m)->reason = s->changes[i].reason;
 			list_push(&adds, &m->link);
 		} else {
+			removed++;
 			mem_free(s->changes[i].reason);
 			msg_free(&m);
 		}
 	}
 	s->count = 0;
 	mbox_post_all(s->proc, &adds);
+	if (removed > 0)
+		store_tell_removed(s, removed);
 }
 
 bool

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * store_priv.h - the insides that store.c, store_batch.c and store_replay.c share.
+ * store_priv.h - the insides that store.c, store_open.c, store_batch.c and store_replay.c share.
  *
  * Runs on:  store thread.
  * Owns:     the module's store, the batch in the works, what was taken and is in no batch yet.
@@ -15,6 +15,17 @@
 #include "io/store.h"
 
 #define STORE RUNS_ON(store_role)
+
+#define MS             INT64_C(1000000)
+#define BACK_OFF_FIRST (100 * MS)
+#define BACK_OFF_MOST  (5000 * MS)
+#define LOOK_AGAIN     (250 * MS) /* whether another server still has it */
+
+static inline nsec_t
+store_next_back_off(nsec_t now)
+{
+	return now * 2 < BACK_OFF_MOST ? now * 2 : BACK_OFF_MOST;
+}
 
 struct store {
 	struct store_config config;
@@ -33,11 +44,22 @@ struct store {
 	nsec_t retry_at, back_off;        /* while it is unwell */
 	bool stopping;                    /* MSG_STOP came; what comes behind it is not taken */
 	bool unwell;
+	nsec_t taken_at;                  /* since when another server has it, after it broke; NEVER = none has */
+	bool replay;                      /* MSG_REPLAY came */
+	bool adds_at_shutdown;            /* the module's word; others read it once it is open */
 	struct gearmand_error trouble;    /* the last thing that went wrong */
+	struct gearmand_error told;       /* to the core: its trouble; empty = well */
 };
 
 /* store.c: moves what was posted to `pending`, and notices MSG_STOP. */
 void store_take(struct store *) STORE;
+void store_tell_mgmt(struct store *, enum msg_kind, const char *text, uint64_t number) STORE;
+
+/* store_open.c */
+bool store_open(struct store *) STORE;             /* at start, waiting if it may; false: STOP came, or `trouble` says why */
+bool store_reopen(struct store *) STORE;           /* one attempt, if it is closed */
+void store_close(struct store *) STORE;
+bool store_is_lost(const struct store *) STORE;    /* another server has it, for so long that it is no mistake */
 
 /* store_batch.c */
 bool store_has_batch(const struct store *) STORE;

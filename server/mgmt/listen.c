@@ -69,6 +69,13 @@ drop_last(struct listeners *ls)
 	close(l->fd);
 }
 
+void
+listeners_cut(struct listeners *ls, unsigned count)
+{
+	while (ls->count > count)
+		drop_last(ls);
+}
+
 static in_port_t *
 port_of(struct sockaddr *sa)
 {
@@ -230,8 +237,7 @@ listeners_bind(struct listeners *ls, const struct listen_want *want, struct gear
 	do {
 		if (bind_all(&b))
 			return true;
-		while (ls->count > b.before)
-			drop_last(ls);
+		listeners_cut(ls, b.before);
 	} while (b.taken && ++tries < PORT_TRIES);
 	return false;
 }
@@ -271,8 +277,7 @@ listeners_has(const struct listeners *ls, const struct service *service)
 void
 listeners_fini(struct listeners *ls)
 {
-	while (ls->count > 0)
-		drop_last(ls);
+	listeners_cut(ls, 0);
 	mem_free(ls->at);
 	ls->at = NULL;
 }

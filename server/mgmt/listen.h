@@ -46,6 +46,7 @@ bool listeners_bind(struct listeners *, const struct listen_want *, struct gearm
 /* A socket that listens already. */
 bool listeners_take(struct listeners *, int fd, const struct service *, struct gearmand_error *);
 bool listeners_has(const struct listeners *, const struct service *);
+void listeners_cut(struct listeners *, unsigned count); /* closes all but the first `count` */
 void listeners_fini(struct listeners *); /* closes; removes unix sockets that are still ours */
 
 struct listen_name { /* "127.0.0.1:4730", "[::1]:4730", "unix:/path" */

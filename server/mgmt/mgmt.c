@@ -26,7 +26,9 @@
 #include "mgmt/notify.h"
 
 enum phase {
-	PHASE_STARTING, /* the store's jobs come back */
+	PHASE_OPENING,   /* the store; nobody else is there yet */
+	PHASE_GIVING_UP, /* OPENING was told to stop */
+	PHASE_STARTING,  /* the store's jobs come back */
 	PHASE_SERVING,
 	PHASE_DRAINING, /* no new jobs; those there are end */
 	PHASE_FLUSHING_CORE,
@@ -40,7 +42,9 @@ struct mgmt {
 	struct mbox *in;
 	struct mgmt_links links OWNED_BY(mgmt_role);
 	struct logfile *log OWNED_BY(mgmt_role);
-	struct event *deadline OWNED_BY(mgmt_role); /* of DRAINING */
+	struct event *deadline OWNED_BY(mgmt_role); /* of DRAINING, GIVING_UP */
+	void (*on_waiting)(void *arg, const char *why) OWNED_BY(mgmt_role);
+	void *waiting_arg OWNED_BY(mgmt_role);
 	char *failure OWNED_BY(mgmt_role);
 	enum phase phase OWNED_BY(mgmt_role);
 	bool hurried OWNED_BY(mgmt_role);
@@ -75,6 +79,38 @@ end(struct mgmt *m) RUNS_ON(mgmt_role)
 }
 
 static void
+set_deadline(struct mgmt *m, const struct timeval *tv, event_callback_fn callback) RUNS_ON(mgmt_role)
+{
+	m->deadline = evtimer_new(loop_base(m->loop), callback, m);
+	CHECK(m->deadline != NULL);
+	event_add(m->deadline, tv);
+}
+
+/* The module may be inside a call that takes long; it is not waited for. */
+static void
+on_patience_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct mgmt *m = arg;
+
+	(void)fd;
+	(void)what;
+	role_assume(&mgmt_role);
+	m->hurried = true;
+	loop_stop(m->loop);
+}
+
+static void
+stop_opening(struct mgmt *m) RUNS_ON(mgmt_role)
+{
+	static const struct timeval patience = { .tv_usec = 250000 };
+
+	m->phase = PHASE_GIVING_UP;
+	notify_stopping();
+	tell(m, m->links.store, MSG_STOP);
+	set_deadline(m, &patience, on_patience_over);
+}
+
+static void
 close_doors(struct mgmt *m) RUNS_ON(mgmt_role)
 {
 	acceptor_stop(m->links.acceptor);
@@ -84,13 +120,17 @@ close_doors(struct mgmt *m) RUNS_ON(mgmt_role)
 void
 mgmt_stop(struct mgmt *m, const char *why)
 {
-	if (m->phase >= PHASE_FLUSHING_CORE) {
+	if (m->phase >= PHASE_FLUSHING_CORE || m->phase == PHASE_GIVING_UP) {
 		log_post(GEARMAND_LOG_NOTICE, "%s again, ending at once", why);
 		m->hurried = true;
 		loop_stop(m->loop);
 		return;
 	}
 	log_post(GEARMAND_LOG_NOTICE, "%s, shutting down", why);
+	if (m->phase == PHASE_OPENING) {
+		stop_opening(m);
+		return;
+	}
 	if (m->deadline != NULL)
 		event_del(m->deadline);
 	close_doors(m);
@@ -112,7 +152,7 @@ mgmt_drain(struct mgmt *m)
 {
 	struct timeval tv = { .tv_sec = (time_t)m->links.shutdown_timeout };
 
-	if (m->phase == PHASE_STARTING) {
+	if (m->phase <= PHASE_STARTING) {
 		mgmt_stop(m, "SIGUSR1");
 		return;
 	}
@@ -122,11 +162,8 @@ mgmt_drain(struct mgmt *m)
 	close_doors(m);
 	m->phase = PHASE_DRAINING;
 	tell(m, m->links.proc, MSG_GRACEFUL);
-	if (tv.tv_sec > 0) {
-		m->deadline = evtimer_new(loop_base(m->loop), on_deadline, m);
-		CHECK(m->deadline != NULL);
-		event_add(m->deadline, &tv);
-	}
+	if (tv.tv_sec > 0)
+		set_deadline(m, &tv, on_deadline);
 }
 
 void
@@ -163,6 +200,8 @@ fail_with(struct mgmt *m, const char *sentence) RUNS_ON(mgmt_role)
 static void
 on_store_flushed(struct mgmt *m, const struct msg_text *t) RUNS_ON(mgmt_role)
 {
+	if (m->phase == PHASE_GIVING_UP)
+		loop_stop(m->loop);
 	if (m->phase != PHASE_FLUSHING_STORE)
 		return;
 	if (t->number > 0)
@@ -171,15 +210,34 @@ on_store_flushed(struct mgmt *m, const struct msg_text *t) RUNS_ON(mgmt_role)
 	tell(m, m->links.proc, MSG_SHUTDOWN);
 }
 
-/* The store's thread has ended. */
+/* The store's thread has ended.  In the midst of serving nothing more can be saved, and others may run the jobs. */
 static void
 on_store_failed(struct mgmt *m, const struct msg_text *t) RUNS_ON(mgmt_role)
 {
-	fail_with(m, t->text);
-	if (m->phase == PHASE_FLUSHING_CORE)
+	if (m->phase != PHASE_GIVING_UP)
+		fail_with(m, t->text);
+	if (m->phase < PHASE_STARTING)
+		loop_stop(m->loop);
+	else if (m->phase == PHASE_FLUSHING_CORE)
 		m->links.store = NULL;
 	else
 		end(m);
+}
+
+static void
+on_store_waiting(struct mgmt *m, const struct msg_text *t) RUNS_ON(mgmt_role)
+{
+	if (m->phase == PHASE_OPENING)
+		m->on_waiting(m->waiting_arg, t->text);
+}
+
+static void
+on_store_open(struct mgmt *m) RUNS_ON(mgmt_role)
+{
+	if (m->phase != PHASE_OPENING)
+		return;
+	m->phase = PHASE_STARTING;
+	loop_stop(m->loop);
 }
 
 static void
@@ -199,6 +257,12 @@ handle(struct mgmt *m, const struct msg *msg) RUNS_ON(mgmt_role)
 		break;
 	case MSG_FLUSHED:
 		on_flushed(m);
+		break;
+	case MSG_STORE_WAITING:
+		on_store_waiting(m, MSG_AS(msg_text, msg));
+		break;
+	case MSG_STORE_OPEN:
+		on_store_open(m);
 		break;
 	case MSG_STORE_READY:
 		if (m->phase == PHASE_STARTING)
@@ -320,9 +384,20 @@ mgmt_connect(struct mgmt *m, const struct mgmt_links *links)
 	m->links = *links;
 }
 
+bool
+mgmt_open_store(struct mgmt *m, struct mbox *store, void (*on_waiting)(void *arg, const char *why), void *arg)
+{
+	m->links.store = store;
+	m->on_waiting = on_waiting;
+	m->waiting_arg = arg;
+	loop_run(m->loop);
+	return m->phase == PHASE_STARTING;
+}
+
 void
 mgmt_begin(struct mgmt *m)
 {
+	m->phase = PHASE_STARTING;
 	if (m->links.store == NULL)
 		serve(m);
 	else

@@ -46,6 +46,13 @@ notify_ready(void)
 }
 
 void
+notify_waiting(const char *why)
+{
+	sd_notifyf(0, "READY=1\nMAINPID=%ld\nSTATUS=Waiting for the queue: %.*s", (long)getpid(),
+	    (int)strcspn(why, "\r\n"), why);
+}
+
+void
 notify_stopping(void)
 {
 	sd_notify(0, "STOPPING=1");
@@ -68,6 +75,12 @@ passed_sockets_init(struct passed_sockets *p)
 void
 notify_ready(void)
 {
+}
+
+void
+notify_waiting(const char *why)
+{
+	(void)why;
 }
 
 void

@@ -24,6 +24,7 @@ void passed_sockets_init(struct passed_sockets *);
 void passed_sockets_fini(struct passed_sockets *); /* leaves the sockets open */
 
 void notify_ready(void);
+void notify_waiting(const char *why); /* as good as ready: a standby may wait for years */
 void notify_stopping(void);
 void notify_status(const char *status); /* a line for `systemctl status` */
 

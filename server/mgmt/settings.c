@@ -162,6 +162,10 @@ check_values(struct reading *r)
 		error_say(&r->err, "hashtable-buckets has to be greater than 0");
 		return false;
 	}
+	if (is_on(r, "standby") && is_memory_queue(option_find(r->options, "queue-type")->text)) {
+		error_say(&r->err, "standby needs a queue that servers can share: --queue-type");
+		return false;
+	}
 	return check_handle_prefix(option_find(r->options, "job-handle-prefix")->text, &r->err);
 }
 

@@ -50,6 +50,8 @@ struct settings {
 	/* Modules. */
 	char *queue_type;            /* "builtin" or "none" = memory only; see settings_in_memory() */
 	int64_t queue_timeout;       /* seconds */
+	bool queue_wait;             /* for a store that is down at start */
+	bool standby;                /* ... and for one that another server has */
 	struct text_list protocols;  /* -r, repeatable */
 	struct text_list plugin_dirs;
 };

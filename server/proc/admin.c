@@ -74,6 +74,13 @@ do_counters(struct proc *p, struct peer *peer, const struct words *words)
 }
 
 static PROC void
+do_queue(struct proc *p, struct peer *peer, const struct words *words)
+{
+	(void)words;
+	listing_queue(p, peer);
+}
+
+static PROC void
 do_show(struct proc *p, struct peer *peer, const struct words *words)
 {
 	if (words->count == 2 && slice_is_nocase(words->at[1], "jobs"))
@@ -232,6 +239,7 @@ static const struct {
 	{ "verbose", do_verbose },
 	{ "version", do_version },
 	{ "counters", do_counters }, /* ours */
+	{ "queue", do_queue },       /* ours */
 };
 /* clang-format on */
 

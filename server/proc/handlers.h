@@ -46,6 +46,7 @@ void proc_dispatch(struct proc *, struct msg **) RUNS_ON(proc_role);           /
 void on_added(struct proc *, struct msg_store *) RUNS_ON(proc_role);           /* ADD with its outcome */
 void on_replayed(struct proc *, struct msg_store *) RUNS_ON(proc_role);
 void on_replay_end(struct proc *, struct msg *) RUNS_ON(proc_role);
+void on_removed(struct proc *, struct msg *) RUNS_ON(proc_role);
 void on_store_state(struct proc *, struct msg *) RUNS_ON(proc_role);
 void on_graceful(struct proc *) RUNS_ON(proc_role);
 void on_shutdown(struct proc *) RUNS_ON(proc_role);
@@ -62,6 +63,7 @@ void   listing_start(struct proc *, struct peer *, enum listing_kind) RUNS_ON(pr
 void   listing_drop(struct proc *, struct peer *, struct slice name) RUNS_ON(proc_role);
 void   listings_forget(struct proc *, const struct peer *) RUNS_ON(proc_role); /* before a peer is freed */
 void   listing_counters(struct proc *, struct peer *) RUNS_ON(proc_role);
+void   listing_queue(struct proc *, struct peer *) RUNS_ON(proc_role);
 void   listings_drop(struct proc *) RUNS_ON(proc_role); /* all, at the end */
 
 #endif

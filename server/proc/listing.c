@@ -336,6 +336,16 @@ add_counter(struct buf *out, const char *name, uint64_t value)
 	buf_add_char(out, '\n');
 }
 
+static PROC const char *
+queue_state(const struct proc *p)
+{
+	if (!p->cfg.durable)
+		return "none";
+	if (p->replaying)
+		return "replaying";
+	return p->store_trouble.len == 0 ? "well" : "unwell";
+}
+
 void
 listing_counters(struct proc *p, struct peer *asking)
 {
@@ -350,14 +360,31 @@ listing_counters(struct proc *p, struct peer *asking)
 	add_counter(&out, "functions_now", p->funcs.count);
 	add_counter(&out, "connections_now", p->peers.count);
 	buf_add_str(&out, "store\t");
-	if (!p->cfg.durable)
-		buf_add_str(&out, "none");
-	else if (p->replaying)
-		buf_add_str(&out, "replaying");
-	else if (p->store_trouble.len == 0)
-		buf_add_str(&out, "well");
+	if (p->store_trouble.len == 0)
+		buf_add_str(&out, queue_state(p));
 	else
 		buf_add_escaped(&out, buf_slice(&p->store_trouble));
+	buf_add_str(&out, "\n.\n");
+	reply_text(p, asking, &out);
+}
+
+void
+listing_queue(struct proc *p, struct peer *asking)
+{
+	const uint64_t second = 1000000000;
+	struct buf out = { 0 };
+
+	buf_add_str(&out, "module\t");
+	buf_add_str(&out, p->cfg.queue_name == NULL ? "builtin" : p->cfg.queue_name);
+	buf_add_str(&out, "\nstate\t");
+	buf_add_str(&out, queue_state(p));
+	buf_add_char(&out, '\n');
+	add_counter(&out, "since", (uint64_t)p->store_since / second);
+	add_counter(&out, "waiting_adds", p->adding);
+	add_counter(&out, "waiting_removes", p->removing);
+	add_counter(&out, "waiting_bytes", p->storing);
+	buf_add_str(&out, "last_error\t");
+	buf_add_escaped(&out, buf_slice(&p->store_error));
 	buf_add_str(&out, "\n.\n");
 	reply_text(p, asking, &out);
 }

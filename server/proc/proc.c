@@ -50,6 +50,8 @@ proc_new(const struct proc_config *cfg)
 	p->magic = PROC_MAGIC;
 	p->cfg = *cfg;
 	p->cfg.handle_prefix = p->prefix_text = mem_dup(cfg->handle_prefix, prefix_len);
+	if (cfg->queue_name != NULL)
+		p->cfg.queue_name = p->queue_text = mem_dup(cfg->queue_name, strlen(cfg->queue_name));
 	p->cfg.version = p->version_text = mem_dup(cfg->version, strlen(cfg->version));
 	p->cfg.verbose = p->verbose_text = mem_dup(cfg->verbose, strlen(cfg->verbose));
 	p->prefixes = mem_new(sizeof *p->prefixes);
@@ -143,8 +145,10 @@ proc_free(struct proc **pp)
 	mem_free(p->prefixes);
 	mem_free(p->prefix_text);
 	mem_free(p->version_text);
+	mem_free(p->queue_text);
 	mem_free(p->verbose_text);
 	buf_fini(&p->store_trouble);
+	buf_fini(&p->store_error);
 	mem_free(p);
 }
 

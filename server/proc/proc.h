@@ -29,6 +29,7 @@ struct proc_config {
 	bool strict_order;          /* functions in the order the worker registered them */
 	bool exceptions;            /* every connection starts with the exceptions option */
 	bool timeout_requeues;      /* CAN_DO_TIMEOUT queues foreground jobs again without a word */
+	const char *queue_name;     /* of the module; NULL = none */
 	bool durable;               /* background jobs go through the store */
 	bool adds_at_shutdown;      /* ... but only at orderly shutdown */
 	nsec_t queue_timeout;       /* how long a submission waits for the store */

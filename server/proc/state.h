@@ -29,7 +29,7 @@ struct prefix { /* of handles; ours is number 0, others came with replayed jobs 
 struct proc {
 	uint32_t magic;
 	struct proc_config cfg;
-	char *prefix_text, *version_text, *verbose_text; /* backing of cfg's strings */
+	char *prefix_text, *version_text, *verbose_text, *queue_text; /* backing of cfg's strings */
 	struct instant now;    /* of this turn */
 	struct outbox *out;    /* of this turn */
 	size_t said;           /* messages to peers in this turn */
@@ -65,6 +65,9 @@ struct proc {
 	bool replaying;        /* REPLAY_END has not come yet */
 	bool graceful, shut, idle_told;
 	struct buf store_trouble; /* why the store is unwell; empty = it is well */
+	struct buf store_error;   /* the last trouble it had, also when it is well again */
+	nsec_t store_since;       /* wall clock: when it became what it is; 0 = not known yet */
+	uint64_t adding, removing; /* changes on their way into the store */
 	uint64_t counts[STAT_COUNT];
 };
 

@@ -77,6 +77,7 @@ store_add(struct proc *p, struct job *job)
 	m->flags = job->flags;
 	job->adding = true;
 	p->storing += job_bytes(job);
+	p->adding++;
 	list_push(&p->out->store, &m->msg.link);
 }
 
@@ -95,6 +96,7 @@ store_remove(struct proc *p, struct job *job)
 	memcpy(m->text + name_len, m->unique.data, m->unique.len);
 	m->function = slice_of(m->text, name_len);
 	m->unique = slice_of(m->text + name_len, m->unique.len);
+	p->removing++;
 	list_push(&p->out->store, &m->msg.link);
 }
 
@@ -153,6 +155,7 @@ on_added(struct proc *p, struct msg_store *m)
 	CHECK(job->magic == JOB_MAGIC && job->adding);
 	job->adding = false;
 	p->storing -= job_bytes(job);
+	p->adding--;
 	if (was_dead)
 		list_remove(&job->link);
 	if (m->outcome == GEARMAND_STORED)
@@ -243,11 +246,30 @@ on_replay_end(struct proc *p, struct msg *m)
 {
 	(void)m;
 	p->replaying = false;
+	p->store_since = p->now.wall;
 }
 
 void
 on_store_state(struct proc *p, struct msg *m)
 {
+	const char *trouble = MSG_AS(msg_text, m)->text;
+	bool was_well = p->store_trouble.len == 0;
+
 	buf_fini(&p->store_trouble);
-	buf_add_str(&p->store_trouble, MSG_AS(msg_text, m)->text);
+	buf_add_str(&p->store_trouble, trouble);
+	if (was_well != (trouble[0] == '\0'))
+		p->store_since = p->now.wall;
+	if (trouble[0] == '\0')
+		return;
+	buf_fini(&p->store_error);
+	buf_add_str(&p->store_error, trouble);
+}
+
+void
+on_removed(struct proc *p, struct msg *m)
+{
+	uint64_t count = MSG_AS(msg_text, m)->number;
+
+	CHECK(count <= p->removing);
+	p->removing -= count;
 }

@@ -80,6 +80,20 @@ longest_waiting(const struct proc *p)
 	return node == NULL ? NULL : LIST_ENTRY(node, struct slot, by_age);
 }
 
+static PROC void
+give_up_slot(struct proc *p, struct slot *slot)
+{
+	struct buf text = { 0 };
+
+	buf_add_str(&text, wire_error_text(WIRE_QUEUE_TIMEOUT));
+	if (p->store_trouble.len > 0) {
+		buf_add_str(&text, ": ");
+		buf_add_escaped(&text, buf_slice(&p->store_trouble));
+	}
+	slot_refused(p, slot, wire_error_code(WIRE_QUEUE_TIMEOUT), buf_slice(&text));
+	buf_fini(&text);
+}
+
 /* The submission is given up; if nobody else wants the job, REMOVE follows its ADD. */
 static PROC void
 run_queue_timeouts(struct proc *p)
@@ -92,8 +106,7 @@ run_queue_timeouts(struct proc *p)
 			return;
 		job = slot->job;
 		count(p, STAT_store_timeouts);
-		slot_refused(
-		    p, slot, wire_error_code(WIRE_QUEUE_TIMEOUT), slice_str(wire_error_text(WIRE_QUEUE_TIMEOUT)));
+		give_up_slot(p, slot);
 		job_end_if_unwanted(p, job);
 	}
 }

@@ -23,7 +23,8 @@ struct stage {
 	char told[256];   /* "core SHUTDOWN, store STOP, ..." */
 	unsigned serving; /* times that management began to serve */
 	bool store_fails; /* the store's thread ends with a sentence instead of flushing */
-	bool core_is_mute;
+	bool core_is_mute, store_is_mute;
+	char waits_for[64];                 /* what management said that it waits for */
 	uint64_t lost;                      /* changes that the store could not save */
 	void (*when_quiet)(struct stage *); /* once, when nobody has anything to do; NULL = done */
 };
@@ -62,7 +63,7 @@ play(struct stage *s, const char *who, const struct msg *m)
 		answer(s, MSG_IDLE, "", 0);
 	else if (m->kind == MSG_STOP && strcmp(who, "store") == 0 && s->store_fails)
 		answer(s, MSG_STORE_FAILED, "the disk is gone", 0);
-	else if (m->kind == MSG_STOP && strcmp(who, "store") == 0)
+	else if (m->kind == MSG_STOP && strcmp(who, "store") == 0 && !s->store_is_mute)
 		answer(s, MSG_STORE_FLUSHED, "", s->lost);
 }
 
@@ -108,11 +109,8 @@ on_serving(void *arg)
 }
 
 static void
-stage_open(struct stage *s, bool with_store)
+stage_make(struct stage *s)
 {
-	struct accept_config ac = { .listeners = &s->listeners, .io = &s->io, .io_count = 1, .fd_max = 1000 };
-	struct mgmt_links links = { .io = &s->io, .io_count = 1, .on_serving = on_serving, .arg = s };
-
 	memset(s, 0, sizeof *s);
 	role_take(&mgmt_role);
 	role_assume(&mgmt_role);
@@ -124,11 +122,44 @@ stage_open(struct stage *s, bool with_store)
 	s->store = mbox_new(loop_waker(s->loop));
 	s->io = mbox_new(loop_waker(s->loop));
 	loop_add_rider(s->loop, (struct rider){ stage_turn, s });
+}
+
+static void
+stage_connect(struct stage *s, bool with_store)
+{
+	struct accept_config ac = { .listeners = &s->listeners, .io = &s->io, .io_count = 1, .fd_max = 1000 };
+	struct mgmt_links links = { .io = &s->io, .io_count = 1, .on_serving = on_serving, .arg = s };
+
+	role_assume(&mgmt_role);
 	links.acceptor = s->acceptor = acceptor_new(loop_base(s->loop), &ac);
 	links.proc = s->core;
 	links.store = with_store ? s->store : NULL;
 	mgmt_connect(s->mgmt, &links);
 	mgmt_begin(s->mgmt);
+}
+
+static void
+stage_open(struct stage *s, bool with_store)
+{
+	stage_make(s);
+	stage_connect(s, with_store);
+}
+
+static void
+on_waiting(void *arg, const char *why)
+{
+	struct stage *s = arg;
+
+	snprintf(s->waits_for, sizeof s->waits_for, "%s", why);
+}
+
+static bool
+stage_open_store(struct stage *s, void (*when_quiet)(struct stage *))
+{
+	stage_make(s);
+	role_assume(&mgmt_role);
+	s->when_quiet = when_quiet;
+	return mgmt_open_store(s->mgmt, s->store, on_waiting, s);
 }
 
 /* Until management stops its loop. */
@@ -296,6 +327,84 @@ Test(mgmt, a_second_sigterm_waits_for_nobody)
 	s.core_is_mute = true;
 	stage_run(&s, terminate_twice);
 	role_assume(&mgmt_role);
+	cr_assert(mgmt_hurried(s.mgmt));
+	stage_close(&s);
+}
+
+/* ---- Opening ---------------------------------------------------------------------------------- */
+
+static void
+store_waits_and_opens(struct stage *s)
+{
+	answer(s, MSG_STORE_WAITING, "the database is down", 0);
+	answer(s, MSG_STORE_OPEN, "", 0);
+}
+
+static void
+store_does_not_open(struct stage *s)
+{
+	answer(s, MSG_STORE_FAILED, "wrong password", 0);
+}
+
+/* It opens in the moment in which it is told to stop. */
+static void
+terminate_too_late(struct stage *s)
+{
+	terminate(s);
+	answer(s, MSG_STORE_OPEN, "", 0);
+}
+
+static void
+terminate_mute(struct stage *s)
+{
+	s->store_is_mute = true;
+	terminate(s);
+}
+
+Test(mgmt, the_store_is_open_before_anything_else_is_asked)
+{
+	struct stage s;
+
+	cr_assert(stage_open_store(&s, store_waits_and_opens));
+	cr_assert_str_eq(s.waits_for, "the database is down");
+	stage_connect(&s, true);
+	stage_run(&s, store_is_ready);
+	cr_assert_eq(s.serving, 1);
+	stage_close(&s);
+}
+
+Test(mgmt, a_store_that_does_not_open_is_a_failed_start)
+{
+	struct stage s;
+
+	cr_assert_not(stage_open_store(&s, store_does_not_open));
+	role_assume(&mgmt_role);
+	cr_assert_str_eq(mgmt_failure(s.mgmt), "wrong password");
+	stage_close(&s);
+}
+
+Test(mgmt, sigterm_while_the_store_is_opened_is_no_failure)
+{
+	void (*const ways[])(struct stage *) = { terminate, terminate_too_late, drain };
+	struct stage s;
+
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+		cr_assert_not(stage_open_store(&s, ways[i]));
+		cr_assert_str_eq(s.told, "store STOP");
+		role_assume(&mgmt_role);
+		cr_assert_null(mgmt_failure(s.mgmt));
+		cr_assert_not(mgmt_hurried(s.mgmt));
+		stage_close(&s);
+	}
+}
+
+Test(mgmt, sigterm_does_not_wait_for_a_module_that_is_stuck_in_opening)
+{
+	struct stage s;
+
+	cr_assert_not(stage_open_store(&s, terminate_mute));
+	role_assume(&mgmt_role);
+	cr_assert_null(mgmt_failure(s.mgmt));
 	cr_assert(mgmt_hurried(s.mgmt));
 	stage_close(&s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The store thread, in front of a queue whose behaviour each test scripts: group commit, order, outcomes,
- * a queue that is unwell, replay, shutdown.
+ * a queue that is unwell, or another server's, replay, shutdown.
  */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -25,7 +25,9 @@ static struct {
 	char history[HISTORY_MAX]; /* "+u1 -u2 | " : one '|' per commit that was done */
 	size_t largest;
 } queue;
-static int fail_opens; /* from the second open on */
+static int fail_opens; /* from the first or second open on */
+static bool fails_at_start;
+static enum gearmand_why why_not;
 static int jobs_to_replay;
 static bool replay_fails, always_again;
 
@@ -33,8 +35,10 @@ static bool
 queue_open(const struct gearmand_host *host, void **store_r, struct gearmand_error *error)
 {
 	(void)host;
-	if (queue.opens++ > 0 && fail_opens-- > 0) {
+	cr_assert_eq(error->why, GEARMAND_WHY_PASSING, "each attempt starts without a reason");
+	if ((queue.opens++ > 0 || fails_at_start) && fail_opens-- > 0) {
 		snprintf(error->text, sizeof error->text, "no way in");
+		error->why = why_not;
 		return false;
 	}
 	*store_r = &queue;
@@ -62,8 +66,7 @@ queue_replay(void *store, gearmand_replay_f *on_job, void *sink, struct gearmand
 	return !replay_fails;
 }
 
-static GEARMAND_PRINTF(2, 3) void
-refuse(struct gearmand_change *change, const char *format, ...)
+static GEARMAND_PRINTF(2, 3) void refuse(struct gearmand_change *change, const char *format, ...)
 {
 	char text[100];
 	va_list args;
@@ -130,11 +133,17 @@ static struct list core, management;
 static struct store *store;
 static struct msg *shown;
 
+static struct store_config config = {
+	.name = "test",
+	.ops = &queue_ops,
+	.batch_max = 4,
+	.give_up_after = 300000000,
+	.lost_after = 1000000000,
+};
+
 static void
 setup(void)
 {
-	struct store_config config = { .name = "test", .ops = &queue_ops, .batch_max = 4, .give_up_after = 300000000 };
-	struct gearmand_error error = { .text = "" };
 
 	waker = waker_new(false);
 	waker_bind(waker);
@@ -144,8 +153,20 @@ setup(void)
 	list_init(&management);
 	log_start(mgmt, GEARMAND_LOG_NOTICE);
 	store = store_new(&config, proc, mgmt);
-	cr_assert(store_open(store, &error));
-	cr_assert_not(store_adds_at_shutdown(store));
+}
+
+static void
+setup_patient(void)
+{
+	config.wait = true;
+	setup();
+}
+
+static void
+setup_standby(void)
+{
+	config.standby = true;
+	setup();
 }
 
 static void
@@ -163,6 +184,8 @@ teardown(void)
 }
 
 TestSuite(store, .init = setup, .fini = teardown, .timeout = 120);
+TestSuite(patient, .init = setup_patient, .fini = teardown, .timeout = 120);
+TestSuite(standby, .init = setup_standby, .fini = teardown, .timeout = 120);
 
 static struct msg *
 next_of(struct list *list, struct mbox *box)
@@ -173,10 +196,22 @@ next_of(struct list *list, struct mbox *box)
 	return shown = MSG(list_pop(list));
 }
 
+static uint64_t removed; /* as the core was told */
+
+static void
+core_takes(void)
+{
+	if (next_of(&core, proc)->kind == MSG_REMOVED)
+		removed += MSG_AS(msg_text, shown)->number;
+}
+
 static struct msg *
 to_core(void)
 {
-	return next_of(&core, proc);
+	do
+		core_takes();
+	while (shown->kind == MSG_REMOVED);
+	return shown;
 }
 
 /* Log lines are looked at one by one, too. */
@@ -219,19 +254,43 @@ post(enum msg_kind kind, const char *unique)
 }
 
 static void
-start(void)
+tell(enum msg_kind kind)
 {
-	store_start(store);
-	cr_assert_eq(to_core()->kind, MSG_REPLAY_END);
-	cr_assert_eq(to_management()->kind, MSG_STORE_READY);
+	struct msg *m = msg_new(kind, 0);
+
+	mbox_post(store_mbox(store), &m);
 }
 
 static void
 stop(void)
 {
-	struct msg *m = msg_new(MSG_STOP, 0);
+	tell(MSG_STOP);
+}
 
-	mbox_post(store_mbox(store), &m);
+static void
+start_replay(void)
+{
+	store_start(store);
+	cr_assert_eq(to_management()->kind, MSG_STORE_OPEN);
+	cr_assert_not(store_adds_at_shutdown(store));
+	tell(MSG_REPLAY);
+}
+
+static void
+start(void)
+{
+	start_replay();
+	cr_assert_eq(to_core()->kind, MSG_REPLAY_END);
+	cr_assert_eq(to_management()->kind, MSG_STORE_READY);
+}
+
+static void
+expect_text(enum msg_kind kind, const char *part)
+{
+	struct msg *m = to_management();
+
+	cr_assert_eq(m->kind, kind);
+	cr_assert_not_null(strstr(MSG_AS(msg_text, m)->text, part), "%s", MSG_AS(msg_text, m)->text);
 }
 
 static void
@@ -277,6 +336,8 @@ Test(store, what_gathered_is_one_batch_in_order_and_bounded)
 	stop();
 	cr_assert_eq(to_management()->kind, MSG_STORE_FLUSHED);
 	cr_assert_str_eq(queue.history, "+a +b -a +a | -b | ");
+	while (removed < 2)
+		core_takes();
 }
 
 Test(store, refused_change_comes_back_with_its_reason_alone)
@@ -327,6 +388,7 @@ Test(store, broken_queue_is_closed_and_opened_again)
 	post(MSG_ADD, "a");
 	start();
 	expect_state("disk on fire");
+	expect_state("no way in");
 	expect_added("a", GEARMAND_STORED, NULL);
 	expect_state("");
 	expect_log("disk on fire");
@@ -335,6 +397,139 @@ Test(store, broken_queue_is_closed_and_opened_again)
 	cr_assert_eq(to_management()->kind, MSG_STORE_FLUSHED);
 	cr_assert_eq(queue.opens, 3);
 	cr_assert_eq(queue.closes, 2);
+}
+
+Test(store, one_that_another_server_has_taken_over_is_lost_and_not_written_to)
+{
+	script[0] = GEARMAND_COMMIT_BROKEN;
+	fail_opens = 1 << 30;
+	why_not = GEARMAND_WHY_IN_USE;
+	post(MSG_ADD, "a");
+	start();
+	expect_log("disk on fire");
+	expect_text(MSG_STORE_FAILED, "another server has taken it over; this one stops");
+	store_join(store);
+	cr_assert_eq(queue.commits, 1);
+	cr_assert_eq(queue.closes, 1);
+}
+
+Test(store, one_that_looks_taken_for_a_moment_goes_on)
+{
+	script[0] = GEARMAND_COMMIT_BROKEN;
+	fail_opens = 1; /* a session of its own that lingers */
+	why_not = GEARMAND_WHY_IN_USE;
+	post(MSG_ADD, "a");
+	start();
+	expect_state("disk on fire");
+	expect_state("no way in");
+	expect_added("a", GEARMAND_STORED, NULL);
+	stop();
+}
+
+Test(store, one_that_will_never_open_again_is_asked_again_nevertheless)
+{
+	script[0] = GEARMAND_COMMIT_BROKEN;
+	fail_opens = 3;
+	why_not = GEARMAND_WHY_LASTING;
+	post(MSG_ADD, "a");
+	start();
+	expect_state("disk on fire");
+	expect_state("no way in");
+	expect_added("a", GEARMAND_STORED, NULL);
+	cr_assert_eq(queue.opens, 5);
+	stop();
+}
+
+/* ---- Start ----------------------------------------------------------------------------------------- */
+
+static void
+fail_first(int opens, enum gearmand_why why)
+{
+	fails_at_start = true;
+	fail_opens = opens;
+	why_not = why;
+	store_start(store);
+}
+
+static void
+expect_failed_open(void)
+{
+	expect_text(MSG_STORE_FAILED, "cannot open the queue test: no way in");
+	store_join(store);
+	cr_assert_eq(queue.closes, 0);
+}
+
+Test(store, that_cannot_be_opened_fails_at_once)
+{
+	fail_first(1, GEARMAND_WHY_PASSING);
+	expect_failed_open();
+	cr_assert_eq(queue.opens, 1);
+}
+
+Test(patient, waits_for_one_that_is_down_and_says_so_once)
+{
+	fail_first(3, GEARMAND_WHY_PASSING);
+	expect_log("queue test: waiting until it can be opened: no way in");
+	expect_text(MSG_STORE_WAITING, "no way in");
+	expect_log("queue test: open now");
+	cr_assert_eq(to_management()->kind, MSG_STORE_OPEN);
+	cr_assert_eq(queue.opens, 4);
+	tell(MSG_REPLAY);
+	cr_assert_eq(to_core()->kind, MSG_REPLAY_END);
+	stop();
+}
+
+Test(patient, does_not_wait_for_what_lasts)
+{
+	fail_first(1, GEARMAND_WHY_LASTING);
+	expect_failed_open();
+}
+
+Test(patient, does_not_wait_for_another_server)
+{
+	fail_first(1, GEARMAND_WHY_IN_USE);
+	expect_failed_open();
+}
+
+Test(patient, hears_a_stop_while_it_waits)
+{
+	fail_first(1 << 30, GEARMAND_WHY_PASSING);
+	expect_log("waiting");
+	cr_assert_eq(to_management()->kind, MSG_STORE_WAITING);
+	stop();
+	cr_assert_eq(to_management()->kind, MSG_STORE_FLUSHED);
+	store_join(store);
+}
+
+Test(patient, hears_a_stop_before_replay)
+{
+	store_start(store);
+	cr_assert_eq(to_management()->kind, MSG_STORE_OPEN);
+	stop();
+	cr_assert_eq(to_management()->kind, MSG_STORE_FLUSHED);
+	cr_assert(!mbox_take(proc, &core), "nothing was replayed");
+	cr_assert_eq(queue.closes, 1);
+}
+
+Test(standby, takes_over_from_another_server)
+{
+	fail_first(2, GEARMAND_WHY_IN_USE);
+	expect_log("queue test: standing by: no way in");
+	expect_text(MSG_STORE_WAITING, "standing by");
+	expect_log("this server is active now");
+	cr_assert_eq(to_management()->kind, MSG_STORE_OPEN);
+	cr_assert_eq(queue.opens, 3);
+	stop();
+}
+
+Test(standby, waits_for_one_that_is_down_too)
+{
+	fail_first(1, GEARMAND_WHY_PASSING);
+	expect_log("waiting until it can be opened");
+	cr_assert_eq(to_management()->kind, MSG_STORE_WAITING);
+	expect_log("open now");
+	cr_assert_eq(to_management()->kind, MSG_STORE_OPEN);
+	stop();
 }
 
 /* ---- Shutdown -------------------------------------------------------------------------------------- */
@@ -349,6 +544,8 @@ Test(store, stop_commits_what_came_before_it)
 	cr_assert_eq(to_management()->kind, MSG_STORE_FLUSHED);
 	cr_assert_eq(MSG_AS(msg_text, shown)->number, 0);
 	expect_added("a", GEARMAND_STORED, NULL);
+	while (removed == 0)
+		core_takes();
 	cr_assert(list_is_empty(&core));
 	cr_assert_null(strstr(queue.history, "too late"));
 	cr_assert_eq(queue.closes, 1, "closed on its own thread");
@@ -376,7 +573,7 @@ Test(store, replay_hands_over_every_job_as_it_was)
 	char unique[16];
 
 	jobs_to_replay = JOBS;
-	store_start(store);
+	start_replay();
 	for (int i = 0; i < JOBS; i++) {
 		struct msg *m = to_core();
 		struct msg_store *s = MSG_AS(msg_store, m);
@@ -399,7 +596,7 @@ Test(store, replay_that_fails_ends_the_start)
 {
 	replay_fails = true;
 	jobs_to_replay = 1;
-	store_start(store);
+	start_replay();
 	cr_assert_eq(to_management()->kind, MSG_STORE_FAILED);
 	cr_assert_str_eq(MSG_AS(msg_text, shown)->text, "the table is gone");
 }
@@ -407,7 +604,7 @@ Test(store, replay_that_fails_ends_the_start)
 Test(store, shutdown_ends_a_replay)
 {
 	jobs_to_replay = 1 << 30;
-	store_start(store);
+	start_replay();
 	cr_assert_eq(to_core()->kind, MSG_REPLAYED);
 	stop();
 	while (to_core()->kind != MSG_REPLAY_END)

@@ -191,7 +191,7 @@ enum gearmand_commit {
  * the host is shutting down. */
 typedef bool gearmand_replay_f(void *sink, const struct gearmand_job *);
 
-/* All on the store thread (open also at start-up); all may block. */
+/* All on the store thread; all may block. */
 struct gearmand_queue_ops {
 	size_t size; /* sizeof(struct gearmand_queue_ops) when the module was built */
 	/* False: error says why, *store_r is untouched. */

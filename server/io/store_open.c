@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Opening the module's store: at start, when the server may wait for it, and again after it broke.
+ *
+ * Runs on:  store thread.
+ * Owns:     nothing of its own.
+ *
+ * While it waits the thread sleeps on its mailbox, so that a stop is heard at once.  One that another server
+ * has is looked at often, since taking it over is what a standby is there for.
+ */
+#include <stdio.h>
+
+#include "cross/log.h"
+#include "io/store_priv.h"
+
+static STORE bool
+store_try_open(struct store *s)
+{
+	const struct gearmand_queue_ops *ops = s->config.ops;
+
+	s->trouble = (struct gearmand_error){ .text = "" };
+	if (!ops->open(s->config.host, &s->module, &s->trouble)) {
+		if (s->trouble.text[0] == '\0')
+			snprintf(s->trouble.text, sizeof s->trouble.text, "it does not say why");
+		return false;
+	}
+	s->adds_at_shutdown = ops->adds_at_shutdown != NULL && ops->adds_at_shutdown(s->module);
+	return true;
+}
+
+void
+store_close(struct store *s)
+{
+	if (s->module != NULL)
+		s->config.ops->close(&s->module);
+	s->module = NULL;
+}
+
+/* ---- At start ---------------------------------------------------------------------------- */
+
+static STORE bool
+store_may_wait(const struct store *s)
+{
+	switch (s->trouble.why) {
+	case GEARMAND_WHY_PASSING:
+		return s->config.wait || s->config.standby;
+	case GEARMAND_WHY_IN_USE:
+		return s->config.standby;
+	default:
+		return false;
+	}
+}
+
+static STORE void
+store_say_waiting(struct store *s)
+{
+	char text[700];
+	bool in_use = s->trouble.why == GEARMAND_WHY_IN_USE;
+
+	snprintf(text, sizeof text, "queue %s: %s: %s", s->config.name,
+	    in_use ? "standing by" : "waiting until it can be opened", s->trouble.text);
+	log_post(in_use ? GEARMAND_LOG_NOTICE : GEARMAND_LOG_ERROR, "%s", text);
+	store_tell_mgmt(s, MSG_STORE_WAITING, text, 0);
+}
+
+/* Who took over from another says so in every log: something has happened to that one. */
+static STORE void
+store_say_open(const struct store *s, enum gearmand_why waited_for)
+{
+	if (waited_for == GEARMAND_WHY_IN_USE)
+		log_post(GEARMAND_LOG_ALERT, "queue %s: this server is active now: it has taken the queue over",
+		    s->config.name);
+	else
+		log_post(GEARMAND_LOG_NOTICE, "queue %s: open now", s->config.name);
+}
+
+/* Sleeps for a while; false: STOP came. */
+static STORE bool
+store_rest(struct store *s, nsec_t how_long)
+{
+	nsec_t until = clock_mono() + how_long;
+
+	for (store_take(s); !s->stopping && clock_mono() < until; store_take(s))
+		waker_sleep(s->waker, until);
+	return !s->stopping;
+}
+
+bool
+store_open(struct store *s)
+{
+	enum { NOTHING = -1 };
+	int waiting_for = NOTHING;
+	nsec_t rest = 0;
+
+	while (!store_try_open(s)) {
+		int why = (int)s->trouble.why;
+
+		if (!store_may_wait(s))
+			return false;
+		if (why != waiting_for) {
+			store_say_waiting(s);
+			rest = 0;
+		}
+		waiting_for = why;
+		rest = rest == 0 ? BACK_OFF_FIRST : store_next_back_off(rest);
+		if (!store_rest(s, why == GEARMAND_WHY_IN_USE ? LOOK_AGAIN : rest))
+			return false;
+	}
+	if (waiting_for != NOTHING)
+		store_say_open(s, (enum gearmand_why)waiting_for);
+	return true;
+}
+
+/* ---- After it broke -------------------------------------------------------------------------- */
+
+/* A session of our own may linger in the store for a while and look like another server. */
+bool
+store_reopen(struct store *s)
+{
+	bool taken;
+
+	if (s->module != NULL)
+		return true;
+	if (store_try_open(s)) {
+		s->taken_at = NEVER;
+		return true;
+	}
+	taken = s->trouble.why == GEARMAND_WHY_IN_USE;
+	if (!taken)
+		s->taken_at = NEVER;
+	else if (s->taken_at == NEVER)
+		s->taken_at = clock_mono();
+	return false;
+}
+
+bool
+store_is_lost(const struct store *s)
+{
+	return s->taken_at != NEVER && clock_mono() - s->taken_at >= s->config.lost_after;
+}

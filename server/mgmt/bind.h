@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * bind.h - which sockets the server listens on.
+ *
+ * Runs on:  main thread at start-up.  All is borrowed.
+ */
+#ifndef GEARMAND_MGMT_BIND_H
+#define GEARMAND_MGMT_BIND_H
+
+#include <stdbool.h>
+
+#include <gearmand/plugin.h>
+
+struct listeners;
+struct passed_sockets;
+struct plugins;
+struct service;
+struct settings;
+
+struct bind_plan {
+	const struct settings *settings;
+	const struct plugins *plugins;
+	const struct service *services; /* [0] is gear */
+	unsigned service_count;
+	const struct passed_sockets *passed;
+};
+
+/* Takes what a service manager holds open for us. */
+bool bind_passed(struct listeners *, const struct bind_plan *, struct gearmand_error *);
+/* Binds for each service that has no socket yet: all or nothing. */
+bool bind_rest(struct listeners *, const struct bind_plan *, struct gearmand_error *);
+
+#endif

@@ -1,0 +1,245 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: BSD-3-Clause
+"""Starting without the store: --queue-wait for one that is down, --standby for one that another server has;
+and what operators see of a store with the command `queue`."""
+import os
+import re
+import socket
+import subprocess
+import time
+
+from gearlive import *
+from gearlive.durable import *
+
+STANDING_BY = "queue sqlite: standing by: .*queue.db: another gearmand is using it"
+WAITING = "queue sqlite: waiting until it can be opened: .*No such file"
+ACTIVE = "queue sqlite: this server is active now: it has taken the queue over"
+
+
+def waiting_server(t, *options, says, db=None, **how):
+    s = t.server("-q", "sqlite", "--libsqlite3-db=" + (db or t.path("queue.db")), *options, wait=False, **how)
+    s.expect_log(says)
+    s.await_log(says)
+    check(not s.ports(), "it listens while it waits")
+    return s
+
+
+def standby(t, *options, **how):
+    s = waiting_server(t, "--standby", *options, says=STANDING_BY, **how)
+    s.expect_log(ACTIVE)
+    return s
+
+
+def serves(s):
+    """Waits until it does."""
+    until(lambda: s._alive() and s.ports(), "the server to listen")
+    s.port = s.ports()[0]
+    s.alive()
+    return s
+
+
+def queue_of(s):
+    """The answer to `queue`: {name: value}"""
+    with s.connect() as p:
+        return dict(line.decode().split("\t") for line in p.listing("queue"))
+
+
+def refuses(t, sentence, *options):
+    s = t.server(*options, wait=False)
+    s.expect_log(sentence)
+    s.end(1)
+
+
+# --- a standby
+
+@case("a standby takes over after kill -9: the jobs of the first are run, and their handles are the same")
+def _(t):
+    first = sqlite_server(t)
+    uniques = [b"%d" % n for n in range(200)]
+    acked = acknowledged(submit_many(first.connect(), uniques), uniques, len(uniques))
+    running = first.worker("f").grab()[0]
+    second = standby(t)
+    first.kill()
+    serves(second)
+    check(second.connect().status(running)[0] == 1, "the job that ran is known by its handle")
+    done = drain_jobs(second)
+    check({(h, u) for h, _, u, _ in done} == {(acked[u], u) for u in uniques})
+    await_rows(t, 0)
+
+
+@case("a standby on the port of the first: clients find it where the first was", modes=(2,))
+def _(t):
+    first = sqlite_server(t)
+    second = standby(t, "--listen=127.0.0.1", "--port=%d" % first.port, listen=False)
+    handle = first.connect().submit("f", "u", "x", SUBMIT_JOB_BG)
+    first.kill()
+    check(serves(second).port == first.port)
+    check(drain_jobs(second) == [(handle, b"f", b"u", b"x")])
+
+
+@case("a standby takes over from one that ends in order, and a third from that one", modes=(2,))
+def _(t):
+    first = sqlite_server(t)
+    handle = first.connect().submit("f", "u", "x", SUBMIT_JOB_BG)
+    second = standby(t)
+    first.stop()
+    serves(second)
+    third = standby(t)
+    second.kill()
+    check(drain_jobs(serves(third)) == [(handle, b"f", b"u", b"x")])
+
+
+@case("SIGTERM ends a standby at once, with status 0, and the first goes on", modes=(0,))
+def _(t):
+    first = sqlite_server(t)
+    second = waiting_server(t, "--standby", says=STANDING_BY)
+    second.stop()
+    first.alive()
+    await_rows(t, 0)
+
+
+@case("a standby with a queue that servers cannot share is refused", modes=(0,))
+def _(t):
+    refuses(t, "standby needs a queue that servers can share", "--standby")
+
+
+@case("a socket of the service manager: who connects to a standby is served when it has taken over", modes=(1,))
+def _(t):
+    with open(os.environ["GEARMAND"], "rb") as f:
+        if b"sd_listen_fds_with_names" not in f.read():
+            t.skip("built without systemd")
+    first = sqlite_server(t)
+    with socket.create_server(("127.0.0.1", 0)) as passed:
+        fd = os.dup2(passed.fileno(), 20)
+        p = subprocess.Popen(
+            ["bash", "-c", 'exec 3<&20 20<&-; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh", os.environ["GEARMAND"],
+             "--log-file=" + t.path("log"), "--pid-file=" + t.path("pid"), "--verbose=NOTICE", "-q", "sqlite",
+             "--libsqlite3-db=" + t.path("queue.db"), "--standby", "--threads=%d" % t.mode],
+            pass_fds=[fd], stdin=subprocess.DEVNULL, cwd=t.dir)
+        os.close(fd)
+        t.children.append(p)
+        until(lambda: os.path.exists(t.path("log")) and re.search(STANDING_BY, open(t.path("log")).read()), "standing by")
+        with Peer(passed.getsockname()) as c:
+            c.send(ECHO_REQ, data=b"patience")
+            first.kill()
+            c.expect(ECHO_RES, b"patience")
+        p.terminate()
+        check(p.wait(timeout=patience()) == 0)
+
+
+@case("who lost its store to another server stops, with status 1 and a sentence, and acknowledges nothing", modes=(2,))
+def _(t):
+    first = sqlite_server(t)
+    first.expect_log("cannot store", "queue sqlite: another server has taken it over; this one stops")
+    for suffix in ("", "-wal", "-shm"):
+        os.unlink(t.path("queue.db" + suffix))
+    second = sqlite_server(t)
+    p = submit_many(first.connect(), [b"u"])
+    first.end(1)
+    check(re.search("^ *FATAL .*another server has taken it over", first.log(), re.M), first.log())
+    check(acknowledged(p, [b"u"]) == {})
+    second.alive()
+    await_rows(t, 0)
+
+
+# --- waiting
+
+@case("--queue-wait waits for a folder that is not there yet, says so once, and serves when it is", modes=(4,))
+def _(t):
+    s = waiting_server(t, "--queue-wait", says=WAITING, db=t.path("later/queue.db"))
+    os.mkdir(t.path("later"))
+    handle = serves(s).connect().submit("f", "u", "x", SUBMIT_JOB_BG)
+    check(len(re.findall(WAITING, s.log())) == 1, "more than one line")
+    check("queue sqlite: open now" in s.log())
+    check(drain_jobs(s) == [(handle, b"f", b"u", b"x")])
+
+
+@case("--queue-wait waits for a folder that the server's user may not read", modes=(0,))
+def _(t):
+    options = []
+    os.mkdir(t.path("closed"), 0)
+    if os.geteuid() == 0:
+        os.chmod(t.dir, 0o777)
+        options = ["--user=nobody"]
+    s = waiting_server(t, "--queue-wait", *options, says="waiting until it can be opened: .*Permission denied",
+                       db=t.path("closed/queue.db"))
+    os.chmod(t.path("closed"), 0o777)
+    serves(s)
+
+
+@case("SIGTERM while waiting: status 0", modes=(2,))
+def _(t):
+    waiting_server(t, "--queue-wait", says=WAITING, db=t.path("never/queue.db")).stop()
+
+
+@case("--queue-wait does not wait for what waiting does not mend, nor for another server", modes=(0,))
+def _(t):
+    wait = ["-q", "sqlite", "--queue-wait"]
+    refuses(t, "cannot open the queue sqlite: .*needs --libsqlite3-db=FILE", *wait)
+    refuses(t, "must be OFF, NORMAL, FULL or EXTRA", *wait, "--libsqlite3-db=" + t.path("queue.db"),
+            "--libsqlite3-synchronous=MAYBE")
+    sqlite_server(t)
+    refuses(t, "another gearmand is using it", *wait, "--libsqlite3-db=" + t.path("queue.db"))
+
+
+@case("a daemon that waits lets go of the shell and says why; the service manager is told, too", modes=(0,))
+def _(t):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(t.path("notify"))
+        manager.settimeout(patience())
+        done = t.run(os.environ["GEARMAND"], "-d", "--listen=127.0.0.1", "--port=0", "-q", "sqlite",
+                     "--libsqlite3-db=" + t.path("later/queue.db"), "--queue-wait", "-P", t.path("pid"),
+                     "-l", t.path("log"), env={"NOTIFY_SOCKET": t.path("notify")})
+        check(re.search(b"waiting for the queue: " + WAITING.encode(), done.err), done)
+        pid = int(open(t.path("pid")).read())
+        try:
+            with open(os.environ["GEARMAND"], "rb") as f:
+                if b"sd_listen_fds_with_names" in f.read():
+                    told = manager.recv(4096).decode()
+                    check("READY=1" in told and "STATUS=Waiting for the queue: queue sqlite: waiting" in told, told)
+                    os.mkdir(t.path("later"))
+                    told = ""
+                    while "STATUS=Serving" not in told:
+                        told = manager.recv(4096).decode()
+        finally:
+            os.kill(pid, 15)
+        until(lambda: not os.path.exists(t.path("pid")), "the daemon to end")
+
+
+# --- what operators and clients see
+
+@case("the command `queue` tells module, state, since when, what waits, and the last error", modes=(2,))
+def _(t):
+    start = int(time.time())
+    s = sqlite_server(t, "--queue-timeout=1")
+    s.expect_log("cannot store")
+    s.allow_log("QUEUE_ERROR")
+    q = queue_of(s)
+    check(start <= int(q.pop("since")) <= time.time(), q)
+    check(q == {"module": "sqlite", "state": "well", "waiting_adds": "0", "waiting_removes": "0", "waiting_bytes": "0",
+                "last_error": ""}, q)
+    p, worker = s.connect(), s.worker("f")
+    running = p.submit("f", "running", "x", SUBMIT_JOB_BG)
+    check(worker.grab()[0] == running)
+    lock = lock_database(t)
+    worker.complete(running).sync()
+    submit_many(p, [b"a", b"b"])
+    q = until(lambda: (lambda q: q["state"] == "unwell" and q["waiting_adds"] == "2" and q)(queue_of(s)), "unwell")
+    check(q["waiting_removes"] == "1" and int(q["waiting_bytes"]) > 0, q)
+    check("queue.db: storing jobs: locked by another process" in q["last_error"], q)
+    text = p.expect_error("QUEUE_ERROR")[1]
+    check(re.match(b"The queue's store did not answer in time: .*locked by another process", text), text)
+    lock.rollback()
+    lock.close()
+    s.await_log("well again")
+    q = until(lambda: (lambda q: q["state"] == "well" and q["waiting_removes"] == "0" and q)(queue_of(s)), "well")
+    check(q["waiting_adds"] == "0" and "locked" in q["last_error"], q)
+
+
+@case("the command `queue` of a server without a store", modes=(0,))
+def _(t):
+    q = queue_of(t.server())
+    check(q["module"] == "builtin" and q["state"] == "none" and q["since"] == "0", q)
+
+
+main()
