@@ -286,7 +286,7 @@ def _(t):
 
 @case("while the store is stalled: memory is bounded, others are served; then all is stored", modes=(0, 2))
 def _(t):
-    control, count, data = t.write("control", "commit * hold\n"), 1000, os.urandom(10000)
+    control, count, data = t.write("control", "commit * hold\n"), 3000, os.urandom(10000)
     s = failing(t, "none", "--fail-control=" + control, "--max-storing=256K", "--queue-timeout=600")
     p, uniques = s.connect(), [b"%d" % n for n in range(count)]
     sender = threading.Thread(target=submit_many, args=(p, uniques), kwargs={"data": data})
@@ -299,7 +299,9 @@ def _(t):
             worker.complete(worker.grab()[0], b"z")
             q.expect(WORK_COMPLETE, handle, "z")
         state = queue_of(s)
-        check(int(state["waiting_bytes"]) < 3 << 20 and int(state["waiting_adds"]) < 300, state)
+        # What came in one go is taken; how much that is, is up to the scheduler where I/O has a thread of its own.
+        check(int(state["waiting_bytes"]) < (3 << 20 if t.mode == 0 else 15 << 20), state)
+        check(sender.is_alive(), "it is not held up")
         check(state["state"] == "well", state)  # it has not said anything else
     finally:
         os.unlink(control)
