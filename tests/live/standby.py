@@ -6,11 +6,11 @@ import os
 import re
 import socket
 import subprocess
-import threading
 import time
 
 from gearlive import *
 from gearlive.durable import *
+from gearlive.failing import *
 
 STANDING_BY = "queue sqlite: standing by: .*queue.db: another gearmand is using it"
 WAITING = "queue sqlite: waiting until it can be opened: .*No such file"
@@ -37,13 +37,6 @@ def serves(s):
     s.port = s.ports()[0]
     s.alive()
     return s
-
-
-def failing(t, rules, *options, **how):
-    """A server with the queue in which everything can fail."""
-    build = os.path.dirname(os.environ["GEARMAND_PLUGIN_PATH"])
-    return t.server("--plugin-dir=" + os.path.join(build, "tests/queue-fail/.libs"), "-q", "fail",
-                    "--journal-file=" + t.path("journal"), "--fail-rules=" + rules, *options, **how)
 
 
 def queue_of(s):
@@ -216,15 +209,15 @@ def _(t):
 
 @case("SIGTERM does not wait for a module that is stuck in opening", modes=(2,))
 def _(t):
-    s = failing(t, "open * hold", wait=False)
+    s = fail_server(t, "--fail-rules=open * hold", wait=False)
     s.await_log("open 1 begins")
     s.stop()
 
 
 @case("each reason to wait is said once; what turns out to last ends the start", modes=(1,))
 def _(t):
-    s = failing(t, "open 1-2 passing it boots; open 3-4 in-use it has a server; open 5-6 passing it boots again; "
-                   "open 7 lasting the password is wrong", "--standby", wait=False)
+    s = fail_server(t, "--fail-rules=open 1-2 passing it boots; open 3-4 in-use it has a server; "
+                       "open 5-6 passing it boots again; open 7 lasting the password is wrong", "--standby", wait=False)
     s.expect_log("cannot open the queue fail: the password is wrong", "waiting until it can be opened: it boots")
     s.end(1)
     said = re.findall(r"queue fail: (waiting|standing by)", s.log())
@@ -233,7 +226,8 @@ def _(t):
 
 @case("jobs that cannot be read after a take-over: the standby ends with the sentence", modes=(2,))
 def _(t):
-    s = failing(t, "open 1 in-use it has a server; replay * fail the table is gone", "--standby", wait=False)
+    s = fail_server(t, "--fail-rules=open 1 in-use it has a server; replay * fail the table is gone", "--standby",
+                    wait=False)
     s.expect_log("this server is active now", "the table is gone")
     s.end(1)
 
@@ -242,8 +236,8 @@ def _(t):
 
 @case("a store that breaks is opened again whatever the reason says, but for another server, which ends this one", modes=(0,))
 def _(t):
-    s = failing(t, "commit 1 broken the line is cut; open 2 passing it boots; open 3 lasting the password is wrong; "
-                   "commit 3 broken the line is cut again; open 5- in-use it has a server")
+    s = fail_server(t, "--fail-rules=commit 1 broken the line is cut; open 2 passing it boots; "
+                       "open 3 lasting the password is wrong; commit 3 broken the line is cut again; open 5- in-use it has a server")
     s.expect_log("cannot store, .*: the line is cut", "another server has taken it over; .*: it has a server")
     p = s.connect()
     p.submit("f", "a", "x", SUBMIT_JOB_BG)
@@ -282,31 +276,6 @@ def _(t):
     s.await_log("well again")
     q = until(lambda: (lambda q: q["state"] == "well" and q["waiting_removes"] == "0" and q)(queue_of(s)), "well")
     check(q["waiting_adds"] == "0" and "locked" in q["last_error"], q)
-
-
-@case("while the store is stalled: memory is bounded, others are served; then all is stored", modes=(0, 2))
-def _(t):
-    control, count, data = t.write("control", "commit * hold\n"), 3000, os.urandom(10000)
-    s = failing(t, "none", "--fail-control=" + control, "--max-storing=256K", "--queue-timeout=600")
-    p, uniques = s.connect(), [b"%d" % n for n in range(count)]
-    sender = threading.Thread(target=submit_many, args=(p, uniques), kwargs={"data": data})
-    sender.start()
-    try:
-        until(lambda: int(queue_of(s)["waiting_bytes"]) >= 256 << 10, "the bound to be reached")
-        q, worker = s.connect(), s.worker("g")
-        for n in range(100):  # what was read of the flood before has been handled by then
-            handle = q.submit("g", "", "y")
-            worker.complete(worker.grab()[0], b"z")
-            q.expect(WORK_COMPLETE, handle, "z")
-        state = queue_of(s)
-        # What came in one go is taken; how much that is, is up to the scheduler where I/O has a thread of its own.
-        check(int(state["waiting_bytes"]) < (3 << 20 if t.mode == 0 else 15 << 20), state)
-        check(sender.is_alive(), "it is not held up")
-        check(state["state"] == "well", state)  # it has not said anything else
-    finally:
-        os.unlink(control)
-        sender.join()
-    check(len(acknowledged(p, uniques, count)) == count)
 
 
 @case("the command `queue` of a server without a store", modes=(0,))
