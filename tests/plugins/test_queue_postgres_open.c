@@ -196,7 +196,7 @@ Test(postgres_open, a_table_has_any_name)
 Test(postgres_open, a_table_may_be_in_a_schema)
 {
 	struct queue *q = queue_opened();
-	char name[64];
+	char name[80];
 
 	queue_add(q, "f", "public", "1");
 	queue_close(q);
