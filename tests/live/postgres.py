@@ -118,7 +118,9 @@ def _(t):
     def kill_database():
         db.store.kill()
         db.store.start()
-        s.connect().submit("f", "after it", load.data.setdefault(b"after it", b"x"), SUBMIT_JOB_BG)
+        unique = b"after kill %d" % len(load.data)
+        load.data[unique] = b"x"
+        load.acked[unique] = s.connect().submit("f", unique, b"x", SUBMIT_JOB_BG)
     for round in range(ROUNDS):
         under_load(s, load, round, [lambda: None, kill_database, db.end_sessions][round % 3])
         load.compare(s)
