@@ -123,6 +123,7 @@ waker_release(struct waker *w)
 	w->released = true;
 	pthread_cond_broadcast(&w->drained);
 	waker_unlock(w);
+	msg_free_spares();
 }
 
 int

@@ -116,9 +116,10 @@ struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED, REMOVED, RE
 	char text[];
 };
 
-/* All are zeroed but for the head; never NULL. */
+/* All are zeroed but for the head, and what is said here; never NULL. */
 struct msg        *msg_new(enum msg_kind, uint64_t peer);
 void              *msg_new_sized(enum msg_kind, uint64_t peer, size_t size); /* size of the whole struct */
+struct msg_packet *msg_packet_new(uint64_t peer); /* `pkt` is to be filled */
 struct msg_text   *msg_text_new(enum msg_kind, struct slice text);
 struct msg_reply  *msg_reply_new(enum pkt_type, uint64_t peer, size_t arg_bytes);
 void               msg_reply_arg(struct msg_reply *, struct slice, bool last); /* all but the last get a NUL */
@@ -126,6 +127,7 @@ void               msg_reply_arg(struct msg_reply *, struct slice, bool last); /
 void               msg_reply_data(struct msg_reply *, struct blob *, struct slice data);
 void               msg_free(struct msg **); /* takes; NULL is fine; closes the fd of a CONN */
 void               msg_free_all(struct list *);
+void               msg_free_spares(void);  /* memory that the calling thread, which is about to end, keeps for messages */
 
 #define MSG(node) LIST_ENTRY(node, struct msg, link)
 #define MSG_AS(type_, m) ((struct type_ *)(void *)(m)) /* struct msg is the first member of each */

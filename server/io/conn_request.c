@@ -41,7 +41,7 @@ split_error(const char *why)
 static IO void
 conn_post_body(struct conn *c, uint32_t type, struct blob **body)
 {
-	struct msg_packet *packet = msg_new_sized(MSG_PACKET, c->number, sizeof *packet);
+	struct msg_packet *packet = msg_packet_new(c->number);
 	struct msg *m = &packet->msg;
 	enum wire_error error = WIRE_BAD_SCHEDULE;
 	const char *why;
@@ -51,6 +51,8 @@ conn_post_body(struct conn *c, uint32_t type, struct blob **body)
 	m->blob = *body;
 	*body = NULL;
 	if (type == PKT_TEXT) {
+		packet->pkt.type = type;
+		packet->pkt.argc = 0;
 		packet->pkt.data = blob_slice(m->blob);
 	} else if (pkt_split(type, blob_slice(m->blob), &packet->pkt, &why) != PKT_OK) {
 		error = split_error(why);

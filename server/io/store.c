@@ -269,6 +269,7 @@ store_thread(void *arg)
 	log_thread("store");
 	waker_bind(s->waker);
 	store_live(s);
+	msg_free_spares();
 	return NULL;
 }
 

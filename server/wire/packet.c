@@ -124,7 +124,9 @@ pkt_split(uint32_t type, struct slice body, struct pkt *pkt_r, const char **why_
 	const struct pkt_info *info = pkt_info(type);
 	struct cutter c = { .rest = body, .allowed = PKT_ARG_BYTES_MAX };
 
-	*pkt_r = (struct pkt){ .type = type, .data = slice_of("", 0) };
+	pkt_r->type = type;
+	pkt_r->argc = 0;
+	pkt_r->data = slice_of("", 0);
 	if (info == NULL) {
 		*why_r = wire_error_text(WIRE_INVALID_COMMAND);
 		return PKT_BAD;

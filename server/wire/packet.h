@@ -110,8 +110,8 @@ void             pkt_head_write(char out[PKT_HEAD], bool is_response, uint32_t t
 struct pkt {
 	uint32_t type;
 	uint32_t argc;
-	struct slice arg[PKT_ARGS_MAX];
 	struct slice data; /* OPAQUE only */
+	struct slice arg[PKT_ARGS_MAX]; /* those from argc on are undefined */
 };
 
 /* Takes a whole body apart by the table.  BAD: *why_r is wire_error_text() of INVALID_COMMAND (no such
