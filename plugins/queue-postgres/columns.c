@@ -10,8 +10,8 @@
  * of 1.1, which get theirs when the table is opened: by xmin, the order in which 1.1's transactions
  * were begun, one for each job.
  *
- * An ADD of a key that is there keeps the job's place, as when a batch is repeated.  When the key was removed before in the
- * same batch the job is a new one, and goes to the end: its number is odd then, all others are even.
+ * An ADD of a key that is there keeps the job's place, as when a batch is repeated.  When the key was removed before
+ * in the same batch the job is a new one, and goes to the end: its number is odd then, all others are even.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,7 +154,8 @@ alter(struct qp_store *s, int how, unsigned are, const char *verb, const char *l
 	return n == 0 || qp_askf(s, 0, "ALTER TABLE %s %s", s->table, actions);
 }
 
-/* Without that, what is longer than 1.1 allowed is refused, one job at a time; so it may fail, as when a view is in the way. */
+/* Without that, what is longer than 1.1 allowed is refused, one job at a time; so it may fail, as when a view is in
+ * the way. */
 static bool
 widen(struct qp_store *s, unsigned right)
 {

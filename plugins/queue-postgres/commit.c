@@ -5,9 +5,9 @@
  * Runs on:  the store thread.
  * Owns:     nothing; the batch is the host's.
  *
- * One statement takes the whole batch, as arrays, and is a transaction by itself.  Only when the server
- * finds fault with a row, or when the payloads are many megabytes, is a transaction made of several statements: each takes a part of
- * the batch, and a part at fault is halved until the one job is found that has to be refused.
+ * One statement takes the whole batch, as arrays, and is a transaction by itself.  Only when the server finds fault
+ * with a row, or when the payloads are many megabytes, is a transaction made of several statements: each takes a part
+ * of the batch, and a part at fault is halved until the one job is found that has to be refused.
  */
 #include <string.h>
 
@@ -158,7 +158,8 @@ remove_all(struct qp_store *s, const struct qp_batch *b)
 	return ok;
 }
 
-/* Constraints that would be checked at the end are checked at once: at the end it is too late to tell whose fault it is. */
+/* Constraints that would be checked at the end are checked at once: at the end it is too late to tell whose fault it
+ * is. */
 static bool
 store_by_parts(struct qp_store *s, const struct qp_batch *b)
 {

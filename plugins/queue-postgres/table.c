@@ -9,9 +9,9 @@
  *
  * A session may outlive its connection: the server learns late that a network is gone, and does not look while it
  * waits for a disk or for a replica.  When this process comes back, such a session of its own would keep it out; so
- * each session takes a second lock, on a random number, and the numbers of those that were closed are
- * remembered: their sessions are ended.  No change can be lost by that: whatever such a session was asked to store, this
- * process does not know to be stored, and repeats.
+ * each session takes a second lock, on a random number, and the numbers of those that were closed are remembered:
+ * their sessions are ended.  No change can be lost by that: whatever such a session was asked to store, this process
+ * does not know to be stored, and repeats.
  */
 #include <stdio.h>
 #include <stdlib.h>
