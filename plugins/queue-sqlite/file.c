@@ -44,6 +44,8 @@ fail_errno(const struct sq_store *s, struct gearmand_error *err)
 {
 	char text[128];
 
+	if (errno == EISDIR)
+		err->why = GEARMAND_WHY_LASTING;
 	return fail(s, err, strerror_r(errno, text, sizeof(text)));
 }
 

@@ -29,7 +29,7 @@ INVALID = "the argument ('%s') for option '--%s' is invalid"
 # As gearmand 1.1 says it.
 WRONG = [
     (["--bogus"], "unrecognised option '--bogus'"),
-    (["--no-such=5"], "unrecognised option '--no-such=5'"),
+    (["--no-such=secret"], "unrecognised option '--no-such'"),
     (["--log", "x"], "unrecognised option '--log'"),
     (["foo"], "unrecognised option 'foo'"),
     (["-"], "unrecognised option '-'"),
