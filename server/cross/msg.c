@@ -32,7 +32,7 @@ enum { SPARES_MAX = 512 };
 #endif
 
 static _Thread_local struct spare *spares;
-static _Thread_local unsigned spare_count;
+static _Thread_local int spare_count;
 
 static void *
 small_new(void)
