@@ -25,7 +25,7 @@
  * waited for briefly, since the host tries again.  Limits on a statement's time are not for us. */
 static const char session_sql[] =
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', autocommit = 1, wait_timeout = 31536000,"
-    " net_write_timeout = 3600, innodb_lock_wait_timeout = 5 /*M!100101 , max_statement_time = 0 */";
+    " net_write_timeout = 3600, innodb_lock_wait_timeout = 3 /*M!100101 , max_statement_time = 0 */";
 
 /* An option's value; NULL when it has none. */
 static const char *

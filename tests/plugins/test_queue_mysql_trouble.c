@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The MySQL queue in trouble: each failure is a sentence that says whether waiting may help; what passes heals, and
+ * nothing is called stored that is not.
+ *
+ * Runs on:  one process per test.
+ * Owns:     a database per test.
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/plugins/mysql_fixture.h"
+
+/* ---- Opening ------------------------------------------------------------------------------- */
+
+Test(mysql_trouble, a_wrong_user_or_password_is_told_without_the_password)
+{
+	struct queue *q = queue_new();
+
+	fake_host_set(&q->host, "mysql-user", "gearman");
+	fake_host_set(&q->host, "mysql-password", "hunter2");
+	queue_expect_no_open(q, "connecting: Access denied for user 'gearman'", GEARMAND_WHY_LASTING);
+	cr_expect_null(strstr(q->err.text, "hunter2"));
+	queue_free(&q);
+}
+
+Test(mysql_trouble, a_database_that_is_not_there_is_told)
+{
+	struct queue *q = queue_new();
+
+	fake_host_set(&q->host, "mysql-db", "nowhere");
+	queue_expect_no_open(q, "Unknown database 'nowhere'", GEARMAND_WHY_LASTING);
+	fake_host_set(&q->host, "mysql-db", "");
+	queue_expect_no_open(q, "needs --mysql-db=NAME", GEARMAND_WHY_LASTING);
+	fake_host_set(&q->host, "mysql-table", "");
+	queue_expect_no_open(q, "--mysql-table needs a name", GEARMAND_WHY_LASTING);
+	queue_free(&q);
+}
+
+Test(mysql_trouble, a_server_that_is_down_may_come_back)
+{
+	struct queue *q = queue_new();
+	char path[200];
+
+	fake_host_set(&q->host, "mysql-socket", "/no/such/socket");
+	queue_expect_no_open(q, "mysql table t", GEARMAND_WHY_PASSING);
+	EXPECT_SENTENCE(q, ".gearman_queue on /no/such/socket: connecting: Can't connect");
+	fake_host_set(&q->host, "mysql-socket", "");
+	fake_host_set(&q->host, "mysql-host", "127.0.0.1");
+	fake_host_set(&q->host, "mysql-port", "1");
+	queue_expect_no_open(q, "on 127.0.0.1: connecting: Can't connect", GEARMAND_WHY_PASSING);
+	snprintf(path, sizeof(path), "%s/s", getenv("GEARMAND_TEST_MYSQL"));
+	fake_host_set(&q->host, "mysql-socket", path);
+	queue_expect_no_open(q, "leave --mysql-host out", GEARMAND_WHY_LASTING);
+	queue_free(&q);
+}
+
+Test(mysql_trouble, missing_rights_are_told_at_start)
+{
+	struct queue *q = queue_opened();
+	char sql[1024];
+
+	queue_close(q);
+	snprintf(sql, sizeof(sql), "CREATE USER reader_%s@localhost; GRANT SELECT ON %s.* TO reader_%s@localhost", q->db, q->db,
+	    q->db);
+	queue_sql(q, sql);
+	snprintf(sql, sizeof(sql), "reader_%s", q->db);
+	fake_host_set(&q->host, "mysql-user", sql);
+	queue_expect_no_open(q, "command denied", GEARMAND_WHY_LASTING);
+	fake_host_set(&q->host, "mysql-table", "another");
+	queue_expect_no_open(q, "making it: CREATE command denied", GEARMAND_WHY_LASTING);
+	queue_free(&q);
+}
+
+Test(mysql_trouble, an_option_file_says_what_the_command_line_does_not)
+{
+	struct queue *q = queue_new();
+	const char *dir = getenv("GEARMAND_TEST_MYSQL");
+	char path[200];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/tmp/gearmand-my.%ld.cnf", (long)getpid());
+	f = fopen(path, "w");
+	fprintf(f, "[gearmand]\nsocket=%s/s\nuser=gearman\npassword=secret\ndatabase=jobs\n", dir);
+	fclose(f);
+	for (const char *const *o = (const char *const[]){ "mysql-socket", "mysql-user", "mysql-db", NULL }; *o != NULL; o++)
+		fake_host_set(&q->host, *o, "");
+	fake_host_set(&q->host, "mysql-defaults-file", path);
+	cr_expect(queue_open(q), "%s", q->err.text);
+	queue_close(q);
+	unlink(path);
+	queue_expect_no_open(q, "option file cannot be read: /tmp/", GEARMAND_WHY_LASTING);
+	snprintf(path, sizeof(path), "%s/s", dir);
+	fake_host_set(&q->host, "mysql-defaults-file", "");
+	fake_host_set(&q->host, "mysql-socket", path);
+	fake_host_set(&q->host, "mysql-user", "gearman");
+	fake_host_set(&q->host, "mysql-db", "jobs");
+	setenv("MYSQL_PWD", "secret", 1);
+	cr_expect(queue_open(q), "%s", q->err.text);
+	unsetenv("MYSQL_PWD");
+	queue_free(&q);
+}
+
+/* ---- One server ---------------------------------------------------------------------------- */
+
+/* A process that has the table until it is killed. */
+static pid_t
+start_holder(struct queue *q)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	cr_assert_eq(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (queue_open(q) && write(ready[1], "r", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	cr_assert_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+Test(mysql_trouble, a_table_that_another_server_has_is_in_use_until_that_one_dies)
+{
+	struct queue *q = queue_new();
+	pid_t holder = start_holder(q);
+
+	queue_expect_no_open(q, "another gearmand is using it", GEARMAND_WHY_IN_USE);
+	fake_host_set(&q->host, "mysql-table", "another");
+	cr_expect(queue_open(q), "another table is free: %s", q->err.text);
+	queue_close(q);
+	fake_host_set(&q->host, "mysql-table", "gearman_queue");
+	kill(holder, SIGKILL);
+	cr_assert_eq(waitpid(holder, NULL, 0), holder);
+	cr_expect(queue_open(q), "%s", q->err.text);
+	queue_free(&q);
+}
+
+/* As after the network broke: the database does not know yet that our first session is gone. */
+Test(mysql_trouble, a_former_session_of_this_process_is_ended)
+{
+	struct queue *q = queue_opened(), *again = queue_beside(q);
+
+	cr_assert(queue_open(again), "%s", again->err.text);
+	cr_expect_not_null(strstr(again->host.log, "a former one of this server"), "%s", again->host.log);
+	cr_expect_eq(queue_add(q, "f", "a", "1"), GEARMAND_COMMIT_BROKEN);
+	queue_close(q);
+	cr_expect_eq(queue_add(again, "f", "b", "2"), GEARMAND_COMMIT_DONE, "%s", again->err.text);
+	cr_expect_str_eq(queue_content(again), "f/b=2");
+	queue_free(&again);
+	queue_free(&q);
+}
+
+/* ---- While running ------------------------------------------------------------------------- */
+
+Test(mysql_trouble, a_row_that_is_locked_is_waited_for_and_tried_again, .timeout = 60)
+{
+	struct queue *q = queue_opened();
+	struct gearmand_change c[] = { an_add(a_job(S("f"), S("b"), S("2"))), a_remove(S("f"), S("a")) };
+	MYSQL *other;
+
+	queue_add(q, "f", "a", "1");
+	other = other_start(q, "BEGIN; UPDATE gearman_queue SET priority = 2");
+	cr_expect_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_AGAIN);
+	EXPECT_SENTENCE(q, "storing jobs: a row is locked by another transaction (error 1205)");
+	mysql_close(other);
+	cr_expect_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_str_eq(queue_content(q), "f/b=2");
+	queue_free(&q);
+}
+
+Test(mysql_trouble, a_session_that_is_killed_is_broken_and_opens_again)
+{
+	struct queue *q = queue_opened();
+
+	queue_add(q, "f", "a", "1");
+	queue_sql(q, "SET @id = (SELECT id FROM information_schema.processlist WHERE db = DATABASE()"
+		     " AND id <> CONNECTION_ID()); KILL @id");
+	cr_expect_eq(queue_add(q, "f", "b", "2"), GEARMAND_COMMIT_BROKEN);
+	EXPECT_SENTENCE(q, "storing jobs: ");
+	cr_expect_eq(queue_add(q, "f", "b", "2"), GEARMAND_COMMIT_BROKEN, "until it is opened again");
+	cr_expect_str_eq(queue_content(q), "f/a=1");
+	cr_expect_eq(queue_add(q, "f", "b", "2"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	queue_free(&q);
+}
+
+Test(mysql_trouble, a_table_that_is_dropped_is_made_again)
+{
+	struct queue *q = queue_opened();
+
+	queue_sql(q, "DROP TABLE gearman_queue");
+	cr_expect_eq(queue_add(q, "f", "a", "1"), GEARMAND_COMMIT_BROKEN);
+	EXPECT_SENTENCE(q, "doesn't exist");
+	cr_expect_str_eq(queue_content(q), "");
+	cr_expect_eq(queue_add(q, "f", "a", "1"), GEARMAND_COMMIT_DONE);
+	queue_free(&q);
+}
+
+Test(mysql_trouble, a_failure_in_the_middle_leaves_nothing)
+{
+	struct queue *q = queue_opened();
+	struct gearmand_change c[] = { an_add(a_job(S("f"), S("b"), S("2"))), a_remove(S("f"), S("a")) };
+
+	queue_add(q, "f", "a", "1");
+	queue_sql(q, "CREATE TRIGGER t BEFORE INSERT ON gearman_queue FOR EACH ROW INSERT INTO nowhere VALUES (1)");
+	cr_expect_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_BROKEN);
+	queue_close(q);
+	cr_expect_str_eq(queue_sql(q, "SELECT unique_key FROM gearman_queue"), "a");
+	queue_free(&q);
+}
+
+Test(mysql_trouble, a_server_that_stalls_dies_or_becomes_read_only, .timeout = 120)
+{
+	struct queue *q = queue_new_alone();
+	int pid = server_pid(q);
+
+	fake_host_set(&q->host, "mysql-timeout", "1");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	cr_expect_eq(queue_add(q, "f", "a", "1"), GEARMAND_COMMIT_DONE);
+
+	kill(pid, SIGSTOP);
+	cr_expect_eq(queue_add(q, "f", "b", "2"), GEARMAND_COMMIT_BROKEN);
+	queue_close(q);
+	queue_expect_no_open(q, "connecting: ", GEARMAND_WHY_PASSING);
+	kill(pid, SIGCONT);
+	fake_host_set(&q->host, "mysql-timeout", "20");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	cr_expect_eq(queue_add(q, "f", "b", "2"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_str_eq(queue_content(q), "f/a=1 f/b=2");
+
+	server_do(q, "kill");
+	cr_expect_eq(queue_add(q, "f", "c", "3"), GEARMAND_COMMIT_BROKEN);
+	queue_close(q);
+	queue_expect_no_open(q, "Can't connect", GEARMAND_WHY_PASSING);
+	server_do(q, "again");
+	cr_expect_str_eq(queue_content(q), "f/a=1 f/b=2");
+
+	queue_close(q);
+	queue_sql(q, "CREATE USER jobs@localhost; GRANT ALL ON *.* TO jobs@localhost;"
+		     "REVOKE READ ONLY ADMIN, SUPER ON *.* FROM jobs@localhost");
+	fake_host_set(&q->host, "mysql-user", "jobs");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	queue_sql(q, "SET GLOBAL read_only = 1");
+	cr_expect_eq(queue_add(q, "f", "c", "3"), GEARMAND_COMMIT_BROKEN);
+	EXPECT_SENTENCE(q, "read-only");
+	queue_close(q);
+	queue_expect_no_open(q, "read-only", GEARMAND_WHY_PASSING);
+	queue_sql(q, "SET GLOBAL read_only = 0");
+	cr_expect_str_eq(queue_content(q), "f/a=1 f/b=2");
+	queue_free(&q);
+}
