@@ -1,0 +1,198 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: BSD-3-Clause
+"""Background jobs in MariaDB: acknowledged means stored, whoever is killed; tables go to gearmand 1.1 and come back."""
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+
+from gearlive import *
+from gearlive.durable import acknowledged, drain_jobs, submit_many
+
+spec = importlib.util.spec_from_file_location("mysql_store", os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                                                          "../stores/mysql.py"))
+stores = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(stores)
+
+UNWELL = "queue mysql: cannot store, tries again until it can: "
+store, tables = None, 0
+
+
+def the_store(t):
+    """One database server for all cases."""
+    global store
+    if store is None:
+        try:
+            stores.program("mariadbd", "mysqld")
+        except stores.Missing as missing:
+            if os.environ.get("CI"):
+                raise Failure(str(missing))
+            t.skip(str(missing))
+        folder = tempfile.mkdtemp(prefix="gearmand-live-my.")
+        os.chmod(folder, 0o755)
+        store = stores.Store(os.path.join(folder, "s"))
+        store.make()
+    return store
+
+
+def mysql_server(t, *options, **how):
+    """It answers, so its table is open.  Each case has a table of its own."""
+    global tables
+    if not hasattr(t, "table"):
+        tables += 1
+        t.table = "queue_%d" % tables
+    s = t.server("-q", "mysql", "--mysql-socket=" + the_store(t).socket, "--mysql-user=gearman", "--mysql-db=jobs",
+                 "--mysql-table=" + t.table, *options, env={"MYSQL_PWD": "secret"}, **how)
+    return s
+
+
+def await_rows(t, count):
+    until(lambda: store.sql("SELECT COUNT(*) FROM " + t.table, "jobs") == "%d\n" % count, "%d rows" % count)
+
+
+@case("what was submitted comes back after kill -9: order, priority, payload, unique, handle", modes=(0, 2))
+def _(t):
+    s = mysql_server(t)
+    p = s.connect()
+    jobs = [(SUBMIT_JOB_LOW_BG, b"u1", b"low"), (SUBMIT_JOB_BG, b"u2", b""), (SUBMIT_JOB_BG, b"U2", b"a\0b"),
+            (SUBMIT_JOB_HIGH_BG, b"u2 ", os.urandom(300000)), (SUBMIT_JOB_BG, b"u" * 64, b"longest"),
+            (SUBMIT_JOB_BG, b"\xff\xfe'\"\\", b"bytes")]
+    handles = [p.submit("f", u, d, nr) for nr, u, d in jobs]
+    empty = [p.submit("f", "", "same", SUBMIT_JOB_BG) for _ in range(2)]
+    s.kill()
+    s.start()
+    want = [(handles[i], b"f", jobs[i][1], jobs[i][2]) for i in (3, 1, 2, 4, 5)]
+    got = drain_jobs(s)
+    check(got[:5] == want)
+    check([j[0] for j in got[5:]] == empty + [handles[0]])
+    await_rows(t, 0)
+
+
+@case("kill -9 of the server under load, again and again: nothing acknowledged is lost, nothing comes twice", modes=(2,),
+      limit=120)
+def _(t):
+    s = mysql_server(t)
+    for round in range(4):
+        uniques = [b"%d-%d" % (round, n) for n in range(3000)]
+        p = submit_many(s.connect(), uniques, data=os.urandom(100))
+        acked = acknowledged(p, uniques, 150 + round * 631)
+        s.kill()
+        acked.update(acknowledged(p, uniques[len(acked):]))
+        s.start()
+        done = drain_jobs(s)
+        got = {u: h for h, _, u, _ in done}
+        check(len(got) == len(done), "a job came twice")
+        lost = [u for u in acked if got.get(u) != acked[u]]
+        check(not lost, "%d of %d acknowledged jobs lost, or under another handle: %r" % (len(lost), len(acked), lost[:5]))
+        await_rows(t, 0)
+
+
+@case("kill -9 of the database under load: it heals by itself, and nothing acknowledged is lost", modes=(0,), limit=120)
+def _(t):
+    s = mysql_server(t)
+    s.expect_log(UNWELL + "mysql table jobs.queue_", "queue mysql: well again")
+    for round in range(2):
+        uniques = [b"%d-%d" % (round, n) for n in range(3000)]
+        with s.worker("g"):
+            p = submit_many(s.connect(), uniques)
+            acked = acknowledged(p, uniques, 500)
+            store.kill()
+            s.alive()
+            store.start()
+            acked.update(acknowledged(p, uniques[500:], 2500))
+        s.kill()
+        s.start()
+        got = {u: h for h, _, u, _ in drain_jobs(s)}
+        check(all(got.get(u) == h for u, h in acked.items()) and len(acked) == 3000)
+        await_rows(t, 0)
+
+
+@case("start-up failures are sentences, and name no password; a second server on the table is refused", modes=(0,))
+def _(t):
+    s = mysql_server(t)
+
+    def refused(sentence, *options):
+        other = mysql_server(t, *options, wait=False)
+        other.expect_log(sentence)
+        other.end(1)
+        check("swordfish" not in other.log() + other.err())
+    s.alive()
+    refused(r"mysql table jobs\.queue_\d+ on .*: another gearmand is using it")
+    refused("connecting: Access denied for user 'gearman'", "--mysql-password=swordfish")
+
+
+# --- gearmand 1.1
+
+def old_server(t):
+    """gearmand 1.1 on the table; returns (process, port)."""
+    program = os.environ.get("GEARMAND_1_1", "/usr/sbin/gearmand")
+    t.need(program, "gearman")
+    if b"gearmand 1.1" not in t.run(program, "--version", status=None).out:
+        t.skip("%s is not gearmand 1.1" % program)
+    if b"--mysql-host" not in t.run(program, "--help", status=None).out:
+        t.skip("%s is built without MySQL" % program)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    old = t.spawn(program, "-q", "mysql", "--mysql-host=127.0.0.1", "--mysql-port=%d" % store.port, "--mysql-user=gearman",
+                  "--mysql-password=secret", "--mysql-db=jobs", "--mysql-table=" + t.table, "-p", str(port), "-L", "127.0.0.1",
+                  "-l", t.path("old.log"))
+
+    def answers():
+        check(old.poll() is None, "gearmand 1.1 ended at once")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+    until(answers, "gearmand 1.1")
+    return old, str(port)
+
+
+def end(process):
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+@case("forward and back: jobs of a killed gearmand 1.1 run here, jobs of ours run there", modes=(0,))
+def _(t):
+    global tables
+    the_store(t)
+    tables += 1
+    t.table = "queue_%d" % tables
+    old, port = old_server(t)
+    for n in range(3):
+        t.run("gearman", "-h", "127.0.0.1", "-p", port, "-b", "-f", "f", "-u", "old%d" % n, input=b"from 1.1 %d" % n)
+    t.run("gearman", "-h", "127.0.0.1", "-p", port, "-b", "-f", "gr\u00fc\u00df", "-u", "\u00fc", input=b"UTF-8")
+    end(old)
+
+    s = mysql_server(t)
+    w = s.worker("f")
+    check(w.grab()[2] == b"from 1.1 0")
+    w.complete(w.grab()[0]).sync()  # the second; the first is only running
+    check([j[1:] for j in drain_jobs(s, "gr\u00fc\u00df")] == [("gr\u00fc\u00df".encode(), "\u00fc".encode(), b"UTF-8")])
+    p = s.connect()
+    for unique in ("new", "NEW", "new "):
+        p.submit("f", unique, "from ours " + unique, SUBMIT_JOB_BG)
+    await_rows(t, 5)
+    s.stop()
+
+    old, port = old_server(t)
+    t.run("gearman", "-h", "127.0.0.1", "-p", port, "-w", "-f", "f", "-c", "3", "--", "tee", "-a", t.path("done"))
+    await_rows(t, 2)
+    t.run("gearman", "-h", "127.0.0.1", "-p", port, "-b", "-f", "f", "-u", "Old", input=b"from 1.1 again")
+    end(old)
+    check(open(t.path("done")).read().startswith("from 1.1 0from 1.1 2from ours "))
+
+    s.start()
+    check(len(drain_jobs(s)) == 3)
+    await_rows(t, 0)
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+try:
+    main()
+finally:
+    if store is not None:
+        store.stop()
+        shutil.rmtree(os.path.dirname(store.folder), ignore_errors=True)
