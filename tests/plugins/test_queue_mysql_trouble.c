@@ -17,7 +17,7 @@
 
 /* ---- Opening ------------------------------------------------------------------------------- */
 
-Test(mysql_trouble, a_wrong_user_or_password_is_told_without_the_password)
+Test(mysql, a_wrong_user_or_password_is_told_without_the_password)
 {
 	struct queue *q = queue_new();
 
@@ -28,7 +28,7 @@ Test(mysql_trouble, a_wrong_user_or_password_is_told_without_the_password)
 	queue_free(&q);
 }
 
-Test(mysql_trouble, a_database_that_is_not_there_is_told)
+Test(mysql, a_database_that_is_not_there_is_told)
 {
 	struct queue *q = queue_new();
 
@@ -41,7 +41,7 @@ Test(mysql_trouble, a_database_that_is_not_there_is_told)
 	queue_free(&q);
 }
 
-Test(mysql_trouble, a_server_that_is_down_may_come_back)
+Test(mysql, a_server_that_is_down_may_come_back)
 {
 	struct queue *q = queue_new();
 	char path[200];
@@ -59,7 +59,7 @@ Test(mysql_trouble, a_server_that_is_down_may_come_back)
 	queue_free(&q);
 }
 
-Test(mysql_trouble, missing_rights_are_told_at_start)
+Test(mysql, missing_rights_are_told_at_start)
 {
 	struct queue *q = queue_opened();
 	char sql[1024];
@@ -76,7 +76,7 @@ Test(mysql_trouble, missing_rights_are_told_at_start)
 	queue_free(&q);
 }
 
-Test(mysql_trouble, an_option_file_says_what_the_command_line_does_not)
+Test(mysql, an_option_file_says_what_the_command_line_does_not)
 {
 	struct queue *q = queue_new();
 	const char *dir = getenv("GEARMAND_TEST_MYSQL");
@@ -128,7 +128,7 @@ start_holder(struct queue *q)
 	return pid;
 }
 
-Test(mysql_trouble, a_table_that_another_server_has_is_in_use_until_that_one_dies)
+Test(mysql, a_table_that_another_server_has_is_in_use_until_that_one_dies)
 {
 	struct queue *q = queue_new();
 	pid_t holder = start_holder(q);
@@ -145,7 +145,7 @@ Test(mysql_trouble, a_table_that_another_server_has_is_in_use_until_that_one_die
 }
 
 /* As after the network broke: the database does not know yet that our first session is gone. */
-Test(mysql_trouble, a_former_session_of_this_process_is_ended)
+Test(mysql, a_former_session_of_this_process_is_ended)
 {
 	struct queue *q = queue_opened(), *again = queue_beside(q);
 
@@ -161,7 +161,7 @@ Test(mysql_trouble, a_former_session_of_this_process_is_ended)
 
 /* ---- While running ------------------------------------------------------------------------- */
 
-Test(mysql_trouble, a_row_that_is_locked_is_waited_for_and_tried_again, .timeout = 60)
+Test(mysql, a_row_that_is_locked_is_waited_for_and_tried_again, .timeout = 60)
 {
 	struct queue *q = queue_opened();
 	struct gearmand_change c[] = { an_add(a_job(S("f"), S("b"), S("2"))), a_remove(S("f"), S("a")) };
@@ -177,7 +177,7 @@ Test(mysql_trouble, a_row_that_is_locked_is_waited_for_and_tried_again, .timeout
 	queue_free(&q);
 }
 
-Test(mysql_trouble, a_session_that_is_killed_is_broken_and_opens_again)
+Test(mysql, a_session_that_is_killed_is_broken_and_opens_again)
 {
 	struct queue *q = queue_opened();
 
@@ -192,7 +192,7 @@ Test(mysql_trouble, a_session_that_is_killed_is_broken_and_opens_again)
 	queue_free(&q);
 }
 
-Test(mysql_trouble, a_table_that_is_dropped_is_made_again)
+Test(mysql, a_table_that_is_dropped_is_made_again)
 {
 	struct queue *q = queue_opened();
 
@@ -204,7 +204,7 @@ Test(mysql_trouble, a_table_that_is_dropped_is_made_again)
 	queue_free(&q);
 }
 
-Test(mysql_trouble, a_failure_in_the_middle_leaves_nothing)
+Test(mysql, a_failure_in_the_middle_leaves_nothing)
 {
 	struct queue *q = queue_opened();
 	struct gearmand_change c[] = { an_add(a_job(S("f"), S("b"), S("2"))), a_remove(S("f"), S("a")) };
@@ -217,7 +217,7 @@ Test(mysql_trouble, a_failure_in_the_middle_leaves_nothing)
 	queue_free(&q);
 }
 
-Test(mysql_trouble, a_server_that_stalls_dies_or_becomes_read_only, .timeout = 120)
+Test(mysql, a_server_that_stalls_dies_or_becomes_read_only, .timeout = 120)
 {
 	struct queue *q = queue_new_alone();
 	int pid = server_pid(q);

@@ -18,8 +18,9 @@ import subprocess
 import sys
 import time
 
+LOG_SIZE = "--innodb-log-file-size=48M"
 SETTINGS = ["--character-set-server=utf8mb4", "--max-allowed-packet=64M", "--innodb-buffer-pool-size=64M",
-            "--innodb-log-file-size=64M", "--skip-name-resolve", "--bind-address=127.0.0.1"]
+            LOG_SIZE, "--skip-name-resolve", "--bind-address=127.0.0.1"]
 CREATE = """CREATE DATABASE jobs; CREATE USER gearman@'%' IDENTIFIED BY 'secret'; CREATE USER gearman@localhost IDENTIFIED BY 'secret';
 GRANT ALL ON jobs.* TO gearman@'%'; GRANT ALL ON jobs.* TO gearman@localhost;"""
 
@@ -103,7 +104,7 @@ class Store:
         except Missing:
             command = [program("mysqld"), "--no-defaults", "--initialize-insecure"]
         with open(self.log, "ab") as log:
-            if subprocess.call(command + ["--datadir=" + self.data], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            if subprocess.call(command + ["--datadir=" + self.data, LOG_SIZE], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                cwd=self.folder, **user()) != 0:
                 self._fail("the server's data cannot be made")
 
