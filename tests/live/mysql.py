@@ -103,6 +103,7 @@ def _(t):
         s.alive()
         store.start()
         acked.update(acknowledged(p, uniques[500:], 2500))
+        s.await_log("queue mysql: well again")
         s.kill()
         s.start()
         got = {u: h for h, _, u, _ in drain_jobs(s)}
