@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 #include "other.h"
 #include "rig.h"
 
-enum { FEW = 10, LEAST_AFTER = 20, PER_BATCH = 5 };
+enum { FEW = 10, LEAST_AFTER = 20, PER_BATCH = 5, NOTICED_MS = 10000 };
 
 static void
 note_output(FILE *said)
@@ -119,6 +120,7 @@ store_that_is_down_is_told(struct rig *r)
 
 /* ---- Under load --------------------------------------------------------------------- */
 
+/* The store stays down until a commit has come to grief, so that there is one that has to be repeated. */
 static void
 kill_and_start(struct rig *r, int fd)
 {
@@ -127,6 +129,8 @@ kill_and_start(struct rig *r, int fd)
 	if (!hear_number(fd, &n))
 		return;
 	run_command(r->kit->store_kill);
+	for (int i = 0; i < NOTICED_MS && *r->troubles == 0; i++)
+		wait_ms(1);
 	run_command(r->kit->store_start);
 	tell_number(fd, 1);
 }
@@ -153,6 +157,8 @@ store_killed_under_load_heals(struct rig *r)
 	unsigned batches = 0, after = 0;
 
 	commands_must_be_there(r);
+	r->troubles = mmap(NULL, sizeof(*r->troubles), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	MUST(r->troubles != MAP_FAILED, "mmap: %s", strerror(errno));
 	other_start(&restarter, "the process that restarts the store", r, kill_and_start);
 	rig_open(r);
 	while (after < LEAST_AFTER) {
@@ -162,7 +168,7 @@ store_killed_under_load_heals(struct rig *r)
 		rig_store(r, &b);
 		after += batches > LEAST_AFTER && heard_within(restarter.fd, 0);
 	}
-	note("%u batches, %u of them after the restart", batches, after);
+	note("%u batches, %u of them after the restart; %u commits failed", batches, after, *r->troubles);
 	if (r->kit->forgets)
 		tail_must_be(r, &all);
 	else

@@ -190,6 +190,8 @@ rig_commit_once(struct rig *r, struct batch *b, struct gearmand_error *err)
 	free(lent);
 	MUST(result <= GEARMAND_COMMIT_BROKEN, "commit returned %d", (int)result);
 	if (result != GEARMAND_COMMIT_DONE) {
+		if (r->troubles != NULL)
+			(*r->troubles)++;
 		sentence_must_be_there("commit", err);
 		note_if_failed("commit: %s: %s", result == GEARMAND_COMMIT_AGAIN ? "again" : "broken", err->text);
 	}

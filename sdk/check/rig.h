@@ -15,7 +15,8 @@ struct rig {
 	const struct kit *kit;
 	const struct gearmand_queue_ops *ops;
 	struct gearmand_host host;
-	void *store; /* NULL = closed */
+	void *store;                /* NULL = closed */
+	_Atomic unsigned *troubles; /* counts commits that were not DONE, for another process; or NULL */
 };
 
 void rig_init(struct rig *, const struct kit *);

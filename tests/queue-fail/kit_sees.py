@@ -142,8 +142,8 @@ def main():
         other_words = is_sanitized() and wrong in ("reads_all_of_remove", "keeps_pointers")
         asked.append((wrong, case, "" if other_words else said, "--fail-wrong=" + wrong))
     asked += [(rule, case, said, "--fail-rules=" + rule) for rule, (case, said) in TROUBLE.items()]
-    asked.append(("a call that does not return", "batch_of_1_is_stored", "it was not over after 1 s",
-                  "--fail-rules=commit 2 stall 60000", "--limit=1"))
+    asked.append(("a call that does not return", "batch_of_1_is_stored", "it was not over after 3 s",
+                  "--fail-rules=commit 2 stall 60000", "--limit=3"))
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for a, (good, notes) in zip(asked, pool.map(lambda a: seen(*a[1:]), asked)):
             tap.case(good, "%s sees: %s" % (a[1], a[0]), notes)
