@@ -17,8 +17,9 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-/* Four moves per call finish after n/4 calls; the next growth is n additions away. */
-enum { BUCKETS_MIN = 8, MOVES_PER_CALL = 4 };
+/* Four moves per call finish after n/4 calls; the next growth is n additions away.  Members lie anywhere in memory:
+ * those that move soon are asked for early. */
+enum { BUCKETS_MIN = 8, MOVES_PER_CALL = 4, FETCH_AHEAD = 8 };
 
 void
 hash_init(struct hash *h)
@@ -65,6 +66,8 @@ grow_step(struct hash *h)
 {
 	for (int i = 0; i < MOVES_PER_CALL && h->moved <= h->old.mask; i++)
 		move_bucket(h, h->moved++);
+	for (size_t b = h->moved + FETCH_AHEAD; b < h->moved + FETCH_AHEAD + MOVES_PER_CALL && b <= h->old.mask; b++)
+		__builtin_prefetch(h->old.at[b], 1);
 	if (h->moved > h->old.mask) {
 		mem_free(h->old.at);
 		h->old = (struct hash_buckets){ 0 };

@@ -29,10 +29,11 @@ unique_flags(struct slice unique)
 	return slice_is(unique, "-") ? GEARMAND_JOB_UNIQUE_IS_DATA : 0;
 }
 
+/* We give the numbers, one after the other: jobs of about the same age are in neighbouring buckets. */
 static uint64_t
 handle_hash(uint64_t number, unsigned prefix)
 {
-	return hash_number(number ^ (uint64_t)prefix << 48);
+	return number + hash_number(prefix);
 }
 
 /* `flags` say how the unique was sent; with one of them `request->unique` is the made-up key of a

@@ -93,15 +93,15 @@ Test(admin, long_listings_are_complete_and_later_replies_wait_for_them)
 	int client = scene_peer(s), other = scene_peer(s), turns;
 	char unique[16];
 
-	for (int i = 0; i < 5000; i++) {
+	for (int i = 0; i < 9000; i++) {
 		snprintf(unique, sizeof unique, "u%d", i);
 		tell(s, client, SUBMIT_JOB_BG, "f", unique, "x");
 		expect(s, client, JOB_CREATED, "*");
 	}
 	tell(s, client, TEXT, "show jobs");
 	tell(s, client, ECHO_REQ, "after");
-	ask(s, other, "status", "f\t5000\t0\t0\n.\n"); /* does not wait */
-	cr_assert_eq(lines_of_listing(s, client, &turns), 5001);
+	ask(s, other, "status", "f\t9000\t0\t0\n.\n"); /* does not wait */
+	cr_assert_eq(lines_of_listing(s, client, &turns), 9001);
 	cr_assert_gt(turns, 1);
 	expect(s, client, ECHO_RES, "after");
 	scene_free(&s);
