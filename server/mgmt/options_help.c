@@ -103,11 +103,12 @@ print_group(const struct option_set *set, enum option_group group, FILE *out)
 static void
 print_module_title(const struct gearmand_plugin *p, FILE *out)
 {
-	fprintf(out, "\nModule %s (%s", p->name, kind_name(p->kind));
-	if (p->aliases != NULL)
-		for (const char *const *alias = p->aliases; *alias != NULL; alias++)
-			fprintf(out, "%s%s", alias == p->aliases ? "; also called " : ", ", *alias);
-	fprintf(out, "): %s\n", p->summary);
+	fprintf(out, "\nModule %s (%s): %s\n", p->name, kind_name(p->kind), p->summary);
+	if (p->aliases == NULL || *p->aliases == NULL)
+		return;
+	for (const char *const *alias = p->aliases; *alias != NULL; alias++)
+		fprintf(out, "%s%s", alias == p->aliases ? "Also called " : ", ", *alias);
+	fputc('\n', out);
 }
 
 static void

@@ -69,7 +69,7 @@ def main():
         manuals = [MANUAL] if module is None else glob.glob(MODULE_MANUALS % module)
         found = list(lint(part, "\n".join(line for m in manuals for line in lintlib.lines("/", m))))
         tap.case(manuals and not found, "the manual of %s has every option, and none too many" % (module or "the server"), found)
-    two = HELP + "\nModule x (queue): keeps\n      --x-file=FILE   file\n\nModule y (queue; also called z): keeps\n"
+    two = HELP + "\nModule x (queue): keeps\n      --x-file=FILE   file\n\nModule y (queue): keeps\nAlso called z\n"
     tap.case([sorted(options_of_help(p)) for p in sections(two).values()] == [["--backlog", "--syslog"], ["--x-file"], []] and
              list(sections(two)) == [None, "x", "y"], "the help's parts are told apart")
     tap.case(not list(lint(HELP, RST)), "allows: a manual that is right", lint(HELP, RST))

@@ -180,7 +180,8 @@ class Load:
         end, signals = time.monotonic() + seconds, list(signals)
         pause = seconds / (len(signals) + 1)
         due = time.monotonic() + pause
-        while time.monotonic() < end:
+        latest = end + patience()
+        while time.monotonic() < end or (self.created == 0 and time.monotonic() < latest):
             self.step()
             if signals and time.monotonic() > due:
                 self.server.signal(signals.pop(0))
