@@ -69,7 +69,7 @@ Test(sqlite_open, a_folder_is_not_a_file)
 	struct queue *q = queue_new();
 
 	fake_host_set(&q->host, "libsqlite3-db", q->dir);
-	queue_expect_no_open(q, "Is a directory", GEARMAND_WHY_PASSING);
+	queue_expect_no_open(q, "Is a directory", GEARMAND_WHY_LASTING);
 	queue_free(&q);
 }
 
