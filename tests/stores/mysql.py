@@ -104,7 +104,7 @@ class Store:
         except Missing:
             command = [program("mysqld"), "--no-defaults", "--initialize-insecure"]
         with open(self.log, "ab") as log:
-            if subprocess.call(command + ["--datadir=" + self.data, LOG_SIZE], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            if subprocess.call(command + ["--datadir=" + self.data, "--tmpdir=" + self.folder, LOG_SIZE], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                cwd=self.folder, **user()) != 0:
                 self._fail("the server's data cannot be made")
 
@@ -113,8 +113,8 @@ class Store:
             options = f.read().split("\n")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.pid_file)
-        command = [program("mariadbd", "mysqld"), "--no-defaults", "--datadir=" + self.data, "--socket=" + self.socket,
-                   "--port=%d" % self.port, *SETTINGS, *[o for o in options if o]]
+        command = [program("mariadbd", "mysqld"), "--no-defaults", "--datadir=" + self.data, "--tmpdir=" + self.folder,
+                   "--socket=" + self.socket, "--port=%d" % self.port, *SETTINGS, *[o for o in options if o]]
         with open(self.log, "ab") as log:
             server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
                                       start_new_session=True, **user())
