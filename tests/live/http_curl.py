@@ -199,9 +199,17 @@ def _(t):
 def _(t):
     s = http_server(t)
     worker = s.worker("f")
+    taken = 0
+
+    def submissions():
+        counters = dict(line.split(b"\t") for line in worker.listing("counters"))
+        return int(counters[b"jobs_submitted"]) + int(counters[b"jobs_coalesced"])
+
     for headers, jobs in ((b"", 1), (b"X-Gearman-Unique: u\r\n", 1), (b"X-Gearman-Unique:\r\n", 3)):
         clients = [http(s).raw(b"POST /f HTTP/1.1\r\n" + headers + b"Content-Length: 3\r\n\r\nabc") for _ in range(3)]
-        until(lambda: worker.listing("status") == [b"f\t%d\t0\t1" % jobs], "the jobs")
+        taken += 3
+        until(lambda: submissions() == taken, "all three requests")
+        check(worker.listing("status") == [b"f\t%d\t0\t1" % jobs], worker.listing("status"))
         for _ in range(jobs):
             serve(worker, b"f", b"abc")
         check([response(c)[2] for c in clients] == [b"cba"] * 3)
