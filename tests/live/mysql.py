@@ -10,7 +10,8 @@ import sys
 import tempfile
 
 from gearlive import *
-from gearlive.durable import acknowledged, drain_jobs, submit_many
+from gearlive.durable import drain_jobs
+from gearlive.killing import *
 
 spec = importlib.util.spec_from_file_location("mysql_store", os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                                                           "../stores/mysql.py"))
@@ -71,44 +72,38 @@ def _(t):
     await_rows(t, 0)
 
 
-@case("kill -9 of the server under load, again and again: nothing acknowledged is lost, nothing comes twice", modes=(2,),
-      limit=120)
-def _(t):
-    s = mysql_server(t)
-    for round in range(4):
-        uniques = [b"%d-%d" % (round, n) for n in range(3000)]
-        p = submit_many(s.connect(), uniques, data=os.urandom(100))
-        acked = acknowledged(p, uniques, 150 + round * 631)
-        s.kill()
-        acked.update(acknowledged(p, uniques[len(acked):]))
-        s.start()
-        done = drain_jobs(s)
-        got = {u: h for h, _, u, _ in done}
-        check(len(got) == len(done), "a job came twice")
-        lost = [u for u in acked if got.get(u) != acked[u]]
-        check(not lost, "%d of %d acknowledged jobs lost, or under another handle: %r" % (len(lost), len(acked), lost[:5]))
-        await_rows(t, 0)
+def times(t):
+    """{unique: time} of all jobs."""
+    rows = store.sql("SELECT HEX(unique_key), when_to_run FROM " + t.table, "jobs").split("\n")[:-1]
+    return {bytes.fromhex(unique): int(when) for unique, when in (row.split("\t") for row in rows)}
 
 
-@case("kill -9 of the database under load: it heals by itself, and nothing acknowledged is lost", modes=(0,), limit=120)
+def end_sessions():
+    """Those of servers."""
+    for number in store.sql("SELECT id FROM information_schema.processlist WHERE user = 'gearman'").split():
+        store.sql("KILL " + number, check=False)
+
+
+@case("kill -9 of the server or of the database, under load, again and again: nothing is lost, nothing is altered",
+      modes=(0, 2), limit=KILL_LIMIT)
 def _(t):
-    s = mysql_server(t)
-    s.expect_log(UNWELL + "mysql table jobs.queue_", "queue mysql: well again")
-    for round in range(2):
-        uniques = [b"%d-%d" % (round, n) for n in range(3000)]
-        p = submit_many(s.connect(), uniques[:2000])
-        acked = acknowledged(p, uniques, 500)
+    s = mysql_server(t, "--queue-timeout=60", verbose="WARNING")
+    s.allow_log(UNWELL + "mysql table jobs.queue_")
+    load = Load(lambda: times(t))
+
+    def kill_database():
         store.kill()
-        submit_many(p, uniques[2000:])
-        s.alive()
         store.start()
-        acked.update(acknowledged(p, uniques[500:], 2500))
-        s.await_log("queue mysql: well again")
-        s.kill()
-        s.start()
-        got = {u: h for h, _, u, _ in drain_jobs(s)}
-        check(all(got.get(u) == h for u, h in acked.items()) and len(acked) == 3000)
-        await_rows(t, 0)
+        load.submit_one(s)
+
+    def kill_both():
+        store.kill()
+        return store.start
+
+    def kill_sessions():
+        end_sessions()
+        load.submit_one(s)
+    kill_rounds(s, load, [kill_database, kill_sessions, no_disaster, kill_both])
 
 
 @case("start-up failures are sentences, and name no password; a second server on the table is refused", modes=(0,))

@@ -3,21 +3,18 @@
 """Background jobs in PostgreSQL: acknowledged means stored, whoever is killed; trouble is a sentence and heals; tables of
 gearmand 1.1 go forward and back."""
 import os
-import random
 import signal
 import socket
 import subprocess
-import threading
-import time
 
 from gearlive import *
 from gearlive.durable import acknowledged, drain_jobs, submit_many
+from gearlive.killing import *
 from gearlive.postgres import *
 
 FEW = (0, 2)
 UNWELL = "queue postgres: cannot store, tries again until it can: "
 WELL = "queue postgres: well again"
-ROUNDS = int(os.environ.get("GEARMAND_KILL_ROUNDS", "3"))
 
 
 @case("what was submitted comes back after kill -9: order, priority, payload, unique, handle, time", modes=FEW)
@@ -44,88 +41,27 @@ def _(t):
 
 # --- kill -9
 
-class Load:
-    """Submits from two connections and works on one, over all ends of the server; keeps account."""
-
-    def __init__(self):
-        self.acked, self.done, self.twice = {}, {}, 0
-        self.data = {}
-
-    def submit(self, s, round, n, count):
-        """What is acknowledged until the connection ends."""
-        uniques = [b"%d-%d-%d" % (round, n, i) for i in range(count)]
-        for u in uniques:
-            self.data[u] = u + os.urandom(random.choice((0, 10, 2000)))
-        try:
-            p = s.connect()
-            p.raw(b"".join(pack(random.choice((SUBMIT_JOB_BG, SUBMIT_JOB_HIGH_BG, SUBMIT_JOB_LOW_BG)), "f", u,
-                                data=self.data[u]) for u in uniques))
-            self.acked.update(acknowledged(p, uniques))
-        except (Failure, OSError):
-            pass
-
-    def work(self, s):
-        """Until the connection ends.  A job that was completed without the store's knowing may come again."""
-        try:
-            w = s.worker("f")
-            while True:
-                w.send(GRAB_JOB_UNIQ)
-                got = w.packet()
-                if got.nr == JOB_ASSIGN_UNIQ:
-                    self.take(got.parts)
-                    w.complete(got.parts[0])
-        except (Failure, OSError, ValueError):
-            pass
-
-    def take(self, parts):
-        handle, _, unique, data = parts
-        check(data == self.data[bytes(unique)], "a payload has changed")
-        check(self.done.setdefault(bytes(unique), handle) == handle, "a handle has changed")
-
-    def compare(self, s):
-        for job in drain_jobs(s):
-            self.take(job)
-        lost = [u for u in self.acked if self.done.get(u) != self.acked[u]]
-        check(not lost, "%d of %d acknowledged jobs lost, or under another handle: %r"
-              % (len(lost), len(self.acked), lost[:5]))
-        return len(self.acked)
-
-
-def under_load(s, load, round, disaster):
-    """Something happens while jobs come and go."""
-    threads = [threading.Thread(target=load.submit, args=(s, round, n, 3000)) for n in range(2)]
-    threads.append(threading.Thread(target=load.work, args=(s,)))
-    for thread in threads:
-        thread.daemon = True
-        thread.start()
-    before = len(load.acked)
-    until(lambda: len(load.done) > 5 * round or len(load.acked) > before, "jobs to come and go")
-    time.sleep(random.random() / 5)  # anywhere will do
-    disaster()
-    s.kill()
-    for thread in threads:
-        thread.join()
-    s.start()
-
-
 @case("kill -9 of the server or of the database, under load, again and again: nothing is lost, nothing is altered",
-      modes=FEW, limit=60 + 30 * ROUNDS)
+      modes=FEW, limit=KILL_LIMIT)
 def _(t):
-    db, load = Database(t), Load()
-    s = db.server("--queue-timeout=60")
+    db = Database(t)
+    load = Load(db.times)
+    s = db.server("--queue-timeout=60", verbose="WARNING")
     s.allow_log(UNWELL)
 
     def kill_database():
         db.store.kill()
         db.store.start()
-        unique = b"after kill %d" % len(load.data)
-        load.data[unique] = b"x"
-        load.acked[unique] = s.connect().submit("f", unique, b"x", SUBMIT_JOB_BG)
-    for round in range(ROUNDS):
-        under_load(s, load, round, [lambda: None, kill_database, db.end_sessions][round % 3])
-        load.compare(s)
-    db.await_rows(0)
-    check(load.acked, "nothing was acknowledged at all")
+        load.submit_one(s)
+
+    def kill_both():
+        db.store.kill()
+        return db.store.start
+
+    def end_sessions():
+        db.end_sessions()
+        load.submit_one(s)
+    kill_rounds(s, load, [kill_database, end_sessions, no_disaster, kill_both])
 
 
 # --- trouble while running

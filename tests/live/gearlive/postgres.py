@@ -68,6 +68,11 @@ class Database:
     def await_rows(self, count):
         until(lambda: self.count() == count, "%d rows" % count)
 
+    def times(self):
+        """{unique: time} of all jobs."""
+        return {bytes.fromhex(unique): int(when) for unique, when in
+                self.sql("SELECT encode(convert_to(unique_key, 'UTF8'), 'hex'), when_to_run FROM queue")}
+
     def end_sessions(self):
         self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gearmand'"
                  " AND datname = current_database()")
