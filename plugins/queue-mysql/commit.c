@@ -246,6 +246,18 @@ give_up(struct my_store *s, int code, struct gearmand_error *err)
 }
 
 enum gearmand_commit
+my_check(void *store, struct gearmand_error *err)
+{
+	struct my_store *s = my_store_of(store);
+	int code = my_run(s->db, "DO 0", strlen("DO 0"));
+
+	if (code == 0)
+		return GEARMAND_COMMIT_DONE;
+	my_sentence(s, s->db, err, "looking after it");
+	return my_outcome((unsigned)code);
+}
+
+enum gearmand_commit
 my_commit(void *store, struct gearmand_change *changes, size_t count, struct gearmand_error *err)
 {
 	struct my_store *s = my_store_of(store);

@@ -204,6 +204,7 @@ static const struct gearmand_queue_ops my_ops = {
 	.replay = my_replay,
 	.commit = my_commit,
 	.close = my_close,
+	.check = my_check,
 };
 
 GEARMAND_QUEUE_PLUGIN(

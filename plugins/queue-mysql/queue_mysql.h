@@ -103,6 +103,7 @@ void my_plan_free(struct my_plan *);
 
 /* ---- commit.c, replay.c: ops ---- */
 enum gearmand_commit my_commit(void *store, struct gearmand_change *, size_t count, struct gearmand_error *);
+enum gearmand_commit my_check(void *store, struct gearmand_error *);
 bool my_replay(void *store, gearmand_replay_f *, void *sink, struct gearmand_error *);
 
 /* ---- sentence.c.  `code` is an error number of client or server ---- */

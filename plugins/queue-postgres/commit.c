@@ -220,6 +220,17 @@ store_batch(struct qp_store *s, const struct qp_batch *b)
 }
 
 enum gearmand_commit
+qp_check(void *store, struct gearmand_error *err)
+{
+	struct qp_store *s = qp_store_of(store);
+
+	if (qp_ask(s, "SELECT 1", s->limit_ms))
+		return GEARMAND_COMMIT_DONE;
+	qp_fail(s, err, "looking after it");
+	return qp_outcome(s);
+}
+
+enum gearmand_commit
 qp_commit(void *store, struct gearmand_change *changes, size_t count, struct gearmand_error *err)
 {
 	struct qp_store *s = qp_store_of(store);

@@ -83,6 +83,7 @@ static const struct gearmand_queue_ops qp_ops = {
 	.replay = qp_replay,
 	.commit = qp_commit,
 	.close = qp_close,
+	.check = qp_check,
 };
 
 GEARMAND_QUEUE_PLUGIN("postgres", qp_aliases, "0.1.0", "keeps background jobs in a PostgreSQL database", qp_options,

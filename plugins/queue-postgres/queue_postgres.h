@@ -131,6 +131,7 @@ void qp_batch_fini(struct qp_batch *, const struct gearmand_host *);
 
 /* commit.c, replay.c: ops */
 enum gearmand_commit qp_commit(void *store, struct gearmand_change *, size_t count, struct gearmand_error *);
+enum gearmand_commit qp_check(void *store, struct gearmand_error *);
 bool qp_replay(void *store, gearmand_replay_f *, void *sink, struct gearmand_error *);
 
 /* sentence.c */

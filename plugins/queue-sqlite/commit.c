@@ -134,10 +134,21 @@ give_up(struct sq_store *s, int rc, struct gearmand_error *err)
 }
 
 enum gearmand_commit
+sq_check(void *store, struct gearmand_error *err)
+{
+	struct sq_store *s = sq_store_of(store);
+	const char *missing = sq_file_missing(s);
+
+	if (missing == NULL)
+		return GEARMAND_COMMIT_DONE;
+	s->host->error_set(err, "%s was deleted or replaced while in use; what it held is not stored any more", missing);
+	return GEARMAND_COMMIT_BROKEN;
+}
+
+enum gearmand_commit
 sq_commit(void *store, struct gearmand_change *changes, size_t count, struct gearmand_error *err)
 {
 	struct sq_store *s = sq_store_of(store);
-	const char *missing;
 	int rc = sq_run(s->stmt[SQ_BEGIN]);
 
 	for (size_t i = 0; i < count && rc == SQLITE_OK; i++)
@@ -150,11 +161,5 @@ sq_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 	if (rc != SQLITE_OK)
 		return give_up(s, rc, err);
 	/* After the commit, so that nothing is called stored that went to a file without a name. */
-	missing = sq_file_missing(s);
-	if (missing != NULL) {
-		s->host->error_set(err, "%s was deleted or replaced while in use; what it held is not stored any more",
-		    missing);
-		return GEARMAND_COMMIT_BROKEN;
-	}
-	return GEARMAND_COMMIT_DONE;
+	return sq_check(s, err);
 }

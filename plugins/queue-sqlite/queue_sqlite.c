@@ -108,6 +108,7 @@ static const struct gearmand_queue_ops sq_ops = {
 	.commit = sq_commit,
 	.close = sq_close,
 	.adds_at_shutdown = sq_adds_at_shutdown,
+	.check = sq_check,
 };
 
 GEARMAND_QUEUE_PLUGIN("sqlite", sq_aliases, "0.1.0", "keeps background jobs in an SQLite database", sq_options,

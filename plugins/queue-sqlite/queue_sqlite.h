@@ -83,6 +83,7 @@ void sq_schema_close(struct sq_store *);
 /* replay.c, commit.c: ops */
 bool sq_replay(void *store, gearmand_replay_f *, void *sink, struct gearmand_error *);
 enum gearmand_commit sq_commit(void *store, struct gearmand_change *, size_t count, struct gearmand_error *);
+enum gearmand_commit sq_check(void *store, struct gearmand_error *);
 
 struct sq_store *sq_store_of(void *store);
 

@@ -82,14 +82,33 @@ fill_batch(struct batch *b, struct jobs *list, unsigned first, unsigned count)
 	}
 }
 
+static void
+must_be_soon(const char *op, int64_t began)
+{
+	MUST(now_ms() - began < PATIENCE * 1000, "%s took %lld ms to say that the store is down", op,
+	    (long long)(now_ms() - began));
+}
+
+static enum gearmand_commit
+commit_must_fail(struct rig *r, struct batch *b)
+{
+	int64_t began = now_ms();
+	struct gearmand_error err;
+	enum gearmand_commit got = rig_commit_once(r, b, &err);
+
+	MUST(got != GEARMAND_COMMIT_DONE, "commit says DONE while the store is down");
+	must_be_soon("commit", began);
+	note("commit: %s", err.text);
+	return got;
+}
+
 void
 store_that_is_down_is_told(struct rig *r)
 {
 	struct jobs before = { 0 }, after = { 0 };
 	struct gearmand_error err;
-	enum gearmand_commit got;
+	enum gearmand_commit got = GEARMAND_COMMIT_AGAIN;
 	struct batch b = { 0 };
-	int64_t began;
 
 	commands_must_be_there(r);
 	rig_open(r);
@@ -97,16 +116,8 @@ store_that_is_down_is_told(struct rig *r)
 	rig_store(r, &b);
 	run_command(r->kit->store_kill);
 	fill_batch(&b, &after, FEW, FEW);
-	for (int i = 0; i < 3; i++) {
-		began = now_ms();
-		got = rig_commit_once(r, &b, &err);
-		MUST(got != GEARMAND_COMMIT_DONE, "commit says DONE while the store is down");
-		MUST(now_ms() - began < PATIENCE * 1000, "commit took %lld ms to say that the store is down",
-		    (long long)(now_ms() - began));
-		if (got == GEARMAND_COMMIT_BROKEN)
-			break;
-	}
-	note("commit: %s", err.text);
+	for (int i = 0; i < 3 && got != GEARMAND_COMMIT_BROKEN; i++)
+		got = commit_must_fail(r, &b);
 	rig_close(r);
 	MUST(!rig_try_open(r, &err), "the store can be opened while it is down");
 	note("open: %s", err.text);
@@ -116,6 +127,26 @@ store_that_is_down_is_told(struct rig *r)
 	rig_open(r);
 	rig_store(r, &b);
 	must_be(r, &before, &after);
+}
+
+void
+check_sees_that_the_store_is_down(struct rig *r)
+{
+	struct gearmand_error err;
+	int64_t began;
+
+	commands_must_be_there(r);
+	if (r->ops->check == NULL)
+		skip("it has no check");
+	rig_open(r);
+	run_command(r->kit->store_kill);
+	began = now_ms();
+	MUST(rig_check_once(r, &err) != GEARMAND_COMMIT_DONE, "check says DONE while the store is down");
+	must_be_soon("check", began);
+	note("check: %s", err.text);
+	run_command(r->kit->store_start);
+	rig_reopen(r);
+	MUST(rig_check_once(r, &err) == GEARMAND_COMMIT_DONE, "check fails though the store is back: %s", err.text);
 }
 
 /* ---- Under load --------------------------------------------------------------------- */

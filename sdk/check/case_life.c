@@ -82,6 +82,23 @@ on_job(void *sink, const struct gearmand_job *j)
 }
 
 void
+check_is_done_while_all_is_well(struct rig *r)
+{
+	struct jobs jobs = some_jobs(20);
+	struct gearmand_error err;
+
+	if (r->ops->check == NULL)
+		skip("it has no check");
+	rig_open(r);
+	for (int i = 0; i < 3; i++) {
+		MUST(rig_check_once(r, &err) == GEARMAND_COMMIT_DONE, "check: %s", err.text);
+		rig_store_jobs(r, &jobs);
+	}
+	rig_must_have(r, &jobs, IN_ORDER);
+	MUST(rig_check_once(r, &err) == GEARMAND_COMMIT_DONE, "check after replay: %s", err.text);
+}
+
+void
 replay_stops_when_told(struct rig *r)
 {
 	struct jobs jobs = some_jobs(100);

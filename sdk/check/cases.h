@@ -47,6 +47,7 @@ struct rig;
 	/* case_life.c */ \
 	X(STORE, reopened_store_is_the_same, "closing and opening changes nothing") \
 	X(STORE, commit_needs_no_replay_before, "after opening, a commit works before any replay, as after a broken connection") \
+	X(STORE, check_is_done_while_all_is_well, "check, where the module has one, changes nothing and says DONE") \
 	X(STORE, replay_stops_when_told, "after the server's function has said stop it is not called again") \
 	X(STORE, store_may_change_threads, "opened on one thread, used and closed on another") \
 	X(STORE, open_and_close_leave_nothing, "opening and closing leaves no descriptors and no threads behind") \
@@ -57,6 +58,7 @@ struct rig;
 	X(STORE, committed_batches_survive_a_kill, "kill -9 of the server takes nothing that commit had answered DONE for") \
 	/* case_down.c */ \
 	X(STORE, store_that_is_down_is_told, "with the store down commit and open fail with a sentence, and go well after") \
+	X(STORE, check_sees_that_the_store_is_down, "with the store down check, where the module has one, fails with a sentence") \
 	X(STORE, store_killed_under_load_heals, "the store killed and started while jobs are stored: nothing that was DONE is lost")
 /* clang-format on */
 

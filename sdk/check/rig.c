@@ -198,6 +198,19 @@ rig_commit_once(struct rig *r, struct batch *b, struct gearmand_error *err)
 	return result;
 }
 
+enum gearmand_commit
+rig_check_once(struct rig *r, struct gearmand_error *err)
+{
+	enum gearmand_commit result;
+
+	*err = (struct gearmand_error){ .text = "" };
+	result = r->ops->check(r->store, err);
+	MUST(result <= GEARMAND_COMMIT_BROKEN, "check returned %d", (int)result);
+	if (result != GEARMAND_COMMIT_DONE)
+		sentence_must_be_there("check", err);
+	return result;
+}
+
 void
 rig_commit(struct rig *r, struct batch *b)
 {

@@ -30,6 +30,8 @@ void rig_reopen(struct rig *);
 
 /* One commit.  Strings are handed over in blocks of their exact size, gone when this returns. */
 enum gearmand_commit rig_commit_once(struct rig *, struct batch *, struct gearmand_error *);
+/* A look at the store; it must have a check. */
+enum gearmand_commit rig_check_once(struct rig *, struct gearmand_error *);
 /* Until DONE, as the server does it: repeats after AGAIN, closes and opens after BROKEN. */
 void rig_commit(struct rig *, struct batch *);
 /* The same, and nothing may be refused; the batch is empty then. */

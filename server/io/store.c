@@ -19,6 +19,7 @@
 
 #define GIVE_UP_AFTER (10000 * MS)
 #define LOST_AFTER    (3000 * MS)
+#define CHECK_EVERY   (2000 * MS)
 
 struct store *
 store_new(const struct store_config *config, struct mbox *proc, struct mbox *mgmt)
@@ -31,13 +32,15 @@ store_new(const struct store_config *config, struct mbox *proc, struct mbox *mgm
 		s->config.give_up_after = GIVE_UP_AFTER;
 	if (s->config.lost_after == 0)
 		s->config.lost_after = LOST_AFTER;
+	if (s->config.check_every == 0)
+		s->config.check_every = CHECK_EVERY;
 	s->proc = proc;
 	s->mgmt = mgmt;
 	s->waker = waker_new(false);
 	s->in = mbox_new(s->waker);
 	list_init(&s->pending);
 	list_init(&s->batch);
-	s->give_up_at = s->taken_at = NEVER;
+	s->give_up_at = s->taken_at = s->check_at = NEVER;
 	return s;
 }
 
@@ -123,10 +126,17 @@ store_is_unwell(struct store *s)
 }
 
 static STORE void
+store_plan_check(struct store *s)
+{
+	s->check_at = s->config.ops->check == NULL ? NEVER : clock_mono() + s->config.check_every;
+}
+
+static STORE void
 store_try(struct store *s)
 {
-	if (store_reopen(s) && store_commit(s)) {
+	if (store_reopen(s) && (store_has_batch(s) ? store_commit(s) : store_check(s))) {
 		store_is_well(s);
+		store_plan_check(s);
 		return;
 	}
 	store_is_unwell(s);
@@ -138,21 +148,22 @@ store_try(struct store *s)
 
 /* ---- The thread ------------------------------------------------------------------------- */
 
-/* Sleeps until there is something to do; false at the end. */
+/* Sleeps until there is something to do, be it only a look at the store; false at the end. */
 static STORE bool
 store_wait(struct store *s)
 {
 	for (;;) {
+		bool idle;
+		nsec_t until;
+
 		store_take(s);
-		if (!store_has_batch(s) && list_is_empty(&s->pending)) {
-			if (s->stopping)
-				return false;
-			waker_sleep(s->waker, NEVER);
-		} else if (!s->unwell || clock_mono() >= s->retry_at) {
+		idle = !store_has_batch(s) && list_is_empty(&s->pending);
+		if (idle && s->stopping)
+			return false;
+		until = s->unwell ? s->retry_at : idle ? s->check_at : 0;
+		if (until == 0 || clock_mono() >= until)
 			return true;
-		} else {
-			waker_sleep(s->waker, s->retry_at);
-		}
+		waker_sleep(s->waker, until);
 	}
 }
 
@@ -160,6 +171,7 @@ store_wait(struct store *s)
 static STORE bool
 store_serve(struct store *s)
 {
+	store_plan_check(s);
 	while (store_wait(s)) {
 		if (!store_has_batch(s))
 			store_gather(s);

@@ -112,23 +112,31 @@ store_hand_back(struct store *s)
 		store_tell_removed(s, removed);
 }
 
+static STORE bool
+store_is_done(struct store *s, enum gearmand_commit result)
+{
+	if (result == GEARMAND_COMMIT_BROKEN)
+		store_close(s);
+	return result == GEARMAND_COMMIT_DONE;
+}
+
 bool
 store_commit(struct store *s)
 {
-	enum gearmand_commit result;
-
 	s->trouble.text[0] = '\0';
-	result = s->config.ops->commit(s->module, s->changes, s->count, &s->trouble);
-	if (result == GEARMAND_COMMIT_DONE) {
-		store_hand_back(s);
-		return true;
+	if (!store_is_done(s, s->config.ops->commit(s->module, s->changes, s->count, &s->trouble))) {
+		store_reset_outcomes(s);
+		return false;
 	}
-	store_reset_outcomes(s);
-	if (result == GEARMAND_COMMIT_BROKEN) {
-		s->config.ops->close(&s->module);
-		s->module = NULL;
-	}
-	return false;
+	store_hand_back(s);
+	return true;
+}
+
+bool
+store_check(struct store *s)
+{
+	s->trouble.text[0] = '\0';
+	return s->config.ops->check == NULL || store_is_done(s, s->config.ops->check(s->module, &s->trouble));
 }
 
 void

@@ -42,6 +42,7 @@ struct store {
 	size_t count, cap;
 	nsec_t give_up_at;                /* NEVER until MSG_STOP */
 	nsec_t retry_at, back_off;        /* while it is unwell */
+	nsec_t check_at;                  /* while it is well and has nothing to do; NEVER = the module has no check */
 	bool stopping;                    /* MSG_STOP came; what comes behind it is not taken */
 	bool unwell;
 	nsec_t taken_at;                  /* since when another server has it, after it broke; NEVER = none has */
@@ -65,6 +66,7 @@ bool store_is_lost(const struct store *) STORE;    /* another server has it, for
 bool store_has_batch(const struct store *) STORE;
 void store_gather(struct store *) STORE;           /* a batch from what is pending */
 bool store_commit(struct store *) STORE;           /* false: to be tried again; the batch stays */
+bool store_check(struct store *) STORE;            /* while there is no batch; false: as commit */
 void store_drop_batch(struct store *) STORE;
 
 /* store_replay.c: false: `trouble` says why. */

@@ -143,6 +143,22 @@ def _(t):
     await_rows(t, 0)
 
 
+@case("who lost it while there was nothing to store finds out by itself", modes=(0,))
+def _(t):
+    first = sqlite_server(t)
+    first.expect_log("deleted or replaced while in use", "queue sqlite: another server has taken it over; this one stops")
+    os.mkdir(t.path("aside"))
+    second = waiting_server(t, "--queue-wait", says="waiting until it can be opened", db=t.path("new/queue.db"))
+    os.mkdir(t.path("new"))
+    serves(second)
+    for suffix in ("", "-wal", "-shm"):
+        os.rename(t.path("queue.db" + suffix), t.path("aside/queue.db" + suffix))
+    for suffix in ("-wal", "-shm", ""):
+        os.link(t.path("new/queue.db" + suffix), t.path("queue.db" + suffix))
+    first.end(1)
+    second.alive()
+
+
 # --- waiting
 
 @case("--queue-wait waits for a folder that is not there yet, says so once, and serves when it is", modes=(4,))
@@ -276,6 +292,15 @@ def _(t):
     s.await_log("well again")
     q = until(lambda: (lambda q: q["state"] == "well" and q["waiting_removes"] == "0" and q)(queue_of(s)), "well")
     check(q["waiting_adds"] == "0" and "locked" in q["last_error"], q)
+
+
+@case("trouble is seen and told though there is nothing to store", modes=(1,))
+def _(t):
+    s = fail_server(t, "--fail-rules=check 1-2 again the disk is full; check 3 broken the line is cut; open 2 passing it boots")
+    s.expect_log("cannot store, tries again until it can: the disk is full")
+    until(lambda: queue_of(s)["last_error"] == "it boots", "the last trouble")
+    s.await_log("well again")
+    until(lambda: queue_of(s)["state"] == "well", "well")
 
 
 @case("the command `queue` of a server without a store", modes=(0,))

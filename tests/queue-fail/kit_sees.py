@@ -61,6 +61,7 @@ SEEN = {
     "asks": ("the_kit_itself", "asks for option --nobody-declared-this"),
     "prints": ("the_kit_itself", "the module printed something"),
     "done_while_down": ("store_that_is_down_is_told", "commit says DONE while the store is down"),
+    "well_while_down": ("check_sees_that_the_store_is_down", "check says DONE while the store is down"),
     "lasting_while_down": ("store_that_is_down_is_told", "why is not GEARMAND_WHY_PASSING"),
     "starts_over_when_broken": ("store_killed_under_load_heals", "did not come back"),
 }
@@ -76,6 +77,8 @@ TROUBLE = {
     "replay 2 partly a bad block": ("order_is_kept", "replay: a bad block"),
     "add 3 refuse no room": ("batch_of_1_is_stored", 'job "job-2" of function "check 2" was refused: no room'),
     "remove 1 refuse read-only": ("batch_of_1_is_stored", "was refused: read-only"),
+    "check 2 again": ("check_is_done_while_all_is_well", "check failed and does not say why"),
+    "check 3 broken the line is cut": ("check_is_done_while_all_is_well", "check: the line is cut"),
     "close 2 crash": ("reopened_store_is_the_same", "was ended by signal 9"),
 }
 # Trouble that the server lives with; the counts are of the calls of a case's own process.
@@ -103,7 +106,7 @@ def run(*arguments):
     """The kit's results, on a file of its own, with commands that bring the store down and up."""
     folder = tempfile.mkdtemp(prefix="gearmand-kit-", dir=MEMORY)
     control = os.path.join(folder, "control")
-    down = "open * passing the store is down\\ncommit * broken connection reset\\n"
+    down = "open * passing the store is down\\ncommit * broken connection reset\\ncheck * broken connection reset\\n"
     try:
         return list(kitlib.run(MODULE, ["--journal-file=" + os.path.join(folder, "jobs"), "--fail-control=" + control,
                                         "--store-kill=printf '%s' >%s.new && mv %s.new %s" % (down, control, control, control),

@@ -164,6 +164,19 @@ fail_commit(void *store, struct gearmand_change *changes, size_t count, struct g
 	return result;
 }
 
+static enum gearmand_commit
+fail_check(void *store, struct gearmand_error *err)
+{
+	struct fail_store *s = store;
+	struct verdict v = rules_ask(s->host, OP_CHECK, NULL);
+
+	rules_wait(v.late);
+	if (v.action == DO_NOTHING || wrong_is(WRONG_well_while_down))
+		return GEARMAND_COMMIT_DONE;
+	s->host->error_set(err, "%s", v.text);
+	return v.action == DO_AGAIN ? GEARMAND_COMMIT_AGAIN : GEARMAND_COMMIT_BROKEN;
+}
+
 /* ---- The descriptor ----------------------------------------------------------------- */
 
 static const struct gearmand_option fail_options[] = {
@@ -181,6 +194,7 @@ static const struct gearmand_queue_ops fail_ops = {
 	.replay = fail_replay,
 	.commit = fail_commit,
 	.close = fail_close,
+	.check = fail_check,
 };
 
 GEARMAND_QUEUE_PLUGIN("fail", NULL, "1.0", "keeps jobs, and fails when told", fail_options, &fail_ops);

@@ -34,7 +34,7 @@ void inner_unlock(void *inner);
 
 /* A rule is "OP WHICH ACTION [ARGUMENT]"; rules are parted by ';' or line ends.
  *
- *   OP      open, replay, commit, close; add, remove: a change within a commit
+ *   OP      open, replay, commit, close, check; add, remove: a change within a commit
  *   WHICH   *, 3, 3-5, 3-: calls of that kind since the process began, from 1; =TEXT: the change with this unique
  *   ACTION  any op:  stall MS   wait before
  *                    late MS    wait after
@@ -45,10 +45,11 @@ void inner_unlock(void *inner);
  *           commit:  again TEXT, broken TEXT: nothing is stored
  *                    half TEXT: the first half is stored, then as again
  *                    unknown TEXT: all is stored, then as broken
+ *           check:   again TEXT, broken TEXT
  *           add, remove:  refuse TEXT
  *
  * They are in --fail-rules, and in the file of --fail-control, which is read at each call. */
-enum op { OP_OPEN, OP_REPLAY, OP_COMMIT, OP_CLOSE, OP_ADD, OP_REMOVE };
+enum op { OP_OPEN, OP_REPLAY, OP_COMMIT, OP_CLOSE, OP_CHECK, OP_ADD, OP_REMOVE };
 
 enum action {
 	DO_NOTHING,
@@ -123,6 +124,7 @@ void rules_wait(unsigned ms);
 	X(prints, "writes to stderr") \
 	/* With rules. */ \
 	X(done_while_down, "says DONE when a rule says broken") \
+	X(well_while_down, "check says DONE when a rule says broken") \
 	X(lasting_while_down, "says that it will last when a rule says passing") \
 	X(starts_over_when_broken, "the file is emptied when a rule says broken")
 /* clang-format on */

@@ -105,7 +105,17 @@ queue_close(void **store)
 	sr.closes++;
 }
 
-static const struct gearmand_queue_ops queue_ops = {
+static enum gearmand_commit
+queue_check(void *store, struct gearmand_error *error)
+{
+	cr_assert_eq(store, &sr);
+	if (sr.checks++ >= sr.checks_that_fail)
+		return GEARMAND_COMMIT_DONE;
+	snprintf(error->text, sizeof error->text, "nobody there");
+	return GEARMAND_COMMIT_BROKEN;
+}
+
+static struct gearmand_queue_ops queue_ops = {
 	.size = sizeof queue_ops,
 	.open = queue_open,
 	.replay = queue_replay,
@@ -122,6 +132,7 @@ static struct store_config config = {
 	.ops = &queue_ops,
 	.batch_max = 4,
 	.give_up_after = 300000000,
+	.check_every = 1000000,
 	.lost_after = 1000000000,
 };
 
@@ -253,6 +264,7 @@ sr_stop(void)
 void
 sr_start_replay(void)
 {
+	queue_ops.check = sr.has_check ? queue_check : NULL;
 	store_start(sr.store);
 	cr_assert_eq(sr_to_management()->kind, MSG_STORE_OPEN);
 	cr_assert_not(store_adds_at_shutdown(sr.store));

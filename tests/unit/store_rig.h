@@ -22,10 +22,12 @@ struct store_rig {
 	enum gearmand_why why_not;
 	int jobs_to_replay;
 	bool replay_fails;
+	bool has_check;
+	int checks_that_fail; /* the first ones; they break it */
 
 	/* What happened to it: written by the store thread, read when a message of that thread has come, or it has
 	 * ended. */
-	int opens, closes, commits;
+	int opens, closes, commits, checks;
 	char history[SR_HISTORY_MAX]; /* "+u1 -u2 | " : one '|' per commit that was done */
 
 	struct store *store;

@@ -134,6 +134,37 @@ Test(store, one_that_will_never_open_again_is_asked_again_nevertheless)
 	sr_stop();
 }
 
+Test(store, one_with_nothing_to_do_is_looked_at_again_and_again)
+{
+	sr.has_check = true;
+	sr.checks_that_fail = 1;
+	sr_start();
+	sr_expect_state("nobody there");
+	sr_expect_state("");
+	sr_expect_log("cannot store, tries again until it can: nobody there");
+	sr_expect_log("well again");
+	sr_post(MSG_ADD, "a");
+	sr_expect_added("a", GEARMAND_STORED, NULL);
+	sr_stop();
+	cr_assert_eq(sr_to_management()->kind, MSG_STORE_FLUSHED);
+	cr_assert_geq(sr.checks, 2);
+	cr_assert_eq(sr.opens, 2);
+	cr_assert_eq(sr.commits, 1);
+}
+
+Test(store, one_that_is_taken_while_it_has_nothing_to_do_is_lost)
+{
+	sr.has_check = true;
+	sr.checks_that_fail = 1;
+	sr.fail_opens = 1 << 30;
+	sr.why_not = GEARMAND_WHY_IN_USE;
+	sr_start();
+	sr_expect_log("nobody there");
+	sr_expect_text(MSG_STORE_FAILED, "another server has taken it over; this one stops");
+	store_join(sr.store);
+	cr_assert_eq(sr.commits, 0);
+}
+
 /* ---- Shutdown -------------------------------------------------------------------------------------- */
 
 Test(store, stop_commits_what_came_before_it)

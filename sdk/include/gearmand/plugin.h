@@ -207,6 +207,10 @@ struct gearmand_queue_ops {
 	/* May be NULL.  True: ADDs come in one batch at orderly shutdown only; until then jobs are kept
 	 * in memory and acknowledged at once. */
 	bool (*adds_at_shutdown)(void *store);
+	/* May be NULL.  Called every two seconds or so while there is nothing to commit: is the store still there, and
+	 * still ours?  So trouble is seen before a job meets it, and a lock that runs out can be renewed.  The
+	 * outcomes are those of commit, and so is the error. */
+	enum gearmand_commit (*check)(void *store, struct gearmand_error *);
 };
 
 /* ---- Protocol modules -------------------------------------------------------------- */
