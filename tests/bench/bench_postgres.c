@@ -86,7 +86,7 @@ static void
 run(const char *statement, int parameters, const bare_key *keys, size_t count)
 {
 	static const char *const same[PARAMETERS] = { NULL, BARE_FUNCTION, "1", BARE_DATA, "123456", BARE_HANDLE };
-	char *parameter[PARAMETERS];
+	char *parameter[PARAMETERS] = { NULL };
 
 	for (int k = 0; k < parameters; k++)
 		parameter[k] = array_of(keys, count, same[k]);
