@@ -114,6 +114,9 @@ void
 waker_bind(struct waker *w)
 {
 	my_waker = w;
+	waker_lock(w);
+	w->released = false;
+	waker_unlock(w);
 }
 
 void

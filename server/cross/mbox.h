@@ -29,7 +29,8 @@ struct msg;
 struct waker *waker_new(bool by_fd);           /* NULL: no descriptor left; errno says */
 void          waker_free(struct waker **);     /* its mailboxes are gone already */
 void          waker_bind(struct waker *);      /* the calling thread is the reader from now on */
-/* The reader is about to end: posting goes on as before, but mbox_post_all_bounded() blocks no more. */
+/* The reader ends, or rests until the next waker_bind(): posting goes on as before, but mbox_post_all_bounded() does
+ * not block. */
 void          waker_release(struct waker *);
 int           waker_fd(const struct waker *);  /* an eventfd that a wake adds to; -1 without by_fd */
 /* Is there nothing to take in any of its mailboxes?  If so it is asleep from here on: the next

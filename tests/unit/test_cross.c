@@ -273,13 +273,12 @@ post_bounded(void *arg)
 	return NULL;
 }
 
-Test(mbox, bounded_poster_waits_for_the_reader, .timeout = 60)
+static void
+take_one_by_one(struct waker *w)
 {
-	struct waker *w = waker_new(false);
 	struct blocked b = { .box = mbox_new(w) };
 	pthread_t t;
 
-	waker_bind(w);
 	pthread_create(&t, NULL, post_bounded, &b);
 	for (uint64_t i = 1; i <= 3; i++) {
 		waker_sleep(w, NEVER);
@@ -287,6 +286,26 @@ Test(mbox, bounded_poster_waits_for_the_reader, .timeout = 60)
 	}
 	pthread_join(t, NULL);
 	mbox_free(&b.box);
+}
+
+Test(mbox, bounded_poster_waits_for_the_reader, .timeout = 60)
+{
+	struct waker *w = waker_new(false);
+
+	waker_bind(w);
+	take_one_by_one(w);
+	waker_free(&w);
+}
+
+/* The main thread's loop runs twice: while the store is opened, and for good. */
+Test(mbox, a_reader_that_was_released_and_comes_back_is_waited_for_again, .timeout = 60)
+{
+	struct waker *w = waker_new(false);
+
+	waker_bind(w);
+	waker_release(w);
+	waker_bind(w);
+	take_one_by_one(w);
 	waker_free(&w);
 }
 
