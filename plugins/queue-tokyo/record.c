@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A job as the value of a record, and back.
+ *
+ * Runs on:  the store thread.
+ * Owns:     nothing; a buffer is its caller's.
+ *
+ * The value is the one of gearmand 1.1:
+ *
+ *     function NUL unique NUL priority-digit epoch NUL data
+ *
+ * 1.1 has no place for order, handle, reducer and flags, and takes every byte behind the epoch for data.  But it reads the
+ * epoch with strtoul(), which skips white space in front.  So these go there, written in the six bytes that are white space:
+ * three make a digit of base 216.  1.1 reads such a record as if they were not there.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "queue_tokyo.h"
+
+static const char blanks[] = " \t\n\v\f\r";
+
+enum { FORM = 1 };                      /* of what is in the blanks */
+enum { BASE = 216, HALF = BASE / 2 };   /* a number: digits below HALF, all but the last with HALF added */
+enum { ESCAPE = BASE - 1 };             /* a byte from here on: ESCAPE, and what it is more */
+enum { NUMBER_MOST = 10, TEXT_MOST = 1 << 20 };
+
+/* ---- Writing ------------------------------------------------------------------------------------- */
+
+static char *
+put_digit(char *at, unsigned digit)
+{
+	*at++ = blanks[digit / 36];
+	*at++ = blanks[digit / 6 % 6];
+	*at++ = blanks[digit % 6];
+	return at;
+}
+
+static char *
+put_number(char *at, uint64_t n)
+{
+	for (; n >= HALF; n /= HALF)
+		at = put_digit(at, HALF + (unsigned)(n % HALF));
+	return put_digit(at, (unsigned)n);
+}
+
+static char *
+put_text(char *at, struct gearmand_slice text)
+{
+	at = put_number(at, text.len);
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned c = (unsigned char)text.data[i];
+
+		if (c < ESCAPE) {
+			at = put_digit(at, c);
+		} else {
+			at = put_digit(at, ESCAPE);
+			at = put_digit(at, c - ESCAPE);
+		}
+	}
+	return at;
+}
+
+static bool
+is_kept(const struct gearmand_job *job)
+{
+	return job->handle.len <= TEXT_MOST && job->reducer.len <= TEXT_MOST;
+}
+
+/* The number between two NULs: priority, blanks, epoch. */
+static bool
+put_numbers(struct tk_buf *value, const struct gearmand_job *job, uint64_t sequence)
+{
+	size_t most = 1 + 3 * (5 * NUMBER_MOST + 2 * (job->handle.len + job->reducer.len)) + 32;
+	char *start = tk_buf_room(value, most), *at = start;
+
+	if (start == NULL)
+		return false;
+	*at++ = job->priority == GEARMAND_HIGH ? '0' : job->priority == GEARMAND_LOW ? '2' : '1';
+	at = put_number(at, FORM);
+	at = put_number(at, sequence);
+	at = put_number(at, job->flags);
+	at = put_text(at, job->handle);
+	at = put_text(at, job->reducer);
+	/* A table has this and the function side by side as names of columns. */
+	if ((size_t)(at - start) < job->function.len && memcmp(start, job->function.data, (size_t)(at - start)) == 0)
+		*at++ = '0';
+	at += snprintf(at, 32, "%lld", job->run_at < 0 ? 0 : (long long)job->run_at) + 1;
+	value->len += (size_t)(at - start);
+	return true;
+}
+
+bool
+tk_record_write(struct tk_buf *value, const struct gearmand_job *job, uint64_t sequence)
+{
+	value->len = 0;
+	return is_kept(job) && tk_buf_add(value, job->function.data, job->function.len) && tk_buf_add(value, "", 1) &&
+	    tk_buf_add(value, job->unique.data, job->unique.len) && tk_buf_add(value, "", 1) &&
+	    put_numbers(value, job, sequence) && tk_buf_add(value, job->data.data, job->data.len);
+}
+
+/* ---- Reading ---------------------------------------------------------------------------------------- */
+
+struct reader {
+	const char *at, *end;
+};
+
+static int
+take_blank(struct reader *r)
+{
+	const char *found = r->at < r->end && *r->at != '\0' ? strchr(blanks, *r->at) : NULL;
+
+	if (found == NULL)
+		return -1;
+	r->at++;
+	return (int)(found - blanks);
+}
+
+static int
+take_digit(struct reader *r)
+{
+	int a = take_blank(r), b = a < 0 ? -1 : take_blank(r), c = b < 0 ? -1 : take_blank(r);
+
+	return c < 0 ? -1 : a * 36 + b * 6 + c;
+}
+
+static bool
+take_number(struct reader *r, uint64_t *n_r)
+{
+	uint64_t n = 0, weight = 1;
+
+	for (int i = 0; i < NUMBER_MOST; i++, weight *= HALF) {
+		int digit = take_digit(r);
+
+		if (digit < 0)
+			return false;
+		n += (uint64_t)(digit % HALF) * weight;
+		if (digit < HALF) {
+			*n_r = n;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+take_text(struct reader *r, struct tk_buf *text, size_t *len_r)
+{
+	uint64_t len;
+	char *to;
+
+	if (!take_number(r, &len) || len > TEXT_MOST || (to = tk_buf_room(text, len)) == NULL)
+		return false;
+	for (uint64_t i = 0; i < len; i++) {
+		int digit = take_digit(r);
+
+		if (digit == ESCAPE) {
+			int more = take_digit(r);
+
+			digit = more < 0 ? -1 : digit + more;
+		}
+		if (digit < 0 || digit > UINT8_MAX)
+			return false;
+		to[i] = (char)digit;
+	}
+	text->len += len;
+	*len_r = len;
+	return true;
+}
+
+/* Blanks that are not ours are only blanks. */
+static void
+read_blanks(struct tk_record *rec, struct reader r)
+{
+	uint64_t form, sequence, flags;
+	size_t handle, reducer;
+
+	rec->text.len = 0;
+	if (!take_number(&r, &form) || form != FORM || !take_number(&r, &sequence) || !take_number(&r, &flags) ||
+	    flags > UINT32_MAX || !take_text(&r, &rec->text, &handle) || !take_text(&r, &rec->text, &reducer))
+		return;
+	rec->sequence = sequence;
+	rec->job.flags = (uint32_t)flags;
+	rec->job.handle = (struct gearmand_slice){ rec->text.data, handle };
+	rec->job.reducer = (struct gearmand_slice){ rec->text.data + handle, reducer };
+}
+
+/* One without digits is none of 1.1 either. */
+static bool
+take_epoch(struct reader *r, int64_t *epoch_r)
+{
+	bool negative = r->at < r->end && *r->at == '-';
+	int64_t n = 0;
+	const char *start;
+
+	r->at += negative;
+	for (start = r->at; r->at < r->end && *r->at >= '0' && *r->at <= '9'; r->at++)
+		n = n > (INT64_MAX - 9) / 10 ? INT64_MAX / 10 * 10 : n * 10 + (*r->at - '0');
+	*epoch_r = negative ? 0 : n;
+	return r->at > start;
+}
+
+/* Up to the next NUL, which is passed over. */
+static bool
+take_string(struct reader *r, struct gearmand_slice *s)
+{
+	const char *nul = r->at < r->end ? memchr(r->at, '\0', (size_t)(r->end - r->at)) : NULL;
+
+	if (nul == NULL)
+		return false;
+	*s = (struct gearmand_slice){ r->at, (size_t)(nul - r->at) };
+	r->at = nul + 1;
+	return true;
+}
+
+bool
+tk_record_read(struct tk_record *rec, struct gearmand_slice value)
+{
+	struct reader r = { value.data, value.data + value.len };
+	struct gearmand_job *job = &rec->job;
+
+	*job = (struct gearmand_job){ .handle = { "", 0 }, .reducer = { "", 0 } };
+	rec->sequence = 0;
+	if (!take_string(&r, &job->function) || !take_string(&r, &job->unique) || r.at == r.end)
+		return false;
+	job->priority = *r.at == '0' ? GEARMAND_HIGH : *r.at == '2' ? GEARMAND_LOW : GEARMAND_NORMAL;
+	r.at++;
+	read_blanks(rec, r);
+	while (take_blank(&r) >= 0)
+		continue;
+	if (!take_epoch(&r, &job->run_at) || r.at == r.end || *r.at != '\0')
+		return false;
+	job->data = (struct gearmand_slice){ r.at + 1, (size_t)(r.end - r.at - 1) };
+	return true;
+}
+
+uint64_t
+tk_record_sequence(struct gearmand_slice head)
+{
+	struct reader r = { head.data, head.data + head.len };
+	struct gearmand_slice skipped;
+	uint64_t form, sequence;
+
+	if (!take_string(&r, &skipped) || !take_string(&r, &skipped) || r.at == r.end)
+		return 0;
+	r.at++;
+	return take_number(&r, &form) && form == FORM && take_number(&r, &sequence) ? sequence : 0;
+}
