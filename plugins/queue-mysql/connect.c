@@ -21,11 +21,11 @@
 
 #define PACKET_MOST (1ul << 30) /* of the protocol */
 
-/* Timeouts: an idle session stays; a server that waits for us to read a page of jobs is patient; a lock is
- * waited for briefly, since the host tries again.  Limits on a statement's time are not for us. */
+/* Timeouts: an idle session stays, until my_session_ready(); a server that waits for us to read a page of jobs is
+ * patient; a lock is waited for briefly, since the host tries again.  Limits on a statement's time are not for us. */
 static const char session_sql[] =
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', autocommit = 1, wait_timeout = 31536000,"
-    " net_write_timeout = 3600, innodb_lock_wait_timeout = 3 /*M!100101 , max_statement_time = 0 */";
+    " net_write_timeout = 120, innodb_lock_wait_timeout = 3 /*M!100101 , max_statement_time = 0 */";
 
 /* An option's value; NULL when it has none. */
 static const char *
@@ -206,6 +206,17 @@ establish(struct my_store *s, MYSQL *db, struct gearmand_error *err)
 		return false;
 	}
 	return my_runf(s, db, err, "setting up the session", "%s", session_sql);
+}
+
+/* From now on we are heard from every few seconds.  When that ends, because our machine is gone or frozen or the
+ * network is cut, the server has to end the session, and its lock with it: only so can another take over. */
+bool
+my_session_ready(struct my_store *s, struct gearmand_error *err)
+{
+	long long seconds = s->host->option_number(s->host, "mysql-session-timeout");
+
+	return my_runf(s, s->db, err, "setting up the session", "SET SESSION wait_timeout = %lld, net_read_timeout = %lld",
+	    seconds, seconds);
 }
 
 MYSQL *

@@ -18,7 +18,7 @@
 
 #include "queue_mysql.h"
 
-enum { WAIT = 1, WAIT_FOR_FORMER = 10 }; /* seconds */
+enum { WAIT = 1, WAIT_FOR_FORMER = 5 }; /* seconds */
 
 /* A table has one name whatever its case, where the server says so. */
 #define TABLE_LOCK                                                                                                     \
@@ -87,9 +87,11 @@ my_lock(struct my_store *s, struct gearmand_error *err)
 		(!ended || try_lock(s, table, WAIT_FOR_FORMER, &taken, err));
 	s->host->release(table);
 	if (asked && !taken) {
-		s->host->error_set(
-		    err, "%s: another gearmand is using it; each server needs a table of its own", s->where);
-		err->why = GEARMAND_WHY_IN_USE;
+		s->host->error_set(err, "%s: %s", s->where,
+		    ended ? "a former session of this server is using it, and is being ended"
+			  : "another gearmand is using it; each server needs a table of its own");
+		/* A server that finds its own lock must not take it for another's, and end. */
+		err->why = ended ? GEARMAND_WHY_PASSING : GEARMAND_WHY_IN_USE;
 	}
 	return taken;
 }

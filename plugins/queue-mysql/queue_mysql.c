@@ -154,7 +154,7 @@ my_open(const struct gearmand_host *host, void **store_r, struct gearmand_error 
 	s->name = host->option(host, "mysql-table");
 	(void)my_store_of(s);
 	if (!check_options(s, err) || (s->db = my_connect(s, false, err)) == NULL || !ask_server(s, err) ||
-	    !my_lock(s, err) || !my_schema_open(s, err)) {
+	    !my_lock(s, err) || !my_schema_open(s, err) || !my_session_ready(s, err)) {
 		my_close(&store);
 		return false;
 	}
@@ -188,6 +188,8 @@ static const struct gearmand_option my_options[] = {
 	    .help = "Option file of MySQL; its group [gearmand] has what the command line does not say" },
 	{ "mysql-timeout", GEARMAND_OPT_INT, .dflt = "30", .min = "1", .max = "3600", .value_name = "SECONDS",
 	    .help = "Seconds after which a server that does not answer is given up" },
+	{ "mysql-session-timeout", GEARMAND_OPT_INT, .dflt = "30", .min = "6", .max = "86400", .value_name = "SECONDS",
+	    .help = "Seconds without a sign of this server after which the database gives its table to another" },
 	{ "mysql-ssl", GEARMAND_OPT_SWITCH, .help = "Talk over TLS or not at all" },
 	{ "mysql-ssl-ca", GEARMAND_OPT_PATH,
 	    .help = "Certificates of the authorities that vouch for the server; without it, it is not checked who the "

@@ -67,6 +67,7 @@ struct my_store *my_store_of(void *store);
 /* A connection with its session set up; NULL: the error says why.  A patient one waits for an answer as long
  * as it takes. */
 MYSQL *my_connect(struct my_store *, bool is_patient, struct gearmand_error *);
+bool my_session_ready(struct my_store *, struct gearmand_error *); /* at the end of open */
 /* Error number of what was run; 0 = all went well.  `sql` may be several statements; the first that fails is the last.
  */
 int my_run(MYSQL *, const char *sql, size_t len);

@@ -164,17 +164,19 @@ set_durability(struct qp_store *s, struct gearmand_error *err)
 static bool
 set_session(struct qp_store *s)
 {
+	int64_t silence_ms = s->host->option_number(s->host, "libpq-session-timeout") * 1000;
+
 	return set_encoding(s) &&
 	    qp_askf(s, s->limit_ms, "SET standard_conforming_strings TO on; SET client_min_messages TO warning;"
 				    "SET default_transaction_isolation TO 'read committed';"
 				    "SET statement_timeout TO 0; SET lock_timeout TO %lld", (long long)s->limit_ms) &&
-	    /* Those of them that this server knows: to let go of the lock when our machine is gone. */
+	    /* Those of them that this server knows: to let go of the lock when our machine is gone, or frozen. */
 	    qp_askf(s, s->limit_ms, "SELECT set_config(v.name, v.value, false) FROM (VALUES "
 				    "('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), "
 				    "('tcp_keepalives_count', '3'), ('idle_in_transaction_session_timeout', '%lld'), "
-				    "('idle_session_timeout', '0'), ('jit', 'off')"
+				    "('idle_session_timeout', '%lld'), ('jit', 'off')"
 				    ") AS v(name, value) JOIN pg_settings USING (name)",
-		(long long)s->limit_ms + 60000);
+		(long long)silence_ms, (long long)silence_ms);
 }
 
 static bool

@@ -69,6 +69,8 @@ static const struct gearmand_option qp_options[] = {
 	    .help = "Table that holds the jobs, also as schema.table; made when missing" },
 	{ "libpq-timeout", GEARMAND_OPT_INT, .dflt = "30", .min = "1", .max = "3600", .value_name = "SECONDS",
 	    .help = "Seconds that the database may take for one batch before it is put off" },
+	{ "libpq-session-timeout", GEARMAND_OPT_INT, .dflt = "60", .min = "6", .max = "86400", .value_name = "SECONDS",
+	    .help = "Seconds without a sign of this server after which the database gives its table to another" },
 	{ "libpq-synchronous-commit", GEARMAND_OPT_STRING, .value_name = "LEVEL",
 	    .help = "When a commit counts as stored: off, local, remote_write, on, remote_apply; else as the database "
 		    "is set, but not off" },

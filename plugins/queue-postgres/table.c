@@ -177,24 +177,31 @@ lock_number(const struct qp_store *s)
 	return (int32_t)s->table_oid;
 }
 
-static void
+/* True: it was one of ours that has the lock, and it is on its way out. */
+static bool
 end_forsaken(struct qp_store *s)
 {
-	char list[8 * 12 + 1] = "";
+	char list[8 * 12 + 1] = "", sql[800];
 	size_t n = 0;
+	PGresult *r;
+	bool found;
 
 	for (unsigned i = 0; i < sizeof(forsaken) / sizeof(*forsaken); i++) {
 		if (forsaken[i] != 0)
 			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%ld", n == 0 ? "" : ",", (long)forsaken[i]);
 	}
 	if (n == 0)
-		return;
-	/* Where it is not allowed, we wait as for a stranger's. */
-	(void)qp_askf(s, s->limit_ms, "SELECT pg_terminate_backend(t.pid) FROM pg_locks t JOIN pg_locks l USING (pid, database)"
+		return false;
+	snprintf(sql, sizeof(sql), "SELECT pg_terminate_backend(t.pid) FROM pg_locks t JOIN pg_locks l USING (pid, database)"
 	    " WHERE t.locktype = 'advisory' AND t.classid = %d AND t.objid IN (%s) AND t.objsubid = 2"
 	    " AND l.locktype = 'advisory' AND l.classid = %d AND l.objid = %u AND l.objsubid = 2 AND l.granted"
 	    " AND t.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
 	    TOKEN_CLASS, list, LOCK_CLASS, s->table_oid);
+	/* Where it is not allowed, we wait as for a stranger's. */
+	r = qp_rows(s, sql, s->limit_ms);
+	found = r != NULL && PQntuples(r) > 0;
+	PQclear(r);
+	return found;
 }
 
 static bool
@@ -210,6 +217,16 @@ try_lock(struct qp_store *s, bool *locked_r)
 	return r != NULL;
 }
 
+/* A server that finds its own lock must not take it for another server's, and end. */
+static bool
+fail_locked(const struct qp_store *s, bool is_ours, struct gearmand_error *err)
+{
+	fail_lasting(s, err, is_ours ? "is in use by a former session of this server, which is being ended"
+				     : "is in use by another gearmand; each server needs a table of its own");
+	err->why = is_ours ? GEARMAND_WHY_PASSING : GEARMAND_WHY_IN_USE;
+	return false;
+}
+
 static bool
 lock_table(struct qp_store *s, struct gearmand_error *err)
 {
@@ -218,12 +235,10 @@ lock_table(struct qp_store *s, struct gearmand_error *err)
 	bool locked = false;
 
 	while (try_lock(s, &locked) && !locked) {
-		if (s->host->monotonic() >= deadline) {
-			fail_lasting(s, err, "is in use by another gearmand; each server needs a table of its own");
-			err->why = GEARMAND_WHY_IN_USE;
-			return false;
-		}
-		end_forsaken(s);
+		bool is_ours = end_forsaken(s);
+
+		if (s->host->monotonic() >= deadline)
+			return fail_locked(s, is_ours, err);
 		nanosleep(&pause, NULL);
 	}
 	return (locked && qp_askf(s, s->limit_ms, "SELECT pg_try_advisory_lock(%d, %ld)", TOKEN_CLASS, (long)s->token)) ||

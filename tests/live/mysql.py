@@ -1,62 +1,22 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: BSD-3-Clause
 """Background jobs in MariaDB: acknowledged means stored, whoever is killed; tables go to gearmand 1.1 and come back."""
-import importlib.util
 import os
-import shutil
 import signal
 import socket
-import sys
-import tempfile
 
 from gearlive import *
 from gearlive.durable import drain_jobs
 from gearlive.killing import *
-
-spec = importlib.util.spec_from_file_location("mysql_store", os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                                                                          "../stores/mysql.py"))
-stores = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(stores)
+from gearlive.mysql import *
 
 UNWELL = "queue mysql: cannot store, tries again until it can: "
-store, tables = None, 0
-
-
-def the_store(t):
-    """One database server for all cases."""
-    global store
-    if store is None:
-        try:
-            stores.program("mariadbd", "mysqld")
-        except stores.Missing as missing:
-            if os.environ.get("CI"):
-                raise Failure(str(missing))
-            t.skip(str(missing))
-        folder = tempfile.mkdtemp(prefix="gearmand-live-my.")
-        os.chmod(folder, 0o755)
-        store = stores.Store(os.path.join(folder, "s"))
-        store.make()
-    return store
-
-
-def mysql_server(t, *options, **how):
-    """It answers, so its table is open.  Each case has a table of its own."""
-    global tables
-    if not hasattr(t, "table"):
-        tables += 1
-        t.table = "queue_%d" % tables
-    s = t.server("-q", "mysql", "--mysql-socket=" + the_store(t).socket, "--mysql-user=gearman", "--mysql-db=jobs",
-                 "--mysql-table=" + t.table, *options, env={"MYSQL_PWD": "secret"}, **how)
-    return s
-
-
-def await_rows(t, count):
-    until(lambda: store.sql("SELECT COUNT(*) FROM " + t.table, "jobs") == "%d\n" % count, "%d rows" % count)
 
 
 @case("what was submitted comes back after kill -9: order, priority, payload, unique, handle", modes=(0, 2))
 def _(t):
-    s = mysql_server(t)
+    db = Database(t)
+    s = db.server()
     p = s.connect()
     jobs = [(SUBMIT_JOB_LOW_BG, b"u1", b"low"), (SUBMIT_JOB_BG, b"u2", b""), (SUBMIT_JOB_BG, b"U2", b"a\0b"),
             (SUBMIT_JOB_HIGH_BG, b"u2 ", os.urandom(300000)), (SUBMIT_JOB_BG, b"u" * 64, b"longest"),
@@ -69,49 +29,39 @@ def _(t):
     got = drain_jobs(s)
     check(got[:5] == want)
     check([j[0] for j in got[5:]] == empty + [handles[0]])
-    await_rows(t, 0)
-
-
-def times(t):
-    """{unique: time} of all jobs."""
-    rows = store.sql("SELECT HEX(unique_key), when_to_run FROM " + t.table, "jobs").split("\n")[:-1]
-    return {bytes.fromhex(unique): int(when) for unique, when in (row.split("\t") for row in rows)}
-
-
-def end_sessions():
-    """Those of servers."""
-    for number in store.sql("SELECT id FROM information_schema.processlist WHERE user = 'gearman'").split():
-        store.sql("KILL " + number, check=False)
+    db.await_rows(0)
 
 
 @case("kill -9 of the server or of the database, under load, again and again: nothing is lost, nothing is altered",
       modes=(0, 2), limit=KILL_LIMIT)
 def _(t):
-    s = mysql_server(t, "--queue-timeout=60", verbose="WARNING")
+    db = Database(t)
+    s = db.server("--queue-timeout=60", verbose="WARNING")
     s.allow_log(UNWELL + "mysql table jobs.queue_")
-    load = Load(lambda: times(t))
+    load = Load(db.times)
 
     def kill_database():
-        store.kill()
-        store.start()
+        db.store.kill()
+        db.store.start()
         load.submit_one(s)
 
     def kill_both():
-        store.kill()
-        return store.start
+        db.store.kill()
+        return db.store.start
 
-    def kill_sessions():
-        end_sessions()
+    def end_sessions():
+        db.end_sessions()
         load.submit_one(s)
-    kill_rounds(s, load, [kill_database, kill_sessions, no_disaster, kill_both])
+    kill_rounds(s, load, [kill_database, end_sessions, no_disaster, kill_both])
 
 
 @case("start-up failures are sentences, and name no password; a second server on the table is refused", modes=(0,))
 def _(t):
-    s = mysql_server(t)
+    db = Database(t)
+    s = db.server()
 
     def refused(sentence, *options):
-        other = mysql_server(t, *options, wait=False)
+        other = db.server(*options, wait=False)
         other.expect_log(sentence)
         other.end(1)
         check("swordfish" not in other.log() + other.err())
@@ -122,7 +72,7 @@ def _(t):
 
 # --- gearmand 1.1
 
-def old_server(t):
+def old_server(t, db):
     """gearmand 1.1 on the table; returns (process, port)."""
     program = os.environ.get("GEARMAND_1_1", "/usr/sbin/gearmand")
     t.need(program, "gearman")
@@ -133,8 +83,8 @@ def old_server(t):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    old = t.spawn(program, "-q", "mysql", "--mysql-host=127.0.0.1", "--mysql-port=%d" % store.port, "--mysql-user=gearman",
-                  "--mysql-password=secret", "--mysql-db=jobs", "--mysql-table=" + t.table, "-p", str(port), "-L", "127.0.0.1",
+    old = t.spawn(program, "-q", "mysql", "--mysql-host=127.0.0.1", "--mysql-port=%d" % db.store.port, "--mysql-user=gearman",
+                  "--mysql-password=secret", "--mysql-db=jobs", "--mysql-table=" + db.table, "-p", str(port), "-L", "127.0.0.1",
                   "-l", t.path("old.log"))
 
     def answers():
@@ -152,17 +102,14 @@ def end(process):
 
 @case("forward and back: jobs of a killed gearmand 1.1 run here, jobs of ours run there", modes=(0,))
 def _(t):
-    global tables
-    the_store(t)
-    tables += 1
-    t.table = "queue_%d" % tables
-    old, port = old_server(t)
+    db = Database(t)
+    old, port = old_server(t, db)
     for n in range(3):
         t.run("gearman", "-h", "127.0.0.1", "-p", port, "-b", "-f", "f", "-u", "old%d" % n, input=b"from 1.1 %d" % n)
     t.run("gearman", "-h", "127.0.0.1", "-p", port, "-b", "-f", "gr\u00fc\u00df", "-u", "\u00fc", input=b"UTF-8")
     end(old)
 
-    s = mysql_server(t)
+    s = db.server()
     w = s.worker("f")
     check(w.grab()[2] == b"from 1.1 0")
     w.complete(w.grab()[0]).sync()  # the second; the first is only running
@@ -170,25 +117,19 @@ def _(t):
     p = s.connect()
     for unique in ("new", "NEW", "new "):
         p.submit("f", unique, "from ours " + unique, SUBMIT_JOB_BG)
-    await_rows(t, 5)
+    db.await_rows(5)
     s.stop()
 
-    old, port = old_server(t)
+    old, port = old_server(t, db)
     t.run("gearman", "-h", "127.0.0.1", "-p", port, "-w", "-f", "f", "-c", "3", "--", "tee", "-a", t.path("done"))
-    await_rows(t, 2)
+    db.await_rows(2)
     t.run("gearman", "-h", "127.0.0.1", "-p", port, "-b", "-f", "f", "-u", "Old", input=b"from 1.1 again")
     end(old)
     check(open(t.path("done")).read().startswith("from 1.1 0from 1.1 2from ours "))
 
     s.start()
     check(len(drain_jobs(s)) == 3)
-    await_rows(t, 0)
+    db.await_rows(0)
 
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-try:
-    main()
-finally:
-    if store is not None:
-        store.stop()
-        shutil.rmtree(os.path.dirname(store.folder), ignore_errors=True)
+main()

@@ -77,8 +77,12 @@ class Database:
         self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gearmand'"
                  " AND datname = current_database()")
 
-    def server(self, *options, **how):
-        s = self.t.server("-q", "postgres", "--libpq-conninfo=" + self.conninfo, *options, **how)
+    def options_through(self, port):
+        """Over TCP, through somebody who listens there."""
+        return ["--libpq-conninfo=host=127.0.0.1 port=%d user=gearman dbname=%s" % (port, self.name)]
+
+    def server(self, *options, base=None, **how):
+        s = self.t.server("-q", "postgres", *(base or ["--libpq-conninfo=" + self.conninfo]), *options, **how)
         if how.get("wait", True):
             s.alive()
         return s
