@@ -147,7 +147,7 @@ write_row(struct writer *w, const struct gearmand_job *job)
 	my_text_add_literal(t, w->s->db, job->handle);
 	my_text_adds(t, ",");
 	my_text_add_literal(t, w->s->db, job->reducer);
-	my_text_addf(t, ",%u)", (unsigned)job->flags);
+	my_text_addf(t, ",%u)", (unsigned)my_mark_flags(w->s, job->flags));
 	w->keys++;
 }
 
@@ -249,8 +249,11 @@ enum gearmand_commit
 my_check(void *store, struct gearmand_error *err)
 {
 	struct my_store *s = my_store_of(store);
-	int code = my_run(s->db, "DO 0", strlen("DO 0"));
+	int code;
 
+	if (!my_mark_check(s, err))
+		return GEARMAND_COMMIT_BROKEN;
+	code = my_run(s->db, "DO 0", strlen("DO 0"));
 	if (code == 0)
 		return GEARMAND_COMMIT_DONE;
 	my_sentence(s, s->db, err, "looking after it");
@@ -263,6 +266,8 @@ my_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 	struct my_store *s = my_store_of(store);
 	int code;
 
+	if (!my_mark_check(s, err))
+		return GEARMAND_COMMIT_BROKEN;
 	for (size_t i = 0; i < count; i++)
 		refuse_unfit(s, &changes[i]);
 	if (!my_plan_make(&s->plan, changes, count)) {

@@ -215,8 +215,8 @@ my_session_ready(struct my_store *s, struct gearmand_error *err)
 {
 	long long seconds = s->host->option_number(s->host, "mysql-session-timeout");
 
-	return my_runf(s, s->db, err, "setting up the session", "SET SESSION wait_timeout = %lld, net_read_timeout = %lld",
-	    seconds, seconds);
+	return my_runf(s, s->db, err, "setting up the session",
+	    "SET SESSION wait_timeout = %lld, net_read_timeout = %lld", seconds, seconds);
 }
 
 MYSQL *

@@ -14,11 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "queue_mysql.h"
 
-enum { WAIT = 1, WAIT_FOR_FORMER = 5 }; /* seconds */
+/* A server that was just killed may need a moment to be gone on the other side, too; a former session of our own may be
+ * in the middle of something. */
+#define WAIT_NS            INT64_C(1000000000)
+#define WAIT_FOR_FORMER_NS INT64_C(5000000000)
 
 /* A table has one name whatever its case, where the server says so. */
 #define TABLE_LOCK                                                                                                     \
@@ -43,18 +47,33 @@ process_lock(void)
 	return name;
 }
 
-/* False: it could not be asked.  1 = taken. */
+/* False: it could not be asked. */
 static bool
-try_lock(struct my_store *s, const char *table, int seconds, bool *taken_r, struct gearmand_error *err)
+try_lock(struct my_store *s, const char *table, bool *taken_r, struct gearmand_error *err)
 {
-	MYSQL_RES *res = my_queryf(s, err, "locking it", "SELECT GET_LOCK('%s', %d), GET_LOCK(" TABLE_LOCK ", %d)",
-	    process_lock(), seconds == WAIT ? 0 : seconds, table, table, seconds);
+	MYSQL_RES *res = my_queryf(s, err, "locking it", "SELECT GET_LOCK('%s', 0), GET_LOCK(" TABLE_LOCK ", 0)",
+	    process_lock(), table, table);
 	MYSQL_ROW row = res == NULL ? NULL : mysql_fetch_row(res);
 
 	*taken_r = row != NULL && row[1] != NULL && row[1][0] == '1';
 	if (res != NULL)
 		mysql_free_result(res);
 	return res != NULL;
+}
+
+/* Asks often: an answer that comes late looks like a connection that is lost. */
+static bool
+await_lock(struct my_store *s, const char *table, int64_t how_long, bool *taken_r, struct gearmand_error *err)
+{
+	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+	int64_t deadline = s->host->monotonic() + how_long;
+
+	while (try_lock(s, table, taken_r, err)) {
+		if (*taken_r || s->host->monotonic() >= deadline)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
 }
 
 static bool
@@ -83,8 +102,8 @@ my_lock(struct my_store *s, struct gearmand_error *err)
 	bool taken = false, ended = false, asked;
 
 	mysql_real_escape_string(s->db, table, s->name, strlen(s->name));
-	asked = try_lock(s, table, WAIT, &taken, err) && (taken || end_former(s, table, &ended, err)) &&
-		(!ended || try_lock(s, table, WAIT_FOR_FORMER, &taken, err));
+	asked = await_lock(s, table, WAIT_NS, &taken, err) && (taken || end_former(s, table, &ended, err)) &&
+		(!ended || await_lock(s, table, WAIT_FOR_FORMER_NS, &taken, err));
 	s->host->release(table);
 	if (asked && !taken) {
 		s->host->error_set(err, "%s: %s", s->where,

@@ -153,6 +153,7 @@ my_open(const struct gearmand_host *host, void **store_r, struct gearmand_error 
 	s->host = host;
 	s->name = host->option(host, "mysql-table");
 	(void)my_store_of(s);
+	my_mark_begin(s);
 	if (!check_options(s, err) || (s->db = my_connect(s, false, err)) == NULL || !ask_server(s, err) ||
 	    !my_lock(s, err) || !my_schema_open(s, err) || !my_session_ready(s, err)) {
 		my_close(&store);

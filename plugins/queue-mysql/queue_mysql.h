@@ -8,6 +8,7 @@
  * queue_mysql.c  the descriptor; opens and closes
  * connect.c      options -> a connection, and how the session is set up
  * lock.c         one gearmand per table
+ * mark.c         which session stored a row
  * schema.c       the table: made, or taken over from gearmand 1.1
  * text.c         SQL text of any bytes
  * plan.c         which changes of a batch come to what
@@ -55,6 +56,8 @@ struct my_store {
 	const char *name;  /* of the table; the host's */
 	char *table;       /* the same, quoted for SQL; the host's allocation */
 	char where[300];   /* for sentences: which table, on which server */
+	uint32_t mark;     /* of this session, on the rows that it stores */
+	bool knows_all;    /* this process has all jobs of the table in memory */
 	size_t packet_max; /* bytes of SQL text that the server takes at once */
 	struct my_text sql;
 	struct my_plan plan;
@@ -80,6 +83,14 @@ MYSQL_RES *my_queryf(struct my_store *, struct gearmand_error *, const char *doi
 
 /* ---- lock.c ---- */
 bool my_lock(struct my_store *, struct gearmand_error *);
+
+/* ---- mark.c ---- */
+void my_mark_begin(struct my_store *);                           /* at open */
+uint32_t my_mark_flags(const struct my_store *, uint32_t flags); /* as they are stored */
+void my_mark_forget(const struct my_store *);                    /* before a replay */
+uint32_t my_mark_see(uint32_t stored);                           /* in a replay; the flags */
+/* True: no other server has left jobs here that this one does not know. */
+bool my_mark_check(struct my_store *, struct gearmand_error *);
 
 /* ---- schema.c ---- */
 bool my_schema_open(struct my_store *, struct gearmand_error *);

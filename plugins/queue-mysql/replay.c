@@ -58,7 +58,7 @@ replay_row(struct replay *r, MYSQL_ROW row, const unsigned long *lengths)
 		.run_at = when < 0 ? 0 : when,
 		.priority = priority < GEARMAND_HIGH || priority > GEARMAND_LOW ? GEARMAND_NORMAL
 										: (enum gearmand_priority)priority,
-		.flags = (uint32_t)number_of(row, FLAGS, 0),
+		.flags = my_mark_see((uint32_t)number_of(row, FLAGS, 0)),
 	};
 
 	r->last = strtoull(row[SEQ], NULL, 10);
@@ -118,9 +118,11 @@ my_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 	bool stopped = false, is_well;
 	unsigned rows;
 
+	my_mark_forget(s);
 	do {
 		is_well = replay_page(&r, &rows, &stopped, err);
 	} while (is_well && !stopped && rows == PAGE);
+	s->knows_all = is_well && !stopped;
 	if (r.skipped > 0)
 		s->host->log(s->host, GEARMAND_LOG_WARNING,
 		    "%s: %llu rows have no key that a job can have; they are left as they are", s->where,

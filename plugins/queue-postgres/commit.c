@@ -60,7 +60,7 @@ put_job(struct qp_store *s, const struct qp_add *a)
 	qp_array_int8(&s->param[QP_WHEN], job->run_at);
 	qp_name_put(s, &s->param[QP_HANDLE], job->handle);
 	qp_array_bytes(&s->param[QP_REDUCER], job->reducer);
-	qp_array_int4(&s->param[QP_FLAGS], (int32_t)job->flags);
+	qp_array_int4(&s->param[QP_FLAGS], (int32_t)qp_mark_flags(s, job->flags));
 	qp_array_int8(&s->param[QP_ADDED], (s->added | 1) + 1 + 2 * (int64_t)a->place + (a->anew ? 1 : 0));
 }
 
@@ -224,6 +224,8 @@ qp_check(void *store, struct gearmand_error *err)
 {
 	struct qp_store *s = qp_store_of(store);
 
+	if (!qp_mark_check(s, err))
+		return GEARMAND_COMMIT_BROKEN;
 	if (qp_ask(s, "SELECT 1", s->limit_ms))
 		return GEARMAND_COMMIT_DONE;
 	qp_fail(s, err, "looking after it");
@@ -237,6 +239,8 @@ qp_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 	struct qp_batch b;
 	bool ok;
 
+	if (!qp_mark_check(s, err))
+		return GEARMAND_COMMIT_BROKEN;
 	for (size_t i = 0; i < count; i++)
 		refuse_large(s, &changes[i]);
 	qp_batch_init(&b, s->host, changes, count);

@@ -49,6 +49,7 @@ qp_open(const struct gearmand_host *host, void **store_r, struct gearmand_error 
 	s->magic = STORE_MAGIC;
 	s->host = host;
 	s->repeats = true;
+	qp_mark_begin(s);
 	s->given = host->option(host, "libpq-table");
 	s->limit_ms = host->option_number(host, "libpq-timeout") * 1000;
 	if (s->given == NULL || s->given[0] == '\0') {

@@ -9,6 +9,7 @@
  * connect.c         the connection and the session's settings
  * exchange.c        a question and its answers, with an end to waiting
  * table.c           the table: found by name or made; the lock on it
+ * mark.c            which session stored a row
  * columns.c         the table's columns, what gearmand 1.1 left in them, the prepared statements
  * name.c            any bytes <-> text that the database takes
  * array.c           many values as one parameter
@@ -73,6 +74,8 @@ struct qp_store {
 	enum qp_text text;
 	int64_t limit_ms;      /* for the server to work on one question; we wait a little longer */
 	int64_t added;         /* no job has a number above it, see columns.c */
+	uint32_t mark;         /* of this session, on the rows that it stores */
+	bool knows_all;        /* this process has all jobs of the table in memory */
 	bool repeats;          /* what comes may be stored already: the outcome of the latest batch is not known */
 	struct qp_bytes param[QP_PARAM_COUNT];
 };
@@ -85,6 +88,14 @@ bool qp_connect(struct qp_store *, struct gearmand_error *);
 /* table.c */
 bool qp_table_open(struct qp_store *, struct gearmand_error *); /* finds or makes it, and locks it */
 void qp_table_forsake(const struct qp_store *); /* at close: the session may outlive its connection */
+
+/* mark.c */
+void qp_mark_begin(struct qp_store *); /* at open */
+uint32_t qp_mark_flags(const struct qp_store *, uint32_t flags); /* as they are stored */
+void qp_mark_forget(const struct qp_store *); /* before a replay */
+uint32_t qp_mark_see(uint32_t stored); /* in a replay; the flags */
+/* True: no other server has left jobs here that this one does not know. */
+bool qp_mark_check(struct qp_store *, struct gearmand_error *);
 
 /* columns.c */
 bool qp_columns_open(struct qp_store *, struct gearmand_error *);

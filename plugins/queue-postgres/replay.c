@@ -85,7 +85,7 @@ replay_row(struct replay *p, const PGresult *r, gearmand_replay_f *sink_f, void 
 		.reducer = column_bytes(r, REDUCER),
 		.run_at = column_number(r, WHEN),
 		.priority = column_priority(r),
-		.flags = (uint32_t)column_number(r, FLAGS),
+		.flags = qp_mark_see((uint32_t)column_number(r, FLAGS)),
 	};
 
 	if (job.run_at < 0)
@@ -126,12 +126,14 @@ qp_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 	bool ok;
 	int rows = FETCH_COUNT;
 
+	qp_mark_forget(s);
 	ok = qp_askf(s, 0, OPEN_CURSOR, s->table);
 	while (ok && rows == FETCH_COUNT && !p.stopped) {
 		rows = replay_some(&p, sink_f, sink);
 		ok = rows >= 0;
 	}
 	ok = ok && qp_ask(s, "COMMIT", s->limit_ms);
+	s->knows_all = ok && !p.stopped;
 	if (!ok) {
 		snprintf(doing, sizeof(doing), "reading table \"%.130s\" after %llu jobs", s->given,
 		    (unsigned long long)p.jobs);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cross/log.h"
 #include "io/store_priv.h"
 
 enum { BATCH_BYTES = 64 << 20, CHANGES_FIRST = 64 };
@@ -85,6 +86,26 @@ store_tell_removed(struct store *s, uint64_t count)
 	mbox_post(s->proc, &m);
 }
 
+/* Nobody waits for the outcome of a REMOVE, so a refused one is said here, once for all of a batch.  It is done with:
+ * the job is left to the store, which has it until somebody sees to that. */
+static STORE void
+store_say_unremoved(const struct store *s)
+{
+	const char *reason = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->changes[i].op != GEARMAND_REMOVE || s->changes[i].outcome != GEARMAND_REFUSED)
+			continue;
+		if (count++ == 0)
+			reason = s->changes[i].reason;
+	}
+	if (count > 0)
+		log_post(GEARMAND_LOG_WARNING,
+		    "queue %s: %zu finished jobs stay in the store, and run again after a restart: %s", s->config.name,
+		    count, reason == NULL ? "it does not say why" : reason);
+}
+
 /* ADDs go back with their outcome, in order; REMOVEs are done. */
 static STORE void
 store_hand_back(struct store *s)
@@ -93,6 +114,7 @@ store_hand_back(struct store *s)
 	uint64_t removed = 0;
 
 	list_init(&adds);
+	store_say_unremoved(s);
 	for (size_t i = 0; (node = list_pop(&s->batch)) != NULL; i++) {
 		struct msg *m = MSG(node);
 
@@ -115,15 +137,17 @@ store_hand_back(struct store *s)
 static STORE bool
 store_is_done(struct store *s, enum gearmand_commit result)
 {
-	if (result == GEARMAND_COMMIT_BROKEN)
+	if (result == GEARMAND_COMMIT_BROKEN) {
+		s->was_taken = s->trouble.why == GEARMAND_WHY_IN_USE;
 		store_close(s);
+	}
 	return result == GEARMAND_COMMIT_DONE;
 }
 
 bool
 store_commit(struct store *s)
 {
-	s->trouble.text[0] = '\0';
+	s->trouble = (struct gearmand_error){ .text = "" };
 	if (!store_is_done(s, s->config.ops->commit(s->module, s->changes, s->count, &s->trouble))) {
 		store_reset_outcomes(s);
 		return false;
@@ -135,7 +159,7 @@ store_commit(struct store *s)
 bool
 store_check(struct store *s)
 {
-	s->trouble.text[0] = '\0';
+	s->trouble = (struct gearmand_error){ .text = "" };
 	return s->config.ops->check == NULL || store_is_done(s, s->config.ops->check(s->module, &s->trouble));
 }
 

@@ -65,9 +65,9 @@ store_say_waiting(struct store *s)
 
 /* Who took over from another says so in every log: something has happened to that one. */
 static STORE void
-store_say_open(const struct store *s, enum gearmand_why waited_for)
+store_say_open(const struct store *s, bool stood_by)
 {
-	if (waited_for == GEARMAND_WHY_IN_USE)
+	if (stood_by)
 		log_post(GEARMAND_LOG_ALERT, "queue %s: this server is active now: it has taken the queue over",
 		    s->config.name);
 	else
@@ -90,6 +90,7 @@ store_open(struct store *s)
 {
 	enum { NOTHING = -1 };
 	int waiting_for = NOTHING;
+	bool stood_by = false;
 	nsec_t rest = 0;
 
 	while (!store_try_open(s)) {
@@ -102,12 +103,13 @@ store_open(struct store *s)
 			rest = 0;
 		}
 		waiting_for = why;
+		stood_by |= why == GEARMAND_WHY_IN_USE;
 		rest = rest == 0 ? BACK_OFF_FIRST : store_next_back_off(rest);
 		if (!store_rest(s, why == GEARMAND_WHY_IN_USE ? LOOK_AGAIN : rest))
 			return false;
 	}
 	if (waiting_for != NOTHING)
-		store_say_open(s, (enum gearmand_why)waiting_for);
+		store_say_open(s, stood_by);
 	return true;
 }
 
@@ -136,5 +138,5 @@ store_reopen(struct store *s)
 bool
 store_is_lost(const struct store *s)
 {
-	return s->taken_at != NEVER && clock_mono() - s->taken_at >= s->config.lost_after;
+	return s->was_taken || (s->taken_at != NEVER && clock_mono() - s->taken_at >= s->config.lost_after);
 }

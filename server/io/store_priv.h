@@ -46,6 +46,7 @@ struct store {
 	bool stopping;                    /* MSG_STOP came; what comes behind it is not taken */
 	bool unwell;
 	nsec_t taken_at;                  /* since when another server has it, after it broke; NEVER = none has */
+	bool was_taken;                   /* another server has had it meanwhile, says the module */
 	bool replay;                      /* MSG_REPLAY came */
 	bool adds_at_shutdown;            /* the module's word; others read it once it is open */
 	struct gearmand_error trouble;    /* the last thing that went wrong */
@@ -60,7 +61,7 @@ void store_tell_mgmt(struct store *, enum msg_kind, const char *text, uint64_t n
 bool store_open(struct store *) STORE;             /* at start, waiting if it may; false: STOP came, or `trouble` says why */
 bool store_reopen(struct store *) STORE;           /* one attempt, if it is closed */
 void store_close(struct store *) STORE;
-bool store_is_lost(const struct store *) STORE;    /* another server has it, for so long that it is no mistake */
+bool store_is_lost(const struct store *) STORE;    /* another server has had it, or has it for so long that it is no mistake */
 
 /* store_batch.c */
 bool store_has_batch(const struct store *) STORE;

@@ -6,7 +6,7 @@ import signal
 
 from gearlive import *
 from gearlive import mysql, postgres
-from gearlive.durable import acknowledged, submit_many
+from gearlive.durable import acknowledged, drain_jobs, submit_many
 from gearlive.killing import *
 from gearlive.proxy import *
 
@@ -19,7 +19,8 @@ UNWELL = "cannot store, tries again until it can"
 def standby(db, *options, **how):
     s = db.server("--standby", FOREVER, *options, wait=False, verbose="NOTICE", **how)
     s.expect_log("standing by: .*in use by another gearmand|standing by: .*another gearmand is using it",
-                 "this server is active now: it has taken the queue over")
+                 "ALERT.*this server is active now: it has taken the queue over")
+    s.allow_log("waiting until it can be opened")  # somebody ends its session, too
     s.await_log("standing by")
     return s
 
@@ -32,14 +33,16 @@ def serves(s):
 
 def loses(s):
     """The table is another's: it stops, and says so."""
-    s.expect_log(UNWELL, "FATAL.*another server has taken it over; this one stops")
+    s.allow_log(UNWELL, "another server has taken it over")
+    s.expect_log("FATAL.*another server has taken it over; this one stops")
     s.end(1)
 
 
-def on_both(sentence, **how):
+def on_both(sentence, databases=(postgres, mysql), **how):
     """A case for each of the databases."""
     def declare(function):
-        for module, name in ((postgres, "PostgreSQL"), (mysql, "MariaDB")):
+        for module in databases:
+            name = "PostgreSQL" if module is postgres else "MariaDB"
             case("%s: %s" % (name, sentence), **how)(lambda t, module=module: function(t, module))
     return declare
 
@@ -80,22 +83,40 @@ def lost_and_found(t, module, lose, find, *options):
 @on_both("the first one's session is ended under load, and a standby is quicker: the first stops, and no job is lost", modes=(2,))
 def _(t, module):
     def lose(db, proxy, first):
-        proxy.cut()  # so that it does not come back at once
+        proxy.close()  # so that it does not come back at once
         db.end_sessions()
     lost_and_found(t, module, lose, lambda proxy, first: proxy.heal())
 
 
 @on_both("the network of the first is cut under load: the standby takes over after --...-session-timeout, the first stops when "
-         "it is back", modes=(0,))
+         "it is back", databases=[mysql], modes=(0,))
 def _(t, module):
     lost_and_found(t, module, lambda db, proxy, first: proxy.cut(), lambda proxy, first: proxy.heal(), SOON[module], HASTY[module])
 
 
 @on_both("the first is frozen under load: the standby takes over after --...-session-timeout, the first stops when it thaws",
-         modes=(2,))
+         databases=[postgres], modes=(2,))
 def _(t, module):
     lost_and_found(t, module, lambda db, proxy, first: first.signal(signal.SIGSTOP),
                    lambda proxy, first: first.signal(signal.SIGCONT), SOON[module])
+
+
+@on_both("the standby took over, left jobs and ended: the first, when it is back, does not go on without them", modes=(2,))
+def _(t, module):
+    db = module.Database(t)
+    proxy = Proxy(db.store.port)
+    first = db.server(FOREVER, base=db.options_through(proxy.port))
+    old = first.connect().submit("f", "old", "1", SUBMIT_JOB_BG)
+    second = standby(db)
+    proxy.close()
+    db.end_sessions()
+    new = serves(second).connect().submit("f", "new", "2", SUBMIT_JOB_BG)
+    second.stop()
+    proxy.heal()
+    loses(first)
+    check("meanwhile, and has left jobs in it" in first.log(), first.log())
+    first.start()
+    check([j[0] for j in drain_jobs(first)] == [old, new])
 
 
 @on_both("a connection that went silent, and no standby: the server ends its own former session, and goes on", modes=(2,))

@@ -49,6 +49,7 @@ Test(mysql, a_batch_is_one_round_trip)
 		c[i] = i % 2 == 0 ? an_add(a_job(S("f"), slice_of_text(key), S("x")))
 				  : a_remove(i % 4 == 1 ? S("g") : slice_of_text(key), slice_of_text(key));
 	}
+	cr_assert_str_eq(queue_content(q), "");
 	round_trips();
 	cr_assert_eq(queue_commit(q, c, 2048), GEARMAND_COMMIT_DONE, "%s", q->err.text);
 	cr_expect_eq(round_trips(), 1);

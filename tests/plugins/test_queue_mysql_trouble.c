@@ -239,7 +239,7 @@ Test(mysql, a_server_that_stalls_dies_or_becomes_read_only, .timeout = 120)
 	server_do(q, "kill");
 	cr_expect_eq(queue_add(q, "f", "c", "3"), GEARMAND_COMMIT_BROKEN);
 	queue_close(q);
-	queue_expect_no_open(q, "Can't connect", GEARMAND_WHY_PASSING);
+	queue_expect_no_open(q, "connecting: ", GEARMAND_WHY_PASSING);
 	server_do(q, "again");
 	cr_expect_str_eq(queue_content(q), "f/a=1 f/b=2");
 
@@ -255,5 +255,30 @@ Test(mysql, a_server_that_stalls_dies_or_becomes_read_only, .timeout = 120)
 	queue_expect_no_open(q, "read-only", GEARMAND_WHY_PASSING);
 	queue_sql(q, "SET GLOBAL read_only = 0");
 	cr_expect_str_eq(queue_content(q), "f/a=1 f/b=2");
+	queue_free(&q);
+}
+
+/* ---- Another server meanwhile ---------------------------------------------------------------- */
+
+Test(mysql, jobs_that_another_server_left_meanwhile_are_not_overlooked)
+{
+	struct queue *q = queue_opened();
+
+	queue_add(q, "f", "a", "1");
+	queue_add(q, "f", "b", "2");
+	cr_expect_str_eq(queue_content(q), "f/a=1 f/b=2");
+	queue_close(q);
+	cr_assert(queue_open(q), "%s", q->err.text);
+	cr_expect_eq(queue_add(q, "f", "c", "3"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	queue_sql(q, "UPDATE gearman_queue SET flags = 77 << 8 WHERE unique_key = 'b'"); /* as by that server */
+	cr_expect_eq(queue_add(q, "f", "d", "4"), GEARMAND_COMMIT_DONE, "the lock was not lost: %s", q->err.text);
+	queue_close(q);
+	cr_assert(queue_open(q), "%s", q->err.text);
+	cr_expect_eq(queue_add(q, "f", "e", "5"), GEARMAND_COMMIT_BROKEN);
+	EXPECT_SENTENCE(q, "meanwhile, and has left jobs in it");
+	cr_expect_eq(q->err.why, GEARMAND_WHY_IN_USE);
+	cr_expect_str_eq(queue_content(q), "f/a=1 f/b=2 f/c=3 f/d=4");
+	cr_expect_eq(q->seen[1].flags, 0);
+	cr_expect_eq(queue_add(q, "f", "e", "5"), GEARMAND_COMMIT_DONE, "all are known now: %s", q->err.text);
 	queue_free(&q);
 }

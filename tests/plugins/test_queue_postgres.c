@@ -51,6 +51,7 @@ Test(postgres, a_batch_is_one_round_trip_whatever_its_size)
 {
 	struct queue *q = queue_opened();
 
+	cr_assert_str_eq(queue_content(q), "");
 	round_trips();
 	cr_assert_eq(queue_add(q, "f", "first", ""), GEARMAND_COMMIT_DONE);
 	cr_expect_eq(round_trips(), 1);
@@ -90,6 +91,7 @@ Test(postgres, nothing_takes_no_round_trip)
 {
 	struct queue *q = queue_opened();
 
+	cr_assert_str_eq(queue_content(q), "");
 	round_trips();
 	cr_expect_eq(queue_commit(q, NULL, 0), GEARMAND_COMMIT_DONE);
 	cr_expect_eq(round_trips(), 0);

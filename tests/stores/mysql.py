@@ -133,8 +133,9 @@ class Store:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
         try:
+            # Its first thread is a zombie before the others have closed its sockets.
             with open("/proc/%d/stat" % pid) as f:
-                return f.read().rpartition(")")[2].split()[0] == "Z"
+                return f.read().rpartition(")")[2].split()[0] == "Z" and len(os.listdir("/proc/%d/task" % pid)) == 1
         except OSError:
             return True
 

@@ -89,6 +89,7 @@ queue_commit(void *store, struct gearmand_change *changes, size_t count, struct 
 			refuse(&changes[i], "bad is %s", "bad");
 	if (result != GEARMAND_COMMIT_DONE) {
 		snprintf(error->text, sizeof error->text, "disk on fire");
+		error->why = sr.commit_why;
 		return result;
 	}
 	for (size_t i = 0; i < count; i++)

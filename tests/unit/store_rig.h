@@ -17,6 +17,7 @@ struct store_rig {
 	/* How the queue behaves; set by the test before sr_start(). */
 	enum gearmand_commit script[SR_CALLS_MAX]; /* what a commit says; DONE behind its end */
 	bool always_again;
+	enum gearmand_why commit_why; /* when a commit fails */
 	int fail_opens; /* from the first or second open on */
 	bool fails_at_start;
 	enum gearmand_why why_not;

@@ -51,6 +51,24 @@ Test(store, refused_change_comes_back_with_its_reason_alone)
 	sr_stop();
 }
 
+Test(store, refused_removals_are_said_once_for_a_batch)
+{
+	struct list burst;
+
+	list_init(&burst);
+	sr_change(&burst, MSG_REMOVE, "bad");
+	sr_change(&burst, MSG_REMOVE, "a");
+	sr_change(&burst, MSG_REMOVE, "bad");
+	sr_change(&burst, MSG_ADD, "bad");
+	sr_post_all(&burst);
+	sr_start();
+	sr_expect_added("bad", GEARMAND_REFUSED, "bad is bad");
+	sr_expect_log("2 finished jobs stay in the store, and run again after a restart: bad is bad");
+	sr_stop();
+	while (sr.removed < 3)
+		sr_core_takes();
+}
+
 Test(store, unwell_queue_is_asked_again_with_the_whole_batch_and_says_so_once)
 {
 	struct list burst;
@@ -104,6 +122,20 @@ Test(store, one_that_another_server_has_taken_over_is_lost_and_not_written_to)
 	sr_expect_text(MSG_STORE_FAILED, "another server has taken it over; this one stops");
 	store_join(sr.store);
 	cr_assert_eq(sr.commits, 1);
+	cr_assert_eq(sr.closes, 1);
+}
+
+Test(store, one_that_another_server_has_had_meanwhile_is_lost_at_once)
+{
+	sr.script[0] = GEARMAND_COMMIT_BROKEN;
+	sr.commit_why = GEARMAND_WHY_IN_USE;
+	sr_post(MSG_ADD, "a");
+	sr_start();
+	sr_expect_log("disk on fire");
+	sr_expect_text(MSG_STORE_FAILED, "another server has taken it over; this one stops");
+	store_join(sr.store);
+	cr_assert_eq(sr.commits, 1);
+	cr_assert_eq(sr.opens, 1);
 	cr_assert_eq(sr.closes, 1);
 }
 

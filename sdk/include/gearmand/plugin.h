@@ -200,7 +200,9 @@ struct gearmand_queue_ops {
 	bool (*replay)(void *store, gearmand_replay_f *, void *sink, struct gearmand_error *);
 	/* An ordered batch, all or nothing where the store can.  Must be idempotent: the host may
 	 * repeat a batch whose outcome it did not learn.  ADD of a key that is stored replaces it,
-	 * REMOVE of one that is not is fine.  With AGAIN and BROKEN the error says why. */
+	 * REMOVE of one that is not is fine.  With AGAIN and BROKEN the error says why.  BROKEN with GEARMAND_WHY_IN_USE
+	 * in the error: another server has had this store meanwhile, and may have left jobs in it that this one does not
+	 * know; the host stops.  A store may be opened without a replay only after one that broke. */
 	enum gearmand_commit (*commit)(void *store, struct gearmand_change *, size_t count, struct gearmand_error *);
 	/* Takes; may be called after BROKEN. */
 	void (*close)(void **store);

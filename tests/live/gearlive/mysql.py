@@ -14,6 +14,7 @@ import mysql as stores  # noqa: tests/stores/mysql.py
 
 __all__ = ["Database", "new_store", "shared_store"]
 
+LOCK = "CONCAT('gearmand.', LEFT(SHA2('jobs.TABLE', 256), 48))"
 _shared = None
 _number = itertools.count(1)
 
@@ -73,8 +74,9 @@ class Database:
 
     def end_sessions(self):
         """Those that have the table."""
-        for (number,) in self.sql("SELECT id FROM information_schema.processlist WHERE user = 'gearman'"):
-            self.sql("KILL " + number, check=False)
+        for (number,) in self.sql("SELECT IS_USED_LOCK(%s)" % LOCK.replace("TABLE", self.table)):
+            if number != "NULL":
+                self.sql("KILL " + number, check=False)
 
     def server(self, *options, base=None, **how):
         how.setdefault("env", {"MYSQL_PWD": "secret"})

@@ -74,12 +74,13 @@ class Database:
                 self.sql("SELECT encode(convert_to(unique_key, 'UTF8'), 'hex'), when_to_run FROM queue")}
 
     def end_sessions(self):
-        self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gearmand'"
-                 " AND datname = current_database()")
+        """Those that have the table."""
+        self.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                 " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
 
     def options_through(self, port):
         """Over TCP, through somebody who listens there."""
-        return ["--libpq-conninfo=host=127.0.0.1 port=%d user=gearman dbname=%s" % (port, self.name)]
+        return ["--libpq-conninfo=host=127.0.0.1 port=%d user=gearman dbname=%s connect_timeout=2" % (port, self.name)]
 
     def server(self, *options, base=None, **how):
         s = self.t.server("-q", "postgres", *(base or ["--libpq-conninfo=" + self.conninfo]), *options, **how)

@@ -14,16 +14,20 @@ class Proxy:
         self.target = port
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.pairs, self.silent, self.is_cut = {}, [], False
+        self.pairs, self.silent, self.is_cut, self.is_closed = {}, [], False, False
         threading.Thread(target=self._run, daemon=True).start()
 
     def cut(self):
         """Nothing comes through any more, and nobody is told.  Who connects gets no answer, either."""
         self.is_cut = True
 
+    def close(self):
+        """Who connects is turned away; connections that there are go on."""
+        self.is_closed = True
+
     def heal(self):
-        """New connections come through.  Those from before stay as dead as they are, for both sides."""
-        self.is_cut = False
+        """New connections come through.  Those that were cut stay as dead as they are, for both sides."""
+        self.is_cut = self.is_closed = False
 
     def cut_for_a_moment(self):
         """The connections that there are go silent for ever; new ones come through."""
@@ -49,6 +53,8 @@ class Proxy:
             self.silent.append((client, None))
             return
         try:
+            if self.is_closed:
+                raise OSError
             server = socket.create_connection(("127.0.0.1", self.target))
         except OSError:
             client.close()
