@@ -206,6 +206,7 @@ run_batch(struct my_store *s, struct gearmand_change *changes, size_t count, boo
 
 	my_text_clear(&s->sql);
 	my_text_adds(&s->sql, "BEGIN;");
+	my_lease_write(s, &s->sql);
 	for (size_t i = 0; i < s->plan.removal_count && w.code == 0; i++)
 		write_removal(&w, s->plan.removals[i].job);
 	end_statement(&w);
@@ -235,29 +236,41 @@ undo(struct my_store *s)
 }
 
 static enum gearmand_commit
-give_up(struct my_store *s, int code, struct gearmand_error *err)
+give_up(struct my_store *s, int code, const char *doing, struct gearmand_error *err)
 {
+	if (my_lease_is_lost(s, code, err)) {
+		s->is_broken = true;
+		return GEARMAND_COMMIT_BROKEN;
+	}
 	if (mysql_errno(s->db) != 0)
-		my_sentence(s, s->db, err, "storing jobs");
+		my_sentence(s, s->db, err, doing);
 	else
-		s->host->error_set(err, "%s: storing jobs: out of memory", s->where);
-	return my_outcome((unsigned)code) == GEARMAND_COMMIT_AGAIN && undo(s) == 0 ? GEARMAND_COMMIT_AGAIN
-										   : GEARMAND_COMMIT_BROKEN;
+		s->host->error_set(err, "%s: %s: out of memory", s->where, doing);
+	s->is_broken = my_outcome((unsigned)code) != GEARMAND_COMMIT_AGAIN || undo(s) != 0;
+	return s->is_broken ? GEARMAND_COMMIT_BROKEN : GEARMAND_COMMIT_AGAIN;
 }
 
+static bool
+is_complete(struct my_store *s, struct gearmand_error *err)
+{
+	s->is_broken = !my_mark_check(s, err);
+	return !s->is_broken;
+}
+
+/* In a cluster it also shows the others that we live. */
 enum gearmand_commit
 my_check(void *store, struct gearmand_error *err)
 {
 	struct my_store *s = my_store_of(store);
 	int code;
 
-	if (!my_mark_check(s, err))
+	if (!is_complete(s, err))
 		return GEARMAND_COMMIT_BROKEN;
-	code = my_run(s->db, "DO 0", strlen("DO 0"));
-	if (code == 0)
-		return GEARMAND_COMMIT_DONE;
-	my_sentence(s, s->db, err, "looking after it");
-	return my_outcome((unsigned)code);
+	my_text_clear(&s->sql);
+	my_lease_write(s, &s->sql);
+	my_text_adds(&s->sql, "DO 0");
+	code = my_run(s->db, s->sql.data, s->sql.len);
+	return code == 0 ? GEARMAND_COMMIT_DONE : give_up(s, code, "looking after it", err);
 }
 
 enum gearmand_commit
@@ -266,7 +279,7 @@ my_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 	struct my_store *s = my_store_of(store);
 	int code;
 
-	if (!my_mark_check(s, err))
+	if (!is_complete(s, err))
 		return GEARMAND_COMMIT_BROKEN;
 	for (size_t i = 0; i < count; i++)
 		refuse_unfit(s, &changes[i]);
@@ -282,5 +295,5 @@ my_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 		if (code == 0)
 			code = run_batch(s, changes, count, true);
 	}
-	return code == 0 ? GEARMAND_COMMIT_DONE : give_up(s, code, err);
+	return code == 0 ? GEARMAND_COMMIT_DONE : give_up(s, code, "storing jobs", err);
 }

@@ -112,5 +112,5 @@ my_lock(struct my_store *s, struct gearmand_error *err)
 		/* A server that finds its own lock must not take it for another's, and end. */
 		err->why = ended ? GEARMAND_WHY_PASSING : GEARMAND_WHY_IN_USE;
 	}
-	return taken;
+	return taken && my_lease_take(s, strchr(process_lock(), '.') + 1, err);
 }

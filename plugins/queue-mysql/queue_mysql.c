@@ -39,6 +39,7 @@ my_close(void **store)
 		return;
 	s = my_store_of(*store);
 	*store = NULL;
+	my_lease_release(s);
 	if (s->db != NULL)
 		mysql_close(s->db);
 	my_text_free(&s->sql);
@@ -189,7 +190,9 @@ static const struct gearmand_option my_options[] = {
 	    .help = "Option file of MySQL; its group [gearmand] has what the command line does not say" },
 	{ "mysql-timeout", GEARMAND_OPT_INT, .dflt = "30", .min = "1", .max = "3600", .value_name = "SECONDS",
 	    .help = "Seconds after which a server that does not answer is given up" },
-	{ "mysql-session-timeout", GEARMAND_OPT_INT, .dflt = "30", .min = "6", .max = "86400", .value_name = "SECONDS",
+	{ "mysql-cluster", GEARMAND_OPT_SWITCH,
+	    .help = "Lock the table for all nodes of a cluster; Galera is known by itself" },
+	{ "mysql-session-timeout", GEARMAND_OPT_INT, .dflt = "15", .min = "6", .max = "86400", .value_name = "SECONDS",
 	    .help = "Seconds without a sign of this server after which the database gives its table to another" },
 	{ "mysql-ssl", GEARMAND_OPT_SWITCH, .help = "Talk over TLS or not at all" },
 	{ "mysql-ssl-ca", GEARMAND_OPT_PATH,

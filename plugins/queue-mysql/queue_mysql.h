@@ -8,6 +8,7 @@
  * queue_mysql.c  the descriptor; opens and closes
  * connect.c      options -> a connection, and how the session is set up
  * lock.c         one gearmand per table
+ * lease.c        the same in a cluster
  * mark.c         which session stored a row
  * schema.c       the table: made, or taken over from gearmand 1.1
  * text.c         SQL text of any bytes
@@ -58,6 +59,9 @@ struct my_store {
 	char where[300];   /* for sentences: which table, on which server */
 	uint32_t mark;     /* of this session, on the rows that it stores */
 	bool knows_all;    /* this process has all jobs of the table in memory */
+	bool is_broken;    /* the connection is of no use any more */
+	bool has_lease;    /* see lease.c; its names, fit for SQL */
+	char lease_owner[64], lease_node[64], lease_queue[520];
 	size_t packet_max; /* bytes of SQL text that the server takes at once */
 	struct my_text sql;
 	struct my_plan plan;
@@ -83,6 +87,17 @@ MYSQL_RES *my_queryf(struct my_store *, struct gearmand_error *, const char *doi
 
 /* ---- lock.c ---- */
 bool my_lock(struct my_store *, struct gearmand_error *);
+
+/* ---- lease.c ---- */
+
+/* In a cluster: take the row that says whose the table is.  `process`: 32 digits of this process.  May take as long as
+ * the session timeout.  True outside of a cluster. */
+bool my_lease_take(struct my_store *, const char *process, struct gearmand_error *);
+/* The statement that each transaction begins with; nothing outside of a cluster. */
+void my_lease_write(const struct my_store *, struct my_text *);
+/* It failed because another has the row now; the error says so. */
+bool my_lease_is_lost(struct my_store *, int code, struct gearmand_error *);
+void my_lease_release(struct my_store *);
 
 /* ---- mark.c ---- */
 void my_mark_begin(struct my_store *);                           /* at open */

@@ -5,7 +5,7 @@ first had acknowledged is there; who lost the table acknowledges nothing any mor
 import signal
 
 from gearlive import *
-from gearlive import mysql, postgres
+from gearlive import galera, mysql, postgres
 from gearlive.durable import acknowledged, drain_jobs, submit_many
 from gearlive.killing import *
 from gearlive.proxy import *
@@ -131,6 +131,36 @@ def _(t, module):
     acknowledged(submit_many(p, uniques[10:]), uniques[10:], 10)
     s.await_log("well again")
     check(db.count() == 20)
+
+
+@case("Galera: a server at each node; the first is frozen, and cannot store when it thaws; the first node is killed", modes=(2,),
+      limit=120)
+def _(t):
+    nodes = galera.new_cluster()
+    here, there = (mysql.Database(t, node) for node in nodes)
+    there.table = here.table
+    load = Load(there.times)
+    first = here.server(FOREVER, SOON[mysql], verbose="NOTICE")
+    second = standby(there, SOON[mysql])
+    load.start(first)
+    load.await_some()
+    first.signal(signal.SIGSTOP)
+    serves(second)
+    first.signal(signal.SIGCONT)
+    loses(first)
+    load.join()
+    load.compare(second)
+
+    second.stop()
+    first.start()  # at once: the second has let go of it
+    second = standby(there, SOON[mysql])
+    load.start(first)
+    load.await_some()
+    nodes[0].kill()
+    serves(second)
+    first.kill()
+    load.join()
+    load.compare(second)
 
 
 main()

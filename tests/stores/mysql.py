@@ -79,7 +79,7 @@ class Store:
             raise RuntimeError(done.stderr.decode(errors="replace"))
         return done.stdout.decode(errors="surrogateescape")
 
-    def make(self, options=()):
+    def make(self, options=(), create=True):
         program("mariadbd", "mysqld")
         os.makedirs(self.folder, exist_ok=True)
         open(self.log, "ab").close()
@@ -94,7 +94,8 @@ class Store:
                 os.chown(path, user()["user"], user()["group"])
         self._install()
         self.start()
-        self.sql(CREATE)
+        if create:
+            self.sql(CREATE)
         return self
 
     def _install(self):

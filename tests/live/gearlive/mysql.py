@@ -19,8 +19,9 @@ _shared = None
 _number = itertools.count(1)
 
 
-def new_store(*options):
-    """A server of its own, started with these options; gone when the script ends."""
+def new_store(*options, create=True):
+    """A server of its own, started with these options; gone when the script ends.  create=False: it finds user and
+    database elsewhere."""
     try:
         stores.program("mariadbd", "mysqld")
     except stores.Missing as missing:
@@ -33,7 +34,7 @@ def new_store(*options):
         store.stop()
         shutil.rmtree(folder, ignore_errors=True)
     atexit.register(remove)
-    return store.make(options)
+    return store.make(options, create)
 
 
 def shared_store():
