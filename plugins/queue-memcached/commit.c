@@ -78,7 +78,7 @@ ask_change(struct mc_store *s, struct gearmand_change *c, size_t number)
 	if (is_refused(s, c, node))
 		return;
 	if (c->op == GEARMAND_ADD) {
-		mc_write_job(&l->out, "set", key, len, &c->job, ++s->sequence);
+		mc_write_job(&l->out, "set", key, len, &c->job, mc_sequence_next(s->host));
 	} else {
 		mc_text_adds(&l->out, "delete ");
 		mc_text_add(&l->out, key, len);
@@ -94,11 +94,8 @@ ask_change(struct mc_store *s, struct gearmand_change *c, size_t number)
 static bool
 ask_all(struct mc_store *s, struct gearmand_change *changes, size_t count)
 {
-	uint64_t now = (uint64_t)s->host->wall();
 	bool watches = mc_watch_is_due(s);
 
-	if (s->sequence < now)
-		s->sequence = now;
 	for (size_t i = 0; i < count; i++) {
 		if (changes[i].outcome != GEARMAND_REFUSED)
 			ask_change(s, &changes[i], i);

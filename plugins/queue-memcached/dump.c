@@ -33,7 +33,7 @@ struct dump {
 /* ---- The list -------------------------------------------------------------------------------- */
 
 bool
-mc_list_add(struct mc_list *list, const struct mc_name *name, uint64_t order)
+mc_list_add(struct mc_list *list, const struct mc_name *name)
 {
 	if (list->count == list->size) {
 		size_t size = list->size == 0 ? ENTRIES_FIRST : list->size * 2;
@@ -44,7 +44,7 @@ mc_list_add(struct mc_list *list, const struct mc_name *name, uint64_t order)
 		list->entries = entries;
 		list->size = size;
 	}
-	list->entries[list->count++] = (struct mc_entry){ .order = order, .name = *name };
+	list->entries[list->count++] = (struct mc_entry){ .name = *name };
 	return true;
 }
 
@@ -173,12 +173,9 @@ take_key(struct dump *d, const char *key, size_t len, uint64_t order, bool expir
 
 	if (strcmp(key, s->lock_key) == 0)
 		return true;
-	if (mc_key_read(rest, &name)) {
-		if (order == 0)
-			d->list->is_unordered = true;
-		return mc_node_of(s, key, len) == d->node ? mc_list_add(d->list, &name, order)
+	if (mc_key_read(rest, &name))
+		return mc_node_of(s, key, len) == d->node ? mc_list_add(d->list, &name)
 							  : add_stray(d->list, key, order, d->node, false);
-	}
 	if (!expires && memchr(rest.data, '-', rest.len) != NULL)
 		return add_stray(d->list, key, order, d->node, true);
 	strcpy(d->list->foreign_key, key);

@@ -3,7 +3,7 @@
  * A job as memcached has it: a short key that is made from the names, and a value that has everything.
  *
  * Runs on:  the store thread.
- * Owns:     nothing.
+ * Owns:     the latest sequence number.
  *
  * A key of memcached has up to 250 bytes and no blanks; names have any bytes, and more of them.  So the key is the
  * prefix and a hash (BLAKE2b, 144 bits as 24 characters) of function NUL unique.  It has no '-', which every key of
@@ -79,6 +79,26 @@ mc_key_read(struct gearmand_slice rest, struct mc_name *name)
 		*to++ = (uint8_t)bits;
 	}
 	return true;
+}
+
+/* ---- Order ------------------------------------------------------------------------------- */
+
+/* Of the process: a store that is opened again goes on. */
+static uint64_t latest;
+
+void
+mc_sequence_seen(uint64_t sequence)
+{
+	if (sequence > latest && sequence < UINT64_MAX / 2)
+		latest = sequence;
+}
+
+uint64_t
+mc_sequence_next(const struct gearmand_host *host)
+{
+	if (latest == 0)
+		mc_sequence_seen((uint64_t)host->wall());
+	return ++latest;
 }
 
 /* ---- Values ------------------------------------------------------------------------------ */

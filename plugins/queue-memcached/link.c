@@ -50,6 +50,7 @@ mc_link_close(struct mc_link *l)
 	mc_text_clear(&l->in);
 	l->sent = l->used = l->at = 0;
 	l->due_first = l->due_end = 0;
+	l->keys = l->taken = 0;
 }
 
 void
@@ -333,6 +334,7 @@ void
 mc_reply_done(struct mc_link *l)
 {
 	l->used = l->at;
+	l->taken = 0;
 	if (++l->due_first == l->due_end)
 		l->due_first = l->due_end = 0;
 }
@@ -356,41 +358,108 @@ read_value_line(struct gearmand_slice line, struct mc_value *v, size_t *len_r)
 	return count >= 2 && *len_r <= (size_t)UINT32_MAX;
 }
 
+static bool
+is_end(struct gearmand_slice line)
+{
+	return line.len == 3 && mc_begins(line, "END");
+}
+
+/* Behind the line of a value. */
+static enum mc_state
+read_data(struct mc_pool *p, struct mc_link *l, struct gearmand_slice line, struct mc_value *v)
+{
+	size_t len;
+	enum mc_state state;
+
+	if (!read_value_line(line, v, &len))
+		return mc_odd(l, line);
+	state = mc_block(p, l, len, &v->data);
+	v->is_there = state == MC_WELL;
+	return state;
+}
+
 enum mc_state
 mc_read_value(struct mc_pool *p, struct mc_link *l, struct mc_value *v)
 {
 	struct gearmand_slice line;
 	enum mc_state state = mc_line(p, l, &line);
-	size_t len, begin, before;
+	size_t end;
 
 	*v = (struct mc_value){ .is_there = false };
-	if (state != MC_WELL || (line.len == 3 && mc_begins(line, "END")))
+	if (state != MC_WELL || is_end(line))
 		return state;
-	if (!read_value_line(line, v, &len))
-		return mc_odd(l, line);
-	begin = l->at - l->used;
-	state = mc_block(p, l, len, &v->data);
-	if (state == MC_WELL)
-		state = mc_line(p, l, &line);
+	state = read_data(p, l, line, v);
 	if (state != MC_WELL)
 		return state;
-	if (!mc_begins(line, "END"))
+	end = l->at - l->used;
+	state = mc_line(p, l, &line);
+	if (state == MC_WELL && !is_end(line))
+		state = mc_odd(l, line);
+	if (state == MC_WELL) /* the buffer may have moved */
+		v->data.data = l->in.data + l->used + end - 2 - v->data.len;
+	return state;
+}
+
+/* "VALUE key flags ..." */
+static bool
+is_of(struct gearmand_slice line, struct gearmand_slice key)
+{
+	size_t begin = sizeof("VALUE ") - 1;
+
+	return line.len > begin + key.len && mc_begins(line, "VALUE ") &&
+	       memcmp(line.data + begin, key.data, key.len) == 0 && line.data[begin + key.len] == ' ';
+}
+
+enum mc_state
+mc_read_one(struct mc_pool *p, struct mc_link *l, struct gearmand_slice key, struct mc_value *v)
+{
+	size_t before = l->at - l->used;
+	struct gearmand_slice line;
+	enum mc_state state = mc_line(p, l, &line);
+
+	*v = (struct mc_value){ .is_there = false };
+	if (state != MC_WELL)
+		return state;
+	if (is_of(line, key))
+		return read_data(p, l, line, v);
+	if (!is_end(line) && !mc_begins(line, "VALUE "))
 		return mc_odd(l, line);
-	before = l->used + begin; /* the buffer may have moved */
-	v->data = (struct gearmand_slice){ l->in.data + before, len };
-	v->is_there = true;
+	l->at = l->used + before; /* this one is missing: it is of one behind it */
 	return MC_WELL;
 }
 
-static enum mc_state
-skip_lines(struct mc_pool *p, struct mc_link *l)
+enum mc_state
+mc_read_one_done(struct mc_pool *p, struct mc_link *l)
 {
 	struct gearmand_slice line;
 	enum mc_state state;
 
-	do
+	l->used = l->at;
+	if (++l->taken < mc_next_due(l)->number)
+		return MC_WELL;
+	state = mc_line(p, l, &line);
+	if (state == MC_WELL && !is_end(line))
+		state = mc_odd(l, line);
+	if (state == MC_WELL)
+		mc_reply_done(l);
+	return state;
+}
+
+/* STATs or VALUEs, up to what ends them. */
+static enum mc_state
+skip_lines(struct mc_pool *p, struct mc_link *l)
+{
+	struct gearmand_slice line;
+	struct mc_value v;
+	enum mc_state state;
+
+	do {
 		state = mc_line(p, l, &line);
-	while (state == MC_WELL && mc_begins(line, "STAT "));
+		if (state == MC_WELL && mc_begins(line, "VALUE "))
+			state = read_data(p, l, line, &v);
+		else if (state == MC_WELL && !mc_begins(line, "STAT "))
+			return MC_WELL;
+	} while (state == MC_WELL);
 	return state;
 }
 
@@ -399,18 +468,15 @@ mc_settle(struct mc_pool *p, struct mc_link *l)
 {
 	const struct mc_ask *due;
 	struct gearmand_slice line;
-	struct mc_value value;
 	enum mc_state state;
 
 	if (l->fd < 0)
 		return MC_GONE;
 	while ((due = mc_next_due(l)) != NULL) {
-		if (due->kind == MC_STATS)
-			state = skip_lines(p, l);
-		else if (due->kind == MC_LOCK || due->kind == MC_GET)
-			state = mc_read_value(p, l, &value);
-		else
+		if (due->kind == MC_STORE || due->kind == MC_REMOVE)
 			state = mc_line(p, l, &line);
+		else
+			state = skip_lines(p, l);
 		if (state != MC_WELL)
 			return state;
 		mc_reply_done(l);

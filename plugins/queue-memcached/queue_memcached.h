@@ -71,7 +71,7 @@ enum mc_kind { MC_STORE, MC_REMOVE, MC_LOCK, MC_STATS, MC_GET };
 
 struct mc_ask {
 	uint32_t kind;   /* enum mc_kind */
-	uint32_t number; /* STORE: of the change; what the asker likes */
+	uint32_t number; /* STORE: of the change; GET: how many keys; else what the asker likes */
 };
 
 struct mc_link {
@@ -83,7 +83,8 @@ struct mc_link {
 	size_t used, at;    /* of `in`: by whole replies; by the one that is being read */
 	struct mc_ask *due; /* replies to come, in their order */
 	size_t due_first, due_end, due_size;
-	char trouble[160]; /* why it is gone */
+	size_t keys, taken; /* of a "get" that is being written; of the one that is being read */
+	char trouble[160];  /* why it is gone */
 };
 
 /* LATE: nothing came for a while; what is due may still come.  GONE: the connection is. */
@@ -125,6 +126,9 @@ struct mc_value {
 	struct gearmand_slice data;
 };
 enum mc_state mc_read_value(struct mc_pool *, struct mc_link *, struct mc_value *);
+/* The same of a "get" of several keys, one after the other in their order; and when this one has been looked at. */
+enum mc_state mc_read_one(struct mc_pool *, struct mc_link *, struct gearmand_slice key, struct mc_value *);
+enum mc_state mc_read_one_done(struct mc_pool *, struct mc_link *);
 /* Reads away what is due. */
 enum mc_state mc_settle(struct mc_pool *, struct mc_link *);
 
@@ -141,8 +145,7 @@ struct mc_store {
 	struct mc_pool pool;
 	const char *prefix; /* the host's */
 	size_t prefix_len;
-	uint64_t sequence; /* of the latest job */
-	bool is_broken;    /* it was said to the host */
+	bool is_broken; /* it was said to the host */
 
 	char lock_key[MC_KEY_MOST + 1];
 	size_t lock_node;
@@ -169,6 +172,10 @@ size_t mc_node_of(const struct mc_store *, const char *key, size_t len);
 struct mc_name {
 	uint8_t bytes[MC_NAME];
 };
+
+/* Numbers that go up, whatever the clock does: above all that were seen, in this process and in replay. */
+uint64_t mc_sequence_next(const struct gearmand_host *);
+void mc_sequence_seen(uint64_t);
 
 /* Bytes of a value before function, unique, handle, reducer and data. */
 enum { MC_HEAD = 32 };
@@ -250,11 +257,10 @@ struct mc_list {
 	size_t count, size;
 	struct mc_stray *strays;
 	size_t stray_count, stray_size;
-	bool is_unordered;                 /* some have no order that means anything for all */
 	char foreign_key[MC_KEY_MOST + 1]; /* of an item that is no job; "" = none */
 };
 
-bool mc_list_add(struct mc_list *, const struct mc_name *, uint64_t order);
+bool mc_list_add(struct mc_list *, const struct mc_name *);
 /* By order, each once. */
 void mc_list_sort(struct mc_list *);
 void mc_list_free(struct mc_list *);

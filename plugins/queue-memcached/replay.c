@@ -5,16 +5,16 @@
  * Runs on:  the store thread.
  * Owns:     a list of all keys while it runs, 32 bytes for each; values come one after the other.
  *
- * memcached numbers what it stores (the CAS value), so with one server that is the order, and each value is read
- * once.  Numbers of several servers do not compare; then, and where numbering is off (-C), all values are read
- * twice, the first time for the sequence number in them.
+ * Nothing that memcached tells of an item says when it was stored, but for its own number (CAS), which changes when
+ * a job moves, is nothing among several servers, and can be switched off.  So all values are read twice: for the
+ * sequence number in each, and then in that order.
  */
 #include <inttypes.h>
 #include <string.h>
 
 #include "queue_memcached.h"
 
-enum { WINDOW = 512 }; /* keys that are asked for at once */
+enum { WINDOW = 1024, KEYS_MOST = 32, LINE_MOST = 1900 }; /* keys that are asked for at once; in a line; its bytes */
 
 struct replay {
 	struct mc_store *store;
@@ -37,6 +37,16 @@ link_of(struct mc_store *s, const struct mc_entry *e, char key[MC_KEY_MOST + 1],
 }
 
 static void
+end_line(struct mc_link *l)
+{
+	if (l->keys == 0)
+		return;
+	mc_text_add(&l->out, "\r\n", 2);
+	mc_expect(l, MC_GET, l->keys);
+	l->keys = 0;
+}
+
+static void
 ask_for(struct mc_store *s, const struct mc_entry *entries, size_t count)
 {
 	char key[MC_KEY_MOST + 1];
@@ -45,13 +55,17 @@ ask_for(struct mc_store *s, const struct mc_entry *entries, size_t count)
 		size_t len;
 		struct mc_link *l = link_of(s, &entries[i], key, &len);
 
-		mc_text_add(&l->out, "get ", 4);
+		if (l->keys == 0)
+			mc_text_add(&l->out, "get", 3);
+		mc_text_add(&l->out, " ", 1);
 		mc_text_add(&l->out, key, len);
-		mc_text_add(&l->out, "\r\n", 2);
-		mc_expect(l, MC_GET, i);
+		if (++l->keys == KEYS_MOST || l->keys * (len + 1) > LINE_MOST)
+			end_line(l);
 	}
-	for (size_t i = 0; i < s->pool.count; i++)
+	for (size_t i = 0; i < s->pool.count; i++) {
+		end_line(&s->pool.links[i]);
 		mc_push(&s->pool.links[i]);
+	}
 }
 
 static void
@@ -68,6 +82,8 @@ take(struct replay *r, struct mc_entry *e, const struct mc_value *v)
 	}
 	if (r->is_ordering) {
 		e->order = is_job ? sequence : UINT64_MAX;
+		if (is_job)
+			mc_sequence_seen(sequence);
 		return;
 	}
 	r->gone += !v->is_there;
@@ -98,12 +114,14 @@ read_values(struct replay *r, struct mc_entry *entries, size_t count)
 		size_t len;
 		struct mc_link *l = link_of(r->store, &entries[i], key, &len);
 		struct mc_value v;
-		enum mc_state state = mc_read_value(&r->store->pool, l, &v);
+		enum mc_state state = mc_read_one(&r->store->pool, l, (struct gearmand_slice){ key, len }, &v);
 
 		if (state != MC_WELL)
 			return fail(r, l, state);
 		take(r, &entries[i], &v);
-		mc_reply_done(l);
+		state = mc_read_one_done(&r->store->pool, l);
+		if (state != MC_WELL)
+			return fail(r, l, state);
 	}
 	return true;
 }
@@ -128,10 +146,8 @@ read_list(struct replay *r, bool is_ordering)
 static bool
 put_in_order(struct replay *r)
 {
-	bool is_well = true;
+	bool is_well = read_list(r, true);
 
-	if (r->list.is_unordered || r->store->pool.count > 1)
-		is_well = read_list(r, true);
 	mc_list_sort(&r->list);
 	return is_well;
 }

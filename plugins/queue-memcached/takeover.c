@@ -114,7 +114,7 @@ note_added(struct takeover *t, size_t i)
 	stray->is_settled = true;
 	t->old += stray->is_old;
 	t->moved += !stray->is_old;
-	if (mc_list_add(t->list, &t->names[i], t->sequences[i]))
+	if (mc_list_add(t->list, &t->names[i]))
 		return true;
 	t->store->host->error_set(t->err, "memcached: out of memory for the keys of the jobs");
 	return false;
@@ -202,7 +202,7 @@ mc_takeover(struct mc_store *s, struct mc_list *list, struct gearmand_error *err
 		t.count = list->stray_count - at < WINDOW ? list->stray_count - at : WINDOW;
 		is_well = read_all(&t) && read_all_added(&t) && remove_settled(&t);
 	}
-	list->is_unordered = list->is_unordered || list->stray_count > 0;
+	mc_list_sort(list); /* what was there already is in it twice */
 	if (is_well)
 		tell(&t);
 	return is_well;

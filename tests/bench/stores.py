@@ -151,7 +151,29 @@ class Mysql(Store):
         return [self.server.pid]
 
 
-STORES = {"sqlite": Sqlite, "postgres": Postgres, "mysql": Mysql}
+class Memcached(Store):
+    title, old = "memcached", "libmemcached"
+
+    def start(self):
+        self.server = module("memcached").Store(self.folder).make("-M", "-m", "1024")
+
+    def stop(self):
+        self.server.stop()
+
+    def options(self, name):
+        return ["--libmemcached-servers", self.server.address, "--libmemcached-prefix", name + "_"]
+
+    def drop(self, name):
+        self.server.ask(b"flush_all", b"OK\r\n")
+
+    def bare(self):
+        return [self.server.address]
+
+    def processes(self):
+        return [self.server.pid]
+
+
+STORES = {"sqlite": Sqlite, "postgres": Postgres, "mysql": Mysql, "memcached": Memcached}
 
 
 @contextlib.contextmanager

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A memcached for all tests of the program, a prefix for each, and the module on it.
+ *
+ * Runs on:  the process of one test; the hooks run in the process that starts them all.
+ * Owns:     see memcached_fixture.h.
+ */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <criterion/hooks.h>
+#include <glob.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/plugins/memcached_fixture.h"
+
+/* ---- The server ------------------------------------------------------------------------------ */
+
+/* Where it is: tests are processes of their own, and find it in the environment.  "" = not installed. */
+#define SERVER_AT "GEARMAND_TEST_MEMCACHED"
+
+static const char *
+script(const char *name)
+{
+	static char path[600];
+	const char *source = getenv("top_srcdir");
+
+	snprintf(path, sizeof(path), "%s/tests/stores/%s", source == NULL ? "." : source, name);
+	return path;
+}
+
+static int
+store_script(const char *word, const char *dir, const char *options)
+{
+	char command[1024];
+	int status;
+
+	snprintf(command, sizeof(command), "'%s' %s '%s' %s >/dev/null", script("memcached.py"), word, dir, options);
+	status = system(command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void
+make_dir(char *dir, size_t size)
+{
+	const char *parent = getenv("TMPDIR");
+
+	snprintf(dir, size, "%s/gearmand-mc.XXXXXX", parent == NULL || strlen(parent) > 60 ? "/tmp" : parent);
+	if (mkdtemp(dir) == NULL)
+		abort();
+}
+
+static void
+stop_server(const char *dir)
+{
+	char command[256];
+
+	store_script("stop", dir, "");
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	if (system(command) != 0)
+		perror(dir);
+}
+
+ReportHook(PRE_ALL)(struct criterion_test_set *tests)
+{
+	char dir[128];
+	int status;
+
+	(void)tests;
+	make_dir(dir, sizeof(dir));
+	status = store_script("start", dir, "-M -m 256");
+	if (status != 0)
+		stop_server(dir);
+	if (status != 0 && status != 77)
+		exit(1);
+	setenv(SERVER_AT, status == 0 ? dir : "", 1);
+}
+
+ReportHook(POST_ALL)(struct criterion_global_stats *stats)
+{
+	const char *dir = getenv(SERVER_AT);
+
+	(void)stats;
+	if (dir != NULL && dir[0] != '\0')
+		stop_server(dir);
+}
+
+static const char *
+server_dir(void)
+{
+	const char *dir = getenv(SERVER_AT);
+
+	cr_assert_not_null(dir);
+	if (dir[0] == '\0' && getenv("CI") != NULL)
+		cr_assert_fail("memcached is not installed");
+	if (dir[0] == '\0')
+		cr_skip_test("memcached is not installed");
+	return dir;
+}
+
+static int
+number_in(const struct queue *q, const char *name)
+{
+	char path[200];
+	int number = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", q->dir, name);
+	f = fopen(path, "r");
+	cr_assert(f != NULL && fscanf(f, "%d", &number) == 1);
+	fclose(f);
+	return number;
+}
+
+const char *
+server_address(struct queue *q)
+{
+	static char address[40];
+
+	snprintf(address, sizeof(address), "127.0.0.1:%d", number_in(q, "port"));
+	return address;
+}
+
+void
+server_do(struct queue *q, const char *word)
+{
+	cr_assert_eq(store_script(word, q->dir, ""), 0);
+}
+
+/* Are all of its threads stopped? */
+static bool
+is_stopped(int pid)
+{
+	char pattern[60];
+	bool all = true;
+	glob_t tasks;
+
+	snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/stat", pid);
+	cr_assert_eq(glob(pattern, 0, NULL, &tasks), 0);
+	for (size_t i = 0; i < tasks.gl_pathc; i++) {
+		FILE *f = fopen(tasks.gl_pathv[i], "r");
+		char state = '?';
+
+		if (f == NULL)
+			continue;
+		all = fscanf(f, "%*d (%*[^)]) %c", &state) == 1 && state == 'T' && all;
+		fclose(f);
+	}
+	globfree(&tasks);
+	return all;
+}
+
+void
+server_signal(struct queue *q, int number)
+{
+	int pid = number_in(q, "pid");
+
+	cr_assert_eq(kill(pid, number), 0);
+	while (number == SIGSTOP && !is_stopped(pid))
+		usleep(1000);
+}
+
+/* ---- The queue ------------------------------------------------------------------------------- */
+
+static struct queue *
+queue_at(const char *dir)
+{
+	struct queue *q = calloc(1, sizeof(*q));
+
+	cr_assert_not_null(q);
+	queue_init(q, "queue-memcached.so");
+	snprintf(q->dir, sizeof(q->dir), "%s", dir);
+	snprintf(q->db, sizeof(q->db), "t%ld_", (long)getpid());
+	fake_host_set(&q->host, "libmemcached-servers", server_address(q));
+	fake_host_set(&q->host, "libmemcached-prefix", q->db);
+	fake_host_set(&q->host, "libmemcached-timeout", "20");
+	return q;
+}
+
+struct queue *
+queue_new(void)
+{
+	return queue_at(server_dir());
+}
+
+struct queue *
+queue_opened(void)
+{
+	struct queue *q = queue_new();
+
+	cr_assert(queue_open(q), "%s", q->err.text);
+	return q;
+}
+
+struct queue *
+queue_beside(const struct queue *q)
+{
+	return queue_at(q->dir);
+}
+
+struct queue *
+queue_new_alone(const char *options)
+{
+	char dir[128];
+
+	server_dir(); /* or it is skipped */
+	make_dir(dir, sizeof(dir));
+	cr_assert_eq(store_script("start", dir, options), 0);
+	return queue_at(dir);
+}
+
+void
+queue_free(struct queue **q)
+{
+	queue_fini(*q);
+	if (strcmp((*q)->dir, server_dir()) != 0 && access((*q)->dir, F_OK) == 0)
+		stop_server((*q)->dir);
+	free(*q);
+	*q = NULL;
+}
+
+/* It ends when its input does, which is when the test's process ends. */
+void
+queue_liar(struct queue *q, const char *rules)
+{
+	char *arguments[20] = { NULL }, copy[4096], port[20], line[20] = "";
+	int in[2], out[2], count = 0;
+	char *save = NULL;
+
+	snprintf(copy, sizeof(copy), "%s", rules);
+	snprintf(port, sizeof(port), "%d", number_in(q, "port"));
+	arguments[count++] = (char *)(uintptr_t)script("memcached_liar.py");
+	arguments[count++] = port;
+	for (char *r = strtok_r(copy, "|", &save); r != NULL && count < 19; r = strtok_r(NULL, "|", &save))
+		arguments[count++] = r;
+	cr_assert(pipe(in) == 0 && pipe(out) == 0);
+	if (fork() == 0) {
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		close(in[1]);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execv(arguments[0], arguments);
+		_exit(127);
+	}
+	close(in[0]);
+	close(out[1]);
+	cr_assert_gt(read(out[0], line, sizeof(line) - 1), 0);
+	snprintf(copy, sizeof(copy), "127.0.0.1:%d", atoi(line));
+	fake_host_set(&q->host, "libmemcached-servers", copy);
+}
+
+/* ---- Another client -------------------------------------------------------------------------- */
+
+/* Does the last line that came end an answer? */
+static bool
+is_whole(const char *text, size_t len)
+{
+	const char *last = len < 2 ? NULL : memrchr(text, '\n', len - 1);
+
+	last = last == NULL ? text : last + 1;
+	return len > 1 && text[len - 1] == '\n' && strncmp(last, "VALUE ", 6) != 0 && strncmp(last, "STAT ", 5) != 0 &&
+	       strncmp(last, "key=", 4) != 0;
+}
+
+static const char *
+talk(struct queue *q, const char *bytes, size_t count)
+{
+	static char text[1 << 20];
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)number_in(q, "port")) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	size_t len = 0;
+	ssize_t n;
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	for (size_t at = 0; at < count; at += (size_t)n) {
+		n = write(fd, bytes + at, count - at);
+		cr_assert_gt(n, 0);
+	}
+	while (!is_whole(text, len)) {
+		n = read(fd, text + len, sizeof(text) - 1 - len);
+		cr_assert_gt(n, 0);
+		len += (size_t)n;
+	}
+	close(fd);
+	text[len] = '\0';
+	return text;
+}
+
+const char *
+memcached_says(struct queue *q, const char *command)
+{
+	char line[512];
+	int len = snprintf(line, sizeof(line), "%s\r\n", command);
+
+	return talk(q, line, (size_t)len);
+}
+
+void
+memcached_set(struct queue *q, const char *rest, unsigned flags, const char *value, size_t len)
+{
+	char *bytes = keep(len + 512);
+	int head = snprintf(bytes, 512, "set %s%s %u 0 %zu\r\n", q->db, rest, flags, len);
+
+	memcpy(bytes + head, value, len);
+	memcpy(bytes + head + len, "\r\n", 2);
+	cr_assert_str_eq(talk(q, bytes, (size_t)head + len + 2), "STORED\r\n");
+}
+
+size_t
+memcached_items(struct queue *q)
+{
+	const char *at = memcached_says(q, "lru_crawler metadump hash");
+	char key[200];
+	size_t count = 0;
+
+	snprintf(key, sizeof(key), "key=%s", q->db);
+	while ((at = strstr(at, key)) != NULL) {
+		at += strlen(key);
+		count += strncmp(at, "lock ", 5) != 0;
+	}
+	return count;
+}
+
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+static int64_t now = INT64_C(1000000000000);
+
+static int64_t
+stopped_clock(void)
+{
+	return now;
+}
+
+void
+stop_clock(struct queue *q)
+{
+	q->host.table.monotonic = stopped_clock;
+}
+
+void
+pass_seconds(int seconds)
+{
+	now += INT64_C(1000000000) * seconds;
+}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The memcached queue in trouble: each failure is a sentence that says whether waiting may help; what passes heals, and
+ * nothing is called stored that is not.
+ *
+ * Runs on:  one process per test.
+ * Owns:     a prefix per test.
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/plugins/memcached_fixture.h"
+
+static struct queue *
+queue_with_a_liar(const char *rules)
+{
+	struct queue *q = queue_new();
+
+	queue_liar(q, rules);
+	cr_assert(queue_open(q), "%s", q->err.text);
+	return q;
+}
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+Test(memcached_trouble, a_memcached_that_is_down_may_come_back)
+{
+	struct queue *q = queue_new();
+
+	fake_host_set(&q->host, "libmemcached-servers", "127.0.0.1:1");
+	queue_expect_no_open(q, "memcached 127.0.0.1:1: Connection refused", GEARMAND_WHY_PASSING);
+	queue_free(&q);
+}
+
+Test(memcached_trouble, a_memcached_that_wants_a_password_is_told)
+{
+	struct queue *q = queue_new();
+
+	queue_liar(q, "stats=>CLIENT_ERROR unauthenticated\\r\\n");
+	queue_expect_no_open(q, "it says \"CLIENT_ERROR unauthenticated\"", GEARMAND_WHY_LASTING);
+	queue_free(&q);
+}
+
+Test(memcached_trouble, something_that_is_no_memcached_is_told)
+{
+	struct queue *q = queue_new();
+
+	queue_liar(q, "stats=>HTTP/1.0 400 Bad \\x01 Request\\r\\n");
+	queue_expect_no_open(q, "it says \"HTTP/1.0 400 Bad", GEARMAND_WHY_PASSING);
+	queue_free(&q);
+}
+
+/* ---- Jobs that are refused ------------------------------------------------------------------- */
+
+static void
+expect_large_one_refused(struct queue *q, const char *reason)
+{
+	struct gearmand_change c[] = { an_add(a_job(S("f"), S("a"), S("1"))),
+		an_add(a_job(S("f"), S("large"), slice_filled(1 << 20, 3))), an_add(a_job(S("f"), S("b"), S("2"))) };
+
+	cr_assert_eq(queue_commit(q, c, 3), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_eq(c[1].outcome, GEARMAND_REFUSED);
+	cr_expect_not_null(strstr(c[1].reason, "a job of 1048576 bytes is too large for memcached 127.0.0.1:"), "%s",
+	    c[1].reason);
+	cr_expect_not_null(strstr(c[1].reason, reason), "%s", c[1].reason);
+	cr_expect_eq(c[0].outcome + c[2].outcome, 0);
+	cr_expect_str_eq(queue_content(q), "f/a=1 f/b=2");
+	fake_host_changes_clear(c, 3);
+}
+
+Test(memcached_trouble, a_job_that_is_too_large_is_refused_alone)
+{
+	struct queue *q = queue_opened();
+
+	expect_large_one_refused(q, "which takes items of up to 1048576 (-I)");
+	queue_free(&q);
+}
+
+Test(memcached_trouble, a_memcached_may_find_a_job_too_large_by_itself)
+{
+	struct queue *q = queue_with_a_liar("stats settings=>END\\r\\n");
+
+	expect_large_one_refused(q, "(see its -I)");
+	queue_free(&q);
+}
+
+Test(memcached_trouble, large_items_are_fine_where_memcached_takes_them)
+{
+	struct queue *q = queue_new_alone("-M -m 200 -I 32m");
+	struct gearmand_change c = an_add(a_job(S("f"), S("large"), slice_filled(16 << 20, 3)));
+
+	cr_assert(queue_open(q), "%s", q->err.text);
+	cr_assert_eq(queue_commit(q, &c, 1), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_eq(c.outcome, GEARMAND_STORED, "%s", c.reason);
+	queue_reopen_and_replay(q);
+	cr_assert_eq(q->seen_count, 1);
+	cr_expect(slice_same(q->seen[0].data, c.job.data));
+	queue_free(&q);
+}
+
+static size_t
+fill(struct queue *q, struct gearmand_change *c, size_t count)
+{
+	size_t refused = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		char *key = keep(20);
+
+		sprintf(key, "u%zu", i);
+		c[i] = an_add(a_job(S("f"), slice_of_text(key), slice_filled(10000, 1)));
+	}
+	cr_assert_eq(queue_commit(q, c, count), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	for (size_t i = 0; i < count; i++)
+		refused += c[i].outcome == GEARMAND_REFUSED;
+	return refused;
+}
+
+Test(memcached_trouble, a_full_memcached_refuses_until_there_is_room)
+{
+	enum { COUNT = 1000 };
+	struct queue *q = queue_new_alone("-M -m 4");
+	struct gearmand_change *c = calloc(COUNT, sizeof(*c));
+	size_t refused;
+
+	cr_assert(queue_open(q), "%s", q->err.text);
+	refused = fill(q, c, COUNT);
+	cr_assert(refused > 100 && refused < 900, "%zu were refused", refused);
+	cr_expect_not_null(strstr(c[COUNT - 1].reason, "is full (see its -m)"), "%s", c[COUNT - 1].reason);
+	EXPECT_LOG(q, "is full: jobs are refused until some are done");
+	queue_reopen_and_replay(q);
+	cr_expect_eq(q->seen_count, COUNT - refused);
+	fake_host_changes_clear(c, COUNT);
+	for (size_t i = 0; i < COUNT; i++)
+		c[i].op = GEARMAND_REMOVE;
+	cr_expect_eq(queue_commit(q, c, COUNT), GEARMAND_COMMIT_DONE);
+	cr_expect_eq(fill(q, c, 100), 0, "%s", c[99].reason);
+	fake_host_changes_clear(c, COUNT);
+	free(c);
+	queue_free(&q);
+}
+
+/* ---- What memcached forgets ------------------------------------------------------------------ */
+
+Test(memcached_trouble, evictions_are_told_now_and_then)
+{
+	enum { COUNT = 1000 };
+	struct queue *q = queue_new_alone("-m 4");
+	struct gearmand_change *c = calloc(COUNT, sizeof(*c));
+
+	stop_clock(q);
+	cr_assert(queue_open(q), "%s", q->err.text);
+	EXPECT_LOG(q, "evicts jobs when it is full; started with -M it refuses new ones instead");
+	cr_expect_eq(fill(q, c, COUNT), 0);
+	cr_expect_null(strstr(q->host.log, "has evicted"), "it is not asked all the time");
+	pass_seconds(10);
+	cr_expect_eq(q->host.ops->check(q->store, &q->err), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	EXPECT_LOG(q, "is full and has evicted ");
+	q->host.log[0] = '\0';
+	fill(q, c, COUNT);
+	pass_seconds(10);
+	cr_expect_eq(queue_add(q, "f", "more", "x"), GEARMAND_COMMIT_DONE);
+	cr_expect_str_eq(q->host.log, "", "not so soon again");
+	pass_seconds(600);
+	cr_expect_eq(queue_add(q, "f", "more", "x"), GEARMAND_COMMIT_DONE);
+	EXPECT_LOG(q, "is full and has evicted ");
+	free(c);
+	queue_free(&q);
+}
+
+Test(memcached_trouble, a_memcached_that_is_emptied_or_restarted_is_told)
+{
+	struct queue *q = queue_new_alone("-M -m 64");
+
+	stop_clock(q);
+	cr_assert(queue_open(q), "%s", q->err.text);
+	queue_add(q, "f", "a", "1");
+	memcached_says(q, "flush_all");
+	pass_seconds(10);
+	while (q->host.ops->check(q->store, &q->err) != GEARMAND_COMMIT_DONE) /* the lock is gone, too */
+		EXPECT_SENTENCE(q, "the lock has expired, it is being taken again");
+	EXPECT_LOG(q, "was emptied (flush_all)");
+	cr_expect_str_eq(queue_content(q), "");
+	queue_add(q, "f", "b", "1");
+	server_do(q, "kill");
+	cr_expect_eq(queue_add(q, "f", "c", "1"), GEARMAND_COMMIT_BROKEN);
+	server_do(q, "again");
+	cr_expect_str_eq(queue_content(q), "");
+	EXPECT_LOG(q, "was restarted, and has forgotten what it had");
+	cr_expect_eq(queue_add(q, "f", "c", "1"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_str_eq(queue_content(q), "f/c=1");
+	queue_free(&q);
+}
+
+/* ---- Stalls ---------------------------------------------------------------------------------- */
+
+Test(memcached_trouble, a_memcached_that_stalls_is_waited_for_and_nothing_is_lost_or_comes_late)
+{
+	struct queue *q = queue_new_alone("-M -m 64"), *other;
+	struct gearmand_change c[] = { an_add(a_job(S("f"), S("b"), S("2"))), a_remove(S("f"), S("a")) };
+
+	fake_host_set(&q->host, "libmemcached-timeout", "1");
+	fake_host_set(&q->host, "libmemcached-lease", "60");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	queue_add(q, "f", "a", "1");
+	server_signal(q, SIGSTOP);
+	cr_expect_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_AGAIN);
+	EXPECT_SENTENCE(q, "it does not answer");
+	cr_expect_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_AGAIN);
+	other = queue_beside(q);
+	fake_host_set(&other->host, "libmemcached-timeout", "1");
+	queue_expect_no_open(other, "it does not answer", GEARMAND_WHY_PASSING);
+	server_signal(q, SIGCONT);
+	cr_expect_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_eq(queue_add(q, "f", "a", "3"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_str_eq(queue_content(q), "f/b=2 f/a=3");
+	strcpy(other->dir, "/nowhere");
+	queue_free(&other);
+	queue_free(&q);
+}
+
+/* More than sockets hold: a part is sent, and the rest is sent before anything else. */
+Test(memcached_trouble, a_large_batch_into_a_stall_is_finished_later)
+{
+	enum { COUNT = 100 };
+	struct queue *q = queue_new_alone("-M -m 200");
+	struct gearmand_change c[COUNT];
+
+	fake_host_set(&q->host, "libmemcached-timeout", "1");
+	fake_host_set(&q->host, "libmemcached-lease", "60");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	for (unsigned i = 0; i < COUNT; i++) {
+		char *key = keep(20);
+
+		sprintf(key, "u%u", i);
+		c[i] = an_add(a_job(S("f"), slice_of_text(key), slice_filled(500000, i)));
+	}
+	server_signal(q, SIGSTOP);
+	cr_expect_eq(queue_commit(q, c, COUNT), GEARMAND_COMMIT_AGAIN);
+	server_signal(q, SIGCONT);
+	cr_expect_eq(queue_commit(q, c, COUNT), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	queue_reopen_and_replay(q);
+	cr_assert_eq(q->seen_count, COUNT);
+	for (unsigned i = 0; i < COUNT; i++)
+		cr_expect(slice_same(q->seen[i].data, c[i].job.data));
+	queue_free(&q);
+}
+
+/* ---- Answers that should not be -------------------------------------------------------------- */
+
+Test(memcached_trouble, an_error_of_the_server_is_tried_again)
+{
+	struct queue *q = queue_with_a_liar("1*set=>SERVER_ERROR out of memory reading request\\r\\n");
+
+	cr_expect_eq(queue_add_many(q, "u", 3), GEARMAND_COMMIT_AGAIN);
+	EXPECT_SENTENCE(q, "it says \"SERVER_ERROR out of memory reading request\"");
+	cr_expect_eq(queue_add_many(q, "u", 3), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_str_eq(queue_content(q), "f/u0=u0 f/u1=u1 f/u2=u2");
+	queue_free(&q);
+}
+
+Test(memcached_trouble, an_answer_that_makes_no_sense_breaks_the_connection)
+{
+	static const char *const answers[] = { "NOT_STORED", "ERROR", "CLIENT_ERROR bad command line format", "VALUE x 0 1" };
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
+		struct queue *q;
+		char rule[100], sentence[100];
+
+		snprintf(rule, sizeof(rule), "1*set=>%s\\r\\n", answers[i]);
+		snprintf(sentence, sizeof(sentence), "it says \"%s\"", answers[i]);
+		q = queue_with_a_liar(rule);
+		cr_expect_eq(queue_add(q, "f", "u", "x"), GEARMAND_COMMIT_BROKEN);
+		EXPECT_SENTENCE(q, sentence);
+		queue_close(q);
+		cr_assert(queue_open(q), "%s", q->err.text);
+		cr_expect_eq(queue_add(q, "f", "u", "x"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+		queue_free(&q);
+	}
+}
+
+Test(memcached_trouble, a_removal_that_is_answered_oddly_is_repeated)
+{
+	struct queue *q = queue_with_a_liar("1*delete=>MAYBE\\r\\n|1*delete=>CLOSE");
+
+	queue_add(q, "f", "u", "x");
+	cr_expect_eq(queue_remove(q, "f", "u"), GEARMAND_COMMIT_BROKEN);
+	EXPECT_SENTENCE(q, "it says \"MAYBE\"");
+	queue_close(q);
+	cr_assert(queue_open(q), "%s", q->err.text);
+	cr_expect_eq(queue_remove(q, "f", "u"), GEARMAND_COMMIT_BROKEN);
+	EXPECT_SENTENCE(q, "it closed the connection");
+	cr_expect_str_eq(queue_content(q), "f/u=x");
+	cr_expect_eq(queue_remove(q, "f", "u"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_str_eq(queue_content(q), "");
+	queue_free(&q);
+}
+
+/* ---- One server ------------------------------------------------------------------------------ */
+
+/* A process that has the jobs until it is killed. */
+static pid_t
+start_holder(struct queue *q)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	cr_assert_eq(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (queue_open(q) && write(ready[1], "r", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	cr_assert_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+Test(memcached_lock, a_prefix_that_another_server_has_is_in_use_until_that_one_dies)
+{
+	struct queue *q = queue_new();
+	pid_t holder;
+	char who[240];
+
+	fake_host_set(&q->host, "libmemcached-lease", "2");
+	holder = start_holder(q);
+	queue_expect_no_open(q, "another gearmand is using it", GEARMAND_WHY_IN_USE);
+	snprintf(who, sizeof(who), "prefix %s: another gearmand is using it (process %d on ", q->db, (int)holder);
+	EXPECT_SENTENCE(q, who);
+	kill(holder, SIGKILL);
+	cr_assert_eq(waitpid(holder, NULL, 0), holder);
+	cr_expect(queue_open(q), "%s", q->err.text);
+	queue_free(&q);
+}
+
+static void
+set_lock(struct queue *q, const char *holder, int seconds)
+{
+	char line[600];
+
+	snprintf(line, sizeof(line), "set %slock 0 %d %zu\r\n%s", q->db, seconds, strlen(holder), holder);
+	cr_assert_str_eq(memcached_says(q, line), "STORED\r\n");
+}
+
+Test(memcached_lock, a_lock_of_another_machine_is_waited_for_until_it_expires)
+{
+	struct queue *q = queue_new();
+
+	set_lock(q, "0123456789abcdef0123456789abcdef 2 7 1 1 elsewhere host", 2);
+	cr_expect(queue_open(q), "%s", q->err.text);
+	queue_free(&q);
+}
+
+Test(memcached_lock, a_lock_that_does_not_expire_is_somebodys)
+{
+	struct queue *q = queue_new();
+
+	set_lock(q, "0123456789abcdef0123456789abcdef 1 7 4711 1 elsewhere host", 0);
+	queue_expect_no_open(q, "another gearmand is using it (process 4711 on host)", GEARMAND_WHY_IN_USE);
+	queue_free(&q);
+}
+
+Test(memcached_lock, a_former_self_makes_room)
+{
+	struct queue *q = queue_opened(), *again = queue_beside(q);
+
+	cr_expect(queue_open(again), "%s", again->err.text);
+	cr_expect_eq(queue_add(again, "f", "a", "1"), GEARMAND_COMMIT_DONE);
+	queue_free(&again);
+	queue_free(&q);
+}
+
+Test(memcached_lock, closing_gives_it_back)
+{
+	struct queue *q = queue_opened();
+	char get[200];
+
+	snprintf(get, sizeof(get), "get %slock", q->db);
+	cr_expect_str_neq(memcached_says(q, get), "END\r\n");
+	queue_close(q);
+	cr_expect_str_eq(memcached_says(q, get), "END\r\n");
+	queue_free(&q);
+}
+
+Test(memcached_lock, who_lost_it_stores_nothing_and_is_told)
+{
+	struct queue *q = queue_opened();
+
+	set_lock(q, "0123456789abcdef0123456789abcdef 1 7 4711 1 elsewhere host", 0);
+	cr_expect_eq(q->host.ops->check(q->store, &q->err), GEARMAND_COMMIT_BROKEN);
+	EXPECT_SENTENCE(q, "another gearmand has taken the lock");
+	cr_expect_eq(queue_add(q, "f", "a", "1"), GEARMAND_COMMIT_BROKEN);
+	queue_close(q);
+	set_lock(q, "somebody else's item", 0);
+	queue_expect_no_open(q, "another gearmand is using it (process 0 on ?)", GEARMAND_WHY_IN_USE);
+	queue_free(&q);
+}
+
+Test(memcached_lock, one_that_is_lost_by_accident_is_taken_again)
+{
+	struct queue *q = queue_new();
+	char delete[200];
+	enum gearmand_commit c;
+
+	fake_host_set(&q->host, "libmemcached-lease", "2");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	snprintf(delete, sizeof(delete), "delete %slock", q->db);
+	memcached_says(q, delete);
+	while ((c = queue_add(q, "f", "a", "1")) != GEARMAND_COMMIT_DONE) {
+		cr_expect_eq(c, GEARMAND_COMMIT_AGAIN);
+		EXPECT_SENTENCE(q, "the lock has expired, it is being taken again");
+	}
+	queue_free(&q);
+}
+
+/* The thread that renews has a connection of its own, which may break, too. */
+Test(memcached_lock, it_is_renewed_whatever_happens_to_a_connection)
+{
+	struct queue *q = queue_new();
+	pid_t holder;
+
+	fake_host_set(&q->host, "libmemcached-lease", "4");
+	queue_liar(q, "1*cas=>CLOSE|1*cas=>EXISTS\\r\\n");
+	holder = start_holder(q);
+	for (int i = 0; i < 2; i++)
+		queue_expect_no_open(q, "another gearmand is using it", GEARMAND_WHY_IN_USE);
+	kill(holder, SIGKILL);
+	cr_assert_eq(waitpid(holder, NULL, 0), holder);
+	queue_free(&q);
+}
