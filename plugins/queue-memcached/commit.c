@@ -174,6 +174,8 @@ read_lock(struct mc_store *s, struct outcome *o)
 
 	if (text != NULL && o->commit == GEARMAND_COMMIT_DONE)
 		s->host->error_set(o->err, "memcached %s, prefix %s: %s", s->nodes[s->lock_node].name, s->prefix, text);
+	if (is_lost)
+		o->err->why = GEARMAND_WHY_IN_USE;
 	if (text != NULL)
 		worsen(o, is_lost ? GEARMAND_COMMIT_BROKEN : GEARMAND_COMMIT_AGAIN);
 	return state;

@@ -171,7 +171,7 @@ take_key(struct dump *d, const char *key, size_t len, uint64_t order, bool expir
 	struct gearmand_slice rest = { key + s->prefix_len, len - s->prefix_len };
 	struct mc_name name = { .bytes = { 0 } };
 
-	if (strcmp(key, s->lock_key) == 0)
+	if (strcmp(key, s->lock_key) == 0 || strcmp(key, s->owner_key) == 0)
 		return true;
 	if (mc_key_read(rest, &name))
 		return mc_node_of(s, key, len) == d->node ? mc_list_add(d->list, &name)

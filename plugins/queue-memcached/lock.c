@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * One gearmand per prefix: an item that expires unless its owner renews it.
+ * One gearmand per prefix: an item that expires unless its holder renews it.
  *
  * Runs on:  the store thread, or the main thread in open; a thread of its own renews.
- * Owns:     the item <prefix>lock, that thread, and its connection.
+ * Owns:     the items <prefix>lock and <prefix>owner, that thread, and its connection.
  *
  * The item says who has it, and counts its renewals.  Who finds it watches until it is renewed, which tells that the
  * other one lives, or until it expires, or takes it at once when it is of a process of this machine that is gone.
  * Each commit also asks whose the lock is, behind its changes and in the same exchange: what is DONE was stored
  * while it was ours.  This is as good as memcached allows, and no better: a memcached that is restarted or
  * emptied has no locks either.
+ *
+ * The owner is who had the lock last, and stays.  Who comes back after trouble and finds another's name there has
+ * missed what that one did: there may be jobs that it does not know.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -24,6 +27,8 @@
 #include "queue_memcached.h"
 
 enum { ID = 32, TEXT = 320, LOOK_AGAIN = 20, SPARE = 2, TRIES = 50 }; /* bytes; ms; seconds */
+
+#define MISSED "another gearmand has had it meanwhile, and may have left jobs in it"
 
 /* What the item says: "id lease count pid started machine host" */
 struct holder {
@@ -284,25 +289,20 @@ take(struct mc_store *s, struct mc_renewer *r, struct gearmand_error *err)
 	}
 }
 
-bool
-mc_lock_open(struct mc_store *s, struct gearmand_error *err)
+/* Waits for a line that is one of two. */
+static enum mc_state
+await_line(struct mc_store *s, struct mc_link *l, enum mc_kind kind, const char *one, const char *other)
 {
-	struct mc_renewer *r = s->host->allocate(sizeof(*r));
+	struct gearmand_slice line;
+	enum mc_state state;
 
-	snprintf(s->lock_key, sizeof(s->lock_key), "%slock", s->prefix);
-	s->lock_node = mc_node_of(s, s->lock_key, strlen(s->lock_key));
-	r->key = s->lock_key;
-	r->id = process_id();
-	mc_process_self(&r->process);
-	r->lease = (int)s->host->option_number(s->host, "libmemcached-lease");
-	if (take(s, r, err) && start_thread(s, r)) {
-		s->renewer = r;
-		return true;
-	}
-	if (err->text[0] == '\0')
-		s->host->error_set(err, "memcached: no thread can be started to renew the lock");
-	s->host->release(r);
-	return false;
+	mc_expect(l, kind, 0);
+	state = mc_line(&s->pool, l, &line);
+	if (state == MC_WELL && !mc_begins(line, one) && !mc_begins(line, other))
+		state = mc_odd(l, line);
+	if (state == MC_WELL)
+		mc_reply_done(l);
+	return state;
 }
 
 /* After something broke the lock is kept until it expires: we are about to come back. */
@@ -310,7 +310,6 @@ static void
 give_back(struct mc_store *s)
 {
 	struct mc_link *l = &s->pool.links[s->lock_node];
-	struct gearmand_slice line;
 	struct holder h;
 
 	if (s->is_broken || mc_settle(&s->pool, l) != MC_WELL)
@@ -320,8 +319,94 @@ give_back(struct mc_store *s)
 	mc_text_adds(&l->out, "delete ");
 	mc_text_adds(&l->out, s->lock_key);
 	mc_text_adds(&l->out, "\r\n");
-	mc_expect(l, MC_REMOVE, 0);
-	(void)mc_line(&s->pool, l, &line);
+	(void)await_line(s, l, MC_REMOVE, "DELETED", "NOT_FOUND");
+}
+
+/* ---- Who had it last ------------------------------------------------------------------------- */
+
+/* The process that closed a store which was broken: it goes on without reading what is there. */
+static pid_t comes_back;
+
+static bool
+is_us(const struct mc_value *v)
+{
+	return v->data.len == ID && memcmp(v->data.data, process_id(), ID) == 0;
+}
+
+/* *other_r: another server has had the lock since we had it. */
+static enum mc_state
+ask_owner(struct mc_store *s, struct mc_link *l, bool *other_r)
+{
+	struct mc_value v;
+	enum mc_state state;
+
+	mc_text_adds(&l->out, "get ");
+	mc_text_adds(&l->out, s->owner_key);
+	mc_text_adds(&l->out, "\r\n");
+	mc_expect(l, MC_LOCK, 1);
+	state = mc_read_value(&s->pool, l, &v);
+	if (state != MC_WELL)
+		return state;
+	*other_r = v.is_there && !is_us(&v);
+	mc_reply_done(l);
+	return MC_WELL;
+}
+
+static enum mc_state
+write_owner(struct mc_store *s, struct mc_link *l)
+{
+	mc_text_adds(&l->out, "set ");
+	mc_text_adds(&l->out, s->owner_key);
+	mc_text_adds(&l->out, " 0 0 ");
+	mc_text_addn(&l->out, ID);
+	mc_text_adds(&l->out, "\r\n");
+	mc_text_add(&l->out, process_id(), ID);
+	mc_text_adds(&l->out, "\r\n");
+	return await_line(s, l, MC_STORE, "STORED", "SERVER_ERROR out of memory storing");
+}
+
+static bool
+become_owner(struct mc_store *s, struct gearmand_error *err)
+{
+	struct mc_link *l = &s->pool.links[s->lock_node];
+	bool was_other = false;
+	enum mc_state state = comes_back == getpid() ? ask_owner(s, l, &was_other) : MC_WELL;
+
+	if (state == MC_WELL && was_other) {
+		s->host->error_set(err, "memcached %s, prefix %s: " MISSED, s->nodes[s->lock_node].name, s->prefix);
+		err->why = GEARMAND_WHY_IN_USE;
+		give_back(s);
+		return false;
+	}
+	if (state == MC_WELL)
+		state = write_owner(s, l);
+	if (state != MC_WELL)
+		mc_sentence(s, l, state, err);
+	return state == MC_WELL;
+}
+
+/* ---- From open to close ---------------------------------------------------------------------- */
+
+bool
+mc_lock_open(struct mc_store *s, struct gearmand_error *err)
+{
+	struct mc_renewer *r = s->host->allocate(sizeof(*r));
+
+	snprintf(s->lock_key, sizeof(s->lock_key), "%slock", s->prefix);
+	snprintf(s->owner_key, sizeof(s->owner_key), "%sowner", s->prefix);
+	s->lock_node = mc_node_of(s, s->lock_key, strlen(s->lock_key));
+	r->key = s->lock_key;
+	r->id = process_id();
+	mc_process_self(&r->process);
+	r->lease = (int)s->host->option_number(s->host, "libmemcached-lease");
+	if (take(s, r, err) && become_owner(s, err) && start_thread(s, r)) {
+		s->renewer = r;
+		return true;
+	}
+	if (err->text[0] == '\0')
+		s->host->error_set(err, "memcached: no thread can be started to renew the lock");
+	s->host->release(r);
+	return false;
 }
 
 void
@@ -332,6 +417,7 @@ mc_lock_close(struct mc_store *s)
 	stop_thread(s->renewer);
 	s->host->release(s->renewer);
 	s->renewer = NULL;
+	comes_back = s->is_broken ? getpid() : 0;
 	give_back(s);
 }
 
@@ -344,8 +430,16 @@ mc_lock_ask(struct mc_store *s)
 
 	mc_text_adds(&l->out, "get ");
 	mc_text_adds(&l->out, s->lock_key);
+	mc_text_adds(&l->out, " ");
+	mc_text_adds(&l->out, s->owner_key);
 	mc_text_adds(&l->out, "\r\n");
-	mc_expect(l, MC_LOCK, 0);
+	mc_expect(l, MC_LOCK, 2);
+}
+
+static enum mc_state
+read_one(struct mc_store *s, struct mc_link *l, const char *key, struct mc_value *v)
+{
+	return mc_read_one(&s->pool, l, (struct gearmand_slice){ key, strlen(key) }, v);
 }
 
 enum mc_state
@@ -354,16 +448,23 @@ mc_lock_read(struct mc_store *s, const char **text_r, bool *lost_r)
 	struct mc_link *l = &s->pool.links[s->lock_node];
 	struct mc_value v;
 	struct holder h;
-	enum mc_state state = mc_read_value(&s->pool, l, &v);
+	enum mc_state state = read_one(s, l, s->lock_key, &v);
 
+	if (state == MC_WELL) {
+		read_holder(&v, &h);
+		*lost_r = h.is_there && strcmp(h.id, process_id()) != 0;
+		*text_r = *lost_r ? "another gearmand has taken the lock" : NULL;
+		if (!h.is_there)
+			*text_r = "the lock has expired, it is being taken again";
+		state = mc_read_one_done(&s->pool, l);
+	}
+	if (state == MC_WELL)
+		state = read_one(s, l, s->owner_key, &v);
 	if (state != MC_WELL)
 		return state;
-	read_holder(&v, &h);
-	*lost_r = h.is_there && strcmp(h.id, process_id()) != 0;
-	if (*lost_r)
-		*text_r = "another gearmand has taken the lock";
-	else if (!h.is_there)
-		*text_r = "the lock has expired, it is being taken again";
-	mc_reply_done(l);
-	return MC_WELL;
+	if (v.is_there && !is_us(&v) && !*lost_r) {
+		*lost_r = true;
+		*text_r = MISSED;
+	}
+	return mc_read_one_done(&s->pool, l);
 }

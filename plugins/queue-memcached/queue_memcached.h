@@ -148,6 +148,7 @@ struct mc_store {
 	bool is_broken; /* it was said to the host */
 
 	char lock_key[MC_KEY_MOST + 1];
+	char owner_key[MC_KEY_MOST + 1]; /* on the same node */
 	size_t lock_node;
 	int lease; /* seconds */
 	struct mc_renewer *renewer;

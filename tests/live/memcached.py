@@ -206,22 +206,43 @@ def _(t):
     await_items(t.store, 0)
 
 
-@case("a server that was frozen and lost its lock to a standby ends, and acknowledges nothing", modes=(1,))
-def _(t):
+def frozen_and_robbed(t):
+    """(a server that is frozen, the standby that took over from it)"""
     first = memcached_server(t, "--libmemcached-lease=2")
-    first.expect_log("queue memcached: another server has taken it over; this one stops")
-    first.allow_log(UNWELL + ".*another gearmand has taken the lock", "another gearmand is using it")
+    first.expect_log("FATAL.*queue memcached: another server has taken it over; this one stops")
+    first.allow_log(UNWELL, "another gearmand")
     standby = memcached_server(t, "--standby", "--libmemcached-lease=2", wait=False)
     standby.expect_log("queue memcached: this server is active now")
     standby.await_log("queue memcached: standing by: ")
     first.signal(signal.SIGSTOP)
-    p = submit_many(first.connect(), [b"u"])
     try:
-        standby.await_log("this server is active now")
-    finally:
+        until(standby.ports, "the standby to listen")
+    except Failure:
         first.signal(signal.SIGCONT)
+        raise
+    standby.port = standby.ports()[0]
+    return first, standby
+
+
+@case("a server that was frozen and lost its lock to a standby ends, and acknowledges nothing", modes=(1,))
+def _(t):
+    first, standby = frozen_and_robbed(t)
+    p = submit_many(first.connect(), [b"u"])
+    first.signal(signal.SIGCONT)
     first.end(1)
     check(acknowledged(p, [b"u"]) == {})
+
+
+@case("the standby took over from a frozen server, left jobs and ended: the first does not go on without them", modes=(0,))
+def _(t):
+    first, standby = frozen_and_robbed(t)
+    handle = standby.connect().submit("f", "new", "x", SUBMIT_JOB_BG)
+    standby.stop()
+    first.signal(signal.SIGCONT)
+    first.end(1)
+    check("meanwhile, and may have left jobs in it" in first.log(), first.log())
+    first.start()
+    check([j[0] for j in drain_jobs(first)] == [handle])
 
 
 @case("two servers in the pool: all comes back in order; one of them dies and is named; nothing goes to the other", modes=(2,))

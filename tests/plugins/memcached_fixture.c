@@ -321,7 +321,7 @@ memcached_items(struct queue *q)
 	snprintf(key, sizeof(key), "key=%s", q->db);
 	while ((at = strstr(at, key)) != NULL) {
 		at += strlen(key);
-		count += strncmp(at, "lock ", 5) != 0;
+		count += strncmp(at, "lock ", 5) != 0 && strncmp(at, "owner ", 6) != 0;
 	}
 	return count;
 }

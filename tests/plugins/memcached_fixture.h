@@ -30,7 +30,7 @@ void queue_liar(struct queue *, const char *rules);
 const char *memcached_says(struct queue *, const char *command);
 /* An item under the prefix, as another program writes it. */
 void memcached_set(struct queue *, const char *rest, unsigned flags, const char *value, size_t len);
-/* Items under the prefix, without the lock. */
+/* Items under the prefix, without the two of the lock. */
 size_t memcached_items(struct queue *);
 
 /* Time for the module that does not pass but when told. */

@@ -261,6 +261,6 @@ Test(memcached_takeover, keys_without_items_do_not_disturb_the_others)
 	queue_close(q);
 	queue_liar(q, rule);
 	cr_expect_str_eq(queue_content(q), "f/u0=u0 f/u1=u1 f/u2=u2 f/u3=u3 f/u4=u4");
-	EXPECT_LOG(q, "6 jobs were gone when they were to be read");
+	EXPECT_LOG(q, "7 jobs were gone when they were to be read");
 	queue_free(&q);
 }

@@ -395,10 +395,29 @@ Test(memcached_lock, who_lost_it_stores_nothing_and_is_told)
 	set_lock(q, "0123456789abcdef0123456789abcdef 1 7 4711 1 elsewhere host", 0);
 	cr_expect_eq(q->host.ops->check(q->store, &q->err), GEARMAND_COMMIT_BROKEN);
 	EXPECT_SENTENCE(q, "another gearmand has taken the lock");
+	cr_expect_eq(q->err.why, GEARMAND_WHY_IN_USE);
 	cr_expect_eq(queue_add(q, "f", "a", "1"), GEARMAND_COMMIT_BROKEN);
 	queue_close(q);
 	set_lock(q, "somebody else's item", 0);
 	queue_expect_no_open(q, "another gearmand is using it (process 0 on ?)", GEARMAND_WHY_IN_USE);
+	queue_free(&q);
+}
+
+/* The other one stored jobs that we do not know, and ended; the lock is free again. */
+Test(memcached_lock, who_missed_what_another_did_does_not_go_on)
+{
+	struct queue *q = queue_opened();
+	char line[300];
+
+	queue_add(q, "f", "a", "1");
+	snprintf(line, sizeof(line), "set %sowner 0 0 32\r\n0123456789abcdef0123456789abcdef", q->db);
+	memcached_says(q, line);
+	cr_expect_eq(queue_add(q, "f", "b", "1"), GEARMAND_COMMIT_BROKEN);
+	EXPECT_SENTENCE(q, "another gearmand has had it meanwhile, and may have left jobs in it");
+	cr_expect_eq(q->err.why, GEARMAND_WHY_IN_USE);
+	queue_close(q);
+	queue_expect_no_open(q, "another gearmand has had it meanwhile", GEARMAND_WHY_IN_USE);
+	queue_expect_no_open(q, "another gearmand has had it meanwhile", GEARMAND_WHY_IN_USE);
 	queue_free(&q);
 }
 

@@ -149,9 +149,10 @@ class Store:
         return {line.split(" ", 2)[1]: line.split(" ", 2)[2] for line in lines if line.startswith("STAT ")}
 
     def keys(self):
-        """Of all items, without those that expire."""
+        """Of all items, without those that expire and the owner's name."""
         lines = self.ask(b"lru_crawler metadump hash").decode(errors="replace").split("\n")
-        return [line.split(" ", 1)[0][4:] for line in lines if " exp=-1 " in line]
+        return [line.split(" ", 1)[0][4:] for line in lines
+                if " exp=-1 " in line and "owner exp=" not in line]
 
     def get(self, key):
         """The value, or None."""

@@ -18,6 +18,11 @@ HAS_DATA = ("set", "add", "cas", "replace")
 HAS_LINES = ("get", "gets", "stats", "lru_crawler")
 
 
+def is_owner(line):
+    """The module tells whose the jobs are; that is not lied about."""
+    return b"owner " in line
+
+
 class Rule:
     def __init__(self, text):
         self.begin, _, answer = text.partition("=>")
@@ -28,7 +33,7 @@ class Rule:
         self.answer = answer.replace("\\r", "\r").replace("\\n", "\n")
 
     def fits(self, line):
-        if self.left == 0 or not line.startswith(self.begin.encode()):
+        if self.left == 0 or is_owner(line) or not line.startswith(self.begin.encode()):
             return False
         if self.left is not None:
             self.left -= 1
@@ -63,7 +68,7 @@ def serve(client, port, rules, hold):
             if rule and rule.answer == "CLOSE":
                 return
             held += rule.answer.encode("latin-1") if rule else ask(real, line, data, word)
-            holding = holding or word == "set"
+            holding = holding or (word == "set" and not is_owner(line))
             count += holding
             if held and not (holding and count < hold):
                 client.sendall(held)
