@@ -10,7 +10,7 @@
  *   io    -> mgmt   CONN_CLOSED
  *   io    -> proc   PEER_NEW, PACKET, REFUSE, CLOSE_ME, PEER_GONE, COUNTS
  *   proc  -> io     REPLY, CLOSE, PAUSE, RESUME, PEER_FORGOTTEN
- *   proc  -> store  ADD, REMOVE            store -> proc   ADD (with its outcome), REMOVED, REPLAYED, REPLAY_END, STORE_STATE
+ *   proc  -> store  ADD, REMOVE            store -> proc   ADD (with its outcome), COMMITTED, REPLAYED, REPLAY_END, STORE_STATE
  *   mgmt  -> proc   GRACEFUL, SHUTDOWN     proc  -> mgmt   IDLE
  *   mgmt  -> store  REPLAY, STOP           store -> mgmt   STORE_WAITING, STORE_OPEN, STORE_READY, STORE_FAILED, STORE_FLUSHED
  *   any   -> mgmt   LOG
@@ -34,7 +34,7 @@
 	X(CONN) X(STOP) X(CONN_CLOSED) \
 	X(PEER_NEW) X(PACKET) X(REFUSE) X(CLOSE_ME) X(PEER_GONE) X(COUNTS) \
 	X(REPLY) X(CLOSE) X(PAUSE) X(RESUME) X(PEER_FORGOTTEN) \
-	X(ADD) X(REMOVE) X(REMOVED) X(REPLAY) X(REPLAYED) X(REPLAY_END) X(STORE_STATE) \
+	X(ADD) X(REMOVE) X(COMMITTED) X(REPLAY) X(REPLAYED) X(REPLAY_END) X(STORE_STATE) \
 	X(GRACEFUL) X(SHUTDOWN) X(IDLE) X(FLUSHED) \
 	X(LOG) X(STORE_WAITING) X(STORE_OPEN) X(STORE_READY) X(STORE_FAILED) X(STORE_FLUSHED)
 
@@ -110,9 +110,9 @@ struct msg_counts { /* COUNTS: what an I/O thread counted since the last */
 	uint64_t by[STAT_COUNT];
 };
 
-struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED, REMOVED, REPLAY_END, the other STORE_* */
+struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED, COMMITTED, REPLAY_END, the other STORE_* */
 	struct msg msg;
-	uint64_t number; /* REMOVED: how many; REPLAY_END: jobs replayed; STORE_FLUSHED: changes that could not be saved */
+	uint64_t number; /* COMMITTED: REMOVEs among it; REPLAY_END: jobs replayed; STORE_FLUSHED: changes that could not be saved */
 	char text[];
 };
 

@@ -20,6 +20,7 @@
 	X(jobs_dropped,            "jobs given up: retry limit, cancelled, or nobody left who wants them") \
 	X(jobs_stored,             "jobs stored") \
 	X(jobs_replayed,           "jobs taken over from the store at start") \
+	X(store_commits,           "batches of changes committed to the store") \
 	X(store_refused,           "submissions that the store refused for good") \
 	X(store_timeouts,          "submissions that waited too long for the store") \
 	X(wakeups,                 "NOOP packets sent") \

@@ -76,14 +76,13 @@ store_reset_outcomes(struct store *s)
 }
 
 /* The core keeps count of what waits. */
-static STORE void
-store_tell_removed(struct store *s, uint64_t count)
+static struct msg *
+committed(uint64_t removed)
 {
-	struct msg_text *t = msg_text_new(MSG_REMOVED, slice_of("", 0));
-	struct msg *m = &t->msg;
+	struct msg_text *t = msg_text_new(MSG_COMMITTED, slice_of("", 0));
 
-	t->number = count;
-	mbox_post(s->proc, &m);
+	t->number = removed;
+	return &t->msg;
 }
 
 /* Nobody waits for the outcome of a REMOVE, so a refused one is said here, once for all of a batch.  It is done with:
@@ -110,10 +109,10 @@ store_say_unremoved(const struct store *s)
 static STORE void
 store_hand_back(struct store *s)
 {
-	struct list adds, *node;
+	struct list news, *node;
 	uint64_t removed = 0;
 
-	list_init(&adds);
+	list_init(&news);
 	store_say_unremoved(s);
 	for (size_t i = 0; (node = list_pop(&s->batch)) != NULL; i++) {
 		struct msg *m = MSG(node);
@@ -121,7 +120,7 @@ store_hand_back(struct store *s)
 		if (m->kind == MSG_ADD) {
 			MSG_AS(msg_store, m)->outcome = (uint8_t)s->changes[i].outcome;
 			MSG_AS(msg_store, m)->reason = s->changes[i].reason;
-			list_push(&adds, &m->link);
+			list_push(&news, &m->link);
 		} else {
 			removed++;
 			mem_free(s->changes[i].reason);
@@ -129,9 +128,8 @@ store_hand_back(struct store *s)
 		}
 	}
 	s->count = 0;
-	mbox_post_all(s->proc, &adds);
-	if (removed > 0)
-		store_tell_removed(s, removed);
+	list_push(&news, &committed(removed)->link);
+	mbox_post_all(s->proc, &news);
 }
 
 static STORE bool

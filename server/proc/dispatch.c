@@ -75,8 +75,8 @@ dispatch_other(struct proc *p, struct msg *m)
 	case MSG_ADD:
 		on_added(p, MSG_AS(msg_store, m));
 		break;
-	case MSG_REMOVED:
-		on_removed(p, m);
+	case MSG_COMMITTED:
+		on_committed(p, m);
 		break;
 	case MSG_REPLAYED:
 		on_replayed(p, MSG_AS(msg_store, m));

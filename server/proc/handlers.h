@@ -46,7 +46,7 @@ void proc_dispatch(struct proc *, struct msg **) RUNS_ON(proc_role);           /
 void on_added(struct proc *, struct msg_store *) RUNS_ON(proc_role);           /* ADD with its outcome */
 void on_replayed(struct proc *, struct msg_store *) RUNS_ON(proc_role);
 void on_replay_end(struct proc *, struct msg *) RUNS_ON(proc_role);
-void on_removed(struct proc *, struct msg *) RUNS_ON(proc_role);
+void on_committed(struct proc *, struct msg *) RUNS_ON(proc_role);
 void on_store_state(struct proc *, struct msg *) RUNS_ON(proc_role);
 void on_graceful(struct proc *) RUNS_ON(proc_role);
 void on_shutdown(struct proc *) RUNS_ON(proc_role);

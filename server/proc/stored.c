@@ -266,10 +266,11 @@ on_store_state(struct proc *p, struct msg *m)
 }
 
 void
-on_removed(struct proc *p, struct msg *m)
+on_committed(struct proc *p, struct msg *m)
 {
-	uint64_t count = MSG_AS(msg_text, m)->number;
+	uint64_t removed = MSG_AS(msg_text, m)->number;
 
-	CHECK(count <= p->removing);
-	p->removing -= count;
+	CHECK(removed <= p->removing);
+	p->removing -= removed;
+	count(p, STAT_store_commits);
 }

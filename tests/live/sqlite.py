@@ -48,6 +48,14 @@ def _(t):
     p.expect(ECHO_RES, "3")
 
 
+@case("counters tells how many batches were committed", modes=FEW)
+def _(t):
+    p = sqlite_server(t).connect()
+    for unique in ("a", "b", "c"):
+        p.submit("f", unique, "x", SUBMIT_JOB_BG)
+    check(b"store_commits\t3" in p.listing("counters"))
+
+
 @case("kill -9 under load, again and again: nothing acknowledged is lost, nothing is altered", modes=FEW, limit=KILL_LIMIT)
 def _(t):
     s = sqlite_server(t, verbose="WARNING")

@@ -190,7 +190,7 @@ next_of(struct list *list, struct mbox *box)
 void
 sr_core_takes(void)
 {
-	if (next_of(&sr.core, sr.proc)->kind == MSG_REMOVED)
+	if (next_of(&sr.core, sr.proc)->kind == MSG_COMMITTED)
 		sr.removed += MSG_AS(msg_text, sr.shown)->number;
 }
 
@@ -199,7 +199,7 @@ sr_to_core(void)
 {
 	do
 		sr_core_takes();
-	while (sr.shown->kind == MSG_REMOVED);
+	while (sr.shown->kind == MSG_COMMITTED);
 	return sr.shown;
 }
 

@@ -55,10 +55,10 @@ void sr_post_all(struct list *);
 void sr_tell(enum msg_kind);
 void sr_stop(void);
 
-/* The next message; waits.  MSG_REMOVED is counted on the way. */
+/* The next message; waits.  MSG_COMMITTED is counted on the way. */
 struct msg *sr_to_core(void);
 struct msg *sr_to_management(void);
-void sr_core_takes(void); /* one more message, MSG_REMOVED too */
+void sr_core_takes(void); /* one more message, MSG_COMMITTED too */
 
 void sr_expect_log(const char *part);
 void sr_expect_text(enum msg_kind, const char *part);
