@@ -20,7 +20,7 @@ enum { TEXT_MOST = 1 << 20 };         /* bytes of a handle or reducer */
 enum { BIG = 1 << 20 };               /* bytes for which memory is asked before Tokyo does, who ends the process */
 enum { KEEP_ROOM = 4 << 20 };         /* of a buffer, from batch to batch */
 enum { LENGTHEN = 1 << 20 };           /* bytes of a file at once */
-enum { LEAF = 32 << 10, LEAVES = 1024 }; /* of a B+ tree, as it logs one; no batch touches more */
+enum { LEAF = 20 << 10 };             /* bytes of a leaf of a B+ tree, beside its largest job */
 
 /* ---- Changes ---------------------------------------------------------------------------------------- */
 
@@ -70,17 +70,58 @@ apply(struct tk_store *s, struct gearmand_change *changes, size_t count)
 
 /* ---- Room ------------------------------------------------------------------------------------------------ */
 
-/* What the log of a transaction takes at most: what is overwritten, twice the size of what goes there, and links. */
-static size_t
-log_room(const struct tk_store *s, const struct gearmand_change *changes, size_t count)
-{
-	size_t room = 4096;
+/* What a transaction may take on the disk at most. */
+struct need {
+	size_t changes, adds, bytes; /* bytes: of the jobs that are added */
+};
 
-	for (size_t i = 0; i < count; i++)
-		room += 1024 + (changes[i].op == GEARMAND_ADD ? 2 * size_of(&changes[i].job) : 0);
-	if (s->name.kind == &tk_tree)
-		room += LEAF * (count < LEAVES ? count : LEAVES);
-	return room;
+static struct need
+need_of(const struct tk_store *s, const struct gearmand_change *changes, size_t count)
+{
+	size_t unit = s->db.hdb == NULL ? 0 : (size_t)1 << s->db.hdb->apow;
+	struct need n = { .changes = count };
+
+	for (size_t i = 0; i < count; i++) {
+		if (changes[i].op == GEARMAND_ADD) {
+			n.adds++;
+			n.bytes += size_of(&changes[i].job) + unit;
+		}
+	}
+	return n;
+}
+
+static size_t
+bytes_there(const TCHDB *hdb)
+{
+	return (size_t)(hdb->fsiz - hdb->frec);
+}
+
+/* A B+ tree writes whole leaves, those that are there again.  One may hold the largest job there is, for each small one
+ * that is added to it or removed; but all together they are the file. */
+static size_t
+leaves_of(const struct tk_store *s, size_t changes)
+{
+	size_t leaves = changes * (LEAF + s->db.largest), there = bytes_there(s->db.hdb);
+
+	if (s->name.kind != &tk_tree)
+		return 0;
+	return leaves < there ? leaves : there;
+}
+
+static size_t
+growth_of(const struct tk_store *s, struct need n)
+{
+	return n.bytes + leaves_of(s, n.adds);
+}
+
+/* Of the log: what is overwritten, which is up to twice the size of what goes there, but no more than there is; and
+ * links. */
+static size_t
+log_of(const struct tk_store *s, struct need n)
+{
+	size_t there = bytes_there(s->db.hdb), growth = growth_of(s, n);
+
+	return 4096 + 1024 * n.changes + leaves_of(s, n.changes - n.adds) + 2 * (growth < there ? growth : there);
 }
 
 static bool
@@ -104,31 +145,31 @@ reserve(const struct tk_store *s, off_t room)
 	return !tk_is_full(errno) && is_room_left(fd, room);
 }
 
-/* Tokyo makes a file longer without asking for its blocks, and writes to it through memory: where the disk has no room, the
- * process is killed.  So the file gets its blocks first.  As long as Tokyo thinks that it is long enough, it leaves that
- * alone. */
+/* Where the disk has no room for what Tokyo adds to the file, it does not notice (it takes the -1 of pwrite() for a large
+ * number), or is killed, where it writes through memory.  So the file gets its blocks first.  As long as Tokyo thinks that
+ * it is long enough, it leaves that alone. */
 static bool
-lengthen(const struct tk_store *s, size_t room)
+lengthen(const struct tk_store *s, size_t growth)
 {
 	TCHDB *hdb = s->db.hdb;
-	uint64_t end = hdb->fsiz + room;
+	uint64_t end = hdb->fsiz + growth;
 
-	if (hdb->fsiz >= hdb->xmsiz || end < hdb->xfsiz)
+	if (end < hdb->xfsiz)
 		return true;
 	end += LENGTHEN;
 	if (fallocate(hdb->fd, 0, (off_t)hdb->fsiz, (off_t)(end - hdb->fsiz)) != 0)
-		return false;
+		return !tk_is_full(errno) && is_room_left(hdb->fd, (off_t)growth);
 	hdb->xfsiz = end;
 	return true;
 }
 
 /* Without the option for large files an offset is 32 bits of units of 1 << apow bytes. */
 static bool
-is_within_limit(const struct tk_store *s, off_t room)
+is_within_limit(const struct tk_store *s, size_t growth)
 {
 	const TCHDB *hdb = s->db.hdb;
 
-	if ((hdb->opts & HDBTLARGE) != 0 || hdb->fsiz + (uint64_t)room < (uint64_t)UINT32_MAX << hdb->apow)
+	if ((hdb->opts & HDBTLARGE) != 0 || hdb->fsiz + growth < (uint64_t)UINT32_MAX << hdb->apow)
 		return true;
 	errno = EFBIG;
 	return false;
@@ -136,12 +177,22 @@ is_within_limit(const struct tk_store *s, off_t room)
 
 /* ---- The transaction ---------------------------------------------------------------------------------------- */
 
-bool
-tk_begin(struct tk_store *s, size_t room)
+static bool
+begin(struct tk_store *s, struct need n)
 {
-	return s->db.hdb == NULL ||
-	    (is_within_limit(s, (off_t)room) && s->db.kind->begin(&s->db) && reserve(s, (off_t)room) &&
-		lengthen(s, room));
+	size_t growth;
+
+	if (s->db.hdb == NULL)
+		return true;
+	growth = growth_of(s, n);
+	return is_within_limit(s, growth) && s->db.kind->begin(&s->db) && reserve(s, (off_t)log_of(s, n)) &&
+	    lengthen(s, growth);
+}
+
+bool
+tk_begin(struct tk_store *s, size_t size)
+{
+	return begin(s, (struct need){ .changes = 2, .adds = 1, .bytes = size });
 }
 
 bool
@@ -214,7 +265,7 @@ tk_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 		return GEARMAND_COMMIT_BROKEN;
 	}
 	errno = 0;
-	if (!tk_begin(s, log_room(s, changes, count)) || !apply(s, changes, count) || !tk_end(s))
+	if (!begin(s, need_of(s, changes, count)) || !apply(s, changes, count) || !tk_end(s))
 		outcome = give_up(s, errno, err);
 	else /* now, so that nothing is called stored that went to a file without a name */
 		outcome = see_file(s, err);

@@ -84,14 +84,14 @@ check_layout(struct tk_store *s, const struct tk_layout *l, uint64_t size, struc
 	}
 	if ((l->opts & HDBTEXCODEC) != 0)
 		return tk_fail(s, err, GEARMAND_WHY_LASTING, "its records are packed by a program's own functions");
-	if (l->apow > 16 || l->buckets == 0 || l->buckets > size / bucket ||
-	    l->first < TK_HEAD + l->buckets * bucket || l->first > l->size)
-		return tk_fail(s, err, GEARMAND_WHY_LASTING, "the database is damaged: its head makes no sense");
 	if (size < l->size) {
 		snprintf(text, sizeof(text), "the database is damaged: it ends at byte %llu of %llu",
 		    (unsigned long long)size, (unsigned long long)l->size);
 		return tk_fail(s, err, GEARMAND_WHY_LASTING, text);
 	}
+	if (l->apow > 16 || l->buckets == 0 || l->buckets > size / bucket ||
+	    l->first < TK_HEAD + l->buckets * bucket || l->first > l->size)
+		return tk_fail(s, err, GEARMAND_WHY_LASTING, "the database is damaged: its head makes no sense");
 	return true;
 }
 
@@ -209,13 +209,15 @@ tk_layout_check(struct tk_store *s, struct gearmand_error *err)
 	w = s->host->allocate(sizeof(*w));
 	w->fd = s->lock_fd;
 	w->end = l->size;
-	for (l->live = 0; at < l->size && ok; at += size) {
+	for (; at < l->size && ok; at += size) {
 		const unsigned char *b = look_at(w, at, l->size - at < BLOCK_HEAD_MOST ? l->size - at : BLOCK_HEAD_MOST, &have);
 
 		size = b == NULL ? 0 : block_size(l, b, have, &is_record);
 		ok = size > 0 && size <= l->size - at;
 		if (ok && is_record)
 			l->live += size;
+		if (ok && is_record && size > l->largest)
+			l->largest = size;
 	}
 	s->host->release(w);
 	return ok || damaged_at(s, err, at - size);

@@ -302,13 +302,27 @@ tk_journal_rest(struct tk_store *s)
 	return (wal < 0 || fsync(wal) == 0) && tchdbmemsync(s->db.hdb, true) && start_over(s);
 }
 
+/* Tokyo does not notice a write that fails. */
+static bool
+is_all_there(const TCHDB *hdb)
+{
+	struct stat st;
+
+	if (fstat(hdb->fd, &st) != 0)
+		return false;
+	if ((uint64_t)st.st_size >= hdb->fsiz)
+		return true;
+	errno = ENOSPC;
+	return false;
+}
+
 bool
 tk_journal_commit(struct tk_store *s)
 {
 	struct tk_journal *j = &s->journal;
 	bool fits;
 
-	if (!s->db.kind->flush(&s->db))
+	if (!s->db.kind->flush(&s->db) || !is_all_there(s->db.hdb))
 		return false;
 	if (s->host->monotonic() - j->settled_at > SETTLE_NS || j->is_full)
 		return settle(s);

@@ -246,16 +246,22 @@ tree_commit(struct tk_db *db)
 	return true;
 }
 
+/* Tokyo takes it that a tree's pages are in memory until commit, and gives up its log; but `flush` wrote them. */
 static bool
 tree_abort(struct tk_db *db)
 {
-	return tcbdbtranabort(db->handle);
+	bool done = tchdbtranabort(db->hdb);
+
+	(void)tcbdbtranabort(db->handle); /* forgets the pages */
+	return done;
 }
 
 static int
 tree_put(struct tk_db *db, struct gearmand_slice key, struct gearmand_slice value)
 {
 	db->cached += value.len;
+	if (value.len > db->largest)
+		db->largest = value.len;
 	return put_outcome(db, tcbdbputkeep(db->handle, key.data, (int)key.len, value.data, (int)value.len));
 }
 

@@ -25,7 +25,7 @@ struct tk_layout {
 	uint8_t type, flags, apow, opts;
 	bool is_swapped; /* numbers are big-endian */
 	uint64_t buckets, records, size, first; /* of the file; offset of the first block */
-	uint64_t live;                          /* bytes in records, by tk_layout_check() */
+	uint64_t live, largest;                 /* bytes in records, and in one, by tk_layout_check() */
 };
 
 uint64_t tk_number(const void *bytes, int len, bool is_swapped);

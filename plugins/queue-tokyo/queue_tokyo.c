@@ -108,6 +108,8 @@ open_db(struct tk_store *s, bool check, struct gearmand_error *err)
 			(void)!ftruncate(s->lock_fd, 0);
 		return false;
 	}
+	if (s->layout.largest > s->db.largest)
+		s->db.largest = s->layout.largest;
 	s->layout.is_swapped = tk_layout_read(&made, s->db.hdb->map) && made.is_swapped;
 	return tk_file_watch(s, err) && tk_journal_open(s, err);
 }

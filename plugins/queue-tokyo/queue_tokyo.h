@@ -73,6 +73,7 @@ struct tk_db {
 	void *cursor;  /* BDBCUR */
 	int code;      /* TCE* of an open that failed */
 	size_t cached; /* B+ tree: bytes of data in its cache, at most */
+	uint64_t largest; /* B+ tree: bytes of a record that was or is there, at least */
 	uint64_t passed; /* B+ tree: records since `first` */
 };
 
@@ -225,8 +226,9 @@ bool tk_place_remove(struct tk_store *, const struct gearmand_job *);
 
 /* ---- A transaction (commit.c) --------------------------------------------------------------------------- */
 
-/* The log of it takes up to `room` bytes.  When any step fails, tk_abort(), and then tk_store_reopen() or close. */
-bool tk_begin(struct tk_store *, size_t room);
+/* For one job of that size in the place of another record.  When any step fails, tk_abort(), and then
+ * tk_store_reopen() or close. */
+bool tk_begin(struct tk_store *, size_t size);
 bool tk_end(struct tk_store *); /* true: it is durable */
 void tk_abort(struct tk_store *);
 

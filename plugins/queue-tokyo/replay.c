@@ -136,7 +136,7 @@ rename_one(struct replay *r, struct gearmand_slice key)
 	int size = 0;
 	char *value = s->db.kind->get(&s->db, key, &size);
 	struct gearmand_slice v = { value, (size_t)size };
-	bool ok = value != NULL && tk_record_read(&r->record, v) && tk_begin(s, 4 * v.len + TK_FUNCTION_MAX) &&
+	bool ok = value != NULL && tk_record_read(&r->record, v) && tk_begin(s, v.len + 2 * TK_FUNCTION_MAX) &&
 	    store_anew(r, key) && tk_end(s);
 
 	free(value);
