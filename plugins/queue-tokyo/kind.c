@@ -15,7 +15,7 @@
 
 #include "queue_tokyo.h"
 
-enum { FREE_BLOCKS_POWER = 14 };   /* that many free blocks are remembered: 2^14 */
+enum { FREE_BLOCKS_POWER = 10 };     /* that many free blocks are remembered: 2^10; more are looked up slowly */
 enum { TREE_CACHE_MOST = 32 << 20 }; /* bytes; Tokyo counts leaves, of any size */
 
 bool
