@@ -240,7 +240,7 @@ void tk_rewrite(struct tk_store *);
 /* `doing` reads like "storing jobs"; `cause` is an errno, 0 = Tokyo's code tells all. */
 void tk_sentence(const struct tk_store *, struct gearmand_error *, int code, int cause, const char *doing);
 bool tk_is_full(int cause);
-bool tk_fail(const struct tk_store *, struct gearmand_error *, enum gearmand_why, const char *why);
+bool tk_fail(const struct tk_store *, struct gearmand_error *, enum gearmand_why, const char *what);
 bool tk_fail_errno(const struct tk_store *, struct gearmand_error *, const char *doing);
 
 #endif

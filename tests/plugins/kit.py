@@ -43,11 +43,12 @@ def main():
         name = os.path.basename(module)[:-3]
         if sys.argv[1:] and name not in sys.argv[1:]:
             continue
-        conf = os.path.join(kitlib.SOURCE, "plugins", name, "check.conf")
-        if os.path.exists(conf):
-            check(name, module, conf)
-        else:
+        folder = os.path.join(kitlib.SOURCE, "plugins", name)
+        if not os.path.exists(os.path.join(folder, "check.conf")):
             tell("not ok", name + ": plugins/%s/check.conf says how the kit starts it" % name)
+        for conf in sorted(glob.glob(os.path.join(folder, "check*.conf"))):
+            kind = os.path.basename(conf)[len("check-"):-len(".conf")]  # check-tree.conf: on another kind of store
+            check("%s on a %s" % (name, kind) if kind else name, module, conf)
     print("1..%d" % count if count else "1..0 # SKIP no queue module was built")
     sys.exit(1 if failed else 0)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Running gearmand-plugin-check on a module, as the module's check.conf says.
 
-check.conf is in the module's folder.  A line is a word and what belongs to it:
+check.conf is in the module's folder, and so is check-KIND.conf for each further kind of store.  A line is a word and what belongs to it:
 
     option TEXT      an argument for gearmand-plugin-check: the module's option, or one of its own (--store-in-part)
     start COMMAND    starts a store of its own, before the module is checked.  It ends when the store is ready, and may
