@@ -140,7 +140,8 @@ set_tls(struct my_store *s, MYSQL *db, struct gearmand_error *err)
 	}
 	if ((cert == NULL) != (key == NULL))
 		return fail(s, err, GEARMAND_WHY_LASTING, "--mysql-ssl-cert and --mysql-ssl-key go together", "");
-	if (ca == NULL && cert == NULL && s->host->option_number(s->host, "mysql-ssl") == 0)
+	s->needs_tls = ca != NULL || cert != NULL || s->host->option_number(s->host, "mysql-ssl") != 0;
+	if (!s->needs_tls)
 		return true;
 	mysql_options(db, MYSQL_OPT_SSL_CA, ca);
 	mysql_options(db, MYSQL_OPT_SSL_CERT, cert);
@@ -205,6 +206,10 @@ establish(struct my_store *s, MYSQL *db, struct gearmand_error *err)
 		my_sentence(s, db, err, "connecting");
 		return false;
 	}
+	/* MariaDB's library goes on in the clear when the server knows no TLS and no certificate is asked for. */
+	if (s->needs_tls && mysql_get_ssl_cipher(db) == NULL)
+		return fail(
+		    s, err, GEARMAND_WHY_LASTING, "connecting: TLS is required, and the server does not offer it", "");
 	return my_runf(s, db, err, "setting up the session", "%s", session_sql);
 }
 

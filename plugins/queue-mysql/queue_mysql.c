@@ -190,6 +190,8 @@ static const struct gearmand_option my_options[] = {
 	    .help = "Option file of MySQL; its group [gearmand] has what the command line does not say" },
 	{ "mysql-timeout", GEARMAND_OPT_INT, .dflt = "30", .min = "1", .max = "3600", .value_name = "SECONDS",
 	    .help = "Seconds after which a server that does not answer is given up" },
+	{ "libdrizzle-mysql", GEARMAND_OPT_SWITCH,
+	    .help = "Taken for the sake of old command lines: this module speaks MySQL's protocol anyway" },
 	{ "mysql-cluster", GEARMAND_OPT_SWITCH,
 	    .help = "Lock the table for all nodes of a cluster; Galera is known by itself" },
 	{ "mysql-session-timeout", GEARMAND_OPT_INT, .dflt = "15", .min = "6", .max = "86400", .value_name = "SECONDS",

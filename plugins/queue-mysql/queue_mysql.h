@@ -52,15 +52,16 @@ struct my_plan {
 struct my_store {
 	uint32_t magic;
 	const struct gearmand_host *host;
-	MYSQL *db;         /* NULL = none */
-	char *database;    /* as the server names it; free() */
-	const char *name;  /* of the table; the host's */
-	char *table;       /* the same, quoted for SQL; the host's allocation */
-	char where[300];   /* for sentences: which table, on which server */
-	uint32_t mark;     /* of this session, on the rows that it stores */
-	bool knows_all;    /* this process has all jobs of the table in memory */
-	bool is_broken;    /* the connection is of no use any more */
-	bool has_lease;    /* see lease.c; its names, fit for SQL */
+	MYSQL *db;        /* NULL = none */
+	char *database;   /* as the server names it; free() */
+	const char *name; /* of the table; the host's */
+	char *table;      /* the same, quoted for SQL; the host's allocation */
+	char where[300];  /* for sentences: which table, on which server */
+	uint32_t mark;    /* of this session, on the rows that it stores */
+	bool knows_all;   /* this process has all jobs of the table in memory */
+	bool needs_tls;
+	bool is_broken; /* the connection is of no use any more */
+	bool has_lease; /* see lease.c; its names, fit for SQL */
 	char lease_owner[64], lease_node[64], lease_queue[520];
 	size_t packet_max; /* bytes of SQL text that the server takes at once */
 	struct my_text sql;

@@ -121,6 +121,37 @@ Test(mysql, what_1_1_says_works_on_a_table_that_was_taken_over)
 	queue_free(&q);
 }
 
+/* The longest key there is, in every row format of InnoDB; and the text of a server that speaks utf8mb4. */
+Test(mysql, keys_fit_every_row_format, .timeout = 120)
+{
+	static const char *const formats[] = { "REDUNDANT", "COMPACT", "DYNAMIC", "COMPRESSED" };
+	struct gearmand_change c = an_add(a_job(slice_filled(703, 1), slice_filled(64, 2), S("long")));
+	struct queue *q = queue_new();
+	char sql[400];
+
+	memset((char *)c.job.function.data, 0xff, 703);
+	memset((char *)c.job.unique.data, 0xfe, 64);
+	for (int i = 0; i < 4; i++) {
+		snprintf(sql, sizeof(sql), "DROP TABLE IF EXISTS gearman_queue; %s CHARACTER SET %s ROW_FORMAT=%s; %s('Ã¼', 'f', 1, '1', 0)",
+		    TABLE_OF_1_1, i < 2 ? "utf8mb3" : "utf8mb4", formats[i], OLD_ROW);
+		queue_sql(q, sql);
+		expect_open_and_replay(q);
+		cr_expect_eq(q->seen_count, 1);
+		cr_expect_eq(queue_commit(q, &c, 1), GEARMAND_COMMIT_DONE, "%s: %s", formats[i], q->err.text);
+		cr_expect_eq(c.outcome, GEARMAND_STORED, "%s", formats[i]);
+		queue_reopen_and_replay(q);
+		cr_expect_eq(q->seen_count, 2);
+		queue_close(q);
+		snprintf(sql, sizeof(sql), "DROP TABLE gearman_queue; SET GLOBAL innodb_default_row_format = %s",
+		    i == 3 ? "dynamic" : formats[i]);
+		queue_sql(q, sql);
+		cr_expect(queue_open(q), "made as %s: %s", formats[i], q->err.text);
+		cr_expect_eq(queue_commit(q, &c, 1), GEARMAND_COMMIT_DONE, "%s: %s", formats[i], q->err.text);
+		queue_close(q);
+	}
+	queue_free(&q);
+}
+
 Test(mysql, an_open_table_is_not_changed_again)
 {
 	struct queue *q = queue_new();
@@ -229,6 +260,9 @@ Test(mysql, packets_and_modes_of_the_server, .timeout = 120)
 	queue_reopen_and_replay(q);
 	cr_assert_eq(queue_commit(q, c, 5), GEARMAND_COMMIT_DONE, "%s", q->err.text);
 	cr_expect_eq(c[1].outcome + c[4].outcome, GEARMAND_STORED, "the limit is read again");
+	queue_sql(q, "SET GLOBAL max_allowed_packet = 1048576");
+	queue_reopen_and_replay(q);
+	cr_expect_eq(q->seen_count, 5, "what is larger than the limit of today comes back");
 	queue_sql(q, "SET GLOBAL innodb_flush_log_at_trx_commit = 2");
 	queue_reopen_and_replay(q);
 	cr_expect_eq(q->seen_count, 5);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -118,6 +119,7 @@ Test(mysql, an_owner_elsewhere_who_lives_has_the_table, .timeout = 60)
 	fake_host_set(&q->host, "mysql-session-timeout", "3600");
 	child = fork();
 	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;) {
 			queue_sql(q, "UPDATE gearmand_lock SET beats = beats + 1");
 			usleep(10000);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -172,6 +173,45 @@ Test(mysql, a_row_that_is_locked_is_waited_for_and_tried_again, .timeout = 60)
 	cr_expect_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_AGAIN);
 	EXPECT_SENTENCE(q, "storing jobs: a row is locked by another transaction (error 1205)");
 	mysql_close(other);
+	cr_expect_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_str_eq(queue_content(q), "f/b=2");
+	queue_free(&q);
+}
+
+/* It has a row that we want, and comes for one that we have as soon as we wait. */
+static pid_t
+start_rival(struct queue *q, MYSQL **rival_r)
+{
+	pid_t pid;
+	MYSQL *rival = *rival_r = other_start(q, "BEGIN; INSERT INTO gearman_queue (unique_key, function_name) SELECT seq, 'much' FROM seq_1_to_1000;"
+				      "INSERT INTO gearman_queue (unique_key, function_name) VALUES ('b', 'f')");
+
+	pid = fork();
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (strcmp(queue_sql(q, "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE()"
+				   " AND info LIKE 'INSERT INTO%'"), "1") != 0)
+		usleep(10000);
+	if (mysql_query(rival, "DELETE FROM gearman_queue WHERE unique_key = 'a' AND function_name = 'f'") == 0)
+		mysql_query(rival, "ROLLBACK");
+	_exit(0);
+}
+
+Test(mysql, a_deadlock_undoes_all_and_is_tried_again, .timeout = 60)
+{
+	struct queue *q = queue_opened();
+	struct gearmand_change c[] = { a_remove(S("f"), S("a")), an_add(a_job(S("f"), S("b"), S("2"))) };
+	MYSQL *session;
+	pid_t rival;
+
+	queue_add(q, "f", "a", "1");
+	rival = start_rival(q, &session);
+	cr_expect_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_AGAIN);
+	EXPECT_SENTENCE(q, "storing jobs: deadlock with another transaction (error 1213)");
+	cr_assert_eq(waitpid(rival, NULL, 0), rival);
+	mysql_close(session);
+	cr_expect_str_eq(queue_sql(q, "SELECT unique_key FROM gearman_queue"), "a");
 	cr_expect_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_DONE, "%s", q->err.text);
 	cr_expect_str_eq(queue_content(q), "f/b=2");
 	queue_free(&q);
