@@ -2,7 +2,7 @@
  *
  * Is a process of this machine still there?
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     nothing.
  *
  * So a server that crashed can be started again at once, and need not wait until its lock expires.  Of processes of

@@ -2,7 +2,7 @@
  *
  * One gearmand per prefix: an item that expires unless its holder renews it.
  *
- * Runs on:  the store thread, or the main thread in open; a thread of its own renews.
+ * Runs on:  the store thread; a thread of its own renews.
  * Owns:     the items <prefix>lock and <prefix>owner, that thread, and its connection.
  *
  * The item says who has it, and counts its renewals.  Who finds it watches until it is renewed, which tells that the

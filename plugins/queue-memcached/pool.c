@@ -2,7 +2,7 @@
  *
  * The servers of --libmemcached-servers: libmemcached reads the list, and says which of them has a key.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     the nodes and links of the store.
  *
  * Keys are spread as libmemcached does by itself, and as gearmand 1.1 had it: by a hash and the number of servers.

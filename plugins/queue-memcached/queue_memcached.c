@@ -2,7 +2,7 @@
  *
  * The memcached queue: background jobs as items of one memcached or several.
  *
- * Runs on:  the store thread (open: also the main thread, before the store thread exists).
+ * Runs on:  the store thread.
  * Owns:     the store, from open to close.
  */
 #include <ctype.h>

@@ -2,7 +2,7 @@
  *
  * queue_memcached.h - insides of the memcached queue module, shared by its files.
  *
- * Runs on:  the store thread (open: also the main thread, before the store thread exists); one thread of the module
+ * Runs on:  the store thread; one thread of the module
  *           renews the lock.
  * Owns:     one connection to each memcached of the pool, and a lock there that says whose the jobs are.
  *

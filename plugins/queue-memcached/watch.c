@@ -2,7 +2,7 @@
  *
  * What servers tell of themselves: how large an item may be, and whether they have forgotten any.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     what each server said last; when each one was started, for the life of the process.
  *
  * Jobs that memcached forgets are still in this server's memory and run, but they do not survive its restart any

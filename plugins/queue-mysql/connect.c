@@ -2,7 +2,7 @@
  *
  * Options become a connection, and its session is set up.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     nothing; a connection is its user's.
  *
  * What the command line does not say comes from the option file, group [gearmand], then from the library

@@ -2,7 +2,7 @@
  *
  * One gearmand per table: a named lock in the server, held as long as the session lives.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     a random name for this process.
  *
  * When the network breaks, the server may keep our old session, and its lock, for hours.  So that we know it when

@@ -2,7 +2,7 @@
  *
  * The MySQL queue: background jobs in a table of a MySQL or MariaDB server.
  *
- * Runs on:  the store thread (open: also the main thread, before the store thread exists).
+ * Runs on:  the store thread.
  * Owns:     the store: one connection, and with it one lock, from open to close.
  */
 #include <stdio.h>

@@ -2,7 +2,7 @@
  *
  * queue_mysql.h - insides of the MySQL queue module, shared by its files.
  *
- * Runs on:  the store thread (open: also the main thread, before the store thread exists).
+ * Runs on:  the store thread.
  * Owns:     one connection to one server, and a named lock there that says whose the table is.
  *
  * queue_mysql.c  the descriptor; opens and closes

@@ -2,7 +2,7 @@
  *
  * The table: made, or taken over as gearmand 1.1 left it.
  *
- * Runs on:  the store thread, or the main thread in open; under the lock.
+ * Runs on:  the store thread; under the lock.
  * Owns:     nothing beyond a call.
  *
  * The first five columns are those of 1.1, whose statements name them, so it works on our table.  What differs:

@@ -2,7 +2,7 @@
  *
  * Error numbers of MySQL and MariaDB, as a sentence for the operator and as what the host does next.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     nothing.
  *
  * The numbers are written out: the two libraries name different parts of them.

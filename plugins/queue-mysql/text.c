@@ -2,7 +2,7 @@
  *
  * SQL text of any bytes.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     nothing; a text is its user's.
  */
 #include <stdarg.h>

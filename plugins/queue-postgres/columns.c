@@ -2,7 +2,7 @@
  *
  * The table's columns, what gearmand 1.1 left in them, and the statements on them.
  *
- * Runs on:  the store thread, or the main thread in open; with the lock on the table.
+ * Runs on:  the store thread; with the lock on the table.
  * Owns:     nothing.
  *
  * Columns of ours may be NULL and the others only get wider, so the statements of 1.1 go on working, forward and

@@ -2,7 +2,7 @@
  *
  * The connection, and the settings of its session.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     nothing; the connection is the store's.
  *
  * What the operator gives goes to libpq as it is, with all its ways: several hosts, services, password files, TLS.

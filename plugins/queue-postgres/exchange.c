@@ -2,7 +2,7 @@
  *
  * A question and its answers, with an end to waiting.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     the answers until they are handed over.
  *
  * libpq's own blocking calls wait for ever on a server that is stopped, or behind a network that is gone.

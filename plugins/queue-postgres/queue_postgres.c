@@ -2,7 +2,7 @@
  *
  * The PostgreSQL queue: background jobs in a table of a database.
  *
- * Runs on:  the store thread (open: also the main thread, before the store thread exists).
+ * Runs on:  the store thread.
  * Owns:     the store: one connection and one lock, from open to close.
  */
 #include <stdlib.h>

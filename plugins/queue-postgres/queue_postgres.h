@@ -2,7 +2,7 @@
  *
  * queue_postgres.h - insides of the PostgreSQL queue module, shared by its files.
  *
- * Runs on:  the store thread (open: also the main thread, before the store thread exists).
+ * Runs on:  the store thread.
  * Owns:     one connection (a session), and an advisory lock that lives as long as the session.
  *
  * queue_postgres.c  the descriptor; opens and closes

@@ -2,7 +2,7 @@
  *
  * The table: found by its name or made, and locked for one server.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     the advisory lock, which is the session's.
  *
  * The lock is on the table's number, so that all ways to name the table are one.  Its holder shows in pg_locks.
@@ -29,7 +29,7 @@
 /* A server that was just killed may need a moment to be gone, on the other side too. */
 #define LOCK_WAIT_NS INT64_C(1000000000)
 
-/* Sessions that this process has closed; the store thread's, and before it exists the main thread's. */
+/* Sessions that this process has closed. */
 static int32_t forsaken[8];
 static unsigned forsaken_count;
 

@@ -2,7 +2,7 @@
  *
  * The database file as such: one server on it at a time, and still where it was opened.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     a descriptor on the database file, and the lock on it.
  *
  * The lock is on one byte far behind anything SQLite locks or writes, so that `sqlite3 FILE` works

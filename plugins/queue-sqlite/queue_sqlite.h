@@ -2,7 +2,7 @@
  *
  * queue_sqlite.h - insides of the SQLite queue module, shared by its files.
  *
- * Runs on:  the store thread (open: also the main thread, before the store thread exists).
+ * Runs on:  the store thread.
  * Owns:     one connection to one database file, and a lock on that file.
  *
  * queue_sqlite.c  the descriptor; opens and closes

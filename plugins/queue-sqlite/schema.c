@@ -2,7 +2,7 @@
  *
  * The connection's settings, the table, and the prepared statements.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     the connection and its statements.
  *
  * The table is the one of gearmand 1.1.  Columns of ours come behind its columns and may be NULL, so

@@ -2,7 +2,7 @@
  *
  * The database file as such: one server on it at a time, and still where it was opened.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     a descriptor on the database file, and the lock on it.
  *
  * The lock is on the whole file, where Tokyo's own would be, so that gearmand 1.1 and Tokyo's tools on one side and this

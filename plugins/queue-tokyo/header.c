@@ -2,7 +2,7 @@
  *
  * The head of a database file, and whether its blocks are sound.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     nothing.
  *
  * Tokyo trusts a file: with a free block of size 0 it goes round for ever, with an absurd length of a key it ends the

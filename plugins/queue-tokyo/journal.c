@@ -2,7 +2,7 @@
  *
  * FILE.journal: what commits wrote into the database, so that one sync makes a commit durable.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     the journal's descriptor; s->log and s->redo are the store's.
  *
  * Tokyo changes pages in place and logs what was there before, FILE.wal; that is enough when a process is killed.  Loss of

@@ -2,7 +2,7 @@
  *
  * A hash database and a B+ tree, behind one table of calls.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     the handles that it opens, until close.
  *
  * No lock of Tokyo's: it goes when any descriptor of the file is closed.

@@ -2,7 +2,7 @@
  *
  * A table database, and what is in memory only, behind the same table of calls.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     the handles that it opens, until close.
  *
  * gearmand 1.1 hands a table its value as text, which Tokyo splits at NULs into columns: "function NUL unique NUL

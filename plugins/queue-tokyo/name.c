@@ -2,7 +2,7 @@
  *
  * The name of a database as Tokyo's abstract API has it: "casket.tch#bnum=1000000#opts=ld".
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     nothing.
  *
  * The API itself is not used: it hides what a transaction needs, waits for locks, and maps the file in a way

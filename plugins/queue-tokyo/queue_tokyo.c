@@ -2,7 +2,7 @@
  *
  * The Tokyo Cabinet queue: background jobs in one database file.
  *
- * Runs on:  the store thread (open: also the main thread, before the store thread exists).
+ * Runs on:  the store thread.
  * Owns:     the store: one database and one lock, from open to close.
  */
 #include <errno.h>

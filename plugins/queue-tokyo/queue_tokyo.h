@@ -2,7 +2,7 @@
  *
  * queue_tokyo.h - insides of the Tokyo Cabinet queue module, shared by its files.
  *
- * Runs on:  the store thread (open: also the main thread, before the store thread exists).
+ * Runs on:  the store thread.
  * Owns:     one database file with what belongs to it, and a lock on it.
  *
  * queue_tokyo.c  the descriptor; opens and closes

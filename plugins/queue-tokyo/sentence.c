@@ -2,7 +2,7 @@
  *
  * Tokyo's error codes and errno, as a sentence for the operator and as what the host does next.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     nothing.
  */
 #include <errno.h>

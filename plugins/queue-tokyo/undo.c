@@ -2,7 +2,7 @@
  *
  * Tokyo's log of a transaction, FILE.wal: what it touched, and taking it back.
  *
- * Runs on:  the store thread, or the main thread in open.
+ * Runs on:  the store thread.
  * Owns:     nothing; s->log is the store's.
  *
  * The log holds the file's size when the transaction began, then regions of the file as they were: offset, length,

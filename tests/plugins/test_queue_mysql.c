@@ -122,7 +122,7 @@ Test(mysql, what_1_1_says_works_on_a_table_that_was_taken_over)
 }
 
 /* The longest key there is, in every row format of InnoDB; and the text of a server that speaks utf8mb4. */
-Test(mysql, keys_fit_every_row_format, .timeout = 120)
+Test(mysql, keys_fit_every_row_format)
 {
 	static const char *const formats[] = { "REDUNDANT", "COMPACT", "DYNAMIC", "COMPRESSED" };
 	struct gearmand_change c = an_add(a_job(slice_filled(703, 1), slice_filled(64, 2), S("long")));

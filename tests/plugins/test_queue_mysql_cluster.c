@@ -80,7 +80,7 @@ Test(mysql, one_with_nothing_to_do_notices_another_owner_too)
 	queue_free(&q);
 }
 
-Test(mysql, a_transaction_in_flight_cannot_follow_a_take_over, .timeout = 60)
+Test(mysql, a_transaction_in_flight_cannot_follow_a_take_over)
 {
 	struct queue *q = queue_in_cluster();
 	struct gearmand_job slow = a_job(S("f"), S("b"), S("2"));
@@ -109,7 +109,7 @@ Test(mysql, an_owner_elsewhere_who_is_silent_is_gone)
 	queue_free(&q);
 }
 
-Test(mysql, an_owner_elsewhere_who_lives_has_the_table, .timeout = 60)
+Test(mysql, an_owner_elsewhere_who_lives_has_the_table)
 {
 	struct queue *q = queue_in_cluster();
 	pid_t child;

@@ -162,7 +162,7 @@ Test(mysql, a_former_session_of_this_process_is_ended)
 
 /* ---- While running ------------------------------------------------------------------------- */
 
-Test(mysql, a_row_that_is_locked_is_waited_for_and_tried_again, .timeout = 60)
+Test(mysql, a_row_that_is_locked_is_waited_for_and_tried_again)
 {
 	struct queue *q = queue_opened();
 	struct gearmand_change c[] = { an_add(a_job(S("f"), S("b"), S("2"))), a_remove(S("f"), S("a")) };
@@ -198,7 +198,7 @@ start_rival(struct queue *q, MYSQL **rival_r)
 	_exit(0);
 }
 
-Test(mysql, a_deadlock_undoes_all_and_is_tried_again, .timeout = 60)
+Test(mysql, a_deadlock_undoes_all_and_is_tried_again)
 {
 	struct queue *q = queue_opened();
 	struct gearmand_change c[] = { a_remove(S("f"), S("a")), an_add(a_job(S("f"), S("b"), S("2"))) };

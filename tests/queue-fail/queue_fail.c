@@ -2,7 +2,7 @@
  *
  * The failing queue: jobs in a journal, and trouble as rules and wrongs say.
  *
- * Runs on:  the store thread (open: also the main thread).
+ * Runs on:  the store thread.
  * Owns:     the store, from open to close.
  */
 #include <stdlib.h>

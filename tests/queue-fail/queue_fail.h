@@ -8,7 +8,7 @@
  *            live with that; so must the kit.
  *   a wrong  something that no module may do.  The kit must find it.
  *
- * Runs on:  the store thread, and the main thread in `open`.
+ * Runs on:  the store thread.
  * Owns:     nothing that is shared; each file has its own.
  */
 #ifndef TESTS_QUEUE_FAIL_H

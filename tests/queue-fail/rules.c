@@ -2,7 +2,7 @@
  *
  * Rules: which call of an operation comes to what trouble.
  *
- * Runs on:  the store thread, and the main thread in `open`.
+ * Runs on:  the store thread.
  * Owns:     the count of calls, for the life of the process.
  */
 #include <signal.h>

@@ -2,7 +2,7 @@
  *
  * What no module may do, done on purpose.
  *
- * Runs on:  the store thread, and the main thread in `open`.
+ * Runs on:  the store thread.
  * Owns:     the altered bytes of a batch while it is committed; what a wrong keeps, for good.
  */
 #include <ctype.h>
