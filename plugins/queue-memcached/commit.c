@@ -11,15 +11,21 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#include "queue_memcached.h"
+#include "lock.h"
 
-/* Lengths that a value's head can tell; bytes that are gathered before they are sent; ns. */
+/* Lengths that a value's head can tell; bytes that are gathered before they are sent. */
 enum { FUNCTION_MOST = 65535, UNIQUE_MOST = 255, TEXT_MOST = 65535, PUSH_AT = 1 << 16 };
-#define SAY_FULL_EVERY INT64_C(60000000000)
+
+/* Removals, and how long they are waited with, ns. */
+enum { FEW = 64, MOMENT = 400000 };
+
+#define SAY_FULL_EVERY INT64_C(60000000000) /* ns */
 
 struct outcome {
 	enum gearmand_commit commit;
+	enum mc_lock lock;
 	struct gearmand_error *err;
 };
 
@@ -165,20 +171,34 @@ read_removed(struct mc_store *s, struct mc_link *l)
 	return MC_WELL;
 }
 
-static enum mc_state
-read_lock(struct mc_store *s, struct outcome *o)
+static void
+lose_lock(struct mc_store *s, const char *text, struct outcome *o)
 {
-	const char *text = NULL;
-	bool is_lost = false;
-	enum mc_state state = mc_lock_read(s, &text, &is_lost);
+	s->host->error_set(o->err, "memcached %s, prefix %s: %s", s->nodes[s->lock_node].name, s->prefix, text);
+	o->err->why = GEARMAND_WHY_IN_USE;
+	worsen(o, GEARMAND_COMMIT_BROKEN);
+}
 
-	if (text != NULL && o->commit == GEARMAND_COMMIT_DONE)
-		s->host->error_set(o->err, "memcached %s, prefix %s: %s", s->nodes[s->lock_node].name, s->prefix, text);
-	if (is_lost)
-		o->err->why = GEARMAND_WHY_IN_USE;
-	if (text != NULL)
-		worsen(o, is_lost ? GEARMAND_COMMIT_BROKEN : GEARMAND_COMMIT_AGAIN);
-	return state;
+/* After all has been read: a lock that has expired is taken again.  Nobody had it meanwhile, or its owner would be
+ * another. */
+static void
+judge_lock(struct mc_store *s, struct outcome *o)
+{
+	enum mc_state state = MC_WELL;
+
+	if (o->commit == GEARMAND_COMMIT_DONE && o->lock == MC_LOCK_EXPIRED)
+		state = mc_lock_take_again(s, &o->lock);
+	if (state != MC_WELL) {
+		trouble(s, s->lock_node, state, o);
+	} else if (o->lock == MC_LOCK_TAKEN) {
+		lose_lock(s, "another gearmand has taken the lock", o);
+	} else if (o->lock == MC_LOCK_MISSED) {
+		lose_lock(s, MC_MISSED, o);
+	} else if (o->commit == GEARMAND_COMMIT_DONE && o->lock == MC_LOCK_EXPIRED) {
+		s->host->error_set(
+		    o->err, "memcached %s: the lock has expired, and cannot be had yet", s->nodes[s->lock_node].name);
+		worsen(o, GEARMAND_COMMIT_AGAIN);
+	}
 }
 
 /* All that is due from one server. */
@@ -198,7 +218,7 @@ read_all(struct mc_store *s, size_t node, struct gearmand_change *changes, struc
 			state = read_removed(s, l);
 			break;
 		case MC_LOCK:
-			state = read_lock(s, o);
+			state = mc_lock_read(s, &o->lock);
 			break;
 		case MC_STATS:
 			state = mc_watch_read(s, node);
@@ -211,6 +231,20 @@ read_all(struct mc_store *s, size_t node, struct gearmand_change *changes, struc
 }
 
 /* ---- The batch ------------------------------------------------------------------------------- */
+
+/* Nobody waits for a removal, and memcached is so fast that each would go by itself: a few that come without an
+ * addition are waited with for a moment, in which more come.  That leaves the processors to those who bring them. */
+static void
+rest(const struct gearmand_change *changes, size_t count)
+{
+	const struct timespec moment = { .tv_nsec = MOMENT };
+	size_t removals = 0;
+
+	while (removals < count && removals < FEW && changes[removals].op == GEARMAND_REMOVE)
+		removals++;
+	if (count > 0 && removals == count)
+		nanosleep(&moment, NULL);
+}
 
 /* What an earlier try left is sent and read first. */
 static void
@@ -239,6 +273,7 @@ mc_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 	struct mc_store *s = mc_store_of(store);
 	struct outcome o = { .commit = GEARMAND_COMMIT_DONE, .err = err };
 
+	rest(changes, count);
 	settle(s, &o);
 	if (o.commit == GEARMAND_COMMIT_DONE && !ask_all(s, changes, count)) {
 		s->host->error_set(err, "memcached: out of memory for what is to be stored");
@@ -250,6 +285,7 @@ mc_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 			if (state != MC_WELL)
 				trouble(s, i, state, &o);
 		}
+		judge_lock(s, &o);
 	}
 	if (o.commit == GEARMAND_COMMIT_BROKEN)
 		s->is_broken = true;

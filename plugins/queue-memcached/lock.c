@@ -2,63 +2,35 @@
  *
  * One gearmand per prefix: an item that expires unless its holder renews it.
  *
- * Runs on:  the store thread; a thread of its own renews.
- * Owns:     the items <prefix>lock and <prefix>owner, that thread, and its connection.
+ * Runs on:  the store thread; mc_lock_try() also the thread of renew.c, on its own link.
+ * Owns:     the item <prefix>lock.
  *
- * The item says who has it, and counts its renewals.  Who finds it watches until it is renewed, which tells that the
- * other one lives, or until it expires, or takes it at once when it is of a process of this machine that is gone.
- * Each commit also asks whose the lock is, behind its changes and in the same exchange: what is DONE was stored
- * while it was ours.  This is as good as memcached allows, and no better: a memcached that is restarted or
- * emptied has no locks either.
+ * Who finds the item watches until it is renewed, which tells that the other one lives, or until it expires, or takes
+ * it at once when it is of a process of this machine that is gone.  Each commit also asks whose the lock is, behind
+ * its changes and in the same exchange: what is DONE was stored while nobody else had it.  This is as good as memcached
+ * allows, and no better: a memcached that is restarted or emptied has no locks either.
  *
- * The owner is who had the lock last, and stays.  Who comes back after trouble and finds another's name there has
- * missed what that one did: there may be jobs that it does not know.
+ * Where memcached refuses what it has no room for, the lock must still be had: so that the jobs can be done that fill
+ * it.
  */
 #include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "queue_memcached.h"
+#include "lock.h"
 
-enum { ID = 32, TEXT = 320, LOOK_AGAIN = 20, SPARE = 2, TRIES = 50 }; /* bytes; ms; seconds */
-
-#define MISSED "another gearmand has had it meanwhile, and may have left jobs in it"
-
-/* What the item says: "id lease count pid started machine host" */
-struct holder {
-	bool is_there;
-	char id[ID + 1], host[65];
-	int lease;
-	uint64_t count, cas;
-	struct mc_process process;
-};
-
-/* All that the renewing thread touches. */
-struct mc_renewer {
-	const char *key; /* the store's, as long as the thread runs */
-	const char *id;
-	int lease;
-	uint64_t count;
-	struct mc_process process;
-	struct mc_node node;
-	struct mc_link link;
-	struct mc_pool pool;
-	pthread_t thread;
-};
+enum { LOOK_AGAIN = 20, SPARE = 2, TRIES = 50 }; /* ms; seconds */
 
 /* A child is somebody else. */
 static const char *
 process_id(void)
 {
-	static char id[ID + 1];
+	static char id[MC_ID + 1];
 	static pid_t owner;
-	unsigned char random[ID / 2];
+	unsigned char random[MC_ID / 2];
 
 	if (owner == getpid())
 		return id;
@@ -72,14 +44,14 @@ process_id(void)
 
 /* ---- The item ------------------------------------------------------------------------------- */
 
-static void
-read_holder(const struct mc_value *v, struct holder *h)
+void
+mc_holder_read(const struct mc_value *v, struct mc_holder *h)
 {
 	struct mc_process *p = &h->process;
-	char text[TEXT];
+	char text[MC_LOCK_TEXT];
 	size_t len = v->data.len < sizeof(text) - 1 ? v->data.len : sizeof(text) - 1;
 
-	*h = (struct holder){ .is_there = v->is_there, .cas = v->cas };
+	*h = (struct mc_holder){ .is_there = v->is_there, .cas = v->cas };
 	if (!v->is_there)
 		return;
 	memcpy(text, v->data.data, len);
@@ -91,8 +63,14 @@ read_holder(const struct mc_value *v, struct holder *h)
 		h->lease = 1;
 }
 
+bool
+mc_is_other(const struct mc_claim *c, const struct mc_holder *h)
+{
+	return h->is_there && strcmp(h->id, c->id) != 0;
+}
+
 static enum mc_state
-get_holder(struct mc_pool *p, struct mc_link *l, const char *key, struct holder *h)
+get_holder(struct mc_pool *p, struct mc_link *l, const char *key, struct mc_holder *h)
 {
 	struct mc_value v;
 	enum mc_state state;
@@ -100,30 +78,51 @@ get_holder(struct mc_pool *p, struct mc_link *l, const char *key, struct holder 
 	mc_text_adds(&l->out, "gets ");
 	mc_text_adds(&l->out, key);
 	mc_text_adds(&l->out, "\r\n");
-	mc_expect(l, MC_LOCK, 0);
+	mc_expect(l, MC_LOCK, 1);
 	state = mc_read_value(p, l, &v);
 	if (state != MC_WELL)
 		return state;
-	read_holder(&v, h);
+	mc_holder_read(&v, h);
 	mc_reply_done(l);
 	return MC_WELL;
 }
 
-static void
-write_holder(struct mc_text *out, struct mc_renewer *r, const struct holder *h)
+enum mc_state
+mc_lock_say(struct mc_pool *p, struct mc_link *l, const char *verb, const char *key, const char *rest, const char *one,
+    const char *other, bool *first_r)
 {
-	const char *verb = h == NULL ? "add" : h->cas == 0 ? "set" : "cas"; /* 0: the server does not number (-C) */
-	char value[TEXT], host[65] = "?";
+	struct gearmand_slice line;
+	enum mc_state state;
+
+	mc_text_adds(&l->out, verb);
+	mc_text_adds(&l->out, key);
+	mc_text_adds(&l->out, rest);
+	mc_text_adds(&l->out, "\r\n");
+	mc_expect(l, MC_STORE, 0);
+	state = mc_line(p, l, &line);
+	if (state != MC_WELL)
+		return state;
+	*first_r = mc_begins(line, one);
+	if (!*first_r && !mc_begins(line, other))
+		return mc_odd(l, line);
+	mc_reply_done(l);
+	return MC_WELL;
+}
+
+/* "add", "cas", or "set" where the server does not number (-C). */
+static void
+write_holder(struct mc_text *out, struct mc_claim *c, const struct mc_holder *h)
+{
+	char value[MC_LOCK_TEXT], host[65] = "?";
 	int len;
 
 	gethostname(host, sizeof(host) - 1);
-	len = snprintf(value, sizeof(value), "%s %d %" PRIu64 " %d %llu %s %s", r->id, r->lease, ++r->count,
-	    r->process.pid, r->process.started, r->process.machine, host[0] == '\0' ? "?" : host);
-	mc_text_adds(out, verb);
-	mc_text_adds(out, " ");
-	mc_text_adds(out, r->key);
+	len = snprintf(value, sizeof(value), "%s %d %" PRIu64 " %d %llu %s %s", c->id, c->lease, ++c->count,
+	    c->process.pid, c->process.started, c->process.machine, host[0] == '\0' ? "?" : host);
+	mc_text_adds(out, h == NULL ? "add " : h->cas == 0 ? "set " : "cas ");
+	mc_text_adds(out, c->key);
 	mc_text_adds(out, " 0 ");
-	mc_text_addn(out, (uint64_t)r->lease);
+	mc_text_addn(out, (uint64_t)c->lease);
 	mc_text_adds(out, " ");
 	mc_text_addn(out, (uint64_t)len);
 	if (h != NULL && h->cas != 0) {
@@ -135,110 +134,53 @@ write_holder(struct mc_text *out, struct mc_renewer *r, const struct holder *h)
 	mc_text_adds(out, "\r\n");
 }
 
-/* An item that is not there, or what replaces the one that `h` was read from.  *done_r: it is ours now. */
+/* What is ours and has no room to be written anew lives on as it is. */
 static enum mc_state
-put_holder(struct mc_pool *p, struct mc_link *l, struct mc_renewer *r, const struct holder *h, bool *done_r)
+touch(struct mc_pool *p, struct mc_link *l, const struct mc_claim *c, bool *done_r)
 {
-	struct gearmand_slice reply;
-	enum mc_state state;
+	char lease[20];
 
-	write_holder(&l->out, r, h);
+	snprintf(lease, sizeof(lease), " %d", c->lease);
+	return mc_lock_say(p, l, "touch ", c->key, lease, "TOUCHED", "NOT_FOUND", done_r);
+}
+
+/* An item that is not there, or ours as `h` was read from it.  *done_r: it is ours now. */
+static enum mc_state
+put_holder(struct mc_pool *p, struct mc_link *l, struct mc_claim *c, const struct mc_holder *h, bool *done_r)
+{
+	struct gearmand_slice line;
+	enum mc_state state;
+	bool is_full;
+
+	write_holder(&l->out, c, h);
 	mc_expect(l, MC_STORE, 0);
-	state = mc_line(p, l, &reply);
+	state = mc_line(p, l, &line);
 	if (state != MC_WELL)
 		return state;
-	*done_r = mc_begins(reply, "STORED");
-	if (!*done_r && !mc_begins(reply, "NOT_STORED") && !mc_begins(reply, "EXISTS") &&
-	    !mc_begins(reply, "NOT_FOUND"))
-		return mc_odd(l, reply);
+	*done_r = mc_begins(line, "STORED");
+	is_full = h != NULL && mc_begins(line, "SERVER_ERROR out of memory storing");
+	if (!*done_r && !is_full && !mc_begins(line, "NOT_STORED") && !mc_begins(line, "EXISTS") &&
+	    !mc_begins(line, "NOT_FOUND"))
+		return mc_odd(l, line);
 	mc_reply_done(l);
-	return MC_WELL;
+	return is_full ? touch(p, l, c, done_r) : MC_WELL;
 }
 
-static bool
-is_other(const struct mc_renewer *r, const struct holder *h)
+enum mc_state
+mc_lock_try(struct mc_pool *p, struct mc_link *l, struct mc_claim *c, struct mc_holder *h, bool *done_r)
 {
-	return h->is_there && strcmp(h->id, r->id) != 0;
-}
-
-/* Takes the lock if it is free or ours.  *done_r false: `h` has it, or somebody was faster. */
-static enum mc_state
-try_lock(struct mc_pool *p, struct mc_link *l, struct mc_renewer *r, struct holder *h, bool *done_r)
-{
-	enum mc_state state = get_holder(p, l, r->key, h);
+	enum mc_state state = get_holder(p, l, c->key, h);
 
 	*done_r = false;
-	if (state != MC_WELL || is_other(r, h))
+	if (state != MC_WELL || mc_is_other(c, h))
 		return state;
-	return put_holder(p, l, r, h->is_there ? h : NULL, done_r);
-}
-
-/* ---- The thread that renews ------------------------------------------------------------------ */
-
-/* False: another server has the lock, and there is nothing to renew any more. */
-static bool
-renew(struct mc_renewer *r)
-{
-	struct holder h = { .is_there = false };
-	bool done = false;
-
-	if (r->link.fd < 0 && mc_link_open(&r->pool, &r->link) != MC_WELL)
-		return true;
-	for (int i = 0; i < TRIES && !done; i++) {
-		if (mc_settle(&r->pool, &r->link) != MC_WELL || try_lock(&r->pool, &r->link, r, &h, &done) != MC_WELL)
-			return true; /* the next time */
-		if (is_other(r, &h))
-			return false;
-	}
-	return true;
-}
-
-/* Whoever checks or commits will learn that it is lost. */
-static void *
-renewer_thread(void *arg)
-{
-	struct mc_renewer *r = arg;
-	struct pollfd stop = { .fd = r->pool.stop_fd, .events = POLLIN };
-
-	pthread_setname_np(pthread_self(), "gm-memcached");
-	while (poll(&stop, 1, 1000 * r->lease / 4) <= 0 && renew(r))
-		;
-	return NULL;
-}
-
-/* Signals are for the server. */
-static bool
-start_thread(struct mc_store *s, struct mc_renewer *r)
-{
-	sigset_t all, before;
-	int failed;
-
-	r->node = s->nodes[s->lock_node];
-	r->link = (struct mc_link){ .node = &r->node, .fd = -1 };
-	r->pool = (struct mc_pool){ .links = &r->link, .count = 1, .patience = s->pool.patience };
-	r->pool.stop_fd = eventfd(0, EFD_CLOEXEC);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	failed = r->pool.stop_fd < 0 ? -1 : pthread_create(&r->thread, NULL, renewer_thread, r);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (failed != 0 && r->pool.stop_fd >= 0)
-		close(r->pool.stop_fd);
-	return failed == 0;
-}
-
-static void
-stop_thread(struct mc_renewer *r)
-{
-	if (eventfd_write(r->pool.stop_fd, 1) == 0)
-		pthread_join(r->thread, NULL);
-	mc_link_free(&r->link);
-	close(r->pool.stop_fd);
+	return put_holder(p, l, c, h->is_there ? h : NULL, done_r);
 }
 
 /* ---- Taking it ------------------------------------------------------------------------------- */
 
 static bool
-in_use(struct mc_store *s, const struct holder *h, struct gearmand_error *err)
+in_use(struct mc_store *s, const struct mc_holder *h, struct gearmand_error *err)
 {
 	s->host->error_set(err,
 	    "memcached %s, prefix %s: another gearmand is using it (process %d on %s); each server needs a prefix of "
@@ -250,27 +192,29 @@ in_use(struct mc_store *s, const struct holder *h, struct gearmand_error *err)
 
 /* Takes it if nobody has it who may live. */
 static enum mc_state
-try_to_take(struct mc_store *s, struct mc_renewer *r, struct holder *h, bool *done_r)
+try_to_take(struct mc_store *s, struct mc_holder *h, bool *done_r)
 {
 	struct mc_link *l = &s->pool.links[s->lock_node];
-	enum mc_state state = try_lock(&s->pool, l, r, h, done_r);
+	enum mc_state state = mc_lock_try(&s->pool, l, &s->claim, h, done_r);
+	bool was_there;
 
-	if (state == MC_WELL && !*done_r && is_other(r, h) && mc_process_is_gone(&h->process))
-		state = put_holder(&s->pool, l, r, h, done_r);
-	return state;
+	if (state != MC_WELL || *done_r || !mc_is_other(&s->claim, h) || !mc_process_is_gone(&h->process))
+		return state;
+	state = mc_lock_say(&s->pool, l, "delete ", s->lock_key, "", "DELETED", "NOT_FOUND", &was_there);
+	return state == MC_WELL ? put_holder(&s->pool, l, &s->claim, NULL, done_r) : state;
 }
 
 /* Until it is ours, or known to be another's who lives. */
 static bool
-take(struct mc_store *s, struct mc_renewer *r, struct gearmand_error *err)
+take(struct mc_store *s, struct gearmand_error *err)
 {
 	const struct timespec rest = { .tv_nsec = LOOK_AGAIN * 1000000 };
-	struct holder first = { .is_there = false }, h;
+	struct mc_holder first = { .is_there = false }, h;
 	int64_t give_up = INT64_MAX;
 	bool done = false;
 
 	for (;; nanosleep(&rest, NULL)) {
-		enum mc_state state = try_to_take(s, r, &h, &done);
+		enum mc_state state = try_to_take(s, &h, &done);
 
 		if (state != MC_WELL) {
 			mc_sentence(s, &s->pool.links[s->lock_node], state, err);
@@ -278,7 +222,7 @@ take(struct mc_store *s, struct mc_renewer *r, struct gearmand_error *err)
 		}
 		if (done)
 			return true;
-		if (!is_other(r, &h))
+		if (!mc_is_other(&s->claim, &h) || mc_process_is_gone(&h.process))
 			continue;
 		if (!first.is_there) {
 			first = h;
@@ -289,123 +233,40 @@ take(struct mc_store *s, struct mc_renewer *r, struct gearmand_error *err)
 	}
 }
 
-/* Waits for a line that is one of two. */
-static enum mc_state
-await_line(struct mc_store *s, struct mc_link *l, enum mc_kind kind, const char *one, const char *other)
-{
-	struct gearmand_slice line;
-	enum mc_state state;
-
-	mc_expect(l, kind, 0);
-	state = mc_line(&s->pool, l, &line);
-	if (state == MC_WELL && !mc_begins(line, one) && !mc_begins(line, other))
-		state = mc_odd(l, line);
-	if (state == MC_WELL)
-		mc_reply_done(l);
-	return state;
-}
+/* ---- From open to close ---------------------------------------------------------------------- */
 
 /* After something broke the lock is kept until it expires: we are about to come back. */
 static void
 give_back(struct mc_store *s)
 {
 	struct mc_link *l = &s->pool.links[s->lock_node];
-	struct holder h;
+	struct mc_holder h;
+	bool was_there;
 
 	if (s->is_broken || mc_settle(&s->pool, l) != MC_WELL)
 		return;
-	if (get_holder(&s->pool, l, s->lock_key, &h) != MC_WELL || !h.is_there || strcmp(h.id, process_id()) != 0)
-		return;
-	mc_text_adds(&l->out, "delete ");
-	mc_text_adds(&l->out, s->lock_key);
-	mc_text_adds(&l->out, "\r\n");
-	(void)await_line(s, l, MC_REMOVE, "DELETED", "NOT_FOUND");
+	if (get_holder(&s->pool, l, s->lock_key, &h) == MC_WELL && h.is_there && !mc_is_other(&s->claim, &h))
+		(void)mc_lock_say(&s->pool, l, "delete ", s->lock_key, "", "DELETED", "NOT_FOUND", &was_there);
 }
-
-/* ---- Who had it last ------------------------------------------------------------------------- */
-
-/* The process that closed a store which was broken: it goes on without reading what is there. */
-static pid_t comes_back;
-
-static bool
-is_us(const struct mc_value *v)
-{
-	return v->data.len == ID && memcmp(v->data.data, process_id(), ID) == 0;
-}
-
-/* *other_r: another server has had the lock since we had it. */
-static enum mc_state
-ask_owner(struct mc_store *s, struct mc_link *l, bool *other_r)
-{
-	struct mc_value v;
-	enum mc_state state;
-
-	mc_text_adds(&l->out, "get ");
-	mc_text_adds(&l->out, s->owner_key);
-	mc_text_adds(&l->out, "\r\n");
-	mc_expect(l, MC_LOCK, 1);
-	state = mc_read_value(&s->pool, l, &v);
-	if (state != MC_WELL)
-		return state;
-	*other_r = v.is_there && !is_us(&v);
-	mc_reply_done(l);
-	return MC_WELL;
-}
-
-static enum mc_state
-write_owner(struct mc_store *s, struct mc_link *l)
-{
-	mc_text_adds(&l->out, "set ");
-	mc_text_adds(&l->out, s->owner_key);
-	mc_text_adds(&l->out, " 0 0 ");
-	mc_text_addn(&l->out, ID);
-	mc_text_adds(&l->out, "\r\n");
-	mc_text_add(&l->out, process_id(), ID);
-	mc_text_adds(&l->out, "\r\n");
-	return await_line(s, l, MC_STORE, "STORED", "SERVER_ERROR out of memory storing");
-}
-
-static bool
-become_owner(struct mc_store *s, struct gearmand_error *err)
-{
-	struct mc_link *l = &s->pool.links[s->lock_node];
-	bool was_other = false;
-	enum mc_state state = comes_back == getpid() ? ask_owner(s, l, &was_other) : MC_WELL;
-
-	if (state == MC_WELL && was_other) {
-		s->host->error_set(err, "memcached %s, prefix %s: " MISSED, s->nodes[s->lock_node].name, s->prefix);
-		err->why = GEARMAND_WHY_IN_USE;
-		give_back(s);
-		return false;
-	}
-	if (state == MC_WELL)
-		state = write_owner(s, l);
-	if (state != MC_WELL)
-		mc_sentence(s, l, state, err);
-	return state == MC_WELL;
-}
-
-/* ---- From open to close ---------------------------------------------------------------------- */
 
 bool
 mc_lock_open(struct mc_store *s, struct gearmand_error *err)
 {
-	struct mc_renewer *r = s->host->allocate(sizeof(*r));
-
 	snprintf(s->lock_key, sizeof(s->lock_key), "%slock", s->prefix);
 	snprintf(s->owner_key, sizeof(s->owner_key), "%sowner", s->prefix);
 	s->lock_node = mc_node_of(s, s->lock_key, strlen(s->lock_key));
-	r->key = s->lock_key;
-	r->id = process_id();
-	mc_process_self(&r->process);
-	r->lease = (int)s->host->option_number(s->host, "libmemcached-lease");
-	if (take(s, r, err) && become_owner(s, err) && start_thread(s, r)) {
-		s->renewer = r;
-		return true;
-	}
-	if (err->text[0] == '\0')
+	s->claim = (struct mc_claim){ .key = s->lock_key, .id = process_id() };
+	s->claim.lease = (int)s->host->option_number(s->host, "libmemcached-lease");
+	mc_process_self(&s->claim.process);
+	if (!take(s, err))
+		return false;
+	if (mc_owner_become(s, err)) {
+		s->renewer = mc_renewer_start(s);
+		if (s->renewer != NULL)
+			return true;
 		s->host->error_set(err, "memcached: no thread can be started to renew the lock");
-	s->host->release(r);
+	}
+	give_back(s);
 	return false;
 }
 
@@ -414,10 +275,8 @@ mc_lock_close(struct mc_store *s)
 {
 	if (s->renewer == NULL)
 		return;
-	stop_thread(s->renewer);
-	s->host->release(s->renewer);
-	s->renewer = NULL;
-	comes_back = s->is_broken ? getpid() : 0;
+	mc_renewer_stop(s, &s->renewer);
+	mc_owner_comes_back(s->is_broken);
 	give_back(s);
 }
 
@@ -437,34 +296,47 @@ mc_lock_ask(struct mc_store *s)
 }
 
 static enum mc_state
-read_one(struct mc_store *s, struct mc_link *l, const char *key, struct mc_value *v)
+read_one(struct mc_store *s, const char *key, struct mc_value *v)
 {
-	return mc_read_one(&s->pool, l, (struct gearmand_slice){ key, strlen(key) }, v);
+	return mc_read_one(&s->pool, &s->pool.links[s->lock_node], (struct gearmand_slice){ key, strlen(key) }, v);
 }
 
 enum mc_state
-mc_lock_read(struct mc_store *s, const char **text_r, bool *lost_r)
+mc_lock_read(struct mc_store *s, enum mc_lock *lock_r)
 {
 	struct mc_link *l = &s->pool.links[s->lock_node];
 	struct mc_value v;
-	struct holder h;
-	enum mc_state state = read_one(s, l, s->lock_key, &v);
+	struct mc_holder h;
+	enum mc_state state = read_one(s, s->lock_key, &v);
 
-	if (state == MC_WELL) {
-		read_holder(&v, &h);
-		*lost_r = h.is_there && strcmp(h.id, process_id()) != 0;
-		*text_r = *lost_r ? "another gearmand has taken the lock" : NULL;
-		if (!h.is_there)
-			*text_r = "the lock has expired, it is being taken again";
-		state = mc_read_one_done(&s->pool, l);
-	}
-	if (state == MC_WELL)
-		state = read_one(s, l, s->owner_key, &v);
 	if (state != MC_WELL)
 		return state;
-	if (v.is_there && !is_us(&v) && !*lost_r) {
-		*lost_r = true;
-		*text_r = MISSED;
-	}
+	mc_holder_read(&v, &h);
+	*lock_r = mc_is_other(&s->claim, &h) ? MC_LOCK_TAKEN : h.is_there ? MC_LOCK_OURS : MC_LOCK_EXPIRED;
+	state = mc_read_one_done(&s->pool, l);
+	if (state == MC_WELL)
+		state = read_one(s, s->owner_key, &v);
+	if (state != MC_WELL)
+		return state;
+	if (*lock_r != MC_LOCK_TAKEN && v.is_there && !mc_owner_is_us(s, &v))
+		*lock_r = MC_LOCK_MISSED;
 	return mc_read_one_done(&s->pool, l);
+}
+
+enum mc_state
+mc_lock_take_again(struct mc_store *s, enum mc_lock *lock_r)
+{
+	struct mc_link *l = &s->pool.links[s->lock_node];
+	enum mc_state state = MC_WELL;
+	struct mc_holder h;
+	bool done = false;
+
+	for (int i = 0; i < TRIES && !done; i++) {
+		state = mc_lock_try(&s->pool, l, &s->claim, &h, &done);
+		*lock_r = MC_LOCK_TAKEN;
+		if (state != MC_WELL || mc_is_other(&s->claim, &h))
+			return state;
+	}
+	*lock_r = done ? MC_LOCK_OURS : MC_LOCK_EXPIRED;
+	return done ? mc_owner_write(s) : state;
 }

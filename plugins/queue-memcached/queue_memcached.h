@@ -2,8 +2,7 @@
  *
  * queue_memcached.h - insides of the memcached queue module, shared by its files.
  *
- * Runs on:  the store thread; one thread of the module
- *           renews the lock.
+ * Runs on:  the store thread; one thread of the module renews the lock.
  * Owns:     one connection to each memcached of the pool, and a lock there that says whose the jobs are.
  *
  * libmemcached reads the list of servers and says which of them has a key.  The conversation is ours: the library
@@ -15,7 +14,9 @@
  * text.c      bytes that grow
  * item.c      job <-> key and value
  * commit.c    a batch of changes -> one exchange with each server
- * lock.c      one gearmand per prefix: taken, renewed, given back
+ * lock.c      one gearmand per prefix: taken, given back, asked for by each commit; lock.h for these:
+ * renew.c     ... renewed by a thread
+ * owner.c     ... who had it last
  * life.c      is a process of this machine still there?
  * watch.c     what servers tell of themselves: limits, lost memory
  * dump.c      the keys of all jobs
@@ -132,10 +133,31 @@ enum mc_state mc_read_one_done(struct mc_pool *, struct mc_link *);
 /* Reads away what is due. */
 enum mc_state mc_settle(struct mc_pool *, struct mc_link *);
 
+/* ---- life.c ---------------------------------------------------------------------------- */
+
+struct mc_process {
+	int pid;
+	unsigned long long started;
+	char machine[72];
+};
+
+void mc_process_self(struct mc_process *);
+/* It was one of this machine, and is not there any more. */
+bool mc_process_is_gone(const struct mc_process *);
+
+/* What a server says of itself in its lock. */
+struct mc_claim {
+	const char *key; /* of the lock */
+	const char *id;  /* of the process; for its life */
+	int lease;       /* seconds */
+	uint64_t count;  /* of renewals */
+	struct mc_process process;
+};
+
 /* ---- The store ------------------------------------------------------------------------- */
 
 struct memcached_st;
-struct mc_renewer; /* lock.c */
+struct mc_renewer; /* renew.c */
 
 struct mc_store {
 	uint32_t magic;
@@ -150,7 +172,7 @@ struct mc_store {
 	char lock_key[MC_KEY_MOST + 1];
 	char owner_key[MC_KEY_MOST + 1]; /* on the same node */
 	size_t lock_node;
-	int lease; /* seconds */
+	struct mc_claim claim;
 	struct mc_renewer *renewer;
 
 	struct mc_watch *watches; /* by node */
@@ -204,21 +226,15 @@ bool mc_replay(void *store, gearmand_replay_f *, void *sink, struct gearmand_err
 /* ---- lock.c ---------------------------------------------------------------------------- */
 bool mc_lock_open(struct mc_store *, struct gearmand_error *);
 void mc_lock_close(struct mc_store *);
-/* In a commit: asks, and reads what came.  *text_r is set when the lock is not ours. */
+
+/* MISSED: another server has had it since we had it. */
+enum mc_lock { MC_LOCK_OURS, MC_LOCK_EXPIRED, MC_LOCK_TAKEN, MC_LOCK_MISSED };
+
+/* In a commit: asks, and reads what came. */
 void mc_lock_ask(struct mc_store *);
-enum mc_state mc_lock_read(struct mc_store *, const char **text_r, bool *lost_r);
-
-/* ---- life.c ---------------------------------------------------------------------------- */
-
-struct mc_process {
-	int pid;
-	unsigned long long started;
-	char machine[72];
-};
-
-void mc_process_self(struct mc_process *);
-/* It was one of this machine, and is not there any more. */
-bool mc_process_is_gone(const struct mc_process *);
+enum mc_state mc_lock_read(struct mc_store *, enum mc_lock *);
+/* When it had expired; nothing else may be due.  EXPIRED: it could not be had yet. */
+enum mc_state mc_lock_take_again(struct mc_store *, enum mc_lock *);
 
 /* ---- watch.c --------------------------------------------------------------------------- */
 

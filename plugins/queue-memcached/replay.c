@@ -14,7 +14,7 @@
 
 #include "queue_memcached.h"
 
-enum { WINDOW = 1024, KEYS_MOST = 32, LINE_MOST = 1900 }; /* keys that are asked for at once; in a line; its bytes */
+enum { WINDOW = 2048, KEYS_MOST = 32, LINE_MOST = 1900 }; /* keys that are asked for at once; in a line; its bytes */
 
 struct replay {
 	struct mc_store *store;
@@ -126,16 +126,25 @@ read_values(struct replay *r, struct mc_entry *entries, size_t count)
 	return true;
 }
 
+/* How many are asked for at once, from there on. */
+static size_t
+window_at(const struct replay *r, size_t at)
+{
+	return r->list.count - at < WINDOW ? r->list.count - at : WINDOW;
+}
+
+/* The next are asked for before these are read, so that the servers have something to do. */
 static bool
 read_list(struct replay *r, bool is_ordering)
 {
 	size_t count;
 
 	r->is_ordering = is_ordering;
+	ask_for(r->store, r->list.entries, window_at(r, 0));
 	for (size_t at = 0; at < r->list.count && !r->is_stopped; at += count) {
-		count = r->list.count - at < WINDOW ? r->list.count - at : WINDOW;
-		ask_for(r->store, &r->list.entries[at], count);
-		if (!read_values(r, &r->list.entries[at], count))
+		count = window_at(r, at);
+		ask_for(r->store, r->list.entries + at + count, window_at(r, at + count));
+		if (!read_values(r, r->list.entries + at, count))
 			return false;
 	}
 	return true;

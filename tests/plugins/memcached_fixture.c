@@ -314,10 +314,13 @@ memcached_set(struct queue *q, const char *rest, unsigned flags, const char *val
 size_t
 memcached_items(struct queue *q)
 {
-	const char *at = memcached_says(q, "lru_crawler metadump hash");
+	const char *at;
 	char key[200];
 	size_t count = 0;
 
+	do
+		at = memcached_says(q, "lru_crawler metadump hash");
+	while (strncmp(at, "BUSY", 4) == 0); /* with somebody else's */
 	snprintf(key, sizeof(key), "key=%s", q->db);
 	while ((at = strstr(at, key)) != NULL) {
 		at += strlen(key);

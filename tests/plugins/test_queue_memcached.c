@@ -147,6 +147,22 @@ expect_many(struct queue *q, const char *prefix, size_t first, size_t count)
 	}
 }
 
+/* The first of those that queue_add_many() stored with "u". */
+static void
+remove_many(struct queue *q, size_t count)
+{
+	struct gearmand_change *c = calloc(count, sizeof(*c));
+
+	for (size_t i = 0; i < count; i++) {
+		char *key = keep(20);
+
+		sprintf(key, "u%zu", i);
+		c[i] = a_remove(S("f"), slice_of_text(key));
+	}
+	cr_assert_eq(queue_commit(q, c, count), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	free(c);
+}
+
 Test(memcached, jobs_of_several_servers_come_in_their_order)
 {
 	struct queue *second, *q = queue_on_two(&second);
@@ -157,12 +173,7 @@ Test(memcached, jobs_of_several_servers_come_in_their_order)
 	cr_expect_gt(memcached_items(second), 1000);
 	queue_reopen_and_replay(q);
 	expect_many(q, "u", 0, 5000);
-	for (size_t i = 0; i < 4990; i++) {
-		char key[64];
-
-		snprintf(key, sizeof(key), "u%zu", i);
-		queue_remove(q, "f", key);
-	}
+	remove_many(q, 4990);
 	queue_reopen_and_replay(q);
 	expect_many(q, "u", 4990, 10);
 	queue_free(&second);
@@ -217,12 +228,7 @@ Test(memcached, jobs_move_when_the_pool_is_another_one)
 	EXPECT_LOG(q, "jobs are moved to the server where this pool has their keys");
 	cr_expect_eq(memcached_items(q) + memcached_items(second), 500);
 	cr_expect_gt(memcached_items(second), 100);
-	for (size_t i = 0; i < 500; i++) {
-		char key[64];
-
-		snprintf(key, sizeof(key), "u%zu", i);
-		queue_remove(q, "f", key);
-	}
+	remove_many(q, 500);
 	cr_expect_str_eq(queue_content(q), "");
 	queue_free(&second);
 	queue_free(&q);

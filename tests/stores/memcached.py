@@ -150,7 +150,10 @@ class Store:
 
     def keys(self):
         """Of all items, without those that expire and the owner's name."""
-        lines = self.ask(b"lru_crawler metadump hash").decode(errors="replace").split("\n")
+        said = b"BUSY"
+        while said.startswith(b"BUSY"):  # with somebody else's
+            said = self.ask(b"lru_crawler metadump hash", (b"END\r\n", b"BUSY currently processing crawler request\r\n"))
+        lines = said.decode(errors="replace").split("\n")
         return [line.split(" ", 1)[0][4:] for line in lines
                 if " exp=-1 " in line and "owner exp=" not in line]
 
