@@ -149,41 +149,46 @@ look_at(struct window *w, uint64_t at, uint64_t want, uint64_t *have_r)
 	return w->bytes + (at - w->at);
 }
 
-/* Seven bits a byte, all but the last inverted.  False: longer than a number is. */
-static bool
-take_length(const unsigned char **at, const unsigned char *end, uint64_t *n_r)
-{
-	uint64_t n = 0;
+struct block {
+	uint64_t size, key, value; /* bytes; size 0: that is none */
+	uint64_t head;             /* bytes before the key */
+	bool is_record;
+};
 
-	for (int shift = 0; shift < 35 && *at < end; shift += 7) {
-		signed char c = (signed char)*(*at)++;
-
-		n += (uint64_t)(c >= 0 ? c : -(c + 1)) << shift;
-		if (c >= 0) {
-			*n_r = n;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* 0: that is none. */
-static uint64_t
-block_size(const struct tk_layout *l, const unsigned char *b, uint64_t have, bool *is_record_r)
+static struct block
+read_block(const struct tk_layout *l, const unsigned char *b, uint64_t have)
 {
 	int child = (l->opts & HDBTLARGE) != 0 ? 8 : 4;
-	const unsigned char *at = b + 2 + 2 * child + 2;
-	uint64_t key, value;
+	struct tk_bytes rest = { b + 2 + 2 * child + 2, b + have };
+	struct block k = { .is_record = b[0] == BLOCK_RECORD };
 
-	*is_record_r = b[0] == BLOCK_RECORD;
 	if (have < FREE_HEAD)
-		return 0;
+		return k;
 	if (b[0] == BLOCK_FREE)
-		return tk_number(b + 1, 4, l->is_swapped);
-	if (!*is_record_r || b + have <= at || !take_length(&at, b + have, &key) || !take_length(&at, b + have, &value) ||
-	    key > INT32_MAX || value > INT32_MAX)
-		return 0;
-	return (uint64_t)(at - b) + key + value + tk_number(b + 2 + 2 * child, 2, l->is_swapped);
+		k.size = tk_number(b + 1, 4, l->is_swapped);
+	if (!k.is_record || rest.end <= rest.at || !tk_take_number(&rest, &k.key) || !tk_take_number(&rest, &k.value) ||
+	    k.key > INT32_MAX || k.value > INT32_MAX)
+		return k;
+	k.head = (uint64_t)(rest.at - b);
+	k.size = k.head + k.key + k.value + tk_number(b + 2 + 2 * child, 2, l->is_swapped);
+	return k;
+}
+
+/* The record's bytes are where Tokyo can read them without harm. */
+static bool
+is_content_sound(struct tk_store *s, uint64_t at, const struct block *k)
+{
+	const char *bytes;
+
+	if (!tk_content_is_known(&s->layout))
+		return true;
+	s->value.len = 0;
+	bytes = tk_buf_room(&s->value, k->key + k->value);
+	if (bytes == NULL || !tk_read_at(s->lock_fd, s->value.data, k->key + k->value, (off_t)(at + k->head)))
+		return false;
+	return k->key > 0 && tk_content_is_sound(&s->layout, bytes[0],
+				 (struct tk_bytes){ (const unsigned char *)bytes + k->key,
+				     (const unsigned char *)bytes + k->key + k->value });
 }
 
 static bool
@@ -201,23 +206,25 @@ tk_layout_check(struct tk_store *s, struct gearmand_error *err)
 {
 	struct tk_layout *l = &s->layout;
 	struct window *w;
-	bool is_record, ok = true;
-	uint64_t at = l->first, size, have;
+	bool ok = true;
+	uint64_t at, size, have;
 
 	if (l->size == 0)
 		return true;
 	w = s->host->allocate(sizeof(*w));
 	w->fd = s->lock_fd;
 	w->end = l->size;
-	for (; at < l->size && ok; at += size) {
-		const unsigned char *b = look_at(w, at, l->size - at < BLOCK_HEAD_MOST ? l->size - at : BLOCK_HEAD_MOST, &have);
+	for (at = l->first; at < l->size && ok; at += size) {
+		uint64_t want = l->size - at < BLOCK_HEAD_MOST ? l->size - at : BLOCK_HEAD_MOST;
+		const unsigned char *b = look_at(w, at, want, &have);
+		struct block k = b == NULL ? (struct block){ 0 } : read_block(l, b, have);
 
-		size = b == NULL ? 0 : block_size(l, b, have, &is_record);
-		ok = size > 0 && size <= l->size - at;
-		if (ok && is_record)
+		size = k.size;
+		ok = size > 0 && size <= l->size - at && (!k.is_record || is_content_sound(s, at, &k));
+		if (ok && k.is_record) {
 			l->live += size;
-		if (ok && is_record && size > l->largest)
-			l->largest = size;
+			l->largest = size > l->largest ? size : l->largest;
+		}
 	}
 	s->host->release(w);
 	return ok || damaged_at(s, err, at - size);

@@ -30,6 +30,17 @@ struct tk_layout {
 
 uint64_t tk_number(const void *bytes, int len, bool is_swapped);
 
+struct tk_bytes {
+	const unsigned char *at, *end;
+};
+
+/* A number of as many bytes as it needs.  False: there is none. */
+bool tk_take_number(struct tk_bytes *, uint64_t *n_r);
+
+/* content.c: records of a B+ tree or table that is not packed. */
+bool tk_content_is_known(const struct tk_layout *);
+bool tk_content_is_sound(const struct tk_layout *, char first_of_key, struct tk_bytes value);
+
 /* False: not the head of a Tokyo Cabinet file. */
 bool tk_layout_read(struct tk_layout *, const char head[TK_HEAD]);
 /* The head of s->lock_fd into s->layout. */

@@ -9,7 +9,7 @@
  * name.c         "casket.tch#bnum=1000" -> path, kind, tuning
  * file.c         the file as such: made, locked, still where it was
  * kind.c         hash database and B+ tree behind one table of calls; kind_other.c table and memory
- * header.c       the head of a database file, and whether its blocks are sound
+ * header.c       the head of a database file, and whether its blocks are sound; content.c what is in them
  * undo.c         Tokyo's log of a transaction: what it touched, and taking it back
  * journal.c      what commits wrote, for after a loss of power
  * record.c       job <-> key and value

@@ -125,28 +125,30 @@ Test(tokyo_open, a_cut_file_is_a_sentence)
 /* Whatever is wrong with it: a sentence, or what can be read of it; no crash, and no end that does not come. */
 Test(tokyo_open, noise_in_a_file_is_survived)
 {
-	struct queue *q = queue_opened("q.tch");
-	struct gearmand_slice whole;
-	int refused = 0;
+	EACH_KIND(kind) {
+		struct queue *q = queue_opened(*kind);
+		struct gearmand_slice whole;
+		int refused = 0;
 
-	queue_add_many(q, "u", 200);
-	queue_close(q);
-	whole = file_read(q->db);
-	for (unsigned seed = 0; seed < 100; seed++) {
-		struct gearmand_slice bad = { keep(whole.len), whole.len }, noise = slice_filled(16, seed);
-		size_t at = whole.len - 16 - (size_t)seed * 173 % 16000;
-
-		memcpy((char *)(uintptr_t)bad.data, whole.data, whole.len);
-		memcpy((char *)(uintptr_t)bad.data + at, seed % 3 == 0 ? "\xb0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" : noise.data, 16);
-		file_put(q->db, bad);
-		if (!queue_open(q) || !queue_replay(q)) {
-			refused++;
-			EXPECT_SENTENCE(q, "the database is damaged");
-		}
+		queue_add_many(q, "u", 200);
 		queue_close(q);
+		whole = file_read(q->db);
+		for (unsigned seed = 0; seed < 100; seed++) {
+			struct gearmand_slice bad = { keep(whole.len), whole.len }, noise = slice_filled(16, seed);
+			size_t at = whole.len - 16 - (size_t)seed * 173 % 16000;
+
+			memcpy((char *)(uintptr_t)bad.data, whole.data, whole.len);
+			memcpy((char *)(uintptr_t)bad.data + at, seed % 3 == 0 ? "\xb0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" : noise.data, 16);
+			file_put(q->db, bad);
+			if (!queue_open(q) || !queue_replay(q)) {
+				refused++;
+				EXPECT_SENTENCE(q, "the database is damaged");
+			}
+			queue_close(q);
+		}
+		cr_expect_gt(refused, 20, "%s: %d", *kind, refused);
+		queue_free(&q);
 	}
-	cr_expect_gt(refused, 20);
-	queue_free(&q);
 }
 
 /* ---- One server ------------------------------------------------------------------------------------- */
