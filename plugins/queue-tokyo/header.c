@@ -217,8 +217,10 @@ tk_layout_check(struct tk_store *s, struct gearmand_error *err)
 	for (at = l->first; at < l->size && ok; at += size) {
 		uint64_t want = l->size - at < BLOCK_HEAD_MOST ? l->size - at : BLOCK_HEAD_MOST;
 		const unsigned char *b = look_at(w, at, want, &have);
-		struct block k = b == NULL ? (struct block){ 0 } : read_block(l, b, have);
+		struct block k = { 0 };
 
+		if (b != NULL)
+			k = read_block(l, b, have);
 		size = k.size;
 		ok = size > 0 && size <= l->size - at && (!k.is_record || is_content_sound(s, at, &k));
 		if (ok && k.is_record) {
