@@ -22,6 +22,8 @@
 static uint32_t *known; /* in order; free() */
 static size_t known_count, known_size;
 
+enum { PAGE = 10000 };
+
 /* Its place, or the one where it would be. */
 static size_t
 place_of(uint32_t mark)
@@ -91,23 +93,43 @@ my_mark_see(uint32_t flags)
 	return flags & 0xff;
 }
 
+/* One page of rows behind *last, which moves on; the number of its rows, or -1. */
+static int
+check_page(struct my_store *s, uint64_t *last, bool *is_foreign, struct gearmand_error *err)
+{
+	MYSQL_RES *res = my_queryf(s, err, "looking for jobs of other servers",
+	    "SELECT mark, MAX(seq), COUNT(*) FROM (SELECT COALESCE(flags, 0) >> 8 AS mark, seq FROM %s WHERE seq > %llu"
+	    " ORDER BY seq LIMIT %d) AS page GROUP BY mark",
+	    s->table, (unsigned long long)*last, PAGE);
+	MYSQL_ROW row;
+	int count = 0;
+
+	if (res == NULL)
+		return -1;
+	while ((row = mysql_fetch_row(res)) != NULL) {
+		uint32_t mark = (uint32_t)strtoul(row[0], NULL, 10);
+		uint64_t seq = strtoull(row[1], NULL, 10);
+
+		*is_foreign |= mark != 0 && !is_known(mark);
+		*last = seq > *last ? seq : *last;
+		count += atoi(row[2]);
+	}
+	mysql_free_result(res);
+	return count;
+}
+
+/* By pages: a table of many jobs takes longer to read than the connection may be silent. */
 bool
 my_mark_check(struct my_store *s, struct gearmand_error *err)
 {
+	uint64_t last = 0;
 	bool is_foreign = false;
-	MYSQL_RES *res;
-	MYSQL_ROW row;
+	int count = s->knows_all ? 0 : PAGE;
 
-	if (s->knows_all)
-		return true;
-	res = my_queryf(s, err, "looking for jobs of other servers",
-	    "SELECT DISTINCT flags >> 8 FROM %s WHERE flags > 255", s->table);
-	while (res != NULL && (row = mysql_fetch_row(res)) != NULL) {
-		is_foreign |= !is_known((uint32_t)strtoul(row[0], NULL, 10));
-	}
-	if (res == NULL)
+	while (count == PAGE && !is_foreign)
+		count = check_page(s, &last, &is_foreign, err);
+	if (count < 0)
 		return false;
-	mysql_free_result(res);
 	s->knows_all = !is_foreign;
 	if (is_foreign) {
 		s->host->error_set(

@@ -311,15 +311,16 @@ Test(mysql, jobs_that_another_server_left_meanwhile_are_not_overlooked)
 	queue_close(q);
 	cr_assert(queue_open(q), "%s", q->err.text);
 	cr_expect_eq(queue_add(q, "f", "c", "3"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
-	queue_sql(q, "UPDATE gearman_queue SET flags = 77 << 8 WHERE unique_key = 'b'"); /* as by that server */
+	queue_sql(q, "INSERT INTO gearman_queue (unique_key, function_name, priority, data, when_to_run, flags)"
+		     " VALUES ('z', 'f', 1, '9', 0, 77 << 8)"); /* as by that server */
 	cr_expect_eq(queue_add(q, "f", "d", "4"), GEARMAND_COMMIT_DONE, "the lock was not lost: %s", q->err.text);
 	queue_close(q);
 	cr_assert(queue_open(q), "%s", q->err.text);
 	cr_expect_eq(queue_add(q, "f", "e", "5"), GEARMAND_COMMIT_BROKEN);
 	EXPECT_SENTENCE(q, "meanwhile, and has left jobs in it");
 	cr_expect_eq(q->err.why, GEARMAND_WHY_IN_USE);
-	cr_expect_str_eq(queue_content(q), "f/a=1 f/b=2 f/c=3 f/d=4");
-	cr_expect_eq(q->seen[1].flags, 0);
+	cr_expect_str_eq(queue_content(q), "f/a=1 f/b=2 f/c=3 f/z=9 f/d=4");
+	cr_expect_eq(q->seen[3].flags, 0);
 	cr_expect_eq(queue_add(q, "f", "e", "5"), GEARMAND_COMMIT_DONE, "all are known now: %s", q->err.text);
 	queue_free(&q);
 }
