@@ -7,6 +7,7 @@
  * Owns:     a table per test, or a server where a test disturbs it.
  */
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -195,6 +196,26 @@ Test(postgres_run, a_session_that_outlives_its_connection_does_not_keep_its_own_
 	wait_for_replica(q, "");
 	expect_batch_goes_through(q);
 	queue_free(&other);
+	queue_free(&q);
+}
+
+/* ---- A former session of our own -------------------------------------------------------------- */
+
+/* A session that waits for a disk, say, does not hear that it is to end. */
+Test(postgres_run, a_former_session_that_does_not_end_is_no_other_server)
+{
+	struct queue *q = queue_opened();
+	pid_t former = (pid_t)atol(queue_sql(q, "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+						" AND objid = '%T'::regclass::oid"));
+
+	cr_assert_gt(former, 1);
+	cr_assert_eq(kill(former, SIGSTOP), 0);
+	queue_close(q);
+	queue_expect_no_open(q, "is in use by a former session of this server, which is being ended", GEARMAND_WHY_PASSING);
+	kill(former, SIGCONT);
+	while (!queue_open(q))
+		cr_assert_eq(q->err.why, GEARMAND_WHY_PASSING, "%s", q->err.text);
+	cr_expect_eq(queue_add(q, "f", "a", "1"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
 	queue_free(&q);
 }
 
