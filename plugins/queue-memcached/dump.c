@@ -130,7 +130,8 @@ hex(char c)
 				      : -1;
 }
 
-/* Up to the blank, %xx turned into what it is.  0 = that is no key. */
+/* Up to the blank, %xx turned into what it is.  0 = that is no key that could be asked for: the binary protocol takes
+ * any bytes, line ends too. */
 static size_t
 decode_key(struct gearmand_slice text, char key[MC_KEY_MOST + 1])
 {
@@ -143,7 +144,7 @@ decode_key(struct gearmand_slice text, char key[MC_KEY_MOST + 1])
 			c = hex(text.data[i + 1]) * 16 + hex(text.data[i + 2]);
 			i += 2;
 		}
-		if (len == MC_KEY_MOST || c == '\0')
+		if (len == MC_KEY_MOST || c <= ' ' || c == 0x7f)
 			return 0;
 		key[len++] = (char)c;
 	}

@@ -266,13 +266,12 @@ is_whole(const char *text, size_t len)
 	       strncmp(last, "key=", 4) != 0;
 }
 
-static const char *
-talk(struct queue *q, const char *bytes, size_t count)
+/* A connection on which this was said. */
+static int
+say(struct queue *q, const char *bytes, size_t count)
 {
-	static char text[1 << 20];
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)number_in(q, "port")) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	size_t len = 0;
 	ssize_t n;
 
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -281,6 +280,17 @@ talk(struct queue *q, const char *bytes, size_t count)
 		n = write(fd, bytes + at, count - at);
 		cr_assert_gt(n, 0);
 	}
+	return fd;
+}
+
+static const char *
+talk(struct queue *q, const char *bytes, size_t count)
+{
+	static char text[1 << 20];
+	int fd = say(q, bytes, count);
+	size_t len = 0;
+	ssize_t n;
+
 	while (!is_whole(text, len)) {
 		n = read(fd, text + len, sizeof(text) - 1 - len);
 		cr_assert_gt(n, 0);
@@ -309,6 +319,23 @@ memcached_set(struct queue *q, const char *rest, unsigned flags, const char *val
 	memcpy(bytes + head, value, len);
 	memcpy(bytes + head + len, "\r\n", 2);
 	cr_assert_str_eq(talk(q, bytes, (size_t)head + len + 2), "STORED\r\n");
+}
+
+void
+memcached_set_binary(struct queue *q, const char *rest)
+{
+	char bytes[300] = { (char)0x80, 1 }; /* a request: set */
+	size_t len = strlen(q->db) + strlen(rest);
+	int fd;
+
+	bytes[3] = (char)len;
+	bytes[4] = 8;               /* bytes of extras: flags and expiry */
+	bytes[11] = (char)(8 + len); /* of all that follows; there is no value */
+	snprintf(bytes + 32, sizeof(bytes) - 32, "%s%s", q->db, rest);
+	fd = say(q, bytes, 32 + len);
+	cr_assert_eq(recv(fd, bytes, 24, MSG_WAITALL), 24);
+	cr_assert(bytes[6] == 0 && bytes[7] == 0, "status %d", bytes[7]);
+	close(fd);
 }
 
 size_t

@@ -30,6 +30,8 @@ void queue_liar(struct queue *, const char *rules);
 const char *memcached_says(struct queue *, const char *command);
 /* An item under the prefix, as another program writes it. */
 void memcached_set(struct queue *, const char *rest, unsigned flags, const char *value, size_t len);
+/* One that is empty, over the binary protocol, whose keys have any bytes. */
+void memcached_set_binary(struct queue *, const char *rest);
 /* Items under the prefix, without the two of the lock. */
 size_t memcached_items(struct queue *);
 

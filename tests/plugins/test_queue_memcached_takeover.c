@@ -148,6 +148,21 @@ Test(memcached_takeover, an_odd_key_is_told_as_it_is)
 	queue_free(&q);
 }
 
+/* It must not become a command of ours. */
+Test(memcached_takeover, a_key_with_line_ends_is_nobody_we_talk_about)
+{
+	struct queue *q = queue_new_alone("-M -m 64");
+
+	memcached_set_binary(q, "f-u\r\nflush_all\r\n");
+	memcached_set_binary(q, "f- blank");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	queue_add(q, "f", "u", "ours");
+	cr_expect_str_eq(queue_content(q), "f/u=ours");
+	cr_expect_str_eq(queue_content(q), "f/u=ours");
+	cr_expect_eq(memcached_items(q), 3);
+	queue_free(&q);
+}
+
 /* A value that is cut or has another job's key. */
 Test(memcached_takeover, a_damaged_value_is_no_job)
 {
