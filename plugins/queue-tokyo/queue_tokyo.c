@@ -14,7 +14,7 @@
 
 #define STORE_MAGIC 0x71746b79u /* "qtky" */
 
-enum { MAPPED_MOST = 64 << 20 }; /* bytes */
+enum { MAPPED_MOST = 256 << 20 }; /* bytes */
 
 struct tk_store *
 tk_store_of(void *store)

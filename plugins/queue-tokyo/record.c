@@ -18,7 +18,7 @@
 
 #include "queue_tokyo.h"
 
-static const char blanks[] = " \t\n\v\f\r";
+static const char blanks[] = " \t\n\v\f\r"; /* the order of blank_of() */
 
 enum { FORM = 1 };                      /* of what is in the blanks */
 enum { BASE = 216, HALF = BASE / 2 };   /* a number: digits below HALF, all but the last with HALF added */
@@ -105,15 +105,20 @@ struct reader {
 	const char *at, *end;
 };
 
+/* Its place in `blanks`; -1: it is none. */
+static int
+blank_of(char c)
+{
+	return c == ' ' ? 0 : c >= '\t' && c <= '\r' ? c - '\t' + 1 : -1;
+}
+
 static int
 take_blank(struct reader *r)
 {
-	const char *found = r->at < r->end && *r->at != '\0' ? strchr(blanks, *r->at) : NULL;
+	int blank = r->at < r->end ? blank_of(*r->at) : -1;
 
-	if (found == NULL)
-		return -1;
-	r->at++;
-	return (int)(found - blanks);
+	r->at += blank >= 0;
+	return blank;
 }
 
 static int

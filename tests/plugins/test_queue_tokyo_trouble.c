@@ -464,6 +464,50 @@ Test(tokyo_power, its_loss_takes_nothing_that_was_committed)
 	}
 }
 
+static void
+work_and_stay(struct queue *q)
+{
+	if (!queue_open(q))
+		_exit(1);
+	work(q);
+}
+
+/* The server is killed, and then the power fails in the middle of a transaction: what it changed is on the disk, here
+ * and there, and so is its log. */
+Test(tokyo_power, its_loss_inside_a_transaction_takes_that_one_only)
+{
+	static const char *const two[] = { "q.tch", "q.tcb", NULL };
+
+	for (int i = 0; two[i] != NULL; i++) {
+		struct queue *q = queue_opened(two[i]);
+		struct gearmand_slice before, after, journal, log;
+		const char *want;
+
+		queue_add_many(q, "u", 50);
+		queue_close(q);
+		cr_assert(queue_open(q), "%s", q->err.text);
+		before = file_read(q->db);
+		queue_close(q);
+		kill_child(start_child(q, work_and_stay));
+		journal = file_read(queue_file(q, ".journal"));
+		((char *)(uintptr_t)journal.data)[BOOT_ID_AT] ^= 1;
+		unlink(queue_file(q, ".wal")); /* empty */
+		kill_child(start_child(q, leave_half_done));
+		after = file_read(q->db);
+		log = file_read(queue_file(q, ".wal"));
+		want = queue_content(q);
+		want = strcpy(keep(strlen(want)), want);
+		for (unsigned seed = 1; seed <= 12; seed++) {
+			queue_close(q);
+			tear(q->db, before, after, seed);
+			file_put(queue_file(q, ".journal"), journal);
+			file_put(queue_file(q, ".wal"), log);
+			cr_expect_str_eq(queue_content(q), want, "%s, %u", two[i], seed);
+		}
+		queue_free(&q);
+	}
+}
+
 /* A batch that did not get to the disk as a whole is none, nor is what is behind it. */
 Test(tokyo_power, a_torn_journal_counts_up_to_the_tear)
 {
