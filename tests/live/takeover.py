@@ -5,37 +5,11 @@ first had acknowledged is there; who lost the table acknowledges nothing any mor
 import signal
 
 from gearlive import *
-from gearlive import galera, mysql, postgres
+from gearlive import mysql, postgres
 from gearlive.durable import acknowledged, drain_jobs, submit_many
 from gearlive.killing import *
 from gearlive.proxy import *
-
-FOREVER = "--queue-timeout=3600"
-SOON = {postgres: "--libpq-session-timeout=6", mysql: "--mysql-session-timeout=6"}
-HASTY = {postgres: "--libpq-timeout=1", mysql: "--mysql-timeout=1"}
-UNWELL = "cannot store, tries again until it can"
-
-
-def standby(db, *options, **how):
-    s = db.server("--standby", FOREVER, *options, wait=False, verbose="NOTICE", **how)
-    s.expect_log("standing by: .*in use by another gearmand|standing by: .*another gearmand is using it",
-                 "ALERT.*this server is active now: it has taken the queue over")
-    s.allow_log("waiting until it can be opened")  # somebody ends its session, too
-    s.await_log("standing by")
-    return s
-
-
-def serves(s):
-    until(lambda: s._alive() and s.ports(), "the standby to serve")
-    s.port = s.ports()[0]
-    return s
-
-
-def loses(s):
-    """The table is another's: it stops, and says so."""
-    s.allow_log(UNWELL, "another server has taken it over")
-    s.expect_log("FATAL.*another server has taken it over; this one stops")
-    s.end(1)
+from gearlive.standby import *
 
 
 def on_both(sentence, databases=(postgres, mysql), **how):
@@ -131,36 +105,6 @@ def _(t, module):
     acknowledged(submit_many(p, uniques[10:]), uniques[10:], 10)
     s.await_log("well again")
     check(db.count() == 20)
-
-
-@case("Galera: a server at each node; the first is frozen, and cannot store when it thaws; the first node is killed", modes=(2,),
-      limit=120)
-def _(t):
-    nodes = galera.new_cluster()
-    here, there = (mysql.Database(t, node) for node in nodes)
-    there.table = here.table
-    load = Load(there.times)
-    first = here.server(FOREVER, SOON[mysql], verbose="NOTICE")
-    second = standby(there, SOON[mysql])
-    load.start(first)
-    load.await_some()
-    first.signal(signal.SIGSTOP)
-    serves(second)
-    first.signal(signal.SIGCONT)
-    loses(first)
-    load.join()
-    load.compare(second)
-
-    second.stop()
-    first.start()  # at once: the second has let go of it
-    second = standby(there, SOON[mysql])
-    load.start(first)
-    load.await_some()
-    nodes[0].kill()
-    serves(second)
-    first.kill()
-    load.join()
-    load.compare(second)
 
 
 main()

@@ -21,6 +21,9 @@ $GEARMAND_PLUGIN_PATH.  By hand:  GEARMAND=... python3 -B tests/live/echo.py [-t
   server.py  Server: start, find the port, watch the log, stop or kill, measure
   wire.py    packet numbers, packing and splitting
   peer.py    Peer: one raw connection, in packets and in text lines
+
+For durable queues: durable.py what their tests share, killing.py the kill test, standby.py two servers on one table, proxy.py a
+network that can be cut, postgres.py, mysql.py and galera.py databases of a test's own, failing.py a queue that fails when told.
 """
 from .wire import *
 from .peer import *
