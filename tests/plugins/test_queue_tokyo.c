@@ -27,14 +27,14 @@ expect_refused(const char *name, const char *sentence)
 Test(tokyo_name, what_cannot_be_a_queue_is_a_sentence)
 {
 	expect_refused("", "needs --libtokyocabinet-file=NAME");
-	expect_refused("/tmp/queue", "must end in .tch (hash), .tcb (B+ tree) or .tct (table)");
-	expect_refused("/tmp/queue.db", "must end in .tch");
+	expect_refused("/nowhere/queue", "must end in .tch (hash), .tcb (B+ tree) or .tct (table)");
+	expect_refused("/nowhere/queue.db", "must end in .tch");
 	expect_refused(".tch", "must end in .tch");
-	expect_refused("/tmp/x.tcf", "a fixed-length database has numbers for keys and cannot hold jobs");
-	expect_refused("/tmp/x.tch#mode=r", "a queue must be written");
-	expect_refused("/tmp/x.tch#mode=wct", "would throw all jobs away at each start");
+	expect_refused("/nowhere/x.tcf", "a fixed-length database has numbers for keys and cannot hold jobs");
+	expect_refused("/nowhere/x.tch#mode=r", "a queue must be written");
+	expect_refused("/nowhere/x.tch#mode=wct", "would throw all jobs away at each start");
 	expect_refused("*#capnum=10", "would throw jobs away");
-	expect_refused("/tmp/x.tct#idx=f:lex", "an index (idx) is of no use to a queue");
+	expect_refused("/nowhere/x.tct#idx=f:lex", "an index (idx) is of no use to a queue");
 }
 
 Test(tokyo_name, parameters_of_tokyo_are_taken)
