@@ -97,7 +97,9 @@ open_db(struct tk_store *s, bool check, struct gearmand_error *err)
 	if (!tk_undo(s, false, err) || !tk_journal_redo(s, err) || !tk_layout_load(s, err) ||
 	    (check && !tk_layout_check(s, err)))
 		return false;
-	if (!check)
+	if (check)
+		(void)tk_file_remove(s, TK_NEW); /* of a server that was killed while it wrote it */
+	else
 		s->layout.live = s->layout.size; /* not known */
 	s->name.tuning.mapped = tk_file_fill(s->lock_fd, MAPPED_MOST) ? MAPPED_MOST : 0;
 	errno = 0;

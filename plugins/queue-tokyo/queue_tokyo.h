@@ -232,6 +232,8 @@ bool tk_begin(struct tk_store *, size_t size);
 bool tk_end(struct tk_store *); /* true: it is durable */
 void tk_abort(struct tk_store *);
 
+#define TK_NEW ".new" /* suffix of the file that is being written */
+
 /* ---- The rest ------------------------------------------------------------------------------------------ */
 
 /* After a replay, if it is worth while: the file without its holes.  A failure is logged, and harmless. */

@@ -18,8 +18,6 @@
 
 #include "queue_tokyo.h"
 
-#define SUFFIX ".new"
-
 enum { WORTHWHILE = 16 << 20 }; /* bytes of holes */
 
 static bool
@@ -108,7 +106,7 @@ tk_rewrite(struct tk_store *s)
 
 	if (!pays(s))
 		return;
-	tk_file_name(s, SUFFIX, path, sizeof(path));
+	tk_file_name(s, TK_NEW, path, sizeof(path));
 	errno = 0;
 	fd = make_copy(s, path) ? lock_copy(s, path) : -1;
 	if (fd < 0) {

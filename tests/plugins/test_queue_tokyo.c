@@ -413,6 +413,18 @@ Test(tokyo_file, is_written_anew_at_start_when_it_is_mostly_holes)
 	}
 }
 
+Test(tokyo_file, what_a_killed_server_left_of_a_new_one_is_removed)
+{
+	struct queue *q = queue_opened("q.tch");
+
+	queue_add(q, "f", "u", "x");
+	queue_close(q);
+	file_put(queue_file(q, ".new"), S("half a database"));
+	cr_expect_str_eq(queue_content(q), "f/u=x");
+	cr_expect_eq(file_size(queue_file(q, ".new")), -1);
+	queue_free(&q);
+}
+
 Test(tokyo_file, is_left_alone_when_so_asked)
 {
 	struct queue *q = queue_opened("q.tch");
