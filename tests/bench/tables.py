@@ -17,7 +17,7 @@ def median(found, step, server, value):
 def text(number):
     if number is None:
         return "-"
-    if number >= 1000:
+    if number >= 1000 or isinstance(number, int):
         return "{:,.0f}".format(number)
     return "%.*f" % (0 if number >= 100 else 1 if number >= 10 else 2, number)
 
