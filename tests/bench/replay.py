@@ -73,4 +73,4 @@ def table(found):
         per_s, judged = f["jobs"] / f["seconds"], title in JUDGED
         yield row([title, text(f["jobs"]), str(f["runs"]), text(f["seconds"]), text(per_s),
                    ">= " + text(PER_S) if judged else "", met(per_s >= PER_S) if judged else "", text(f["bytes"]), text(f["peak"]), text(f["queued"]),
-                   met(f["peak"] <= TOLERANCE * f["queued"])])
+                   met(f["peak"] <= TOLERANCE * f["queued"]) if judged else ""])

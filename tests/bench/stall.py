@@ -15,7 +15,7 @@ from works import OLD, ours
 
 PHASES = ["alone", "stored", "stalled", "after"]
 SECONDS = {"alone": 5, "stored": 10, "stalled": 10, "after": 5}
-BOUND = 2
+BOUND = 2  # times the p99 of normal: the slower of the two phases before it, with and without durable jobs
 
 
 def run_phases(mixed, store, table):
@@ -59,11 +59,11 @@ def measure(opts, store):
 
 
 def table(found, old):
-    yield "| store | server | phase | foreground jobs/s | p50, us | p99, us | longest, us | stored jobs/s | p99 stalled/stored | met |"
+    yield "| store | server | phase | foreground jobs/s | p50, us | p99, us | longest, us | stored jobs/s | p99 beside normal | met |"
     yield "|---|---|---|--:|--:|--:|--:|--:|--:|---|"
     for (title, server), f in found.items():
         mid = {key: statistics.median(numbers) for key, numbers in f.items()}
-        ratio = mid["stalled", "p99_us"] / mid["stored", "p99_us"]
+        ratio = mid["stalled", "p99_us"] / max(mid["alone", "p99_us"], mid["stored", "p99_us"])
         for phase in PHASES:
             judged = phase == "stalled"
             yield row([title, name(server, old), phase, text(mid[phase, "per_s"]), text(mid[phase, "p50_us"]),
