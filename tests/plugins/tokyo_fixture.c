@@ -7,9 +7,12 @@
  */
 #include <criterion/criterion.h>
 #include <ctype.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <tcadb.h>
 #include <tcutil.h>
@@ -208,4 +211,35 @@ file_put(const char *path, struct gearmand_slice bytes)
 	cr_assert_not_null(f, "%s", path);
 	cr_assert_eq(fwrite(bytes.data, 1, bytes.len, f), bytes.len);
 	fclose(f);
+}
+
+/* ---- Children ---------------------------------------------------------------------------------------- */
+
+pid_t
+start_child(struct queue *q, void (*f)(struct queue *))
+{
+	int pipes[2];
+	char c;
+	pid_t pid;
+
+	cr_assert_eq(pipe(pipes), 0);
+	pid = fork();
+	cr_assert_geq(pid, 0);
+	if (pid == 0) {
+		f(q);
+		if (write(pipes[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(pipes[1]);
+	cr_assert_eq(read(pipes[0], &c, 1), 1, "the child failed");
+	close(pipes[0]);
+	return pid;
+}
+
+void
+kill_child(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
 }

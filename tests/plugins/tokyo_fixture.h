@@ -9,6 +9,7 @@
 #define TESTS_TOKYO_FIXTURE_H
 
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "tests/plugins/queue_fixture.h"
 
@@ -31,5 +32,9 @@ long        old_count(struct queue *); /* records */
 struct gearmand_slice file_read(const char *path);
 void                  file_put(const char *path, struct gearmand_slice);
 long                  file_size(const char *path); /* -1: there is none */
+
+/* A child runs `f`, says so, and stays until it is killed. */
+pid_t start_child(struct queue *, void (*f)(struct queue *));
+void  kill_child(pid_t);
 
 #endif
