@@ -132,7 +132,8 @@ class Server:
     def service_port(self, name):
         """The port on which it last said to serve this protocol; None when it did not (or logs no INFO)."""
         said = re.findall(r"Listening on 127\.0\.0\.1:(\d+) \(%s\)" % name, self.log())
-        return int(said[-1]) if said else None
+        # The log may be behind, and tell of a former start.
+        return int(said[-1]) if said and int(said[-1]) in self.ports() else None
 
     # --- talking to it
 
