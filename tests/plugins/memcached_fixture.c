@@ -7,128 +7,33 @@
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <criterion/hooks.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/plugins/memcached_fixture.h"
+#include "tests/plugins/store_server.h"
 
 /* ---- The server ------------------------------------------------------------------------------ */
 
-/* Where it is: tests are processes of their own, and find it in the environment.  "" = not installed. */
-#define SERVER_AT "GEARMAND_TEST_MEMCACHED"
-
-static const char *
-script(const char *name)
-{
-	static char path[600];
-	const char *source = getenv("top_srcdir");
-
-	snprintf(path, sizeof(path), "%s/tests/stores/%s", source == NULL ? "." : source, name);
-	return path;
-}
-
-static int
-store_script(const char *word, const char *dir, const char *options)
-{
-	char command[1024];
-	int status;
-
-	snprintf(command, sizeof(command), "'%s' %s '%s' %s >/dev/null", script("memcached.py"), word, dir, options);
-	status = system(command);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void
-make_dir(char *dir, size_t size)
-{
-	const char *parent = getenv("TMPDIR");
-
-	snprintf(dir, size, "%s/gearmand-mc.XXXXXX", parent == NULL || strlen(parent) > 60 ? "/tmp" : parent);
-	if (mkdtemp(dir) == NULL)
-		abort();
-}
-
-static void
-stop_server(const char *dir)
-{
-	char command[256];
-
-	store_script("stop", dir, "");
-	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-	if (system(command) != 0)
-		perror(dir);
-}
-
-ReportHook(PRE_ALL)(struct criterion_test_set *tests)
-{
-	char dir[128];
-	int status;
-
-	(void)tests;
-	make_dir(dir, sizeof(dir));
-	status = store_script("start", dir, "-M -m 256");
-	if (status != 0)
-		stop_server(dir);
-	if (status != 0 && status != 77)
-		exit(1);
-	setenv(SERVER_AT, status == 0 ? dir : "", 1);
-}
-
-ReportHook(POST_ALL)(struct criterion_global_stats *stats)
-{
-	const char *dir = getenv(SERVER_AT);
-
-	(void)stats;
-	if (dir != NULL && dir[0] != '\0')
-		stop_server(dir);
-}
-
-static const char *
-server_dir(void)
-{
-	const char *dir = getenv(SERVER_AT);
-
-	cr_assert_not_null(dir);
-	if (dir[0] == '\0' && getenv("CI") != NULL)
-		cr_assert_fail("memcached is not installed");
-	if (dir[0] == '\0')
-		cr_skip_test("memcached is not installed");
-	return dir;
-}
-
-static int
-number_in(const struct queue *q, const char *name)
-{
-	char path[200];
-	int number = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", q->dir, name);
-	f = fopen(path, "r");
-	cr_assert(f != NULL && fscanf(f, "%d", &number) == 1);
-	fclose(f);
-	return number;
-}
+const struct store_server store_server = { "memcached.py", "memcached", "-M -m 256" };
 
 const char *
 server_address(struct queue *q)
 {
 	static char address[40];
 
-	snprintf(address, sizeof(address), "127.0.0.1:%d", number_in(q, "port"));
+	snprintf(address, sizeof(address), "127.0.0.1:%d", store_server_number(q->dir, "port"));
 	return address;
 }
 
 void
 server_do(struct queue *q, const char *word)
 {
-	cr_assert_eq(store_script(word, q->dir, ""), 0);
+	store_server_do(q->dir, word);
 }
 
 /* Are all of its threads stopped? */
@@ -157,7 +62,7 @@ is_stopped(int pid)
 void
 server_signal(struct queue *q, int number)
 {
-	int pid = number_in(q, "pid");
+	int pid = store_server_number(q->dir, "pid");
 
 	cr_assert_eq(kill(pid, number), 0);
 	while (number == SIGSTOP && !is_stopped(pid))
@@ -184,7 +89,7 @@ queue_at(const char *dir)
 struct queue *
 queue_new(void)
 {
-	return queue_at(server_dir());
+	return queue_at(store_server_dir());
 }
 
 struct queue *
@@ -207,9 +112,7 @@ queue_new_alone(const char *options)
 {
 	char dir[128];
 
-	server_dir(); /* or it is skipped */
-	make_dir(dir, sizeof(dir));
-	cr_assert_eq(store_script("start", dir, options), 0);
+	store_server_start(dir, sizeof(dir), options);
 	return queue_at(dir);
 }
 
@@ -217,8 +120,8 @@ void
 queue_free(struct queue **q)
 {
 	queue_fini(*q);
-	if (strcmp((*q)->dir, server_dir()) != 0 && access((*q)->dir, F_OK) == 0)
-		stop_server((*q)->dir);
+	if (strcmp((*q)->dir, store_server_dir()) != 0 && access((*q)->dir, F_OK) == 0)
+		store_server_stop((*q)->dir);
 	free(*q);
 	*q = NULL;
 }
@@ -232,8 +135,8 @@ queue_liar(struct queue *q, const char *rules)
 	char *save = NULL;
 
 	snprintf(copy, sizeof(copy), "%s", rules);
-	snprintf(port, sizeof(port), "%d", number_in(q, "port"));
-	arguments[count++] = (char *)(uintptr_t)script("memcached_liar.py");
+	snprintf(port, sizeof(port), "%d", store_server_number(q->dir, "port"));
+	arguments[count++] = (char *)(uintptr_t)store_script_path("memcached_liar.py");
 	arguments[count++] = port;
 	for (char *r = strtok_r(copy, "|", &save); r != NULL && count < 19; r = strtok_r(NULL, "|", &save))
 		arguments[count++] = r;
@@ -270,7 +173,7 @@ is_whole(const char *text, size_t len)
 static int
 say(struct queue *q, const char *bytes, size_t count)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)number_in(q, "port")) };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)store_server_number(q->dir, "port")) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	ssize_t n;
 

@@ -6,96 +6,15 @@
  * Owns:     see mysql_fixture.h.
  */
 #include <criterion/criterion.h>
-#include <criterion/hooks.h>
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/plugins/mysql_fixture.h"
+#include "tests/plugins/store_server.h"
 
-/* ---- The server ------------------------------------------------------------------------------ */
-
-/* Where it is: tests are processes of their own, and find it in the environment.  "" = not installed. */
-#define SERVER_AT "GEARMAND_TEST_MYSQL"
-
-static int
-store_script(const char *word, const char *dir)
-{
-	const char *source = getenv("top_srcdir");
-	char command[1024];
-	int status;
-
-	snprintf(command, sizeof(command), "'%s/tests/stores/mysql.py' %s '%s' >/dev/null", source == NULL ? "." : source,
-	    word, dir);
-	status = system(command);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void
-make_dir(char *dir, size_t size)
-{
-	const char *parent = getenv("TMPDIR");
-
-	snprintf(dir, size, "%s/gearmand-my.XXXXXX", parent == NULL || strlen(parent) > 60 ? "/tmp" : parent);
-	if (mkdtemp(dir) == NULL)
-		abort();
-}
-
-static void
-remove_dir(const char *dir)
-{
-	char command[256];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-	if (system(command) != 0)
-		perror(dir);
-}
-
-static void
-stop_server(const char *dir)
-{
-	store_script("stop", dir);
-	remove_dir(dir);
-}
-
-ReportHook(PRE_ALL)(struct criterion_test_set *tests)
-{
-	char dir[128];
-	int status;
-
-	(void)tests;
-	make_dir(dir, sizeof(dir));
-	status = store_script("start", dir);
-	if (status != 0)
-		stop_server(dir);
-	if (status != 0 && status != 77)
-		exit(1);
-	setenv(SERVER_AT, status == 0 ? dir : "", 1);
-}
-
-ReportHook(POST_ALL)(struct criterion_global_stats *stats)
-{
-	const char *dir = getenv(SERVER_AT);
-
-	(void)stats;
-	if (dir != NULL && dir[0] != '\0')
-		stop_server(dir);
-}
-
-static const char *
-server_dir(void)
-{
-	const char *dir = getenv(SERVER_AT);
-
-	cr_assert_not_null(dir);
-	if (dir[0] == '\0' && getenv("CI") != NULL)
-		cr_assert_fail("no MariaDB server is installed");
-	if (dir[0] == '\0')
-		cr_skip_test("no MariaDB server is installed");
-	return dir;
-}
+const struct store_server store_server = { "mysql.py", "MariaDB server", "" };
 
 /* ---- The queue ------------------------------------------------------------------------------- */
 
@@ -134,7 +53,7 @@ queue_in_new_database(const char *dir)
 struct queue *
 queue_new(void)
 {
-	return queue_in_new_database(server_dir());
+	return queue_in_new_database(store_server_dir());
 }
 
 struct queue *
@@ -149,7 +68,7 @@ queue_opened(void)
 struct queue *
 queue_beside(const struct queue *q)
 {
-	struct queue *beside = queue_at(server_dir(), q->db);
+	struct queue *beside = queue_at(store_server_dir(), q->db);
 
 	strcpy(beside->dir, "beside");
 	return beside;
@@ -161,9 +80,7 @@ queue_new_alone(void)
 	struct queue *q;
 	char dir[128];
 
-	server_dir(); /* or it is skipped */
-	make_dir(dir, sizeof(dir));
-	cr_assert_eq(store_script("start", dir), 0);
+	store_server_start(dir, sizeof(dir), "");
 	q = queue_in_new_database(dir);
 	strcpy(q->dir, dir);
 	return q;
@@ -172,21 +89,13 @@ queue_new_alone(void)
 void
 server_do(struct queue *q, const char *word)
 {
-	cr_assert_eq(store_script(word, q->dir), 0);
+	store_server_do(q->dir, word);
 }
 
 int
 server_pid(struct queue *q)
 {
-	char path[200];
-	int pid = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/pid", q->dir);
-	f = fopen(path, "r");
-	cr_assert(f != NULL && fscanf(f, "%d", &pid) == 1);
-	fclose(f);
-	return pid;
+	return store_server_number(q->dir, "pid");
 }
 
 void
@@ -199,7 +108,7 @@ queue_free(struct queue **q)
 		snprintf(sql, sizeof(sql), "DROP DATABASE %s", (*q)->db);
 		queue_sql(*q, sql);
 	} else if ((*q)->dir[0] == '/') {
-		stop_server((*q)->dir);
+		store_server_stop((*q)->dir);
 	}
 	free(*q);
 	*q = NULL;

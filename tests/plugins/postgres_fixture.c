@@ -6,96 +6,15 @@
  * Owns:     see postgres_fixture.h.
  */
 #include <criterion/criterion.h>
-#include <criterion/hooks.h>
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/plugins/postgres_fixture.h"
+#include "tests/plugins/store_server.h"
 
-/* ---- The server ------------------------------------------------------------------------------ */
-
-/* Where it is: tests are processes of their own, and find it in the environment.  "" = not installed. */
-#define SERVER_AT "GEARMAND_TEST_POSTGRES"
-
-static int
-store_script(const char *word, const char *dir)
-{
-	const char *source = getenv("top_srcdir");
-	char command[1024];
-	int status;
-
-	snprintf(command, sizeof(command), "'%s/tests/stores/postgres.py' %s '%s' >/dev/null", source == NULL ? "." : source,
-	    word, dir);
-	status = system(command);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void
-make_dir(char *dir, size_t size)
-{
-	const char *parent = getenv("TMPDIR");
-
-	snprintf(dir, size, "%s/gearmand-pg.XXXXXX", parent == NULL || strlen(parent) > 60 ? "/tmp" : parent);
-	if (mkdtemp(dir) == NULL)
-		abort();
-}
-
-static void
-remove_dir(const char *dir)
-{
-	char command[256];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-	if (system(command) != 0)
-		perror(dir);
-}
-
-static void
-stop_server(const char *dir)
-{
-	store_script("stop", dir);
-	remove_dir(dir);
-}
-
-ReportHook(PRE_ALL)(struct criterion_test_set *tests)
-{
-	char dir[128];
-	int status;
-
-	(void)tests;
-	make_dir(dir, sizeof(dir));
-	status = store_script("start", dir);
-	if (status != 0)
-		remove_dir(dir);
-	if (status != 0 && status != 77)
-		exit(1);
-	setenv(SERVER_AT, status == 0 ? dir : "", 1);
-}
-
-ReportHook(POST_ALL)(struct criterion_global_stats *stats)
-{
-	const char *dir = getenv(SERVER_AT);
-
-	(void)stats;
-	if (dir != NULL && dir[0] != '\0')
-		stop_server(dir);
-}
-
-static const char *
-server_dir(void)
-{
-	const char *dir = getenv(SERVER_AT);
-
-	cr_assert_not_null(dir);
-	if (dir[0] == '\0' && getenv("CI") != NULL)
-		cr_assert_fail("no PostgreSQL server is installed");
-	if (dir[0] == '\0')
-		cr_skip_test("no PostgreSQL server is installed");
-	return dir;
-}
+const struct store_server store_server = { "postgres.py", "PostgreSQL server", "" };
 
 /* ---- The queue ------------------------------------------------------------------------------- */
 
@@ -103,19 +22,14 @@ static struct queue *
 queue_at(const char *dir, bool alone)
 {
 	struct queue *q = calloc(1, sizeof(*q));
-	char path[200], table[64];
-	int port = 0;
-	FILE *f;
+	char table[64];
 
 	cr_assert_not_null(q);
 	queue_init(q, "queue-postgres.so");
 	if (alone)
 		snprintf(q->dir, sizeof(q->dir), "%s", dir);
-	snprintf(path, sizeof(path), "%s/port", dir);
-	f = fopen(path, "r");
-	cr_assert(f != NULL && fscanf(f, "%d", &port) == 1);
-	fclose(f);
-	snprintf(q->db, sizeof(q->db), "host=%s port=%d user=gearman dbname=jobs", dir, port);
+	snprintf(q->db, sizeof(q->db), "host=%s port=%d user=gearman dbname=jobs", dir,
+	    store_server_number(dir, "port"));
 	snprintf(table, sizeof(table), "queue_%ld", (long)getpid());
 	fake_host_set(&q->host, "libpq-conninfo", q->db);
 	fake_host_set(&q->host, "libpq-table", table);
@@ -126,7 +40,7 @@ queue_at(const char *dir, bool alone)
 struct queue *
 queue_new(void)
 {
-	return queue_at(server_dir(), false);
+	return queue_at(store_server_dir(), false);
 }
 
 struct queue *
@@ -143,16 +57,14 @@ queue_new_alone(void)
 {
 	char dir[128];
 
-	server_dir(); /* or it is skipped */
-	make_dir(dir, sizeof(dir));
-	cr_assert_eq(store_script("start", dir), 0);
+	store_server_start(dir, sizeof(dir), "");
 	return queue_at(dir, true);
 }
 
 void
 server_do(struct queue *q, const char *word)
 {
-	cr_assert_eq(store_script(word, q->dir), 0);
+	store_server_do(q->dir, word);
 }
 
 static void
@@ -173,7 +85,7 @@ queue_free(struct queue **q)
 {
 	queue_fini(*q);
 	if ((*q)->dir[0] != '\0') {
-		stop_server((*q)->dir);
+		store_server_stop((*q)->dir);
 	} else {
 		queue_sql(*q, "DROP TABLE IF EXISTS %T CASCADE");
 		drop_database(*q);

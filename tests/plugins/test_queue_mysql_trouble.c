@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/plugins/mysql_fixture.h"
+#include "tests/plugins/store_server.h"
 
 /* ---- Opening ------------------------------------------------------------------------------- */
 
@@ -54,7 +55,7 @@ Test(mysql, a_server_that_is_down_may_come_back)
 	fake_host_set(&q->host, "mysql-host", "127.0.0.1");
 	fake_host_set(&q->host, "mysql-port", "1");
 	queue_expect_no_open(q, "on 127.0.0.1: connecting: Can't connect", GEARMAND_WHY_PASSING);
-	snprintf(path, sizeof(path), "%s/s", getenv("GEARMAND_TEST_MYSQL"));
+	snprintf(path, sizeof(path), "%s/s", store_server_dir());
 	fake_host_set(&q->host, "mysql-socket", path);
 	queue_expect_no_open(q, "leave --mysql-host out", GEARMAND_WHY_LASTING);
 	queue_free(&q);
@@ -80,7 +81,7 @@ Test(mysql, missing_rights_are_told_at_start)
 Test(mysql, an_option_file_says_what_the_command_line_does_not)
 {
 	struct queue *q = queue_new();
-	const char *dir = getenv("GEARMAND_TEST_MYSQL");
+	const char *dir = store_server_dir();
 	char path[200];
 	FILE *f;
 
