@@ -22,7 +22,8 @@ trap 'exit 130' INT TERM
 # --fair-sched: else the thread that has work keeps the lock, and the others wait for seconds.
 cat >"$work/gearmand" <<END
 #!/bin/sh
-exec valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect,possible \
+exec valgrind --quiet --suppressions="$top_srcdir/tests/stress/valgrind.supp" --error-exitcode=99 \
+   --leak-check=full --show-leak-kinds=definite,indirect,possible \
   --errors-for-leak-kinds=definite,indirect,possible --fair-sched=yes --num-callers=30 --child-silent-after-fork=yes \
   --log-file="$work/memcheck.%p" "$GEARMAND" "\$@"
 END
