@@ -27,8 +27,8 @@
 
 struct web_module {
 	const struct gearmand_host *host;
-	size_t max_header;    /* bytes of request line and headers */
-	uint32_t idle_ms;     /* without progress, before the connection is closed; 0 = no bound */
+	size_t max_header; /* bytes of request line and headers */
+	uint32_t idle_ms;  /* without progress, before the connection is closed; 0 = no bound */
 };
 
 enum web_state { WEB_IDLE, WEB_HEAD_STATE, WEB_BODY, WEB_WAIT, WEB_CLOSED };
@@ -36,17 +36,17 @@ enum web_state { WEB_IDLE, WEB_HEAD_STATE, WEB_BODY, WEB_WAIT, WEB_CLOSED };
 /* What lives as long as one request, so that an idle connection is small. */
 struct web_request {
 	struct web_head head;
-	size_t head_bytes;   /* used by the head so far */
-	size_t quiet;        /* bytes used since the last one of the body: chunk heads, trailers */
-	const char *unused;  /* while feeding: the first byte that is not counted in `quiet` */
-	bool after_chunk;    /* the next of them must be CR */
-	bool after_cr;       /* the next byte of head or quiet must be LF */
-	size_t offered;      /* bytes given to the host for the job */
+	size_t head_bytes;                 /* used by the head so far */
+	size_t quiet;                      /* bytes used since the last one of the body: chunk heads, trailers */
+	const char *unused;                /* while feeding: the first byte that is not counted in `quiet` */
+	bool after_chunk;                  /* the next of them must be CR */
+	bool after_cr;                     /* the next byte of head or quiet must be LF */
+	size_t offered;                    /* bytes given to the host for the job */
 	const struct web_refusal *trouble; /* the first one that showed while bytes were read, or NULL */
-	bool answered;       /* refused already; what still comes of it is thrown away */
-	bool begun;          /* body_begin was called */
-	bool wants_body;     /* not HEAD */
-	struct web_text handle, result; /* result: what came as WORK_DATA */
+	bool answered;                     /* refused already; what still comes of it is thrown away */
+	bool begun;                        /* body_begin was called */
+	bool wants_body;                   /* not HEAD */
+	struct web_text handle, result;    /* result: what came as WORK_DATA */
 };
 
 struct web_conn {
@@ -56,17 +56,17 @@ struct web_conn {
 	struct gearmand_conn *peer;
 	struct web_request *request; /* not NULL in HEAD, BODY and WAIT */
 	struct web_parser parser;
-	unsigned minor;              /* of the request's version */
+	unsigned minor; /* of the request's version */
 	bool keep_alive, exceptions_asked, progress;
 };
 
 #define WEB_CONN_MAGIC 0x68747470u
 
-void  *web_conn_new(void *module, struct gearmand_conn *);
+void *web_conn_new(void *module, struct gearmand_conn *);
 size_t web_conn_receive(void *conn, struct gearmand_slice);
-void   web_conn_send(void *conn, const struct gearmand_packet *);
-void   web_conn_tick(void *conn);
-void   web_conn_free(void **conn);
+void web_conn_send(void *conn, const struct gearmand_packet *);
+void web_conn_tick(void *conn);
+void web_conn_free(void **conn);
 
 /* Between receive.c, admit.c and answer.c: */
 extern const struct web_refusal web_not_http, web_job_too_large, web_no_memory, web_long_head, web_noisy_body,

@@ -30,15 +30,15 @@ typedef http_parser web_library_t;
 enum web_method { WEB_OTHER, WEB_GET, WEB_HEAD, WEB_POST, WEB_PUT };
 
 enum web_verdict {
-	WEB_MORE, /* all bytes are used */
+	WEB_MORE,    /* all bytes are used */
 	WEB_HEADERS, /* the head is complete.  Feed again at once, be it with no bytes */
-	WEB_DONE, /* the request is complete; further bytes are not its */
-	WEB_BAD   /* this is not HTTP; see web_parser_fault */
+	WEB_DONE,    /* the request is complete; further bytes are not its */
+	WEB_BAD      /* this is not HTTP; see web_parser_fault */
 };
 
 enum web_fault {
 	WEB_FAULT_SYNTAX,
-	WEB_FAULT_METHOD,   /* the byte after those used is the first that fits no method */
+	WEB_FAULT_METHOD, /* the byte after those used is the first that fits no method */
 	WEB_FAULT_VERSION,
 	WEB_FAULT_TOO_LARGE
 };
@@ -59,16 +59,16 @@ struct web_parser {
 };
 
 /* `limit`: heads of that size are not refused by the library itself. */
-void             web_parser_setup(size_t limit);
+void web_parser_setup(size_t limit);
 /* Borrows both for its life. */
-void             web_parser_init(struct web_parser *, const struct web_listener *, void *owner);
+void web_parser_init(struct web_parser *, const struct web_listener *, void *owner);
 enum web_verdict web_parser_feed(struct web_parser *, struct gearmand_slice, size_t *used_r);
-enum web_fault   web_parser_fault(const struct web_parser *);
+enum web_fault web_parser_fault(const struct web_parser *);
 
 /* After HEADERS and before the next feed. */
-enum web_method  web_parser_method(const struct web_parser *);
-bool             web_parser_version(const struct web_parser *, unsigned *minor_r); /* false: neither 1.0 nor 1.1 */
-bool             web_parser_keep_alive(const struct web_parser *);
-uint64_t         web_parser_length(const struct web_parser *); /* of Content-Length, when there is one */
+enum web_method web_parser_method(const struct web_parser *);
+bool web_parser_version(const struct web_parser *, unsigned *minor_r); /* false: neither 1.0 nor 1.1 */
+bool web_parser_keep_alive(const struct web_parser *);
+uint64_t web_parser_length(const struct web_parser *); /* of Content-Length, when there is one */
 
 #endif

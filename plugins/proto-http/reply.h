@@ -14,7 +14,7 @@
 
 struct web_reply {
 	unsigned status;
-	unsigned minor;               /* of the request's version: 0 or 1 */
+	unsigned minor; /* of the request's version: 0 or 1 */
 	bool keep_alive;
 	struct gearmand_slice handle; /* empty = no such header */
 	const char *command;          /* name of the packet that this answers; NULL = no such header */

@@ -15,8 +15,8 @@
 
 #include "queue_mysql.h"
 
-#define INSERT_TAIL                                                                                                    \
-	" ON DUPLICATE KEY UPDATE priority=VALUES(priority),data=VALUES(data),when_to_run=VALUES(when_to_run),"        \
+#define INSERT_TAIL \
+	" ON DUPLICATE KEY UPDATE priority=VALUES(priority),data=VALUES(data),when_to_run=VALUES(when_to_run)," \
 	"job_handle=VALUES(job_handle),reducer=VALUES(reducer),flags=VALUES(flags)"
 
 /* SQL text that is sent at once, if it may be more; bytes of a row that are not literals; keys in one DELETE. */

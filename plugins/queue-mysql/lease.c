@@ -23,8 +23,8 @@
 enum { NO_SUCH_TABLE = 1146, DUPLICATE_KEY = 1062, OUT_OF_RANGE = 1690 };
 
 #define LOOK_EVERY_NS (250 * 1000 * 1000)
-#define CREATE                                                                                                         \
-	"CREATE TABLE IF NOT EXISTS gearmand_lock (queue VARBINARY(256) NOT NULL PRIMARY KEY, owner VARBINARY(64)"     \
+#define CREATE \
+	"CREATE TABLE IF NOT EXISTS gearmand_lock (queue VARBINARY(256) NOT NULL PRIMARY KEY, owner VARBINARY(64)" \
 	" NOT NULL, node VARBINARY(64) NOT NULL, beats BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB"
 
 struct owner {

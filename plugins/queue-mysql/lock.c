@@ -25,8 +25,8 @@
 #define WAIT_FOR_FORMER_NS INT64_C(5000000000)
 
 /* A table has one name whatever its case, where the server says so. */
-#define TABLE_LOCK                                                                                                     \
-	"CONCAT('gearmand.', LEFT(SHA2(IF(@@lower_case_table_names = 0, CONCAT(DATABASE(), '.', '%s'),"                \
+#define TABLE_LOCK \
+	"CONCAT('gearmand.', LEFT(SHA2(IF(@@lower_case_table_names = 0, CONCAT(DATABASE(), '.', '%s')," \
 	" LOWER(CONVERT(CONCAT(DATABASE(), '.', '%s') USING utf8))), 256), 48))"
 
 static const char *

@@ -18,15 +18,15 @@
 #include "queue_mysql.h"
 
 /* name, type, what information_schema calls it, least length (0 = any) */
-#define COLUMNS(X)                                                                                                     \
-	X(unique_key, "VARBINARY(64)", "varbinary", UNIQUE_MAX)                                                        \
-	X(function_name, "VARBINARY(703)", "varbinary", FUNCTION_MAX)                                                  \
-	X(priority, "INT", NULL, 0)                                                                                    \
-	X(data, "LONGBLOB", "longblob", 0)                                                                             \
-	X(when_to_run, "BIGINT", "bigint", 0)                    /* missing in the oldest tables */                    \
-	X(job_handle, "VARBINARY(255)", "varbinary", HANDLE_MAX) /* from here on: ours */                              \
-	X(reducer, "BLOB", NULL, 0)                                                                                    \
-	X(flags, "INT UNSIGNED", NULL, 0)                                                                              \
+#define COLUMNS(X) \
+	X(unique_key, "VARBINARY(64)", "varbinary", UNIQUE_MAX) \
+	X(function_name, "VARBINARY(703)", "varbinary", FUNCTION_MAX) \
+	X(priority, "INT", NULL, 0) \
+	X(data, "LONGBLOB", "longblob", 0) \
+	X(when_to_run, "BIGINT", "bigint", 0)                    /* missing in the oldest tables */ \
+	X(job_handle, "VARBINARY(255)", "varbinary", HANDLE_MAX) /* from here on: ours */ \
+	X(reducer, "BLOB", NULL, 0) \
+	X(flags, "INT UNSIGNED", NULL, 0) \
 	X(seq, "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT", "bigint", 0)
 
 static const struct {

@@ -24,7 +24,8 @@
 
 /* Functions in the list of a SELECT run in step and row by row; in FROM, all their rows would be put by first. */
 #define INSERT_NEW \
-	"INSERT INTO %s AS t (unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags, added)" \
+	"INSERT INTO %s AS t (unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags, " \
+	"added)" \
 	" SELECT unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), unnest($10)," \
 	" unnest($11)"
 
@@ -102,8 +103,10 @@ read_columns(struct qp_store *s, struct found *f, struct gearmand_error *err)
 	PGresult *r;
 
 	*f = (struct found){ 0, 0 };
-	snprintf(sql, sizeof(sql), "SELECT attname, atttypid, attcollation FROM pg_attribute"
-	    " WHERE attrelid = %u AND attnum > 0 AND NOT attisdropped", s->table_oid);
+	snprintf(sql, sizeof(sql),
+	    "SELECT attname, atttypid, attcollation FROM pg_attribute"
+	    " WHERE attrelid = %u AND attnum > 0 AND NOT attisdropped",
+	    s->table_oid);
 	r = qp_rows(s, sql, s->limit_ms);
 	if (r == NULL)
 		return fail(s, err, "reading the columns of");
@@ -126,7 +129,8 @@ read_numbers(struct qp_store *s, int64_t *without_r)
 	char sql[300];
 	PGresult *r;
 
-	snprintf(sql, sizeof(sql), "SELECT coalesce(max(added), 0), count(*) FILTER (WHERE added IS NULL) FROM %s", s->table);
+	snprintf(sql, sizeof(sql), "SELECT coalesce(max(added), 0), count(*) FILTER (WHERE added IS NULL) FROM %s",
+	    s->table);
 	r = qp_rows(s, sql, 0);
 	if (r == NULL)
 		return false;
@@ -147,8 +151,8 @@ alter(struct qp_store *s, int how, unsigned are, const char *verb, const char *l
 
 	for (int i = 0; i < COLUMN_COUNT; i++) {
 		if ((columns[i].how & how) != 0 && (are & 1u << i) == 0) {
-			n += (size_t)snprintf(actions + n, sizeof(actions) - n, "%s%s %s %s %s", n == 0 ? "" : ", ", verb,
-			    columns[i].name, link, columns[i].type);
+			n += (size_t)snprintf(actions + n, sizeof(actions) - n, "%s%s %s %s %s", n == 0 ? "" : ", ",
+			    verb, columns[i].name, link, columns[i].type);
 		}
 	}
 	return n == 0 || qp_askf(s, 0, "ALTER TABLE %s %s", s->table, actions);
@@ -168,17 +172,20 @@ widen(struct qp_store *s, unsigned right)
 	why = s->fault;
 	if (!qp_ask(s, "ROLLBACK TO widen", s->limit_ms))
 		return false;
-	s->host->log(s->host, GEARMAND_LOG_WARNING, "%s: table \"%s\" keeps its narrow columns: %s; names and times that "
-						    "do not fit them will be refused", s->place, s->given, why.text);
+	s->host->log(s->host, GEARMAND_LOG_WARNING,
+	    "%s: table \"%s\" keeps its narrow columns: %s; names and times that "
+	    "do not fit them will be refused",
+	    s->place, s->given, why.text);
 	return true;
 }
 
 static bool
 number_rows(struct qp_store *s)
 {
-	return qp_askf(s, 0, "UPDATE %s AS t SET added = o.n FROM (SELECT tableoid AS part, ctid AS place,"
-			     " %lld + 2 * row_number() OVER (ORDER BY age(xmin) DESC, tableoid, ctid) AS n"
-			     " FROM %s WHERE added IS NULL) AS o WHERE t.tableoid = o.part AND t.ctid = o.place",
+	return qp_askf(s, 0,
+	    "UPDATE %s AS t SET added = o.n FROM (SELECT tableoid AS part, ctid AS place,"
+	    " %lld + 2 * row_number() OVER (ORDER BY age(xmin) DESC, tableoid, ctid) AS n"
+	    " FROM %s WHERE added IS NULL) AS o WHERE t.tableoid = o.part AND t.ctid = o.place",
 	    s->table, (long long)(s->added | 1) - 1, s->table);
 }
 
@@ -187,21 +194,24 @@ number_rows(struct qp_store *s)
 static bool
 settle_keys(struct qp_store *s, int64_t from)
 {
-#define NO_UNIQUE "coalesce(unique_key, '') = '' OR octet_length(unique_key) > 64"
+#define NO_UNIQUE      "coalesce(unique_key, '') = '' OR octet_length(unique_key) > 64"
 #define IS_ODD(column) "left(" #column ", 2) = '\\x' OR (%s AND octet_length(" #column ") <> char_length(" #column "))"
 #define AS_HEX(column) "'\\x' || encode(convert_to(" #column ", getdatabaseencoding()), 'hex')"
 	const char *by_bytes = s->text == QP_TEXT_ASCII ? "true" : "false";
 
-	return qp_askf(s, 0, "UPDATE %s SET unique_key = CASE WHEN unique_key = '-' OR " NO_UNIQUE
-			     " THEN md5(random()::text || clock_timestamp()::text || ctid::text)"
-			     " WHEN " IS_ODD(unique_key) " THEN " AS_HEX(unique_key) " ELSE unique_key END,"
-			     " function_name = CASE WHEN " IS_ODD(function_name) " THEN " AS_HEX(function_name)
-			     " ELSE function_name END,"
-			     " flags = CASE WHEN unique_key = '-' THEN %d WHEN " NO_UNIQUE " THEN %d ELSE flags END"
-			     " WHERE added > %lld AND (unique_key = '-' OR " NO_UNIQUE " OR " IS_ODD(unique_key)
-			     " OR " IS_ODD(function_name) ")",
-	    s->table, by_bytes, by_bytes, GEARMAND_JOB_UNIQUE_IS_DATA, GEARMAND_JOB_NO_UNIQUE, (long long)from, by_bytes,
-	    by_bytes);
+	return qp_askf(s, 0,
+	    "UPDATE %s SET unique_key = CASE WHEN unique_key = '-' OR " NO_UNIQUE
+	    " THEN md5(random()::text || clock_timestamp()::text || ctid::text)"
+	    " WHEN " IS_ODD(unique_key) " THEN " AS_HEX(
+		unique_key) " ELSE unique_key END,"
+			    " function_name = CASE WHEN " IS_ODD(function_name) " THEN " AS_HEX(
+				function_name) " ELSE function_name END,"
+					       " flags = CASE WHEN unique_key = '-' THEN %d WHEN " NO_UNIQUE
+					       " THEN %d ELSE flags END"
+					       " WHERE added > %lld AND (unique_key = '-' OR " NO_UNIQUE
+					       " OR " IS_ODD(unique_key) " OR " IS_ODD(function_name) ")",
+	    s->table, by_bytes, by_bytes, GEARMAND_JOB_UNIQUE_IS_DATA, GEARMAND_JOB_NO_UNIQUE, (long long)from,
+	    by_bytes, by_bytes);
 }
 
 /* One transaction: what it begins it must end, for later nothing tells which rows were 1.1's. */
@@ -210,12 +220,13 @@ take_over(struct qp_store *s, const struct found *f, int64_t *taken_r)
 {
 	int64_t from;
 
-	if (!qp_ask(s, "BEGIN", s->limit_ms) || !alter(s, ADDABLE, f->have, "ADD COLUMN", "") || !read_numbers(s, taken_r))
+	if (!qp_ask(s, "BEGIN", s->limit_ms) || !alter(s, ADDABLE, f->have, "ADD COLUMN", "") ||
+	    !read_numbers(s, taken_r))
 		return false;
 	from = s->added;
 	/* Numbers come first: to widen a column may write all rows anew, and their xmin. */
 	return (*taken_r == 0 || number_rows(s)) && widen(s, f->right | ~f->have) &&
-	    (*taken_r == 0 || settle_keys(s, from)) && qp_ask(s, "COMMIT", 0) && read_numbers(s, &from);
+	       (*taken_r == 0 || settle_keys(s, from)) && qp_ask(s, "COMMIT", 0) && read_numbers(s, &from);
 }
 
 static bool
@@ -249,7 +260,8 @@ prepare(struct qp_store *s, const char *statement, const char *sql, struct gearm
 static bool
 try_statements(struct qp_store *s, struct gearmand_error *err)
 {
-	if (qp_ask(s, "EXPLAIN EXECUTE \"gone+replace\" (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+	if (qp_ask(s,
+		"EXPLAIN EXECUTE \"gone+replace\" (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
 		s->limit_ms))
 		return true;
 	return qp_fault_is(s, "42P10") ? fail_lasting(s, err, "needs a unique index on (unique_key, function_name)")
@@ -260,11 +272,13 @@ try_statements(struct qp_store *s, struct gearmand_error *err)
 static bool
 plan_by_index(struct qp_store *s, struct gearmand_error *err)
 {
-	return qp_askf(s, s->limit_ms, "SELECT set_config(v.name, v.value, false) FROM (VALUES "
-				       "('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),"
-				       " ('enable_bitmapscan', 'off'), ('plan_cache_mode', 'force_generic_plan'),"
-				       " ('statement_timeout', '%lld')) AS v (name, value) JOIN pg_settings USING (name)",
-		   (long long)s->limit_ms) || fail(s, err, "using");
+	return qp_askf(s, s->limit_ms,
+		   "SELECT set_config(v.name, v.value, false) FROM (VALUES "
+		   "('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),"
+		   " ('enable_bitmapscan', 'off'), ('plan_cache_mode', 'force_generic_plan'),"
+		   " ('statement_timeout', '%lld')) AS v (name, value) JOIN pg_settings USING (name)",
+		   (long long)s->limit_ms) ||
+	       fail(s, err, "using");
 }
 
 bool

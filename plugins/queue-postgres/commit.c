@@ -28,8 +28,10 @@ refuse_large(const struct qp_store *s, struct gearmand_change *c)
 	if (c->op != GEARMAND_ADD || c->outcome == GEARMAND_REFUSED)
 		return;
 	if (key > QP_KEY_MAX)
-		s->host->refuse(c, "a function name of %zu bytes is too long for the PostgreSQL queue, which takes up to "
-				   "about %d, half of that when it is not text", c->job.function.len, QP_KEY_MAX - 64);
+		s->host->refuse(c,
+		    "a function name of %zu bytes is too long for the PostgreSQL queue, which takes up to "
+		    "about %d, half of that when it is not text",
+		    c->job.function.len, QP_KEY_MAX - 64);
 	else if (c->job.data.len > QP_DATA_MAX)
 		s->host->refuse(c, "a job of %zu bytes is too large for the PostgreSQL queue, which takes up to %d",
 		    c->job.data.len, QP_DATA_MAX);
@@ -67,11 +69,15 @@ put_job(struct qp_store *s, const struct qp_add *a)
 static void
 put_added(struct qp_store *s, const struct qp_add *add, size_t count)
 {
-	static const unsigned types[QP_PARAM_COUNT] = {
-		[QP_UNIQUE] = QP_OID_TEXT, [QP_FUNCTION] = QP_OID_TEXT, [QP_PRIORITY] = QP_OID_INT4,
-		[QP_DATA] = QP_OID_BYTEA, [QP_WHEN] = QP_OID_INT8, [QP_HANDLE] = QP_OID_TEXT,
-		[QP_REDUCER] = QP_OID_BYTEA, [QP_FLAGS] = QP_OID_INT4, [QP_ADDED] = QP_OID_INT8
-	};
+	static const unsigned types[QP_PARAM_COUNT] = { [QP_UNIQUE] = QP_OID_TEXT,
+		[QP_FUNCTION] = QP_OID_TEXT,
+		[QP_PRIORITY] = QP_OID_INT4,
+		[QP_DATA] = QP_OID_BYTEA,
+		[QP_WHEN] = QP_OID_INT8,
+		[QP_HANDLE] = QP_OID_TEXT,
+		[QP_REDUCER] = QP_OID_BYTEA,
+		[QP_FLAGS] = QP_OID_INT4,
+		[QP_ADDED] = QP_OID_INT8 };
 
 	for (int i = QP_UNIQUE; i < QP_PARAM_COUNT; i++)
 		qp_array_begin(&s->param[i], types[i], count);

@@ -148,17 +148,21 @@ set_durability(struct qp_store *s, struct gearmand_error *err)
 	for (size_t i = 0; want != NULL && i < sizeof(levels) / sizeof(*levels); i++) {
 		if (strcmp(levels[i], want) == 0)
 			return qp_askf(s, s->limit_ms, "SET synchronous_commit TO %s", want) ||
-			    qp_fail(s, err, "preparing the session");
+			       qp_fail(s, err, "preparing the session");
 	}
 	if (want != NULL) {
-		s->host->error_set(err, "--libpq-synchronous-commit must be off, local, remote_write, on or "
-					"remote_apply, not \"%s\"", want);
+		s->host->error_set(err,
+		    "--libpq-synchronous-commit must be off, local, remote_write, on or "
+		    "remote_apply, not \"%s\"",
+		    want);
 		err->why = GEARMAND_WHY_LASTING;
 		return false;
 	}
-	return qp_ask(s, "SELECT set_config('synchronous_commit', 'on', false)"
-			 " WHERE current_setting('synchronous_commit') = 'off'", s->limit_ms) ||
-	    qp_fail(s, err, "preparing the session");
+	return qp_ask(s,
+		   "SELECT set_config('synchronous_commit', 'on', false)"
+		   " WHERE current_setting('synchronous_commit') = 'off'",
+		   s->limit_ms) ||
+	       qp_fail(s, err, "preparing the session");
 }
 
 static bool
@@ -167,16 +171,19 @@ set_session(struct qp_store *s)
 	int64_t silence_ms = s->host->option_number(s->host, "libpq-session-timeout") * 1000;
 
 	return set_encoding(s) &&
-	    qp_askf(s, s->limit_ms, "SET standard_conforming_strings TO on; SET client_min_messages TO warning;"
-				    "SET default_transaction_isolation TO 'read committed';"
-				    "SET statement_timeout TO 0; SET lock_timeout TO %lld", (long long)s->limit_ms) &&
-	    /* Those of them that this server knows: to let go of the lock when our machine is gone, or frozen. */
-	    qp_askf(s, s->limit_ms, "SELECT set_config(v.name, v.value, false) FROM (VALUES "
-				    "('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), "
-				    "('tcp_keepalives_count', '3'), ('idle_in_transaction_session_timeout', '%lld'), "
-				    "('idle_session_timeout', '%lld'), ('jit', 'off')"
-				    ") AS v(name, value) JOIN pg_settings USING (name)",
-		(long long)silence_ms, (long long)silence_ms);
+	       qp_askf(s, s->limit_ms,
+		   "SET standard_conforming_strings TO on; SET client_min_messages TO warning;"
+		   "SET default_transaction_isolation TO 'read committed';"
+		   "SET statement_timeout TO 0; SET lock_timeout TO %lld",
+		   (long long)s->limit_ms) &&
+	       /* Those of them that this server knows: to let go of the lock when our machine is gone, or frozen. */
+	       qp_askf(s, s->limit_ms,
+		   "SELECT set_config(v.name, v.value, false) FROM (VALUES "
+		   "('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), "
+		   "('tcp_keepalives_count', '3'), ('idle_in_transaction_session_timeout', '%lld'), "
+		   "('idle_session_timeout', '%lld'), ('jit', 'off')"
+		   ") AS v(name, value) JOIN pg_settings USING (name)",
+		   (long long)silence_ms, (long long)silence_ms);
 }
 
 static bool
@@ -212,5 +219,5 @@ qp_connect(struct qp_store *s, struct gearmand_error *err)
 		return qp_fail(s, err, "connecting");
 	}
 	return check_writable(s, err) && (set_session(s) || qp_fail(s, err, "preparing the session")) &&
-	    set_durability(s, err);
+	       set_durability(s, err);
 }

@@ -162,11 +162,17 @@ bool
 qp_prepare(struct qp_store *s, const char *statement, const char *sql)
 {
 	enum { TEXTS = 1009, BYTEAS = 1001, INT4S = 1007, INT8S = 1016 }; /* arrays */
-	static const Oid types[QP_PARAM_COUNT] = {
-		[QP_GONE_UNIQUE] = TEXTS, [QP_GONE_FUNCTION] = TEXTS, [QP_UNIQUE] = TEXTS, [QP_FUNCTION] = TEXTS,
-		[QP_PRIORITY] = INT4S, [QP_DATA] = BYTEAS, [QP_WHEN] = INT8S, [QP_HANDLE] = TEXTS,
-		[QP_REDUCER] = BYTEAS, [QP_FLAGS] = INT4S, [QP_ADDED] = INT8S
-	};
+	static const Oid types[QP_PARAM_COUNT] = { [QP_GONE_UNIQUE] = TEXTS,
+		[QP_GONE_FUNCTION] = TEXTS,
+		[QP_UNIQUE] = TEXTS,
+		[QP_FUNCTION] = TEXTS,
+		[QP_PRIORITY] = INT4S,
+		[QP_DATA] = BYTEAS,
+		[QP_WHEN] = INT8S,
+		[QP_HANDLE] = TEXTS,
+		[QP_REDUCER] = BYTEAS,
+		[QP_FLAGS] = INT4S,
+		[QP_ADDED] = INT8S };
 
 	return finish(s, PQsendPrepare(s->conn, statement, sql, QP_PARAM_COUNT, types), s->limit_ms, NULL);
 }
@@ -182,15 +188,15 @@ qp_run(struct qp_store *s, const char *statement)
 		lengths[i] = (int)s->param[i].len;
 		formats[i] = 1;
 	}
-	return finish(s, PQsendQueryPrepared(s->conn, statement, QP_PARAM_COUNT, values, lengths, formats, 1), s->limit_ms,
-	    NULL);
+	return finish(
+	    s, PQsendQueryPrepared(s->conn, statement, QP_PARAM_COUNT, values, lengths, formats, 1), s->limit_ms, NULL);
 }
 
 bool
 qp_stream(struct qp_store *s, const char *sql)
 {
 	return (PQsendQuery(s->conn, sql) == 1 && PQsetSingleRowMode(s->conn) == 1 && flush(s, 0)) ||
-	    connection_failed(s);
+	       connection_failed(s);
 }
 
 PGresult *

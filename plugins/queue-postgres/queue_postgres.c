@@ -89,5 +89,5 @@ static const struct gearmand_queue_ops qp_ops = {
 	.check = qp_check,
 };
 
-GEARMAND_QUEUE_PLUGIN("postgres", qp_aliases, "0.1.0", "keeps background jobs in a PostgreSQL database", qp_options,
-    &qp_ops);
+GEARMAND_QUEUE_PLUGIN(
+    "postgres", qp_aliases, "0.1.0", "keeps background jobs in a PostgreSQL database", qp_options, &qp_ops);

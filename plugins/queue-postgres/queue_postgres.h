@@ -37,7 +37,7 @@ enum { QP_DATA_MAX = 500 * 1000 * 1000 };
 
 /* Which bytes a text column of this database takes as they are. */
 enum qp_text {
-	QP_TEXT_ANY,  /* an encoding of single bytes, or none */
+	QP_TEXT_ANY, /* an encoding of single bytes, or none */
 	QP_TEXT_UTF8,
 	QP_TEXT_ASCII /* another encoding of many bytes: of no use to tell what is valid in it */
 };
@@ -56,8 +56,17 @@ struct qp_bytes {
 };
 
 enum qp_param { /* $1 ... of all statements */
-	QP_GONE_UNIQUE, QP_GONE_FUNCTION,
-	QP_UNIQUE, QP_FUNCTION, QP_PRIORITY, QP_DATA, QP_WHEN, QP_HANDLE, QP_REDUCER, QP_FLAGS, QP_ADDED,
+	QP_GONE_UNIQUE,
+	QP_GONE_FUNCTION,
+	QP_UNIQUE,
+	QP_FUNCTION,
+	QP_PRIORITY,
+	QP_DATA,
+	QP_WHEN,
+	QP_HANDLE,
+	QP_REDUCER,
+	QP_FLAGS,
+	QP_ADDED,
 	QP_PARAM_COUNT
 };
 
@@ -66,17 +75,17 @@ struct qp_store {
 	const struct gearmand_host *host;
 	PGconn *conn;
 	struct qp_fault fault;
-	char place[300];       /* "PostgreSQL database "jobs" at db1:5432" */
-	const char *given;     /* the table as the operator wrote it; the host's */
-	char *table;           /* the same, qualified and quoted for SQL; free() */
+	char place[300];   /* "PostgreSQL database "jobs" at db1:5432" */
+	const char *given; /* the table as the operator wrote it; the host's */
+	char *table;       /* the same, qualified and quoted for SQL; free() */
 	unsigned table_oid;
-	int32_t token;         /* tells this session's lock from another's */
+	int32_t token; /* tells this session's lock from another's */
 	enum qp_text text;
-	int64_t limit_ms;      /* for the server to work on one question; we wait a little longer */
-	int64_t added;         /* no job has a number above it, see columns.c */
-	uint32_t mark;         /* of this session, on the rows that it stores */
-	bool knows_all;        /* this process has all jobs of the table in memory */
-	bool repeats;          /* what comes may be stored already: the outcome of the latest batch is not known */
+	int64_t limit_ms; /* for the server to work on one question; we wait a little longer */
+	int64_t added;    /* no job has a number above it, see columns.c */
+	uint32_t mark;    /* of this session, on the rows that it stores */
+	bool knows_all;   /* this process has all jobs of the table in memory */
+	bool repeats;     /* what comes may be stored already: the outcome of the latest batch is not known */
 	struct qp_bytes param[QP_PARAM_COUNT];
 };
 
@@ -87,13 +96,13 @@ bool qp_connect(struct qp_store *, struct gearmand_error *);
 
 /* table.c */
 bool qp_table_open(struct qp_store *, struct gearmand_error *); /* finds or makes it, and locks it */
-void qp_table_forsake(const struct qp_store *); /* at close: the session may outlive its connection */
+void qp_table_forsake(const struct qp_store *);                 /* at close: the session may outlive its connection */
 
 /* mark.c */
-void qp_mark_begin(struct qp_store *); /* at open */
+void qp_mark_begin(struct qp_store *);                           /* at open */
 uint32_t qp_mark_flags(const struct qp_store *, uint32_t flags); /* as they are stored */
-void qp_mark_forget(const struct qp_store *); /* before a replay */
-uint32_t qp_mark_see(uint32_t stored); /* in a replay; the flags */
+void qp_mark_forget(const struct qp_store *);                    /* before a replay */
+uint32_t qp_mark_see(uint32_t stored);                           /* in a replay; the flags */
 /* True: no other server has left jobs here that this one does not know. */
 bool qp_mark_check(struct qp_store *, struct gearmand_error *);
 
@@ -112,7 +121,7 @@ PGresult *qp_stream_next(struct qp_store *, bool *ok_r);
 
 /* name.c */
 enum qp_text qp_text_of(const char *encoding);
-size_t qp_name_length(const struct qp_store *, struct gearmand_slice); /* as it is stored */
+size_t qp_name_length(const struct qp_store *, struct gearmand_slice);               /* as it is stored */
 void qp_name_put(const struct qp_store *, struct qp_bytes *, struct gearmand_slice); /* an element of an array */
 /* In place: what was stored -> what it means. */
 void qp_name_read(struct gearmand_slice *, char *bytes);
@@ -130,7 +139,7 @@ void qp_array_int8(struct qp_bytes *, int64_t);
 struct qp_add {
 	struct gearmand_change *change;
 	size_t place; /* in the batch */
-	bool anew; /* the key was removed before, in the same batch: the job goes to the end of the queue */
+	bool anew;    /* the key was removed before, in the same batch: the job goes to the end of the queue */
 };
 struct qp_batch { /* both by key */
 	struct qp_add *add;
@@ -150,7 +159,7 @@ void qp_fault_result(struct qp_store *, const PGresult *);
 void qp_fault_text(struct qp_store *, const char *state, const char *text);
 void qp_fault_connection(struct qp_store *, const char *text); /* of libpq, verbose; several lines */
 bool qp_fault_is(const struct qp_store *, const char *state);  /* or a class, its first two letters */
-bool qp_fault_is_data(const struct qp_store *); /* a row's fault, and no other's */
+bool qp_fault_is_data(const struct qp_store *);                /* a row's fault, and no other's */
 /* From s->fault; `doing` reads like "storing jobs".  Always false. */
 bool qp_fail(const struct qp_store *, struct gearmand_error *, const char *doing);
 enum gearmand_commit qp_outcome(const struct qp_store *);

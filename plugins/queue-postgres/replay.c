@@ -25,7 +25,7 @@ enum { UNIQUE, FUNCTION, PRIORITY, DATA, WHEN, HANDLE, REDUCER, FLAGS };
 	"SET LOCAL cursor_tuple_fraction TO 1; SET LOCAL idle_in_transaction_session_timeout TO 0;" \
 	"DECLARE jobs BINARY NO SCROLL CURSOR FOR SELECT unique_key, function_name, priority::int4, data," \
 	" when_to_run::int8, job_handle, reducer, flags::int4 FROM %s ORDER BY added"
-#define FETCH "FETCH 500 FROM jobs"
+#define FETCH       "FETCH 500 FROM jobs"
 #define FETCH_COUNT 500
 
 struct replay {
@@ -90,7 +90,8 @@ replay_row(struct replay *p, const PGresult *r, gearmand_replay_f *sink_f, void 
 
 	if (job.run_at < 0)
 		job.run_at = 0;
-	if (job.function.len == 0 || job.function.len > FUNCTION_MAX || job.unique.len == 0 || job.unique.len > UNIQUE_MAX) {
+	if (job.function.len == 0 || job.function.len > FUNCTION_MAX || job.unique.len == 0 ||
+	    job.unique.len > UNIQUE_MAX) {
 		p->skipped++;
 		return;
 	}
@@ -142,7 +143,8 @@ qp_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 	}
 	if (p.skipped > 0)
 		s->host->log(s->host, GEARMAND_LOG_WARNING,
-		    "%s: %llu rows of table \"%s\" name no function, or a name that is too long; they are left as they are",
+		    "%s: %llu rows of table \"%s\" name no function, or a name that is too long; they are left as they "
+		    "are",
 		    s->place, (unsigned long long)p.skipped, s->given);
 	return ok;
 }

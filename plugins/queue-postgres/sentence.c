@@ -20,19 +20,19 @@ static const struct {
 } causes[] = {
 	{ "57014", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL }, /* statement timeout */
 	{ "55P03", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, "another session has locked the table" },
-	{ "40", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL },    /* deadlock and the like */
-	{ "53", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL },    /* disk, memory, connections */
-	{ "P0", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL },    /* what a trigger raises, of a removal */
+	{ "40", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL }, /* deadlock and the like */
+	{ "53", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL }, /* disk, memory, connections */
+	{ "P0", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL }, /* what a trigger raises, of a removal */
 	{ "25006", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, "the server is read-only, is it a standby?" },
-	{ "28", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },   /* password, pg_hba.conf */
-	{ "3D", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },   /* no such database */
-	{ "3F", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },   /* no such schema */
+	{ "28", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },    /* password, pg_hba.conf */
+	{ "3D", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },    /* no such database */
+	{ "3F", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },    /* no such schema */
 	{ "42P01", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, NULL }, /* table dropped: open makes it */
-	{ "42", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },   /* rights, types */
+	{ "42", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },    /* rights, types */
 	{ "0A", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
 	{ "0L", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
 	{ "0P", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
-	{ "22", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },   /* what is in the table already */
+	{ "22", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL }, /* what is in the table already */
 	{ "23", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
 	{ "", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, NULL },
 };

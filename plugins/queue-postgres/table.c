@@ -23,7 +23,7 @@
 #include "queue_postgres.h"
 
 /* First halves of the numbers of our locks. */
-#define LOCK_CLASS 0x67656172  /* "gear" */
+#define LOCK_CLASS  0x67656172 /* "gear" */
 #define TOKEN_CLASS 0x67746f6b /* "gtok" */
 
 /* A server that was just killed may need a moment to be gone, on the other side too. */
@@ -106,8 +106,10 @@ find_table(struct qp_store *s, const char *literal, bool *found_r, struct gearma
 	PGresult *r;
 	bool is_table = true;
 
-	snprintf(sql, sizeof(sql), "SELECT c.oid, c.relkind, quote_ident(n.nspname) || '.' || quote_ident(c.relname)"
-	    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(%s)", literal);
+	snprintf(sql, sizeof(sql),
+	    "SELECT c.oid, c.relkind, quote_ident(n.nspname) || '.' || quote_ident(c.relname)"
+	    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(%s)",
+	    literal);
 	r = qp_rows(s, sql, s->limit_ms);
 	if (r == NULL)
 		return qp_fail(s, err, "looking for the table");
@@ -130,11 +132,12 @@ make_table(struct qp_store *s, const char *schema, const char *table, struct gea
 	bool ok;
 
 	ok = a != NULL && b != NULL &&
-	    qp_askf(s, s->limit_ms, "CREATE TABLE IF NOT EXISTS %s%s%s (unique_key TEXT COLLATE \"C\", "
-				    "function_name TEXT COLLATE \"C\", priority INTEGER, data BYTEA, when_to_run BIGINT, "
-				    "job_handle TEXT, reducer BYTEA, flags INTEGER, added BIGINT, "
-				    "UNIQUE (unique_key, function_name))",
-		schema[0] == '\0' ? "" : a, schema[0] == '\0' ? "" : ".", b);
+	     qp_askf(s, s->limit_ms,
+		 "CREATE TABLE IF NOT EXISTS %s%s%s (unique_key TEXT COLLATE \"C\", "
+		 "function_name TEXT COLLATE \"C\", priority INTEGER, data BYTEA, when_to_run BIGINT, "
+		 "job_handle TEXT, reducer BYTEA, flags INTEGER, added BIGINT, "
+		 "UNIQUE (unique_key, function_name))",
+		 schema[0] == '\0' ? "" : a, schema[0] == '\0' ? "" : ".", b);
 	/* Somebody else may have made it at the same moment. */
 	ok = ok || qp_fault_is(s, "42P07") || qp_fault_is(s, "23505");
 	PQfreemem(a);
@@ -152,8 +155,9 @@ find_or_make(struct qp_store *s, struct gearmand_error *err)
 	bool found = false, ok;
 
 	if (!take_names(s->given, schema, table))
-		return fail_lasting(s, err, "cannot be: a name has 1 to 63 bytes; \"schema\".\"table\" in double quotes "
-					    "where a name has dots or quotes");
+		return fail_lasting(s, err,
+		    "cannot be: a name has 1 to 63 bytes; \"schema\".\"table\" in double quotes "
+		    "where a name has dots or quotes");
 	literal = quote_names(s, schema, table);
 	if (literal == NULL) {
 		qp_fault_text(s, "42602", PQerrorMessage(s->conn));
@@ -188,11 +192,13 @@ end_forsaken(struct qp_store *s)
 
 	for (unsigned i = 0; i < sizeof(forsaken) / sizeof(*forsaken); i++) {
 		if (forsaken[i] != 0)
-			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%ld", n == 0 ? "" : ",", (long)forsaken[i]);
+			n +=
+			    (size_t)snprintf(list + n, sizeof(list) - n, "%s%ld", n == 0 ? "" : ",", (long)forsaken[i]);
 	}
 	if (n == 0)
 		return false;
-	snprintf(sql, sizeof(sql), "SELECT pg_terminate_backend(t.pid) FROM pg_locks t JOIN pg_locks l USING (pid, database)"
+	snprintf(sql, sizeof(sql),
+	    "SELECT pg_terminate_backend(t.pid) FROM pg_locks t JOIN pg_locks l USING (pid, database)"
 	    " WHERE t.locktype = 'advisory' AND t.classid = %d AND t.objid IN (%s) AND t.objsubid = 2"
 	    " AND l.locktype = 'advisory' AND l.classid = %d AND l.objid = %u AND l.objsubid = 2 AND l.granted"
 	    " AND t.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
@@ -221,8 +227,9 @@ try_lock(struct qp_store *s, bool *locked_r)
 static bool
 fail_locked(const struct qp_store *s, bool is_ours, struct gearmand_error *err)
 {
-	fail_lasting(s, err, is_ours ? "is in use by a former session of this server, which is being ended"
-				     : "is in use by another gearmand; each server needs a table of its own");
+	fail_lasting(s, err,
+	    is_ours ? "is in use by a former session of this server, which is being ended"
+		    : "is in use by another gearmand; each server needs a table of its own");
 	err->why = is_ours ? GEARMAND_WHY_PASSING : GEARMAND_WHY_IN_USE;
 	return false;
 }
@@ -241,8 +248,9 @@ lock_table(struct qp_store *s, struct gearmand_error *err)
 			return fail_locked(s, is_ours, err);
 		nanosleep(&pause, NULL);
 	}
-	return (locked && qp_askf(s, s->limit_ms, "SELECT pg_try_advisory_lock(%d, %ld)", TOKEN_CLASS, (long)s->token)) ||
-	    qp_fail(s, err, "locking the table");
+	return (locked &&
+		   qp_askf(s, s->limit_ms, "SELECT pg_try_advisory_lock(%d, %ld)", TOKEN_CLASS, (long)s->token)) ||
+	       qp_fail(s, err, "locking the table");
 }
 
 bool

@@ -141,7 +141,8 @@ sq_check(void *store, struct gearmand_error *err)
 
 	if (missing == NULL)
 		return GEARMAND_COMMIT_DONE;
-	s->host->error_set(err, "%s was deleted or replaced while in use; what it held is not stored any more", missing);
+	s->host->error_set(
+	    err, "%s was deleted or replaced while in use; what it held is not stored any more", missing);
 	return GEARMAND_COMMIT_BROKEN;
 }
 

@@ -47,8 +47,8 @@ check_options(const struct sq_store *s, struct gearmand_error *err)
 	else if (s->table == NULL || s->table[0] == '\0')
 		s->host->error_set(err, "--libsqlite3-table needs a name");
 	else if (sqlite3_libversion_number() < SQLITE_VERSION_NEEDED)
-		s->host->error_set(err, "the sqlite queue needs SQLite 3.24 or newer, this is %s",
-		    sqlite3_libversion());
+		s->host->error_set(
+		    err, "the sqlite queue needs SQLite 3.24 or newer, this is %s", sqlite3_libversion());
 	else
 		return true;
 	err->why = GEARMAND_WHY_LASTING;
@@ -84,9 +84,9 @@ sq_adds_at_shutdown(void *store)
 	return host->option_number(host, "store-queue-on-shutdown") != 0;
 }
 
-static const struct gearmand_option sq_options[] = {
-	{ "libsqlite3-db", GEARMAND_OPT_PATH, .value_name = "FILE",
-	    .help = "Database file that holds the jobs; made when missing" },
+static const struct gearmand_option sq_options[] = { { "libsqlite3-db", GEARMAND_OPT_PATH, .value_name = "FILE",
+							 .help =
+							     "Database file that holds the jobs; made when missing" },
 	{ "libsqlite3-table", GEARMAND_OPT_STRING, .dflt = "gearman_queue", .value_name = "NAME",
 	    .help = "Table that holds the jobs; made when missing" },
 	{ "store-queue-on-shutdown", GEARMAND_OPT_SWITCH,
@@ -96,8 +96,7 @@ static const struct gearmand_option sq_options[] = {
 		    "of the server" },
 	{ "libsqlite3-busy-timeout", GEARMAND_OPT_INT, .dflt = "250", .min = "0", .max = "60000", .value_name = "MS",
 	    .help = "Milliseconds to wait for another process's lock before the commit is put off" },
-	{ 0 }
-};
+	{ 0 } };
 
 static const char *const sq_aliases[] = { "libsqlite3", NULL };
 
@@ -111,5 +110,5 @@ static const struct gearmand_queue_ops sq_ops = {
 	.check = sq_check,
 };
 
-GEARMAND_QUEUE_PLUGIN("sqlite", sq_aliases, "0.1.0", "keeps background jobs in an SQLite database", sq_options,
-    &sq_ops);
+GEARMAND_QUEUE_PLUGIN(
+    "sqlite", sq_aliases, "0.1.0", "keeps background jobs in an SQLite database", sq_options, &sq_ops);

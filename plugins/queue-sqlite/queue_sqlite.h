@@ -26,6 +26,7 @@
 #include <gearmand/plugin.h>
 
 /* Statements that are kept; `%w` stands for the table. */
+/* clang-format off */
 #define SQ_STATEMENTS(X) \
 	X(BEGIN,    "BEGIN IMMEDIATE") \
 	X(COMMIT,   "COMMIT") \
@@ -36,12 +37,13 @@
 	            " data = excluded.data, when_to_run = excluded.when_to_run, job_handle = excluded.job_handle," \
 	            " reducer = excluded.reducer, flags = excluded.flags") \
 	X(REMOVE,   "DELETE FROM main.\"%w\" WHERE unique_key = ?1 AND function_name = ?2")
+/* clang-format on */
 
 enum sq_statement {
 #define X(name, sql) SQ_##name,
 	SQ_STATEMENTS(X)
 #undef X
-	SQ_STATEMENT_COUNT
+	    SQ_STATEMENT_COUNT
 };
 
 enum { SQ_DB, SQ_WAL, SQ_SHM, SQ_FILE_COUNT };
@@ -62,7 +64,7 @@ struct sq_store {
 	struct sq_file file[SQ_FILE_COUNT];
 	int lock_fd; /* the database file; -1 = none.  Closed after `db`, see file.c */
 	int64_t busy_ms;
-	int warn_frames; /* of the log, at which the next warning is due */
+	int warn_frames;   /* of the log, at which the next warning is due */
 	const char *given; /* the path as the operator wrote it, for sentences; the host's */
 };
 

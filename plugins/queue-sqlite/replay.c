@@ -142,8 +142,8 @@ settle_key(struct replay *r, struct gearmand_job *job)
 	else if (is_text("-", job->unique) && !own)
 		make_unique(r, job, GEARMAND_JOB_UNIQUE_IS_DATA); /* as 1.1 stores it */
 	if (sqlite3_column_type(r->rows, UNIQUE) == SQLITE_TEXT &&
-	    sqlite3_column_type(r->rows, FUNCTION) == SQLITE_TEXT &&
-	    unique.data == job->unique.data && unique.len == job->unique.len && function.len == job->function.len)
+	    sqlite3_column_type(r->rows, FUNCTION) == SQLITE_TEXT && unique.data == job->unique.data &&
+	    unique.len == job->unique.len && function.len == job->function.len)
 		return SQLITE_OK;
 	rc = rewrite_key(r, job);
 	if ((rc & 0xff) == SQLITE_CONSTRAINT) { /* another row has that key */
@@ -222,6 +222,7 @@ sq_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 	if (r.skipped > 0)
 		s->host->log(s->host, GEARMAND_LOG_WARNING,
 		    "queue file %s: %llu rows of table \"%s\" name no function, or a name that is too long; "
-		    "they are left as they are", s->given, (unsigned long long)r.skipped, s->table);
+		    "they are left as they are",
+		    s->given, (unsigned long long)r.skipped, s->table);
 	return rc == SQLITE_OK;
 }

@@ -56,8 +56,7 @@ prepare(struct sq_store *s, const char *format, sqlite3_stmt **stmt_r, int *rc)
 {
 	char *sql = sqlite3_mprintf(format, s->table);
 
-	*rc = sql == NULL ? SQLITE_NOMEM
-			  : sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt_r, NULL);
+	*rc = sql == NULL ? SQLITE_NOMEM : sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt_r, NULL);
 	sqlite3_free(sql);
 	return *rc == SQLITE_OK;
 }
@@ -113,8 +112,8 @@ set_synchronous(struct sq_store *s, struct gearmand_error *err)
 			return pragma(s, err, sql);
 		}
 	}
-	s->host->error_set(err, "--libsqlite3-synchronous must be OFF, NORMAL, FULL or EXTRA, not \"%s\"",
-	    want == NULL ? "" : want);
+	s->host->error_set(
+	    err, "--libsqlite3-synchronous must be OFF, NORMAL, FULL or EXTRA, not \"%s\"", want == NULL ? "" : want);
 	err->why = GEARMAND_WHY_LASTING;
 	return false;
 }
@@ -131,13 +130,14 @@ connect_db(struct sq_store *s, struct gearmand_error *err)
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, (int)s->busy_ms);
 	sq_checkpoint_open(s);
-	return pragma_is(s, err, "PRAGMA encoding", "UTF-8", "its text is UTF-16, which would change job data; "
-							     "use a database with UTF-8") &&
-	    pragma_is(s, err, "PRAGMA journal_mode=WAL", "wal", "its file system does not allow WAL mode") &&
-	    set_synchronous(s, err) &&
-	    pragma(s, err, "PRAGMA journal_size_limit=67108864") && /* of the log, when it starts over */
-	    pragma(s, err, "PRAGMA cache_size=-16384") &&           /* KiB */
-	    pragma(s, err, "PRAGMA secure_delete=FAST");            /* do not write a payload again to erase it */
+	return pragma_is(s, err, "PRAGMA encoding", "UTF-8",
+		   "its text is UTF-16, which would change job data; "
+		   "use a database with UTF-8") &&
+	       pragma_is(s, err, "PRAGMA journal_mode=WAL", "wal", "its file system does not allow WAL mode") &&
+	       set_synchronous(s, err) &&
+	       pragma(s, err, "PRAGMA journal_size_limit=67108864") && /* of the log, when it starts over */
+	       pragma(s, err, "PRAGMA cache_size=-16384") &&           /* KiB */
+	       pragma(s, err, "PRAGMA secure_delete=FAST");            /* do not write a payload again to erase it */
 }
 
 /* ---- The table ----------------------------------------------------------------------- */
@@ -180,20 +180,24 @@ execute(struct sq_store *s, char *sql, int *rc)
 static bool
 create_table(struct sq_store *s, int *rc)
 {
-	return execute(s, sqlite3_mprintf("CREATE TABLE main.\"%w\" ("
+	return execute(s,
+	    sqlite3_mprintf("CREATE TABLE main.\"%w\" ("
 #define X(name, type) #name " " type ", "
-	    COLUMNS(X)
+		COLUMNS(X)
 #undef X
-	    "PRIMARY KEY (unique_key, function_name))", s->table), rc);
+		    "PRIMARY KEY (unique_key, function_name))",
+		s->table),
+	    rc);
 }
 
 static bool
 add_columns(struct sq_store *s, unsigned have, int *rc)
 {
 	for (unsigned i = COLUMNS_NEEDED; i < COLUMN_COUNT; i++) {
-		if ((have & 1u << i) == 0 &&
-		    !execute(s, sqlite3_mprintf("ALTER TABLE main.\"%w\" ADD COLUMN %s %s", s->table, columns[i].name,
-			columns[i].type), rc))
+		if ((have & 1u << i) == 0 && !execute(s,
+						 sqlite3_mprintf("ALTER TABLE main.\"%w\" ADD COLUMN %s %s", s->table,
+						     columns[i].name, columns[i].type),
+						 rc))
 			return false;
 	}
 	return true;

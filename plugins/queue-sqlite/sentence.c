@@ -28,7 +28,8 @@ static const struct {
 	    "cannot be opened (the file and its folder must be readable and writable)" },
 	{ SQLITE_PERM, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, "permission denied" },
 	{ SQLITE_NOTADB, GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, "not an SQLite database" },
-	{ SQLITE_CORRUPT, GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, "the database is damaged; repair it, or move it away" },
+	{ SQLITE_CORRUPT, GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN,
+	    "the database is damaged; repair it, or move it away" },
 	{ SQLITE_ERROR, GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL }, /* in SQL: the table is not ours */
 	{ SQLITE_IOERR, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, NULL },
 };
@@ -101,8 +102,8 @@ sq_sentence(const struct sq_store *s, struct gearmand_error *err, int rc, const 
 	char text[128];
 
 	if (is_limit(s, rc))
-		s->host->error_set(err, "queue file %s: %s: no room: %s", s->given, doing,
-		    strerror_r(cause, text, sizeof(text)));
+		s->host->error_set(
+		    err, "queue file %s: %s: no room: %s", s->given, doing, strerror_r(cause, text, sizeof(text)));
 	else if ((rc & 0xff) == SQLITE_IOERR && cause != 0)
 		s->host->error_set(err, "queue file %s: %s: disk I/O error: %s", s->given, doing,
 		    strerror_r(cause, text, sizeof(text)));

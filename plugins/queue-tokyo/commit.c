@@ -5,9 +5,9 @@
  * Runs on:  the store thread.
  * Owns:     nothing; the batch is the host's.
  *
- * Tokyo changes a bucket even when it could not log what was there (the disk is full, say), and then cannot take it back.  So the
- * log gets its room on the disk before anything is changed.  After any failure the transaction is taken back and the
- * database opened anew, for Tokyo refuses all work after one.
+ * Tokyo changes a bucket even when it could not log what was there (the disk is full, say), and then cannot take it
+ * back.  So the log gets its room on the disk before anything is changed.  After any failure the transaction is taken
+ * back and the database opened anew, for Tokyo refuses all work after one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,18 +16,19 @@
 
 #include "queue_tokyo.h"
 
-enum { TEXT_MOST = 1 << 20 };         /* bytes of a handle or reducer */
-enum { BIG = 1 << 20 };               /* bytes for which memory is asked before Tokyo does, who ends the process */
-enum { KEEP_ROOM = 4 << 20 };         /* of a buffer, from batch to batch */
-enum { LENGTHEN = 1 << 20 };           /* bytes of a file at once */
-enum { LEAF = 20 << 10 };             /* bytes of a leaf of a B+ tree, beside its largest job */
+enum { TEXT_MOST = 1 << 20 }; /* bytes of a handle or reducer */
+enum { BIG = 1 << 20 };       /* bytes for which memory is asked before Tokyo does, who ends the process */
+enum { KEEP_ROOM = 4 << 20 }; /* of a buffer, from batch to batch */
+enum { LENGTHEN = 1 << 20 };  /* bytes of a file at once */
+enum { LEAF = 20 << 10 };     /* bytes of a leaf of a B+ tree, beside its largest job */
 
 /* ---- Changes ---------------------------------------------------------------------------------------- */
 
 static size_t
 size_of(const struct gearmand_job *job)
 {
-	return 2 * (job->function.len + job->unique.len) + job->data.len + 6 * (job->handle.len + job->reducer.len) + 512;
+	return 2 * (job->function.len + job->unique.len) + job->data.len + 6 * (job->handle.len + job->reducer.len) +
+	       512;
 }
 
 static bool
@@ -145,9 +146,9 @@ reserve(const struct tk_store *s, off_t room)
 	return !tk_is_full(errno) && is_room_left(fd, room);
 }
 
-/* Where the disk has no room for what Tokyo adds to the file, it does not notice (it takes the -1 of pwrite() for a large
- * number), or is killed, where it writes through memory.  So the file gets its blocks first.  As long as Tokyo thinks that
- * it is long enough, it leaves that alone. */
+/* Where the disk has no room for what Tokyo adds to the file, it does not notice (it takes the -1 of pwrite() for a
+ * large number), or is killed, where it writes through memory.  So the file gets its blocks first.  As long as Tokyo
+ * thinks that it is long enough, it leaves that alone. */
 static bool
 lengthen(const struct tk_store *s, size_t growth)
 {
@@ -186,7 +187,7 @@ begin(struct tk_store *s, struct need n)
 		return true;
 	growth = growth_of(s, n);
 	return is_within_limit(s, growth) && s->db.kind->begin(&s->db) && reserve(s, (off_t)log_of(s, n)) &&
-	    lengthen(s, growth);
+	       lengthen(s, growth);
 }
 
 bool
@@ -236,8 +237,8 @@ see_file(struct tk_store *s, struct gearmand_error *err)
 {
 	if (tk_file_is_there(s))
 		return GEARMAND_COMMIT_DONE;
-	s->host->error_set(err, "queue file %s was deleted or replaced while in use; what it held is not stored any more",
-	    s->name.path);
+	s->host->error_set(err,
+	    "queue file %s was deleted or replaced while in use; what it held is not stored any more", s->name.path);
 	return GEARMAND_COMMIT_BROKEN;
 }
 

@@ -5,9 +5,9 @@
  * Runs on:  the store thread.
  * Owns:     a descriptor on the database file, and the lock on it.
  *
- * The lock is on the whole file, where Tokyo's own would be, so that gearmand 1.1 and Tokyo's tools on one side and this
- * server on the other keep each other away.  It belongs to the descriptor: POSIX drops a process's ordinary locks on a file
- * when it closes any descriptor of it, as Tokyo does.
+ * The lock is on the whole file, where Tokyo's own would be, so that gearmand 1.1 and Tokyo's tools on one side and
+ * this server on the other keep each other away.  It belongs to the descriptor: POSIX drops a process's ordinary locks
+ * on a file when it closes any descriptor of it, as Tokyo does.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -126,7 +126,8 @@ lock_file(struct tk_store *s, struct gearmand_error *err)
 		}
 		if (s->host->monotonic() >= deadline)
 			return tk_fail(s, err, GEARMAND_WHY_IN_USE,
-			    "another gearmand, or a tool of Tokyo Cabinet, is using it; each server needs a file of its own");
+			    "another gearmand, or a tool of Tokyo Cabinet, is using it; each server needs a file of "
+			    "its own");
 		nanosleep(&pause, NULL);
 	}
 	return true;
@@ -137,8 +138,8 @@ tk_file_open(struct tk_store *s, struct gearmand_error *err)
 {
 	struct stat st;
 
-	s->lock_fd = open(s->name.path,
-	    O_RDWR | (s->name.may_create ? O_CREAT : 0) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+	s->lock_fd =
+	    open(s->name.path, O_RDWR | (s->name.may_create ? O_CREAT : 0) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 	if (s->lock_fd < 0 || fstat(s->lock_fd, &st) != 0)
 		return tk_fail_errno(s, err, NULL);
 	if (!S_ISREG(st.st_mode))
@@ -181,7 +182,8 @@ tk_file_is_there(const struct tk_store *s)
 bool
 tk_file_fill(int fd, off_t most)
 {
-	static const unsigned long copying[] = { 0x9123683e /* btrfs */, 0x2fc12fc1 /* ZFS */, 0xca451a4e /* bcachefs */ };
+	static const unsigned long copying[] = { 0x9123683e /* btrfs */, 0x2fc12fc1 /* ZFS */,
+		0xca451a4e /* bcachefs */ };
 	struct statfs fs;
 	struct stat st;
 

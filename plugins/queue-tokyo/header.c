@@ -66,9 +66,11 @@ tk_layout_read(struct tk_layout *l, const char head[TK_HEAD])
 static const char *
 kind_of(int type)
 {
-	return type == TCDBTHASH ? "hash database (.tch)" : type == TCDBTBTREE ? "B+ tree (.tcb)"
-	    : type == TCDBTFIXED ? "fixed-length database (.tcf)" : type == TCDBTTABLE ? "table database (.tct)"
-										     : "database of an unknown kind";
+	return type == TCDBTHASH    ? "hash database (.tch)"
+	       : type == TCDBTBTREE ? "B+ tree (.tcb)"
+	       : type == TCDBTFIXED ? "fixed-length database (.tcf)"
+	       : type == TCDBTTABLE ? "table database (.tct)"
+				    : "database of an unknown kind";
 }
 
 static bool
@@ -89,8 +91,8 @@ check_layout(struct tk_store *s, const struct tk_layout *l, uint64_t size, struc
 		    (unsigned long long)size, (unsigned long long)l->size);
 		return tk_fail(s, err, GEARMAND_WHY_LASTING, text);
 	}
-	if (l->apow > 16 || l->buckets == 0 || l->buckets > size / bucket ||
-	    l->first < TK_HEAD + l->buckets * bucket || l->first > l->size)
+	if (l->apow > 16 || l->buckets == 0 || l->buckets > size / bucket || l->first < TK_HEAD + l->buckets * bucket ||
+	    l->first > l->size)
 		return tk_fail(s, err, GEARMAND_WHY_LASTING, "the database is damaged: its head makes no sense");
 	return true;
 }

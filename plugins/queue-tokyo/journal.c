@@ -5,22 +5,25 @@
  * Runs on:  the store thread.
  * Owns:     the journal's descriptor; s->log and s->redo are the store's.
  *
- * Tokyo changes pages in place and logs what was there before, FILE.wal; that is enough when a process is killed.  Loss of
- * power would need the log on the disk before any page, the pages before the log's end, and that end before the commit is told:
- * three syncs a commit, two of them of pages all over the file.
+ * Tokyo changes pages in place and logs what was there before, FILE.wal; that is enough when a process is killed.  Loss
+ * of power would need the log on the disk before any page, the pages before the log's end, and that end before the
+ * commit is told: three syncs a commit, two of them of pages all over the file.
  *
  * Instead, a commit appends the regions that it touched (the log lists them), as they are now, to the journal, and
- * syncs that alone.  After a loss of power the database holds any mixture of old and new pages; each region that changed since
- * the database was last synced is in the journal, so writing them again, in order, gives what was committed.  Now and then
- * (the journal is full, or SETTLE_NS have passed, which is sooner than the kernel writes pages by itself) a commit goes the long
- * way, with the three syncs, and the journal starts over.  What a half-done transaction changed is taken back from the
- * log first; a log of an earlier, committed one is harmless, as the journal repeats what it takes back.
+ * syncs that alone.  After a loss of power the database holds any mixture of old and new pages; each region that
+ * changed since the database was last synced is in the journal, so writing them again, in order, gives what was
+ * committed.  Now and then (the journal is full, or SETTLE_NS have passed, which is sooner than the kernel writes pages
+ * by itself) a commit goes the long way, with the three syncs, and the journal starts over.  What a half-done
+ * transaction changed is taken back from the log first; a log of an earlier, committed one is harmless, as the journal
+ * repeats what it takes back.
  *
- * The journal is used only if the machine was started again since it was begun: else the kernel has all pages, and another
- * program may have written the file since.  It is bound to a file that nobody closed in order: closing syncs, and removes it.
+ * The journal is used only if the machine was started again since it was begun: else the kernel has all pages, and
+ * another program may have written the file since.  It is bound to a file that nobody closed in order: closing syncs,
+ * and removes it.
  *
- * Format: a head (magic, generation, the machine's boot id), then batches, each: generation, length, sum of what follows, then
- * regions (offset, length, bytes).  A batch counts when its generation is the head's and its sum is right.
+ * Format: a head (magic, generation, the machine's boot id), then batches, each: generation, length, sum of what
+ * follows, then regions (offset, length, bytes).  A batch counts when its generation is the head's and its sum is
+ * right.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -157,8 +160,7 @@ tk_journal_redo(struct tk_store *s, struct gearmand_error *err)
 		return true;
 	if (fd < 0)
 		return tk_fail_errno(s, err, "opening its .journal");
-	if (tk_read_at(s->lock_fd, head, sizeof(head), 0) && tk_layout_read(&l, head) &&
-	    (l.flags & TK_FLAG_OPEN) != 0)
+	if (tk_read_at(s->lock_fd, head, sizeof(head), 0) && tk_layout_read(&l, head) && (l.flags & TK_FLAG_OPEN) != 0)
 		ok = redo_from(s, fd, err);
 	close(fd);
 	return ok;
@@ -289,7 +291,7 @@ settle(struct tk_store *s)
 	int wal = s->db.hdb->walfd;
 
 	return fsync(wal) == 0 && tchdbmemsync(s->db.hdb, true) && start_over(s) && s->db.kind->commit(&s->db) &&
-	    fsync(wal) == 0;
+	       fsync(wal) == 0;
 }
 
 bool

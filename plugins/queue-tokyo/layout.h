@@ -6,8 +6,8 @@
  * Owns:     nothing.
  *
  * Every file is a hash database: a head of 256 bytes, the bucket array, room for the pool of free blocks, then
- * blocks up to the file's size, each a record or free.  The order of bytes in numbers is the library's: some are built to
- * swap it (Debian's are).  Version 1.4.48 is the last one.
+ * blocks up to the file's size, each a record or free.  The order of bytes in numbers is the library's: some are built
+ * to swap it (Debian's are).  Version 1.4.48 is the last one.
  */
 #ifndef QUEUE_TOKYO_LAYOUT_H
 #define QUEUE_TOKYO_LAYOUT_H
@@ -23,7 +23,7 @@ enum { TK_FLAG_OPEN = 1 }; /* not closed in order */
 
 struct tk_layout {
 	uint8_t type, flags, apow, opts;
-	bool is_swapped; /* numbers are big-endian */
+	bool is_swapped;                        /* numbers are big-endian */
 	uint64_t buckets, records, size, first; /* of the file; offset of the first block */
 	uint64_t live, largest;                 /* bytes in records, and in one, by tk_layout_check() */
 };

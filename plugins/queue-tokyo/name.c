@@ -28,9 +28,12 @@ static const struct {
 	const char *suffix;
 	const struct tk_kind *kind;
 } suffixes[] = {
-	{ ".tch", &tk_hash }, { ".hdb", &tk_hash },
-	{ ".tcb", &tk_tree }, { ".bdb", &tk_tree },
-	{ ".tct", &tk_table }, { ".tdb", &tk_table },
+	{ ".tch", &tk_hash },
+	{ ".hdb", &tk_hash },
+	{ ".tcb", &tk_tree },
+	{ ".bdb", &tk_tree },
+	{ ".tct", &tk_table },
+	{ ".tdb", &tk_table },
 };
 
 static bool
@@ -59,17 +62,19 @@ find_kind(const struct gearmand_host *host, const char *text, struct tk_name *n,
 		}
 	}
 	if (ends_in(n->path, ".tcf") || ends_in(n->path, ".fdb"))
-		return fail(host, err, text, "a fixed-length database has numbers for keys and cannot hold jobs; "
-					     "use .tch (hash) or .tcb (B+ tree)");
-	return fail(host, err, text, "the name must end in .tch (hash), .tcb (B+ tree) or .tct (table), "
-				     "or be * or + (in memory)");
+		return fail(host, err, text,
+		    "a fixed-length database has numbers for keys and cannot hold jobs; "
+		    "use .tch (hash) or .tcb (B+ tree)");
+	return fail(host, err, text,
+	    "the name must end in .tch (hash), .tcb (B+ tree) or .tct (table), "
+	    "or be * or + (in memory)");
 }
 
 /* ---- Parameters ------------------------------------------------------------------------------ */
 
 static bool
-set_mode(const struct gearmand_host *host, const char *text, struct tk_name *n, const char *mode,
-    struct gearmand_error *err)
+set_mode(
+    const struct gearmand_host *host, const char *text, struct tk_name *n, const char *mode, struct gearmand_error *err)
 {
 	n->may_create = strchr(mode, 'c') != NULL;
 	n->may_lock = strchr(mode, 'e') == NULL;
@@ -78,8 +83,10 @@ set_mode(const struct gearmand_host *host, const char *text, struct tk_name *n, 
 	if (strchr(mode, 't') != NULL)
 		return fail(host, err, text, "mode has t, which would throw all jobs away at each start; leave it out");
 	if (!n->may_lock)
-		host->log(host, GEARMAND_LOG_WARNING, "queue file %s: mode=e opens it without a lock; nothing keeps "
-						      "a second server away", n->path);
+		host->log(host, GEARMAND_LOG_WARNING,
+		    "queue file %s: mode=e opens it without a lock; nothing keeps "
+		    "a second server away",
+		    n->path);
 	return true;
 }
 
@@ -144,8 +151,8 @@ number_of(const char *value)
 }
 
 static bool
-set_parameter(const struct gearmand_host *host, const char *text, struct tk_name *n, const char *key,
-    const char *value, struct gearmand_error *err)
+set_parameter(const struct gearmand_host *host, const char *text, struct tk_name *n, const char *key, const char *value,
+    struct gearmand_error *err)
 {
 	if (strcasecmp(key, "mode") == 0)
 		return set_mode(host, text, n, value, err);
@@ -163,8 +170,8 @@ set_parameter(const struct gearmand_host *host, const char *text, struct tk_name
 }
 
 static bool
-parse_parameters(const struct gearmand_host *host, const char *text, struct tk_name *n, char *rest,
-    struct gearmand_error *err)
+parse_parameters(
+    const struct gearmand_host *host, const char *text, struct tk_name *n, char *rest, struct gearmand_error *err)
 {
 	char *next, *value;
 
@@ -188,8 +195,15 @@ tk_name_parse(const struct gearmand_host *host, const char *text, struct tk_name
 	char copy[sizeof(n->path)], *rest;
 	bool ok;
 
-	*n = (struct tk_name){ .may_create = true, .may_lock = true,
-		.tuning = { .bnum = -1, .lmemb = -1, .nmemb = -1, .lcnum = -1, .ncnum = -1, .apow = -1, .fpow = -1,
+	*n = (struct tk_name){ .may_create = true,
+		.may_lock = true,
+		.tuning = { .bnum = -1,
+		    .lmemb = -1,
+		    .nmemb = -1,
+		    .lcnum = -1,
+		    .ncnum = -1,
+		    .apow = -1,
+		    .fpow = -1,
 		    .opts = HDBTLARGE } };
 	if (text == NULL || text[0] == '\0') {
 		host->error_set(err, "the tokyo queue needs --libtokyocabinet-file=NAME, the file that holds the jobs");

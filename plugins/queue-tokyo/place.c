@@ -5,15 +5,16 @@
  * Runs on:  the store thread.
  * Owns:     nothing; s->key and s->head are the store's.
  *
- * gearmand 1.1 makes the key "function-unique".  A job goes there if it can, for 1.1 finds it nowhere else when it is to remove
- * it.  But ("a", "b-c") and ("a-b", "c") make the same key.  The value tells whose it is: function and unique stand in it.  So:
+ * gearmand 1.1 makes the key "function-unique".  A job goes there if it can, for 1.1 finds it nowhere else when it is
+ * to remove it.  But ("a", "b-c") and ("a-b", "c") make the same key.  The value tells whose it is: function and unique
+ * stand in it.  So:
  *
  *   - a job is at its first key, "function-unique", when that is free or holds this very job;
  *   - when another job has that key, it is at its second key, "function NUL unique".
  *
- * Two jobs never share a record: a first key has no NUL in it, so it is nobody's second key; second keys of two jobs differ, as
- * neither name has a NUL; and a first key is taken only when the record's own words name this job, or nobody has it.  A job whose
- * names have no '-' need not look: the key splits in one way only, so nobody else's it can be.
+ * Two jobs never share a record: a first key has no NUL in it, so it is nobody's second key; second keys of two jobs
+ * differ, as neither name has a NUL; and a first key is taken only when the record's own words name this job, or nobody
+ * has it.  A job whose names have no '-' need not look: the key splits in one way only, so nobody else's it can be.
  *
  * A job stays where it is: when a first key becomes free, the job at its second key is still found, as long as some
  * job may be at a second key (s->has_other_keys; a replay finds out).
@@ -65,7 +66,7 @@ names(struct gearmand_slice head, const struct gearmand_job *job)
 	size_t f = job->function.len, u = job->unique.len;
 
 	return head.len >= f + u + 2 && memcmp(head.data, job->function.data, f) == 0 && head.data[f] == '\0' &&
-	    (u == 0 || memcmp(head.data + f + 1, job->unique.data, u) == 0) && head.data[f + 1 + u] == '\0';
+	       (u == 0 || memcmp(head.data + f + 1, job->unique.data, u) == 0) && head.data[f + 1 + u] == '\0';
 }
 
 enum { NOBODY, THIS_JOB, ANOTHER, FAILED };
@@ -152,7 +153,7 @@ make_begin(struct tk_buf *b, const struct gearmand_job *job)
 {
 	b->len = 0;
 	return tk_buf_add(b, job->function.data, job->function.len) && tk_buf_add(b, "", 1) &&
-	    tk_buf_add(b, job->unique.data, job->unique.len) && tk_buf_add(b, "", 1);
+	       tk_buf_add(b, job->unique.data, job->unique.len) && tk_buf_add(b, "", 1);
 }
 
 static bool
@@ -163,7 +164,7 @@ remove_if_its_own(struct tk_store *s, struct gearmand_slice key, const struct ge
 
 	if (s->db.kind->out_if != NULL)
 		return make_begin(&s->head, job) &&
-		    s->db.kind->out_if(&s->db, key, (struct gearmand_slice){ s->head.data, s->head.len });
+		       s->db.kind->out_if(&s->db, key, (struct gearmand_slice){ s->head.data, s->head.len });
 	who = who_is_at(s, key, job, &unused);
 	return who != FAILED && (who != THIS_JOB || s->db.kind->out(&s->db, key));
 }

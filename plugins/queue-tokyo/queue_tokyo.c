@@ -181,8 +181,7 @@ static const struct gearmand_option tk_options[] = {
 		    "#parameters; made when missing" },
 	{ "libtokyocabinet-optimize", GEARMAND_OPT_SWITCH,
 	    .help = "Make the file smaller at start when much of it is holes; this is so anyway" },
-	{ "libtokyocabinet-no-optimize", GEARMAND_OPT_SWITCH, .help = "Leave the file as it is at start" },
-	{ 0 }
+	{ "libtokyocabinet-no-optimize", GEARMAND_OPT_SWITCH, .help = "Leave the file as it is at start" }, { 0 }
 };
 
 static const char *const tk_aliases[] = { "tokyocabinet", "libtokyocabinet", NULL };
@@ -196,5 +195,5 @@ static const struct gearmand_queue_ops tk_ops = {
 	.check = tk_check,
 };
 
-GEARMAND_QUEUE_PLUGIN("tokyo", tk_aliases, "0.1.0", "keeps background jobs in a Tokyo Cabinet database", tk_options,
-    &tk_ops);
+GEARMAND_QUEUE_PLUGIN(
+    "tokyo", tk_aliases, "0.1.0", "keeps background jobs in a Tokyo Cabinet database", tk_options, &tk_ops);

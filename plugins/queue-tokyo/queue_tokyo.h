@@ -49,7 +49,8 @@ struct tk_tuning {
 	int64_t bnum, lmemb, nmemb, lcnum, ncnum; /* -1: as Tokyo, or we, think best */
 	int8_t apow, fpow;
 	uint8_t opts; /* HDBT*; the other kinds have the same bits */
-	int64_t mapped; /* bytes of the file; 0 = the bucket array alone.  Only what has its blocks on the disk may be */
+	int64_t
+	    mapped; /* bytes of the file; 0 = the bucket array alone.  Only what has its blocks on the disk may be */
 };
 
 struct tk_kind;
@@ -68,13 +69,13 @@ bool tk_name_parse(const struct gearmand_host *, const char *text, struct tk_nam
 
 struct tk_db {
 	const struct tk_kind *kind;
-	void *handle;  /* TCHDB, TCBDB, TCTDB or TCADB; NULL = not open */
-	TCHDB *hdb;    /* the hash database that every file is; NULL in memory */
-	void *cursor;  /* BDBCUR */
-	int code;      /* TCE* of an open that failed */
-	size_t cached; /* B+ tree: bytes of data in its cache, at most */
+	void *handle;     /* TCHDB, TCBDB, TCTDB or TCADB; NULL = not open */
+	TCHDB *hdb;       /* the hash database that every file is; NULL in memory */
+	void *cursor;     /* BDBCUR */
+	int code;         /* TCE* of an open that failed */
+	size_t cached;    /* B+ tree: bytes of data in its cache, at most */
 	uint64_t largest; /* B+ tree: bytes of a record that was or is there, at least */
-	uint64_t passed; /* B+ tree: records since `first` */
+	uint64_t passed;  /* B+ tree: records since `first` */
 };
 
 enum { TK_ABSENT = -1, TK_FAILED = -2 };
@@ -149,7 +150,7 @@ char *tk_buf_room(struct tk_buf *, size_t len); /* `len` bytes behind the end, n
 
 /* ---- Files (file.c) ---------------------------------------------------------------------------- */
 
-bool tk_file_open(struct tk_store *, struct gearmand_error *); /* finds or makes, locks */
+bool tk_file_open(struct tk_store *, struct gearmand_error *);  /* finds or makes, locks */
 bool tk_file_watch(struct tk_store *, struct gearmand_error *); /* once Tokyo has it open */
 bool tk_file_is_there(const struct tk_store *);
 /* The first `most` bytes have their blocks on the disk; false where that cannot be had, or does not last. */

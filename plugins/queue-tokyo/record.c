@@ -9,9 +9,9 @@
  *
  *     function NUL unique NUL priority-digit epoch NUL data
  *
- * 1.1 has no place for order, handle, reducer and flags, and takes every byte behind the epoch for data.  But it reads the
- * epoch with strtoul(), which skips white space in front.  So these go there, written in the six bytes that are white space:
- * three make a digit of base 216.  1.1 reads such a record as if they were not there.
+ * 1.1 has no place for order, handle, reducer and flags, and takes every byte behind the epoch for data.  But it reads
+ * the epoch with strtoul(), which skips white space in front.  So these go there, written in the six bytes that are
+ * white space: three make a digit of base 216.  1.1 reads such a record as if they were not there.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,9 +20,9 @@
 
 static const char blanks[] = " \t\n\v\f\r"; /* the order of blank_of() */
 
-enum { FORM = 1 };                      /* of what is in the blanks */
-enum { BASE = 216, HALF = BASE / 2 };   /* a number: digits below HALF, all but the last with HALF added */
-enum { ESCAPE = BASE - 1 };             /* a byte from here on: ESCAPE, and what it is more */
+enum { FORM = 1 };                    /* of what is in the blanks */
+enum { BASE = 216, HALF = BASE / 2 }; /* a number: digits below HALF, all but the last with HALF added */
+enum { ESCAPE = BASE - 1 };           /* a byte from here on: ESCAPE, and what it is more */
 enum { NUMBER_MOST = 10, TEXT_MOST = 1 << 20 };
 
 /* ---- Writing ------------------------------------------------------------------------------------- */
@@ -95,8 +95,8 @@ tk_record_write(struct tk_buf *value, const struct gearmand_job *job, uint64_t s
 {
 	value->len = 0;
 	return is_kept(job) && tk_buf_add(value, job->function.data, job->function.len) && tk_buf_add(value, "", 1) &&
-	    tk_buf_add(value, job->unique.data, job->unique.len) && tk_buf_add(value, "", 1) &&
-	    put_numbers(value, job, sequence) && tk_buf_add(value, job->data.data, job->data.len);
+	       tk_buf_add(value, job->unique.data, job->unique.len) && tk_buf_add(value, "", 1) &&
+	       put_numbers(value, job, sequence) && tk_buf_add(value, job->data.data, job->data.len);
 }
 
 /* ---- Reading ---------------------------------------------------------------------------------------- */

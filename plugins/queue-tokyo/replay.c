@@ -8,8 +8,9 @@
  * The order is that of the sequence in each record.  Records of gearmand 1.1 have none; they come first, as they
  * lie in the file.
  *
- * A record that the host could not name for its removal (its unique empty, "-" or too long, or its key not made of its own
- * function and unique) is stored again under a name that it can, before any job is handed out.  What is no job is left alone.
+ * A record that the host could not name for its removal (its unique empty, "-" or too long, or its key not made of its
+ * own function and unique) is stored again under a name that it can, before any job is handed out.  What is no job is
+ * left alone.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -126,7 +127,7 @@ store_anew(struct replay *r, struct gearmand_slice key)
 		flag = place.is_stored ? GEARMAND_JOB_NO_UNIQUE : 0; /* there are two of it */
 	}
 	return (flag == 0 || make_unique(&r->record.job, flag, unique)) &&
-	    tk_place_add(s, &r->record.job, r->record.sequence) && s->db.kind->out(&s->db, key);
+	       tk_place_add(s, &r->record.job, r->record.sequence) && s->db.kind->out(&s->db, key);
 }
 
 static bool
@@ -137,7 +138,7 @@ rename_one(struct replay *r, struct gearmand_slice key)
 	char *value = s->db.kind->get(&s->db, key, &size);
 	struct gearmand_slice v = { value, (size_t)size };
 	bool ok = value != NULL && tk_record_read(&r->record, v) && tk_begin(s, v.len + 2 * TK_FUNCTION_MAX) &&
-	    store_anew(r, key) && tk_end(s);
+		  store_anew(r, key) && tk_end(s);
 
 	free(value);
 	return ok;
@@ -263,7 +264,8 @@ report(const struct replay *r)
 
 	if (r->broken > 0)
 		s->host->log(s->host, GEARMAND_LOG_WARNING,
-		    "queue file %s: %llu records are no jobs (the last one has the key \"%s\"); they are left as they are",
+		    "queue file %s: %llu records are no jobs (the last one has the key \"%s\"); they are left as they "
+		    "are",
 		    s->name.path, (unsigned long long)r->broken, r->example);
 }
 

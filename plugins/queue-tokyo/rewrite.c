@@ -5,9 +5,9 @@
  * Runs on:  the store thread, after a replay.
  * Owns:     the new database, until it is in the old one's place.
  *
- * Tokyo's own optimisation removes the file before it gives its name to the new one, and syncs neither; and gearmand 1.1
- * does it at each start.  Here the new file, FILE.new, is complete, on the disk and locked before it takes the name, and it is made
- * only when more than half of the file is holes.
+ * Tokyo's own optimisation removes the file before it gives its name to the new one, and syncs neither; and
+ * gearmand 1.1 does it at each start.  Here the new file, FILE.new, is complete, on the disk and locked before it takes
+ * the name, and it is made only when more than half of the file is holes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ pays(const struct tk_store *s)
 	uint64_t blocks = s->layout.size - s->layout.first, live = s->layout.live;
 
 	return s->db.hdb != NULL && blocks > 2 * live && blocks - live >= WORTHWHILE &&
-	    s->host->option_number(s->host, "libtokyocabinet-no-optimize") == 0;
+	       s->host->option_number(s->host, "libtokyocabinet-no-optimize") == 0;
 }
 
 static bool
@@ -110,11 +110,13 @@ tk_rewrite(struct tk_store *s)
 	errno = 0;
 	fd = make_copy(s, path) ? lock_copy(s, path) : -1;
 	if (fd < 0) {
-		s->host->log(s->host, GEARMAND_LOG_WARNING, "queue file %s: it is half holes, but cannot be written anew: %s",
-		    s->name.path, errno == 0 ? "it cannot be read as a whole" : strerror(errno));
+		s->host->log(s->host, GEARMAND_LOG_WARNING,
+		    "queue file %s: it is half holes, but cannot be written anew: %s", s->name.path,
+		    errno == 0 ? "it cannot be read as a whole" : strerror(errno));
 		(void)unlink(path);
 	} else if (take_place(s, path, fd)) {
-		s->host->log(s->host, GEARMAND_LOG_INFO, "queue file %s: written anew without its holes, %llu MiB instead of %llu",
-		    s->name.path, (unsigned long long)s->layout.size >> 20, (unsigned long long)before >> 20);
+		s->host->log(s->host, GEARMAND_LOG_INFO,
+		    "queue file %s: written anew without its holes, %llu MiB instead of %llu", s->name.path,
+		    (unsigned long long)s->layout.size >> 20, (unsigned long long)before >> 20);
 	}
 }

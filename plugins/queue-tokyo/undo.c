@@ -6,8 +6,8 @@
  * Owns:     nothing; s->log is the store's.
  *
  * The log holds the file's size when the transaction began, then regions of the file as they were: offset, length,
- * bytes.  It is empty when no transaction is open.  Tokyo takes back what a killed process left half done when it opens the
- * file, but stumbles over a last region that is cut short: then it goes on with the head of before and the rest of
+ * bytes.  It is empty when no transaction is open.  Tokyo takes back what a killed process left half done when it opens
+ * the file, but stumbles over a last region that is cut short: then it goes on with the head of before and the rest of
  * after.  So it is done here, before Tokyo sees the file.
  */
 #include <errno.h>
@@ -39,8 +39,10 @@ tk_log_begin(struct tk_log *l, const struct tk_buf *log, bool is_swapped)
 {
 	if (log->len < 8 + REGION_HEAD + TK_HEAD)
 		return false;
-	*l = (struct tk_log){ .is_swapped = is_swapped, .file_size = tk_number(log->data, 8, is_swapped),
-		.rest = log->data + 8, .end = log->data + log->len };
+	*l = (struct tk_log){ .is_swapped = is_swapped,
+		.file_size = tk_number(log->data, 8, is_swapped),
+		.rest = log->data + 8,
+		.end = log->data + log->len };
 	return true;
 }
 
@@ -52,7 +54,8 @@ tk_log_next(struct tk_log *l, struct tk_region *r)
 	if (left < REGION_HEAD)
 		return false;
 	*r = (struct tk_region){ .at = tk_number(l->rest, 8, l->is_swapped),
-		.len = (uint32_t)tk_number(l->rest + 8, 4, l->is_swapped), .bytes = l->rest + REGION_HEAD };
+		.len = (uint32_t)tk_number(l->rest + 8, 4, l->is_swapped),
+		.bytes = l->rest + REGION_HEAD };
 	if (left - REGION_HEAD < r->len)
 		return false;
 	l->rest += REGION_HEAD + r->len;
@@ -72,7 +75,7 @@ is_sound(struct tk_log l, size_t *count_r)
 		if (r.len == 0 || r.at > l.file_size || r.len > l.file_size - r.at)
 			return false;
 		if (*count_r == 0 && (r.at != 0 || r.len != TK_HEAD || !tk_layout_read(&head, r.bytes) ||
-		    head.first > l.file_size || head.size != l.file_size))
+					 head.first > l.file_size || head.size != l.file_size))
 			return false;
 		++*count_r;
 	}

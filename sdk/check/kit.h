@@ -35,10 +35,10 @@ struct kit {
 /* These end the process of the case. */
 void fail(const char *format, ...) SAYS(1, 2) __attribute__((noreturn));
 void skip(const char *format, ...) SAYS(1, 2) __attribute__((noreturn)); /* nothing to check here, and why */
-#define MUST(truth, ...)                                                                                               \
-	do {                                                                                                           \
-		if (!(truth))                                                                                          \
-			fail(__VA_ARGS__);                                                                             \
+#define MUST(truth, ...) \
+	do { \
+		if (!(truth)) \
+			fail(__VA_ARGS__); \
 	} while (0)
 
 /* A line for the reader, whatever becomes of the case; one that is of interest when it fails. */

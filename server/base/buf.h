@@ -18,17 +18,17 @@ struct buf {
 	size_t len, cap; /* bytes */
 };
 
-void  buf_fini(struct buf *);                    /* frees; the buffer is empty and usable again */
-char *buf_room(struct buf *, size_t n);          /* at least n writable bytes behind the content; never NULL */
-void  buf_add(struct buf *, const void *, size_t n);
-void  buf_add_slice(struct buf *, struct slice);
-void  buf_add_str(struct buf *, const char *);
-void  buf_add_char(struct buf *, char);
-void  buf_add_u64(struct buf *, uint64_t);       /* decimal */
-void  buf_add_i64(struct buf *, int64_t);        /* decimal */
+void buf_fini(struct buf *);            /* frees; the buffer is empty and usable again */
+char *buf_room(struct buf *, size_t n); /* at least n writable bytes behind the content; never NULL */
+void buf_add(struct buf *, const void *, size_t n);
+void buf_add_slice(struct buf *, struct slice);
+void buf_add_str(struct buf *, const char *);
+void buf_add_char(struct buf *, char);
+void buf_add_u64(struct buf *, uint64_t); /* decimal */
+void buf_add_i64(struct buf *, int64_t);  /* decimal */
 /* For listings and logs: control bytes (below 32, and 127) become \xHH; all else stays as it is. */
-void  buf_add_escaped(struct buf *, struct slice);
-void  buf_drop(struct buf *, size_t n);          /* forgets the first n bytes; an emptied buffer is freed */
+void buf_add_escaped(struct buf *, struct slice);
+void buf_drop(struct buf *, size_t n); /* forgets the first n bytes; an emptied buffer is freed */
 
 static inline struct slice
 buf_slice(const struct buf *b)

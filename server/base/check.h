@@ -18,6 +18,6 @@ __attribute__((cold, noreturn)) void check_failed(const char *what, const char *
 	} while (0)
 
 /* The struct that contains the member that `ptr` points to. */
-#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #endif

@@ -47,8 +47,8 @@ void hash_fini(struct hash *); /* must be empty */
 
 /* The most recently added member that matches, or NULL. */
 struct hash_node *hash_find(struct hash *, uint64_t hash, hash_match_f *, const void *key);
-void              hash_add(struct hash *, struct hash_node *, uint64_t hash); /* not a member yet */
-void              hash_remove(struct hash *, struct hash_node *);             /* a member */
+void hash_add(struct hash *, struct hash_node *, uint64_t hash); /* not a member yet */
+void hash_remove(struct hash *, struct hash_node *);             /* a member */
 /* Puts `fresh` where `old` is; both have the same key. */
 void hash_replace(struct hash *, struct hash_node *old, struct hash_node *fresh);
 

@@ -26,9 +26,9 @@ struct heap {
 };
 
 void heap_init(struct heap *);
-void heap_fini(struct heap *);                                  /* must be empty */
-struct heap_node *heap_first(const struct heap *);              /* NULL when empty */
-void heap_set(struct heap *, struct heap_node *, int64_t key);  /* adds, or moves to its new place */
-void heap_remove(struct heap *, struct heap_node *);            /* no-op when it is in no heap */
+void heap_fini(struct heap *);                                 /* must be empty */
+struct heap_node *heap_first(const struct heap *);             /* NULL when empty */
+void heap_set(struct heap *, struct heap_node *, int64_t key); /* adds, or moves to its new place */
+void heap_remove(struct heap *, struct heap_node *);           /* no-op when it is in no heap */
 
 #endif

@@ -11,11 +11,11 @@
 
 #include <stddef.h>
 
-void *mem_new(size_t size);               /* zeroed; never NULL */
-void *mem_grow(void *old, size_t size);   /* realloc that never fails; new bytes are not zeroed */
-void *mem_try(size_t size);               /* not zeroed; NULL when there is no memory */
+void *mem_new(size_t size);                 /* zeroed; never NULL */
+void *mem_grow(void *old, size_t size);     /* realloc that never fails; new bytes are not zeroed */
+void *mem_try(size_t size);                 /* not zeroed; NULL when there is no memory */
 void *mem_try_grow(void *old, size_t size); /* NULL when there is no memory; `old` stays valid */
 char *mem_dup(const char *bytes, size_t n); /* copy with a NUL behind it; never NULL */
-void  mem_free(void *p);                  /* NULL is fine */
+void mem_free(void *p);                     /* NULL is fine */
 
 #endif

@@ -23,7 +23,7 @@ struct ROLE_ATTR(capability("role")) role {
 
 extern struct role mgmt_role, io_role, proc_role, store_role;
 
-#define RUNS_ON(role) ROLE_ATTR(requires_capability(role))
+#define RUNS_ON(role)  ROLE_ATTR(requires_capability(role))
 #define OWNED_BY(role) ROLE_ATTR(guarded_by(role))
 
 /* This thread plays `role` from now on.  Called once per role when a thread starts. */

@@ -22,16 +22,16 @@ struct blob {
 	char data[];
 };
 
-struct blob *blob_new(size_t cap);          /* empty, one reference; NULL when there is no memory */
-struct blob *blob_copy(struct slice);       /* the same, filled */
+struct blob *blob_new(size_t cap);    /* empty, one reference; NULL when there is no memory */
+struct blob *blob_copy(struct slice); /* the same, filled */
 /* While there is one reference: adds bytes, growing as needed; false when there is no memory or
  * the blob would pass 4 GiB - 1 (it is unchanged then). */
-bool         blob_add(struct blob **, struct slice);
+bool blob_add(struct blob **, struct slice);
 /* While there is one reference: room for at least `cap` bytes in all, without the slack that
  * blob_add() grows by; false as there. */
-bool         blob_reserve(struct blob **, size_t cap);
-struct blob *blob_ref(struct blob *);       /* NULL gives NULL */
-void         blob_unref(struct blob **);    /* takes; NULL is fine */
+bool blob_reserve(struct blob **, size_t cap);
+struct blob *blob_ref(struct blob *); /* NULL gives NULL */
+void blob_unref(struct blob **);      /* takes; NULL is fine */
 
 static inline struct slice
 blob_slice(const struct blob *b)

@@ -25,12 +25,12 @@ struct rider {
 	void *self;
 };
 
-struct loop       *loop_new(void);                              /* NULL: no descriptor left; errno says */
-void               loop_free(struct loop **);                   /* the mailboxes on its waker are gone */
+struct loop *loop_new(void);    /* NULL: no descriptor left; errno says */
+void loop_free(struct loop **); /* the mailboxes on its waker are gone */
 struct event_base *loop_base(struct loop *);
-struct waker      *loop_waker(struct loop *);
-void               loop_add_rider(struct loop *, struct rider); /* at most 4, before loop_run() */
-void               loop_run(struct loop *);                     /* until loop_stop() */
-void               loop_stop(struct loop *);                    /* same thread: ends after this pass */
+struct waker *loop_waker(struct loop *);
+void loop_add_rider(struct loop *, struct rider); /* at most 4, before loop_run() */
+void loop_run(struct loop *);                     /* until loop_stop() */
+void loop_stop(struct loop *);                    /* same thread: ends after this pass */
 
 #endif

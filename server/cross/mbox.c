@@ -139,8 +139,7 @@ waker_fd(const struct waker *w)
 static bool
 waker_has_work(const struct waker *w)
 {
-	LIST_EACH(node, &w->boxes)
-	{
+	LIST_EACH(node, &w->boxes) {
 		const struct mbox *box = LIST_ENTRY(node, struct mbox, link);
 
 		if (box->local_count > 0 || box->remote_count > 0)
@@ -290,7 +289,7 @@ mbox_post_all(struct mbox *box, struct list *msgs)
 	size_t count = 0;
 
 	LIST_EACH(node, msgs)
-	count++;
+		count++;
 	mbox_post_all_bounded(box, msgs, count, SIZE_MAX);
 }
 

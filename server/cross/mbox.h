@@ -18,7 +18,7 @@
 
 #include "base/list.h"
 
-typedef int64_t nsec_t;             /* nanoseconds; monotonic unless said otherwise */
+typedef int64_t nsec_t; /* nanoseconds; monotonic unless said otherwise */
 #define NEVER INT64_MAX
 
 struct waker;
@@ -26,34 +26,34 @@ struct mbox;
 struct msg;
 
 /* `by_fd`: the thread sleeps in an event loop that watches waker_fd(); else in waker_sleep(). */
-struct waker *waker_new(bool by_fd);           /* NULL: no descriptor left; errno says */
-void          waker_free(struct waker **);     /* its mailboxes are gone already */
-void          waker_bind(struct waker *);      /* the calling thread is the reader from now on */
+struct waker *waker_new(bool by_fd); /* NULL: no descriptor left; errno says */
+void waker_free(struct waker **);    /* its mailboxes are gone already */
+void waker_bind(struct waker *);     /* the calling thread is the reader from now on */
 /* The reader ends, or rests until the next waker_bind(): posting goes on as before, but mbox_post_all_bounded() does
  * not block. */
-void          waker_release(struct waker *);
-int           waker_fd(const struct waker *);  /* an eventfd that a wake adds to; -1 without by_fd */
+void waker_release(struct waker *);
+int waker_fd(const struct waker *); /* an eventfd that a wake adds to; -1 without by_fd */
 /* Is there nothing to take in any of its mailboxes?  If so it is asleep from here on: the next
  * post wakes it.  Reader only; call right before blocking. */
-bool          waker_try_sleep(struct waker *);
-void          waker_woken(struct waker *);     /* after blocking on the fd: awake */
-void          waker_drain(struct waker *);     /* empties the fd; not needed where edges are watched */
+bool waker_try_sleep(struct waker *);
+void waker_woken(struct waker *); /* after blocking on the fd: awake */
+void waker_drain(struct waker *); /* empties the fd; not needed where edges are watched */
 /* Without by_fd: sleeps until something is posted or until `deadline`.  Reader only. */
-void          waker_sleep(struct waker *, nsec_t deadline);
+void waker_sleep(struct waker *, nsec_t deadline);
 
 struct mbox *mbox_new(struct waker *);
-void         mbox_free(struct mbox **);        /* frees what was not taken */
-void         mbox_post(struct mbox *, struct msg **);       /* takes */
-void         mbox_post_all(struct mbox *, struct list *);   /* takes all messages; the list is empty after */
+void mbox_free(struct mbox **);                   /* frees what was not taken */
+void mbox_post(struct mbox *, struct msg **);     /* takes */
+void mbox_post_all(struct mbox *, struct list *); /* takes all messages; the list is empty after */
 /* The same, for a poster that must not outrun the reader: blocks while more than `limit`
  * messages wait.  Never blocks when poster and reader share a thread. */
-void         mbox_post_all_bounded(struct mbox *, struct list *, size_t count, size_t limit);
+void mbox_post_all_bounded(struct mbox *, struct list *, size_t count, size_t limit);
 /* Posts unless `limit` messages wait already: then false, and the message stays the caller's. */
-bool         mbox_try_post(struct mbox *, struct msg **, size_t limit);
+bool mbox_try_post(struct mbox *, struct msg **, size_t limit);
 /* Moves everything posted to the end of `out`; false when there was nothing.  Reader only. */
-bool         mbox_take(struct mbox *, struct list *out);
+bool mbox_take(struct mbox *, struct list *out);
 
-nsec_t clock_mono(void);  /* CLOCK_MONOTONIC */
-nsec_t clock_wall(void);  /* CLOCK_REALTIME, nanoseconds since 1970 */
+nsec_t clock_mono(void); /* CLOCK_MONOTONIC */
+nsec_t clock_wall(void); /* CLOCK_REALTIME, nanoseconds since 1970 */
 
 #endif

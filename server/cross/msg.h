@@ -10,10 +10,9 @@
  *   io    -> mgmt   CONN_CLOSED
  *   io    -> proc   PEER_NEW, PACKET, REFUSE, CLOSE_ME, PEER_GONE, COUNTS
  *   proc  -> io     REPLY, CLOSE, PAUSE, RESUME, PEER_FORGOTTEN
- *   proc  -> store  ADD, REMOVE            store -> proc   ADD (with its outcome), COMMITTED, REPLAYED, REPLAY_END, STORE_STATE
- *   mgmt  -> proc   GRACEFUL, SHUTDOWN     proc  -> mgmt   IDLE
- *   mgmt  -> store  REPLAY, STOP           store -> mgmt   STORE_WAITING, STORE_OPEN, STORE_READY, STORE_FAILED, STORE_FLUSHED
- *   any   -> mgmt   LOG
+ *   proc  -> store  ADD, REMOVE            store -> proc   ADD (with its outcome), COMMITTED, REPLAYED, REPLAY_END,
+ * STORE_STATE mgmt  -> proc   GRACEFUL, SHUTDOWN     proc  -> mgmt   IDLE mgmt  -> store  REPLAY, STOP           store
+ * -> mgmt   STORE_WAITING, STORE_OPEN, STORE_READY, STORE_FAILED, STORE_FLUSHED any   -> mgmt   LOG
  */
 #ifndef GEARMAND_CROSS_MSG_H
 #define GEARMAND_CROSS_MSG_H
@@ -30,6 +29,7 @@
 #include "wire/level.h"
 #include "wire/packet.h"
 
+/* clang-format off */
 #define MSG_KINDS(X) \
 	X(CONN) X(STOP) X(CONN_CLOSED) \
 	X(PEER_NEW) X(PACKET) X(REFUSE) X(CLOSE_ME) X(PEER_GONE) X(COUNTS) \
@@ -37,12 +37,13 @@
 	X(ADD) X(REMOVE) X(COMMITTED) X(REPLAY) X(REPLAYED) X(REPLAY_END) X(STORE_STATE) \
 	X(GRACEFUL) X(SHUTDOWN) X(IDLE) X(FLUSHED) \
 	X(LOG) X(STORE_WAITING) X(STORE_OPEN) X(STORE_READY) X(STORE_FAILED) X(STORE_FLUSHED)
+/* clang-format on */
 
 enum msg_kind {
 #define X(name) MSG_##name,
 	MSG_KINDS(X)
 #undef X
-	MSG_KIND_COUNT
+	    MSG_KIND_COUNT
 };
 
 /* The head of every message, and the whole of those that need no more. */
@@ -76,10 +77,10 @@ struct msg_reply {
 /* PEER_NEW.  CONN has the same, and the socket. */
 struct msg_conn {
 	struct msg msg;
-	int fd;                /* CONN: owned by the message until an I/O thread takes it; else only a number to show */
-	uint16_t io;           /* number of its I/O thread */
+	int fd;      /* CONN: owned by the message until an I/O thread takes it; else only a number to show */
+	uint16_t io; /* number of its I/O thread */
 	const struct service *service; /* CONN: what is spoken; lives as long as the process */
-	char address[64];      /* numeric, or the path of a unix socket; for listings and logs */
+	char address[64];              /* numeric, or the path of a unix socket; for listings and logs */
 	char port[8];
 };
 
@@ -87,21 +88,21 @@ struct msg_conn {
  * Slices view into msg.blob or `text`. */
 struct msg_store {
 	struct msg msg;
-	void *job;                     /* ADD: the core's; only carried */
+	void *job; /* ADD: the core's; only carried */
 	struct slice function, unique, handle, reducer, data;
-	int64_t run_at;                /* seconds since 1970; 0 = at once */
-	uint8_t priority;              /* enum gearmand_priority */
-	uint8_t flags;                 /* GEARMAND_JOB_* */
-	uint8_t outcome;               /* ADD on its way back: enum gearmand_outcome */
-	char *reason;                  /* ADD refused: a sentence; owned; may be NULL */
-	char text[];                   /* backing of handle and generated keys */
+	int64_t run_at;   /* seconds since 1970; 0 = at once */
+	uint8_t priority; /* enum gearmand_priority */
+	uint8_t flags;    /* GEARMAND_JOB_* */
+	uint8_t outcome;  /* ADD on its way back: enum gearmand_outcome */
+	char *reason;     /* ADD refused: a sentence; owned; may be NULL */
+	char text[];      /* backing of handle and generated keys */
 };
 
 struct msg_log {
 	struct msg msg;
 	enum gearmand_level level;
-	int64_t wall;                  /* nanoseconds since 1970; 0 = when it is written */
-	char thread[8];                /* "main", "proc", "store" or an I/O thread's number */
+	int64_t wall;   /* nanoseconds since 1970; 0 = when it is written */
+	char thread[8]; /* "main", "proc", "store" or an I/O thread's number */
 	char text[];
 };
 
@@ -112,24 +113,25 @@ struct msg_counts { /* COUNTS: what an I/O thread counted since the last */
 
 struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED, COMMITTED, REPLAY_END, the other STORE_* */
 	struct msg msg;
-	uint64_t number; /* COMMITTED: REMOVEs among it; REPLAY_END: jobs replayed; STORE_FLUSHED: changes that could not be saved */
+	uint64_t number; /* COMMITTED: REMOVEs among it; REPLAY_END: jobs replayed; STORE_FLUSHED: changes that could
+			    not be saved */
 	char text[];
 };
 
 /* All are zeroed but for the head, and what is said here; never NULL. */
-struct msg        *msg_new(enum msg_kind, uint64_t peer);
-void              *msg_new_sized(enum msg_kind, uint64_t peer, size_t size); /* size of the whole struct */
-struct msg_packet *msg_packet_new(uint64_t peer); /* `pkt` is to be filled */
-struct msg_text   *msg_text_new(enum msg_kind, struct slice text);
-struct msg_reply  *msg_reply_new(enum pkt_type, uint64_t peer, size_t arg_bytes);
-void               msg_reply_arg(struct msg_reply *, struct slice, bool last); /* all but the last get a NUL */
+struct msg *msg_new(enum msg_kind, uint64_t peer);
+void *msg_new_sized(enum msg_kind, uint64_t peer, size_t size); /* size of the whole struct */
+struct msg_packet *msg_packet_new(uint64_t peer);               /* `pkt` is to be filled */
+struct msg_text *msg_text_new(enum msg_kind, struct slice text);
+struct msg_reply *msg_reply_new(enum pkt_type, uint64_t peer, size_t arg_bytes);
+void msg_reply_arg(struct msg_reply *, struct slice, bool last); /* all but the last get a NUL */
 /* Refers to `data`, which must view into `blob`. */
-void               msg_reply_data(struct msg_reply *, struct blob *, struct slice data);
-void               msg_free(struct msg **); /* takes; NULL is fine; closes the fd of a CONN */
-void               msg_free_all(struct list *);
-void               msg_free_spares(void);  /* memory that the calling thread, which is about to end, keeps for messages */
+void msg_reply_data(struct msg_reply *, struct blob *, struct slice data);
+void msg_free(struct msg **); /* takes; NULL is fine; closes the fd of a CONN */
+void msg_free_all(struct list *);
+void msg_free_spares(void); /* memory that the calling thread, which is about to end, keeps for messages */
 
-#define MSG(node) LIST_ENTRY(node, struct msg, link)
+#define MSG(node)        LIST_ENTRY(node, struct msg, link)
 #define MSG_AS(type_, m) ((struct type_ *)(void *)(m)) /* struct msg is the first member of each */
 
 #endif

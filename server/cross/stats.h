@@ -9,6 +9,7 @@
 #define GEARMAND_CROSS_STATS_H
 
 /*    name                     meaning */
+/* clang-format off */
 #define STATS(X) \
 	X(jobs_submitted,          "submissions that made a new job") \
 	X(jobs_coalesced,          "submissions that joined a job by its unique") \
@@ -38,12 +39,13 @@
 	X(reads_paused,            "times a connection was not read for a while: too much waited behind it") \
 	X(refused_full,            "refused: --max-jobs, --max-memory, maxqueue, --max-functions or --max-abilities") \
 	X(log_lost,                "log lines dropped because the log could not keep up")
+/* clang-format on */
 
 enum statistic {
 #define X(name, meaning) STAT_##name,
 	STATS(X)
 #undef X
-	STAT_COUNT
+	    STAT_COUNT
 };
 
 const char *stat_name(enum statistic);

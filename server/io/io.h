@@ -17,19 +17,19 @@
 struct io;
 
 struct io_config {
-	unsigned number;       /* 1 ...; its log tag */
-	size_t max_packet;     /* bytes of a packet's body */
-	size_t max_line;       /* bytes of a text line, LF included */
-	size_t max_output;     /* unsent bytes of a connection before it is closed */
-	size_t max_unsent;     /* of all connections of this thread; past it, those that do not read are closed earlier */
-	size_t pause_output;   /* unsent bytes before the connection is not read */
-	size_t max_waiting;    /* messages posted to the core and not yet taken, before this thread waits */
+	unsigned number;     /* 1 ...; its log tag */
+	size_t max_packet;   /* bytes of a packet's body */
+	size_t max_line;     /* bytes of a text line, LF included */
+	size_t max_output;   /* unsent bytes of a connection before it is closed */
+	size_t max_unsent;   /* of all connections of this thread; past it, those that do not read are closed earlier */
+	size_t pause_output; /* unsent bytes before the connection is not read */
+	size_t max_waiting;  /* messages posted to the core and not yet taken, before this thread waits */
 };
 
 /* Mailboxes are borrowed and outlive it. */
-struct io    *io_new(struct loop *, const struct io_config *, struct mbox *in, struct mbox *proc, struct mbox *mgmt);
-void          io_free(struct io **);    /* closes every connection */
-struct rider  io_rider(struct io *);
+struct io *io_new(struct loop *, const struct io_config *, struct mbox *in, struct mbox *proc, struct mbox *mgmt);
+void io_free(struct io **); /* closes every connection */
+struct rider io_rider(struct io *);
 
 /* The built-in Gearman protocol, written like a module's. */
 extern const struct gearmand_protocol_ops gear_protocol;

@@ -32,16 +32,16 @@ struct store_config {
 
 /* Creates its mailbox.  The module is not touched yet. */
 struct store *store_new(const struct store_config *, struct mbox *proc, struct mbox *mgmt);
-struct mbox  *store_mbox(struct store *);
+struct mbox *store_mbox(struct store *);
 /* Starts the thread.  All that follows it tells management, and with STORE_FAILED it ends.
  *   It opens the module: STORE_OPEN or STORE_FAILED; STORE_WAITING at each change of what it waits for.
  *   On MSG_REPLAY: REPLAYED ..., REPLAY_END to proc; STORE_READY or STORE_FAILED.
  *   Then it commits.  When another server has taken the store over: STORE_FAILED.
  *   On MSG_STOP, at any time: flushes what came before it (a store that stays unwell is given up in the
  *   end), closes the module's store, STORE_FLUSHED; it ends. */
-void          store_start(struct store *);
-bool          store_adds_at_shutdown(const struct store *); /* once it is open */
-void          store_join(struct store *);
-void          store_free(struct store **); /* closes the module's store */
+void store_start(struct store *);
+bool store_adds_at_shutdown(const struct store *); /* once it is open */
+void store_join(struct store *);
+void store_free(struct store **); /* closes the module's store */
 
 #endif

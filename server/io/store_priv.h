@@ -35,22 +35,22 @@ struct store {
 	pthread_t thread;
 	bool has_thread;
 
-	void *module;                     /* the module's store; NULL while it is closed */
-	struct list pending;              /* ADD, REMOVE, in order, not in the batch */
-	struct list batch;                /* the same, of the batch */
-	struct gearmand_change *changes;  /* one for each of `batch` */
+	void *module;                    /* the module's store; NULL while it is closed */
+	struct list pending;             /* ADD, REMOVE, in order, not in the batch */
+	struct list batch;               /* the same, of the batch */
+	struct gearmand_change *changes; /* one for each of `batch` */
 	size_t count, cap;
-	nsec_t give_up_at;                /* NEVER until MSG_STOP */
-	nsec_t retry_at, back_off;        /* while it is unwell */
-	nsec_t check_at;                  /* while it is well and has nothing to do; NEVER = the module has no check */
-	bool stopping;                    /* MSG_STOP came; what comes behind it is not taken */
+	nsec_t give_up_at;         /* NEVER until MSG_STOP */
+	nsec_t retry_at, back_off; /* while it is unwell */
+	nsec_t check_at;           /* while it is well and has nothing to do; NEVER = the module has no check */
+	bool stopping;             /* MSG_STOP came; what comes behind it is not taken */
 	bool unwell;
-	nsec_t taken_at;                  /* since when another server has it, after it broke; NEVER = none has */
-	bool was_taken;                   /* another server has had it meanwhile, says the module */
-	bool replay;                      /* MSG_REPLAY came */
-	bool adds_at_shutdown;            /* the module's word; others read it once it is open */
-	struct gearmand_error trouble;    /* the last thing that went wrong */
-	struct gearmand_error told;       /* to the core: its trouble; empty = well */
+	nsec_t taken_at;               /* since when another server has it, after it broke; NEVER = none has */
+	bool was_taken;                /* another server has had it meanwhile, says the module */
+	bool replay;                   /* MSG_REPLAY came */
+	bool adds_at_shutdown;         /* the module's word; others read it once it is open */
+	struct gearmand_error trouble; /* the last thing that went wrong */
+	struct gearmand_error told;    /* to the core: its trouble; empty = well */
 };
 
 /* store.c: moves what was posted to `pending`, and notices MSG_STOP. */
@@ -58,16 +58,17 @@ void store_take(struct store *) STORE;
 void store_tell_mgmt(struct store *, enum msg_kind, const char *text, uint64_t number) STORE;
 
 /* store_open.c */
-bool store_open(struct store *) STORE;             /* at start, waiting if it may; false: STOP came, or `trouble` says why */
-bool store_reopen(struct store *) STORE;           /* one attempt, if it is closed */
+bool store_open(struct store *) STORE;   /* at start, waiting if it may; false: STOP came, or `trouble` says why */
+bool store_reopen(struct store *) STORE; /* one attempt, if it is closed */
 void store_close(struct store *) STORE;
-bool store_is_lost(const struct store *) STORE;    /* another server has had it, or has it for so long that it is no mistake */
+bool store_is_lost(const struct store *)
+    STORE; /* another server has had it, or has it for so long that it is no mistake */
 
 /* store_batch.c */
 bool store_has_batch(const struct store *) STORE;
-void store_gather(struct store *) STORE;           /* a batch from what is pending */
-bool store_commit(struct store *) STORE;           /* false: to be tried again; the batch stays */
-bool store_check(struct store *) STORE;            /* while there is no batch; false: as commit */
+void store_gather(struct store *) STORE; /* a batch from what is pending */
+bool store_commit(struct store *) STORE; /* false: to be tried again; the batch stays */
+bool store_check(struct store *) STORE;  /* while there is no batch; false: as commit */
 void store_drop_batch(struct store *) STORE;
 
 /* store_replay.c: false: `trouble` says why. */

@@ -20,20 +20,20 @@ struct mbox;
 
 /* All is borrowed and outlives the acceptor. */
 struct accept_config {
-	struct listeners *listeners;  /* closed by acceptor_stop() */
+	struct listeners *listeners; /* closed by acceptor_stop() */
 	struct mbox *const *io;
 	unsigned io_count;
-	uint64_t max_connections;     /* 0 = no bound */
-	int fd_max;                   /* a connection with a higher number is closed: descriptors run out */
+	uint64_t max_connections; /* 0 = no bound */
+	int fd_max;               /* a connection with a higher number is closed: descriptors run out */
 	bool keepalive;
 	int keepalive_idle, keepalive_interval, keepalive_count; /* seconds, seconds, probes; -1 = the system's */
 };
 
 struct acceptor *acceptor_new(struct event_base *, const struct accept_config *);
-void acceptor_free(struct acceptor **);                           /* NULL is fine */
+void acceptor_free(struct acceptor **); /* NULL is fine */
 void acceptor_start(struct acceptor *) RUNS_ON(mgmt_role);
-void acceptor_stop(struct acceptor *) RUNS_ON(mgmt_role);         /* closes the listening sockets; twice is fine */
-void acceptor_conn_closed(struct acceptor *) RUNS_ON(mgmt_role);  /* one of those handed over has ended */
+void acceptor_stop(struct acceptor *) RUNS_ON(mgmt_role);        /* closes the listening sockets; twice is fine */
+void acceptor_conn_closed(struct acceptor *) RUNS_ON(mgmt_role); /* one of those handed over has ended */
 /* Connections closed at once, since this was last asked. */
 uint64_t acceptor_take_refused(struct acceptor *) RUNS_ON(mgmt_role);
 

@@ -13,12 +13,12 @@
 #include <gearmand/plugin.h>
 
 /* Sets the number of descriptors; raises the hard limit too when it is lower.  0 leaves it. */
-bool     limits_descriptors(int64_t count, struct gearmand_error *);
-int64_t  limits_descriptor_count(void); /* the limit now; INT32_MAX when there is none */
+bool limits_descriptors(int64_t count, struct gearmand_error *);
+int64_t limits_descriptor_count(void); /* the limit now; INT32_MAX when there is none */
 /* Highest descriptor number that connections may use; those above are kept for store, log and modules. */
-int      limits_connection_fd_max(void);
+int limits_connection_fd_max(void);
 /* Core files as large as the system allows, also after a change of user. */
-void     limits_core(void);
+void limits_core(void);
 /* Three quarters of the memory that the machine or the control group has; bytes. */
 uint64_t limits_default_memory(void);
 

@@ -21,10 +21,10 @@ struct listener {
 	int fd;
 	const struct service *service;
 	bool is_unix;
-	dev_t dev;         /* of a unix socket's file, while it is ours to remove; else 0 */
+	dev_t dev; /* of a unix socket's file, while it is ours to remove; else 0 */
 	ino_t ino;
-	char host[256];    /* numeric address, or the path of a unix socket */
-	char port[8];      /* the real one, also when 0 was asked for; empty for a unix socket */
+	char host[256]; /* numeric address, or the path of a unix socket */
+	char port[8];   /* the real one, also when 0 was asked for; empty for a unix socket */
 };
 
 struct listeners {
@@ -47,7 +47,7 @@ bool listeners_bind(struct listeners *, const struct listen_want *, struct gearm
 bool listeners_take(struct listeners *, int fd, const struct service *, struct gearmand_error *);
 bool listeners_has(const struct listeners *, const struct service *);
 void listeners_cut(struct listeners *, unsigned count); /* closes all but the first `count` */
-void listeners_fini(struct listeners *); /* closes; removes unix sockets that are still ours */
+void listeners_fini(struct listeners *);                /* closes; removes unix sockets that are still ours */
 
 struct listen_name { /* "127.0.0.1:4730", "[::1]:4730", "unix:/path" */
 	char text[280];

@@ -19,12 +19,12 @@ struct logfile;
 
 /* `path` may be "stderr" or "none".  A file that cannot be opened is said on stderr, which then takes its place. */
 struct logfile *logfile_open(const char *path, bool syslog);
-void            logfile_close(struct logfile **); /* takes; flushes; NULL is fine */
-void            logfile_add(struct logfile *, const struct msg_log *);
-void            logfile_flush(struct logfile *);
+void logfile_close(struct logfile **); /* takes; flushes; NULL is fine */
+void logfile_add(struct logfile *, const struct msg_log *);
+void logfile_flush(struct logfile *);
 /* Opens the file anew, after it was moved away; nothing for stderr and none.  False: error says why, and the
  * old one stays in use. */
-bool            logfile_reopen(struct logfile *, struct gearmand_error *);
-bool            logfile_is_stderr(const struct logfile *); /* asked for, or fallen back to */
+bool logfile_reopen(struct logfile *, struct gearmand_error *);
+bool logfile_is_stderr(const struct logfile *); /* asked for, or fallen back to */
 
 #endif

@@ -24,35 +24,36 @@ struct mgmt;
 struct mgmt_links {
 	struct acceptor *acceptor;
 	struct mbox *proc;
-	struct mbox *store;              /* NULL = jobs are in memory only */
+	struct mbox *store; /* NULL = jobs are in memory only */
 	struct mbox *const *io;
 	unsigned io_count;
-	int64_t shutdown_timeout;        /* seconds that SIGUSR1 waits for jobs; 0 = no bound */
-	void (*on_serving)(void *arg);   /* called once, when connections are about to be accepted */
+	int64_t shutdown_timeout;      /* seconds that SIGUSR1 waits for jobs; 0 = no bound */
+	void (*on_serving)(void *arg); /* called once, when connections are about to be accepted */
 	void *arg;
 };
 
-struct mgmt *mgmt_new(struct loop *);   /* adds itself to the loop, first of all riders */
-void         mgmt_free(struct mgmt **);
+struct mgmt *mgmt_new(struct loop *); /* adds itself to the loop, first of all riders */
+void mgmt_free(struct mgmt **);
 struct mbox *mgmt_mbox(struct mgmt *);
-void         mgmt_set_log(struct mgmt *, struct logfile *) RUNS_ON(mgmt_role); /* borrowed; NULL = none any more */
-void         mgmt_connect(struct mgmt *, const struct mgmt_links *) RUNS_ON(mgmt_role);
-/* Runs the loop until the store's thread, which has just been started, has opened it.  `on_waiting` is called with a sentence at each
- * change of what it waits for.  False: the server is to end; mgmt_failure() is NULL when a signal asked for it. */
-bool         mgmt_open_store(struct mgmt *, struct mbox *store, void (*on_waiting)(void *arg, const char *why), void *arg)
-	RUNS_ON(mgmt_role);
+void mgmt_set_log(struct mgmt *, struct logfile *) RUNS_ON(mgmt_role); /* borrowed; NULL = none any more */
+void mgmt_connect(struct mgmt *, const struct mgmt_links *) RUNS_ON(mgmt_role);
+/* Runs the loop until the store's thread, which has just been started, has opened it.  `on_waiting` is called with a
+ * sentence at each change of what it waits for.  False: the server is to end; mgmt_failure() is NULL when a signal
+ * asked for it. */
+bool mgmt_open_store(struct mgmt *, struct mbox *store, void (*on_waiting)(void *arg, const char *why), void *arg)
+    RUNS_ON(mgmt_role);
 /* Serves at once, or as soon as the store says that its jobs are back. */
-void         mgmt_begin(struct mgmt *) RUNS_ON(mgmt_role);
+void mgmt_begin(struct mgmt *) RUNS_ON(mgmt_role);
 /* Writes the log lines that wait, outside of the loop: while starting and ending. */
-void         mgmt_write_log(struct mgmt *) RUNS_ON(mgmt_role);
+void mgmt_write_log(struct mgmt *) RUNS_ON(mgmt_role);
 
 /* What signals ask for. */
-void mgmt_stop(struct mgmt *, const char *why) RUNS_ON(mgmt_role);  /* orderly and soon; a second time: at once */
-void mgmt_drain(struct mgmt *) RUNS_ON(mgmt_role);                  /* after running and waiting jobs have ended */
+void mgmt_stop(struct mgmt *, const char *why) RUNS_ON(mgmt_role); /* orderly and soon; a second time: at once */
+void mgmt_drain(struct mgmt *) RUNS_ON(mgmt_role);                 /* after running and waiting jobs have ended */
 void mgmt_reopen_log(struct mgmt *) RUNS_ON(mgmt_role);
 
 /* How it ended, after loop_run(). */
-const char *mgmt_failure(const struct mgmt *) RUNS_ON(mgmt_role);  /* a sentence, or NULL */
-bool        mgmt_hurried(const struct mgmt *) RUNS_ON(mgmt_role);  /* other threads may be stuck: do not join them */
+const char *mgmt_failure(const struct mgmt *) RUNS_ON(mgmt_role); /* a sentence, or NULL */
+bool mgmt_hurried(const struct mgmt *) RUNS_ON(mgmt_role);        /* other threads may be stuck: do not join them */
 
 #endif

@@ -37,14 +37,14 @@ enum { OPTION_NO_PLACE = 0xffff };
 /* One option of the core. */
 struct option_row {
 	enum option_group group;
-	char letter;           /* 0 = none */
-	uint8_t flags;         /* enum option_flag */
-	uint16_t place;        /* offset in struct settings */
-	const char *env;       /* environment variable, or NULL */
+	char letter;     /* 0 = none */
+	uint8_t flags;   /* enum option_flag */
+	uint16_t place;  /* offset in struct settings */
+	const char *env; /* environment variable, or NULL */
 	struct gearmand_option decl;
 };
 
-extern const struct option_row option_rows[]; /* ends with a row without a name */
+extern const struct option_row option_rows[];               /* ends with a row without a name */
 const struct option_row *option_row_find(const char *name); /* NULL when the core has no such option */
 
 enum option_source { FROM_DEFAULT, FROM_FILE, FROM_ENVIRONMENT, FROM_COMMAND_LINE };
@@ -66,23 +66,23 @@ struct option_set {
 };
 
 struct option_set *option_set_new(void); /* the core's options with their defaults */
-void               option_set_free(struct option_set **);
-void               option_set_add_module(struct option_set *, const struct gearmand_plugin *);
+void option_set_free(struct option_set **);
+void option_set_add_module(struct option_set *, const struct gearmand_plugin *);
 /* By long name or alias. */
-struct option     *option_find(const struct option_set *, const char *name);
-struct option     *option_find_of(const struct option_set *, const struct gearmand_plugin *, const char *name);
+struct option *option_find(const struct option_set *, const char *name);
+struct option *option_find_of(const struct option_set *, const struct gearmand_plugin *, const char *name);
 
 /* Is this text a value for that option?  *canonical_r is what the option will say (the caller frees);
  * both outputs may be NULL. */
-bool option_check(const struct gearmand_option *, const char *text, char **canonical_r, int64_t *number_r,
-    struct gearmand_error *);
+bool option_check(
+    const struct gearmand_option *, const char *text, char **canonical_r, int64_t *number_r, struct gearmand_error *);
 
 /* Sources.  False: the error is a sentence in the words of gearmand 1.1. */
 bool options_read_line(struct option_set *, int argc, char **argv, struct gearmand_error *);
 bool options_read_environment(struct option_set *, struct gearmand_error *);
 /* Words that are no options are left out with a warning each.  A missing file is an error only when it `must_exist`. */
-bool options_read_file(struct option_set *, const char *path, bool must_exist, struct text_list *warnings,
-    struct gearmand_error *);
+bool options_read_file(
+    struct option_set *, const char *path, bool must_exist, struct text_list *warnings, struct gearmand_error *);
 /* Takes OPTION_EARLY options only and overlooks whatever is wrong. */
 void options_glance_line(struct option_set *, int argc, char **argv);
 void options_glance_file(struct option_set *, const char *path);

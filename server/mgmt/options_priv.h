@@ -24,7 +24,7 @@ struct option_reading {
 	bool glance;                 /* OPTION_EARLY options only, overlook the rest */
 	struct text_list *strangers; /* words that are no options go here; NULL = they are an error */
 };
-bool option_set_read_words(struct option_set *, int argc, const char **argv, const struct option_reading *,
-    struct gearmand_error *);
+bool option_set_read_words(
+    struct option_set *, int argc, const char **argv, const struct option_reading *, struct gearmand_error *);
 
 #endif

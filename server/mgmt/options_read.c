@@ -108,7 +108,8 @@ say_popt(const struct option_set *set, poptContext popt, int code, struct gearma
 	else if (code == POPT_ERROR_UNWANTEDARG && o != NULL)
 		error_say(err, "option '--%s' does not take any arguments", o->row.decl.name);
 	else if (code == POPT_ERROR_BADOPT || code == POPT_ERROR_UNWANTEDARG)
-		error_say(err, "unrecognised option '%.*s'", (int)strcspn(word, "="), word); /* the value may be a password */
+		error_say(
+		    err, "unrecognised option '%.*s'", (int)strcspn(word, "="), word); /* the value may be a password */
 	else
 		error_say(err, "%s: %s", word, poptStrerror(code));
 }

@@ -16,6 +16,6 @@ struct pidfile;
 
 /* A file that no living server holds is taken over.  NULL: error says why. */
 struct pidfile *pidfile_open(const char *path, struct gearmand_error *);
-void            pidfile_close(struct pidfile **); /* takes; removes the file; NULL is fine */
+void pidfile_close(struct pidfile **); /* takes; removes the file; NULL is fine */
 
 #endif

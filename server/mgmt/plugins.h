@@ -35,13 +35,13 @@ struct plugin {
 	void *module;                       /* what a protocol's or transport's open() gave */
 	struct plugin_listen *listens;      /* what a protocol's open() asked for */
 	unsigned listen_count;
-	const struct option_set *options;   /* where host.option() looks; borrowed */
-	bool is_opening;                    /* host.listen() is allowed */
+	const struct option_set *options; /* where host.option() looks; borrowed */
+	bool is_opening;                  /* host.listen() is allowed */
 	bool is_open;
 };
 
 struct plugins *plugins_new(void);
-void            plugins_free(struct plugins **); /* closes what is open, in reverse order */
+void plugins_free(struct plugins **); /* closes what is open, in reverse order */
 
 /* Loads every module of these directories; none given: of GEARMAND_PLUGIN_PATH (colon-separated, ignored
  * in a set-uid program), else of the installed directory.  What is refused is kept with its reason. */
@@ -50,7 +50,7 @@ void plugins_load(struct plugins *, const struct text_list *dirs);
 /* Where every module's host.option() looks; borrowed. */
 void plugins_set_options(struct plugins *, const struct option_set *);
 
-unsigned       plugins_count(const struct plugins *);
+unsigned plugins_count(const struct plugins *);
 struct plugin *plugins_at(const struct plugins *, unsigned i);
 /* By name or alias, case ignored; NULL when there is none of this kind. */
 struct plugin *plugins_find(const struct plugins *, enum gearmand_kind, const char *name);
@@ -59,9 +59,9 @@ struct plugin *plugins_find(const struct plugins *, enum gearmand_kind, const ch
  * which package has it.  True when it is there and nothing refused goes by this name. */
 bool plugins_require(const struct plugins *, enum gearmand_kind, const char *name, char **why_r);
 
-unsigned    plugins_refused_count(const struct plugins *);
+unsigned plugins_refused_count(const struct plugins *);
 const char *plugins_refused(const struct plugins *, unsigned i); /* "plugin FILE refused: ..." */
-void        plugins_print(const struct plugins *, FILE *);       /* --list-plugins */
+void plugins_print(const struct plugins *, FILE *);              /* --list-plugins */
 
 /* Members request ... deliver of every host table come from this one. */
 void plugins_set_services(struct plugins *, const struct gearmand_host *io_services);

@@ -26,33 +26,33 @@ struct settings {
 	/* Process. */
 	bool daemon, coredump, syslog, check_args, help, version, list_plugins;
 	char *log_file, *pid_file, *user, *config_file;
-	bool pid_file_given;         /* else a pid file that cannot be written is not an error */
-	int64_t file_descriptors;    /* 0 = leave */
+	bool pid_file_given;      /* else a pid file that cannot be written is not an error */
+	int64_t file_descriptors; /* 0 = leave */
 	enum gearmand_level verbose;
 	/* Listening. */
-	struct text_list listen;     /* empty = loopback */
-	char *port;                  /* number or service name */
+	struct text_list listen; /* empty = loopback */
+	char *port;              /* number or service name */
 	int64_t backlog;
 	bool keepalive;
 	int64_t keepalive_idle, keepalive_interval, keepalive_count; /* seconds, seconds, probes; -1 = the system's */
-	bool ssl;                    /* a transport module named "tls" is there when this is set */
+	bool ssl; /* a transport module named "tls" is there when this is set */
 	/* Threads and core. */
-	int64_t threads;             /* 0 = one for all classes; 1, 2, N: see gearmand(8) */
-	int64_t job_retries;         /* -1 and 0 = no limit */
+	int64_t threads;     /* 0 = one for all classes; 1, 2, N: see gearmand(8) */
+	int64_t job_retries; /* -1 and 0 = no limit */
 	int64_t worker_wakeup;
 	bool round_robin, strict_order, exceptions, timeout_requeues;
-	char *job_handle_prefix;     /* NULL = H:<host name> */
-	int64_t hashtable_buckets;   /* taken and ignored: tables grow */
-	int64_t shutdown_timeout;    /* seconds a graceful shutdown may take; 0 = no bound */
+	char *job_handle_prefix;   /* NULL = H:<host name> */
+	int64_t hashtable_buckets; /* taken and ignored: tables grow */
+	int64_t shutdown_timeout;  /* seconds a graceful shutdown may take; 0 = no bound */
 	/* Bounds; sizes in bytes. */
 	int64_t max_packet, max_line, max_output, max_connections, max_jobs, max_functions, max_abilities, max_storing;
-	int64_t max_memory;          /* 0 on the command line has become 75 % of the machine's */
+	int64_t max_memory; /* 0 on the command line has become 75 % of the machine's */
 	/* Modules. */
-	char *queue_type;            /* "builtin" or "none" = memory only; see settings_in_memory() */
-	int64_t queue_timeout;       /* seconds */
-	bool queue_wait;             /* for a store that is down at start */
-	bool standby;                /* ... and for one that another server has */
-	struct text_list protocols;  /* -r, repeatable */
+	char *queue_type;           /* "builtin" or "none" = memory only; see settings_in_memory() */
+	int64_t queue_timeout;      /* seconds */
+	bool queue_wait;            /* for a store that is down at start */
+	bool standby;               /* ... and for one that another server has */
+	struct text_list protocols; /* -r, repeatable */
 	struct text_list plugin_dirs;
 };
 

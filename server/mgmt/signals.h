@@ -15,7 +15,7 @@ struct signals;
 
 /* Borrows both; SIGPIPE and SIGXFSZ are ignored from here on. */
 struct signals *signals_new(struct event_base *, struct mgmt *);
-void            signals_free(struct signals **);                 /* NULL is fine */
+void signals_free(struct signals **); /* NULL is fine */
 
 /* Around the start of other threads, which inherit the mask. */
 void signals_block(sigset_t *before_r);

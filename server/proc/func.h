@@ -15,45 +15,45 @@ struct peer;
 
 struct func {
 	uint32_t magic;
-	uint32_t number;               /* for hashing */
+	uint32_t number; /* for hashing */
 	struct hash_node by_name;
 	struct list ready[PRIORITIES] OWNED_BY(proc_role); /* struct job.link, oldest first */
-	struct list in_ready[PRIORITIES]; /* proc.ready_funcs */
-	struct list abilities;         /* struct ability.of_func: every worker that can do it */
-	struct list sleepers;          /* struct ability.sleeping; may hold some that woke meanwhile */
-	struct list in_idle;           /* proc.idle_funcs */
-	struct heap_node rewake;       /* proc.rewakes */
-	nsec_t woken;                  /* when a worker was last woken for it */
-	uint32_t width;                /* how many the next rewake wakes */
-	uint64_t jobs;                 /* all that are not DEAD */
+	struct list in_ready[PRIORITIES];                  /* proc.ready_funcs */
+	struct list abilities;                             /* struct ability.of_func: every worker that can do it */
+	struct list sleepers;    /* struct ability.sleeping; may hold some that woke meanwhile */
+	struct list in_idle;     /* proc.idle_funcs */
+	struct heap_node rewake; /* proc.rewakes */
+	nsec_t woken;            /* when a worker was last woken for it */
+	uint32_t width;          /* how many the next rewake wakes */
+	uint64_t jobs;           /* all that are not DEAD */
 	uint64_t running;
-	uint64_t queued[PRIORITIES];   /* not RUNNING, not DEAD */
-	uint64_t max[PRIORITIES];      /* maxqueue; 0 = none */
+	uint64_t queued[PRIORITIES]; /* not RUNNING, not DEAD */
+	uint64_t max[PRIORITIES];    /* maxqueue; 0 = none */
 	uint32_t workers;
-	bool kept;                     /* made by `create function`, or has a maxqueue */
+	bool kept; /* made by `create function`, or has a maxqueue */
 	uint32_t name_len;
 	char name[];
 };
 
 /* A worker's promise to do a function. */
 struct ability {
-	struct hash_node by_pair;      /* proc.abilities */
+	struct hash_node by_pair; /* proc.abilities */
 	struct list of_peer, of_func;
-	struct list sleeping;          /* func.sleepers or peer.unlisted */
-	struct list running;           /* struct job.link: the jobs it was given, in order of assignment */
+	struct list sleeping; /* func.sleepers or peer.unlisted */
+	struct list running;  /* struct job.link: the jobs it was given, in order of assignment */
 	struct peer *peer;
 	struct func *func;
-	int64_t turn;                  /* smaller is served earlier; the order of peer.abilities */
-	uint32_t limit_ms;             /* CAN_DO_TIMEOUT; 0 = none */
+	int64_t turn;      /* smaller is served earlier; the order of peer.abilities */
+	uint32_t limit_ms; /* CAN_DO_TIMEOUT; 0 = none */
 };
 
 struct func *func_find(struct proc *, struct slice name) RUNS_ON(proc_role); /* NULL when there is none */
 /* Finds or makes it; NULL when there are too many. */
 struct func *func_get(struct proc *, struct slice name) RUNS_ON(proc_role);
 /* Call after something stopped using it: it may be dropped from then on when room is needed. */
-void         func_idle_check(struct proc *, struct func *) RUNS_ON(proc_role);
-bool         func_is_unused(const struct func *) RUNS_ON(proc_role); /* no jobs, no workers */
-void         func_free(struct proc *, struct func **) RUNS_ON(proc_role); /* takes; must be unused */
+void func_idle_check(struct proc *, struct func *) RUNS_ON(proc_role);
+bool func_is_unused(const struct func *) RUNS_ON(proc_role);      /* no jobs, no workers */
+void func_free(struct proc *, struct func **) RUNS_ON(proc_role); /* takes; must be unused */
 struct slice func_name(const struct func *);
 
 /* The queue of READY jobs. */
@@ -63,7 +63,7 @@ bool func_has_ready(const struct func *) RUNS_ON(proc_role);
 
 struct ability *ability_find(struct proc *, const struct peer *, const struct func *) RUNS_ON(proc_role);
 /* The peer can do nothing any more, and its running jobs are lost to it, function by function. */
-void            abilities_reset(struct proc *, struct peer *) RUNS_ON(proc_role);
+void abilities_reset(struct proc *, struct peer *) RUNS_ON(proc_role);
 
 /* Waking.  After a job became READY. */
 void wake_for_job(struct proc *, struct func *) RUNS_ON(proc_role);

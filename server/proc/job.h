@@ -17,6 +17,7 @@ struct slot;
 
 #define JOB_STATES(X) X(NEW) X(STORING) X(DELAYED) X(READY) X(RUNNING) X(DEAD)
 /*              from     to */
+/* clang-format off */
 #define JOB_MOVES(X) \
 	X(NEW,     STORING) /* a durable background submission */ \
 	X(NEW,     DELAYED) \
@@ -30,12 +31,13 @@ struct slot;
 	X(READY,   DEAD)    /* cancelled, or its last client left */ \
 	X(RUNNING, READY)   /* its worker was lost */ \
 	X(RUNNING, DEAD)    /* done, failed, cancelled, given up */
+/* clang-format on */
 
 enum job_state {
 #define X(name) JOB_##name,
 	JOB_STATES(X)
 #undef X
-	JOB_STATE_COUNT
+	    JOB_STATE_COUNT
 };
 
 struct job {
@@ -49,25 +51,25 @@ struct job {
 	struct heap_node timer;     /* DELAYED: proc.delays; RUNNING: proc.limits */
 	uint64_t number;            /* of the handle */
 	struct func *func;
-	struct peer *worker;        /* RUNNING */
-	struct blob *body;          /* function NUL unique NUL ... data */
+	struct peer *worker; /* RUNNING */
+	struct blob *body;   /* function NUL unique NUL ... data */
 	struct client *clients;
-	struct slot *slots;         /* background submitters that wait for the commit */
+	struct slot *slots;              /* background submitters that wait for the commit */
 	uint32_t numerator, denominator; /* WORK_STATUS */
-	uint32_t tries;             /* attempts lost */
-	uint32_t data_at;           /* where the data starts in the body; it ends with it */
-	uint16_t reducer_at;        /* where the reducer starts; meaningless without one */
+	uint32_t tries;                  /* attempts lost */
+	uint32_t data_at;                /* where the data starts in the body; it ends with it */
+	uint16_t reducer_at;             /* where the reducer starts; meaningless without one */
 	uint8_t reducer_len;
-	bool has_key : 1;           /* struct job_key lies behind this struct */
-	bool key_in_body : 1;       /* a made-up key of an earlier process: it stands in the unique's place */
-	bool background : 1;        /* somebody was told that it is a background job */
-	bool adding : 1;            /* an ADD is under way */
-	bool stored : 1;            /* the store has it */
-	bool removed : 1;           /* REMOVE is posted */
-	bool newest : 1;            /* it stands for its unique in proc.uniques */
-	uint16_t prefix;            /* of the handle */
-	uint16_t client_count;      /* of `clients` */
-	int64_t run_at;             /* seconds since 1970; 0 = at once */
+	bool has_key : 1;      /* struct job_key lies behind this struct */
+	bool key_in_body : 1;  /* a made-up key of an earlier process: it stands in the unique's place */
+	bool background : 1;   /* somebody was told that it is a background job */
+	bool adding : 1;       /* an ADD is under way */
+	bool stored : 1;       /* the store has it */
+	bool removed : 1;      /* REMOVE is posted */
+	bool newest : 1;       /* it stands for its unique in proc.uniques */
+	uint16_t prefix;       /* of the handle */
+	uint16_t client_count; /* of `clients` */
+	int64_t run_at;        /* seconds since 1970; 0 = at once */
 };
 
 /* Only jobs with a unique have it. */
@@ -92,26 +94,26 @@ enum { JOB_MAGIC = 0x4a4f4221, JOB_CLIENTS_MAX = 10000 };
 /* In the tables, state NEW; takes a reference to the body. */
 struct job *job_new(struct proc *, struct func *, const struct job_request *) RUNS_ON(proc_role);
 /* The same for a replayed job whose handle is known ("" = it gets a new one); flags as stored. */
-struct job *job_new_replayed(struct proc *, struct func *, const struct job_request *, struct slice handle, uint8_t flags)
-    RUNS_ON(proc_role);
+struct job *job_new_replayed(
+    struct proc *, struct func *, const struct job_request *, struct slice handle, uint8_t flags) RUNS_ON(proc_role);
 /* The only writer of job.state; CHECKs the table of moves and keeps the function's counts. */
-void        job_move(struct proc *, struct job *, enum job_state) RUNS_ON(proc_role);
+void job_move(struct proc *, struct job *, enum job_state) RUNS_ON(proc_role);
 /* NEW or STORING or DELAYED: to READY, or DELAYED when its time has not come. */
-void        job_place(struct proc *, struct job *) RUNS_ON(proc_role);
+void job_place(struct proc *, struct job *) RUNS_ON(proc_role);
 /* RUNNING: the worker is lost (or out of time).  Queued again, or dropped at the retry limit, or ended because
  * nobody wants it. */
-void        job_attempt_lost(struct proc *, struct job *) RUNS_ON(proc_role);
+void job_attempt_lost(struct proc *, struct job *) RUNS_ON(proc_role);
 /* Takes it out of every table and the store; clients must have been told.  Freed now, or, while an
  * ADD is under way, when that is back. */
-void        job_end(struct proc *, struct job *) RUNS_ON(proc_role);
+void job_end(struct proc *, struct job *) RUNS_ON(proc_role);
 /* The same, but it stays in the store. */
-void        job_leave_in_store(struct proc *, struct job *) RUNS_ON(proc_role);
+void job_leave_in_store(struct proc *, struct job *) RUNS_ON(proc_role);
 /* Ends it when nobody wants it and no worker has it. */
-void        job_end_if_unwanted(struct proc *, struct job *) RUNS_ON(proc_role);
-bool        job_is_wanted(const struct job *) RUNS_ON(proc_role);
+void job_end_if_unwanted(struct proc *, struct job *) RUNS_ON(proc_role);
+bool job_is_wanted(const struct job *) RUNS_ON(proc_role);
 /* Memory only; must be out of all lists. */
-void        job_free(struct proc *, struct job **) RUNS_ON(proc_role);
-void        job_set_background(struct proc *, struct job *) RUNS_ON(proc_role);
+void job_free(struct proc *, struct job **) RUNS_ON(proc_role);
+void job_set_background(struct proc *, struct job *) RUNS_ON(proc_role);
 
 /* WORK_FAIL to everybody who waits. */
 void job_tell_failed(struct proc *, const struct job *) RUNS_ON(proc_role);
@@ -123,19 +125,19 @@ struct handle_text {
 	char at[HANDLE_MAX + 1];
 	uint8_t len;
 };
-void        job_handle(const struct proc *, const struct job *, struct handle_text *) RUNS_ON(proc_role);
+void job_handle(const struct proc *, const struct job *, struct handle_text *) RUNS_ON(proc_role);
 struct job *job_find(struct proc *, struct slice handle) RUNS_ON(proc_role); /* a trailing NUL is tolerated */
 
-struct slice job_unique(const struct job *);  /* as the client sent it: "", "-" or the key */
+struct slice job_unique(const struct job *); /* as the client sent it: "", "-" or the key */
 struct slice job_data(const struct job *);
 struct slice job_reducer(const struct job *);
-uint64_t     job_bytes(const struct job *);
+uint64_t job_bytes(const struct job *);
 
 /* Uniques: the live job that a submission joins, or NULL. */
 struct job *key_find(struct proc *, const struct func *, struct slice unique, struct slice data) RUNS_ON(proc_role);
 struct job *unique_find(struct proc *, struct slice unique) RUNS_ON(proc_role); /* the newest of any function */
-void        key_add(struct proc *, struct job *) RUNS_ON(proc_role);    /* no-op without a key */
-void        key_remove(struct proc *, struct job *) RUNS_ON(proc_role);
+void key_add(struct proc *, struct job *) RUNS_ON(proc_role);                   /* no-op without a key */
+void key_remove(struct proc *, struct job *) RUNS_ON(proc_role);
 
 /* The store. */
 void store_add(struct proc *, struct job *) RUNS_ON(proc_role);

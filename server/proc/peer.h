@@ -15,29 +15,29 @@ struct job;
 
 struct peer {
 	uint32_t magic;
-	uint16_t io;            /* number of its I/O thread */
-	bool exceptions;        /* wants WORK_EXCEPTION as such */
-	bool asleep;            /* PRE_SLEEP came, and neither NOOP nor a request since */
-	bool closing;           /* CLOSE is on its way: nothing more is taken from it */
-	bool gone;              /* PEER_GONE came: only open replies are left */
-	bool is_paused;         /* not read: too much waits for the store */
-	bool is_held;           /* not read: too much waits behind its open replies */
-	bool is_cut;            /* closed, since too much waited behind its open replies: nothing is said to it */
+	uint16_t io;     /* number of its I/O thread */
+	bool exceptions; /* wants WORK_EXCEPTION as such */
+	bool asleep;     /* PRE_SLEEP came, and neither NOOP nor a request since */
+	bool closing;    /* CLOSE is on its way: nothing more is taken from it */
+	bool gone;       /* PEER_GONE came: only open replies are left */
+	bool is_paused;  /* not read: too much waits for the store */
+	bool is_held;    /* not read: too much waits behind its open replies */
+	bool is_cut;     /* closed, since too much waited behind its open replies: nothing is said to it */
 	uint32_t ability_count;
 	uint64_t number;
 	struct hash_node by_number;
-	struct list in_list;    /* proc.peer_list */
-	struct list in_paused;  /* proc.paused */
-	struct list abilities;  /* struct ability.of_peer, by turn */
-	struct list unlisted;   /* struct ability.sleeping, those in no function's sleepers */
-	struct list waits_for;  /* struct client.of_peer: jobs whose results it wants */
-	struct list slots;      /* struct slot.of_peer: replies that must wait, in order */
-	size_t held;            /* bytes of them */
-	uint64_t excepted;      /* number of the job it ended last with WORK_EXCEPTION; 0 = none */
+	struct list in_list;   /* proc.peer_list */
+	struct list in_paused; /* proc.paused */
+	struct list abilities; /* struct ability.of_peer, by turn */
+	struct list unlisted;  /* struct ability.sleeping, those in no function's sleepers */
+	struct list waits_for; /* struct client.of_peer: jobs whose results it wants */
+	struct list slots;     /* struct slot.of_peer: replies that must wait, in order */
+	size_t held;           /* bytes of them */
+	uint64_t excepted;     /* number of the job it ended last with WORK_EXCEPTION; 0 = none */
 	uint16_t excepted_prefix;
-	char *id;               /* SET_CLIENT_ID; NULL = "-" */
+	char *id; /* SET_CLIENT_ID; NULL = "-" */
 	uint32_t id_len;
-	int fd;                 /* for listings only */
+	int fd; /* for listings only */
 	char port[8];
 	char address[];
 };
@@ -50,13 +50,13 @@ struct client {
 	struct job *job;
 };
 
-void         peer_new(struct proc *, const struct msg_conn *) RUNS_ON(proc_role);
+void peer_new(struct proc *, const struct msg_conn *) RUNS_ON(proc_role);
 struct peer *peer_find(struct proc *, uint64_t number) RUNS_ON(proc_role); /* NULL when there is none */
 /* The connection has ended: its jobs go elsewhere.  Frees it now, or when its last reply is out. */
-void         peer_gone(struct proc *, struct peer *) RUNS_ON(proc_role);
+void peer_gone(struct proc *, struct peer *) RUNS_ON(proc_role);
 /* Frees a gone peer whose replies are all out; else nothing. */
-void         peer_forget_if_done(struct proc *, struct peer *) RUNS_ON(proc_role);
-void         peer_free(struct proc *, struct peer **) RUNS_ON(proc_role); /* takes; has no jobs and no slots any more */
+void peer_forget_if_done(struct proc *, struct peer *) RUNS_ON(proc_role);
+void peer_free(struct proc *, struct peer **) RUNS_ON(proc_role); /* takes; has no jobs and no slots any more */
 struct slice peer_id(const struct peer *) RUNS_ON(proc_role);
 
 /* The job has room for it. */

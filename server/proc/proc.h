@@ -21,26 +21,26 @@ struct proc;
 
 /* All of it is copied; limits of 0 mean none. */
 struct proc_config {
-	const char *handle_prefix;  /* "H:host"; at most HANDLE_MAX - 21 bytes */
-	uint64_t first_handle;      /* number of the first job */
-	uint8_t seed[32];           /* from getrandom(): keys of the hash tables and of made-up uniques */
-	uint32_t job_retries;       /* lost attempts until a job is dropped; 0 = no limit */
-	uint32_t wakeups;           /* NOOPs per queued job; 0 = one, then twice as many while it waits */
-	bool strict_order;          /* functions in the order the worker registered them */
-	bool exceptions;            /* every connection starts with the exceptions option */
-	bool timeout_requeues;      /* CAN_DO_TIMEOUT queues foreground jobs again without a word */
-	const char *queue_name;     /* of the module; NULL = none */
-	bool durable;               /* background jobs go through the store */
-	bool adds_at_shutdown;      /* ... but only at orderly shutdown */
-	nsec_t queue_timeout;       /* how long a submission waits for the store */
+	const char *handle_prefix; /* "H:host"; at most HANDLE_MAX - 21 bytes */
+	uint64_t first_handle;     /* number of the first job */
+	uint8_t seed[32];          /* from getrandom(): keys of the hash tables and of made-up uniques */
+	uint32_t job_retries;      /* lost attempts until a job is dropped; 0 = no limit */
+	uint32_t wakeups;          /* NOOPs per queued job; 0 = one, then twice as many while it waits */
+	bool strict_order;         /* functions in the order the worker registered them */
+	bool exceptions;           /* every connection starts with the exceptions option */
+	bool timeout_requeues;     /* CAN_DO_TIMEOUT queues foreground jobs again without a word */
+	const char *queue_name;    /* of the module; NULL = none */
+	bool durable;              /* background jobs go through the store */
+	bool adds_at_shutdown;     /* ... but only at orderly shutdown */
+	nsec_t queue_timeout;      /* how long a submission waits for the store */
 	uint64_t max_jobs, max_memory /* bytes */, max_functions, max_abilities /* per worker */;
-	uint64_t max_storing;       /* bytes waiting for the store before submitters are not read */
-	uint64_t pause_held;        /* bytes of replies to a peer behind an open one before it is not read */
-	uint64_t max_held;          /* ... and before it is closed, since others go on saying things to it */
+	uint64_t max_storing; /* bytes waiting for the store before submitters are not read */
+	uint64_t pause_held;  /* bytes of replies to a peer behind an open one before it is not read */
+	uint64_t max_held;    /* ... and before it is closed, since others go on saying things to it */
 	enum gearmand_level log_level;
 	const char *version, *verbose; /* answers to `version` and `verbose` */
-	int pid;                    /* answer to `getpid` */
-	unsigned io_count;          /* I/O threads, the columns of an outbox */
+	int pid;                       /* answer to `getpid` */
+	unsigned io_count;             /* I/O threads, the columns of an outbox */
 };
 
 struct instant {
@@ -60,8 +60,8 @@ struct proc *proc_new(const struct proc_config *);
  * Returns when, on the monotonic clock, the next turn is due, or NEVER. */
 nsec_t proc_turn(struct proc *, struct list *batch, struct instant now, struct outbox *out) RUNS_ON(proc_role);
 /* Walks the whole state and CHECKs it.  Slow: tests and fuzzers. */
-void   proc_audit(const struct proc *) RUNS_ON(proc_role);
-void   proc_free(struct proc **);
+void proc_audit(const struct proc *) RUNS_ON(proc_role);
+void proc_free(struct proc **);
 
 void outbox_init(struct outbox *, unsigned io_count);
 void outbox_fini(struct outbox *); /* frees what was not posted */

@@ -13,11 +13,11 @@
 struct proc_run;
 
 /* Mailboxes are borrowed and outlive it; `store` may be NULL.  Takes the core. */
-struct proc_run *proc_run_new(struct proc **, struct mbox *in, struct mbox *mgmt, struct mbox *store, struct mbox *const *io,
-    unsigned io_count);
-void             proc_run_free(struct proc_run **);
-struct rider     proc_run_rider(struct proc_run *);
+struct proc_run *proc_run_new(
+    struct proc **, struct mbox *in, struct mbox *mgmt, struct mbox *store, struct mbox *const *io, unsigned io_count);
+void proc_run_free(struct proc_run **);
+struct rider proc_run_rider(struct proc_run *);
 /* A thread's body: sleeps on `waker` between turns; returns after MSG_STOP. */
-void             proc_run_thread(struct proc_run *, struct waker *);
+void proc_run_thread(struct proc_run *, struct waker *);
 
 #endif

@@ -21,10 +21,10 @@ struct slot {
 	struct list by_age;        /* proc.waiting; in no list when it waits for something else */
 	struct slot *next, **back; /* job.slots */
 	struct peer *peer;
-	struct job *job;           /* the job whose commit it waits for, or NULL */
-	struct msg *msg;           /* NULL until there is something to say */
-	nsec_t deadline;           /* monotonic; while it is in proc.waiting */
-	size_t bytes;              /* its part of peer.held */
+	struct job *job; /* the job whose commit it waits for, or NULL */
+	struct msg *msg; /* NULL until there is something to say */
+	nsec_t deadline; /* monotonic; while it is in proc.waiting */
+	size_t bytes;    /* its part of peer.held */
 };
 
 /* Sends, or queues behind the peer's open slots.  Takes the message. */
@@ -43,14 +43,14 @@ void reply_text(struct proc *, struct peer *, struct buf *) RUNS_ON(proc_role);
 void reply_job_created(struct proc *, struct peer *, const struct job *) RUNS_ON(proc_role);
 
 /* An open slot for JOB_CREATED; waits for the job's commit. */
-void         slot_open(struct proc *, struct peer *, struct job *) RUNS_ON(proc_role);
+void slot_open(struct proc *, struct peer *, struct job *) RUNS_ON(proc_role);
 /* An open slot for something else; slot_fill() ends it. */
 struct slot *slot_open_plain(struct peer *) RUNS_ON(proc_role);
 /* Gives the slot its message and sends all that may go now.  Takes the message; the slot may be gone,
  * and so may its peer when that had gone before. */
-void         slot_fill(struct proc *, struct slot *, struct msg **) RUNS_ON(proc_role);
-void         slot_created(struct proc *, struct slot *) RUNS_ON(proc_role); /* fills it with JOB_CREATED */
-void         slot_refused(struct proc *, struct slot *, const char *code, struct slice text) RUNS_ON(proc_role);
-void         slot_free(struct slot **) RUNS_ON(proc_role); /* takes; says nothing */
+void slot_fill(struct proc *, struct slot *, struct msg **) RUNS_ON(proc_role);
+void slot_created(struct proc *, struct slot *) RUNS_ON(proc_role); /* fills it with JOB_CREATED */
+void slot_refused(struct proc *, struct slot *, const char *code, struct slice text) RUNS_ON(proc_role);
+void slot_free(struct slot **) RUNS_ON(proc_role); /* takes; says nothing */
 
 #endif

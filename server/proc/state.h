@@ -30,43 +30,43 @@ struct proc {
 	uint32_t magic;
 	struct proc_config cfg;
 	char *prefix_text, *version_text, *verbose_text, *queue_text; /* backing of cfg's strings */
-	struct instant now;    /* of this turn */
-	struct outbox *out;    /* of this turn */
-	size_t said;           /* messages to peers in this turn */
+	struct instant now;                                           /* of this turn */
+	struct outbox *out;                                           /* of this turn */
+	size_t said;                                                  /* messages to peers in this turn */
 
-	struct hash peers;     /* struct peer by number */
-	struct list peer_list; /* the same, in order of arrival */
-	struct hash abilities; /* struct ability by (peer, function) */
-	struct hash funcs;     /* struct func by name */
-	struct list idle_funcs; /* functions that nobody uses, longest idle first */
-	struct hash handles;   /* struct job by handle */
-	struct hash keys;      /* struct job by (function, unique) */
-	struct hash uniques;   /* newest struct job by unique alone */
+	struct hash peers;                   /* struct peer by number */
+	struct list peer_list;               /* the same, in order of arrival */
+	struct hash abilities;               /* struct ability by (peer, function) */
+	struct hash funcs;                   /* struct func by name */
+	struct list idle_funcs;              /* functions that nobody uses, longest idle first */
+	struct hash handles;                 /* struct job by handle */
+	struct hash keys;                    /* struct job by (function, unique) */
+	struct hash uniques;                 /* newest struct job by unique alone */
 	struct list ready_funcs[PRIORITIES]; /* functions with a READY job of that priority */
 	size_t ready_count[PRIORITIES];      /* how many */
 
-	struct heap limits;    /* RUNNING jobs with a time limit; monotonic */
-	struct heap delays;    /* DELAYED jobs; wall clock */
-	struct heap rewakes;   /* functions whose jobs wait while workers sleep; monotonic */
-	struct list waiting;   /* slots that wait for the store, oldest first */
-	struct list paused;    /* peers that are not read: too much waits for the store */
-	struct list listings;  /* long admin answers in the works, of functions and peers; the first one has begun */
+	struct heap limits;       /* RUNNING jobs with a time limit; monotonic */
+	struct heap delays;       /* DELAYED jobs; wall clock */
+	struct heap rewakes;      /* functions whose jobs wait while workers sleep; monotonic */
+	struct list waiting;      /* slots that wait for the store, oldest first */
+	struct list paused;       /* peers that are not read: too much waits for the store */
+	struct list listings;     /* long admin answers in the works, of functions and peers; the first one has begun */
 	struct list job_listings; /* the same, of jobs */
 
 	struct prefix *prefixes;
 	unsigned prefix_count;
 	uint64_t next_handle;
-	uint64_t last_func;    /* number of the newest function */
+	uint64_t last_func;            /* number of the newest function */
 	int64_t first_turn, last_turn; /* see ability.turn */
-	uint64_t memory;       /* bytes of jobs */
-	uint64_t storing;      /* bytes of jobs that wait for the store */
-	uint64_t background;   /* jobs with a background owner */
-	struct list dead;      /* struct job.link: DEAD jobs whose ADD is still under way */
-	bool replaying;        /* REPLAY_END has not come yet */
+	uint64_t memory;               /* bytes of jobs */
+	uint64_t storing;              /* bytes of jobs that wait for the store */
+	uint64_t background;           /* jobs with a background owner */
+	struct list dead;              /* struct job.link: DEAD jobs whose ADD is still under way */
+	bool replaying;                /* REPLAY_END has not come yet */
 	bool graceful, shut, idle_told;
-	struct buf store_trouble; /* why the store is unwell; empty = it is well */
-	struct buf store_error;   /* the last trouble it had, also when it is well again */
-	nsec_t store_since;       /* wall clock: when it became what it is; 0 = not known yet */
+	struct buf store_trouble;  /* why the store is unwell; empty = it is well */
+	struct buf store_error;    /* the last trouble it had, also when it is well again */
+	nsec_t store_since;        /* wall clock: when it became what it is; 0 = not known yet */
 	uint64_t adding, removing; /* changes on their way into the store */
 	uint64_t counts[STAT_COUNT];
 };
@@ -81,6 +81,5 @@ count(struct proc *p, enum statistic which)
 
 /* A line for the log; the management thread writes it.  Asks cfg.log_level itself. */
 void proc_log(struct proc *, enum gearmand_level, const struct buf *) RUNS_ON(proc_role);
-
 
 #endif

@@ -6,6 +6,7 @@
 #define GEARMAND_WIRE_ERROR_CODE_H
 
 /*    name                 code                    text */
+/* clang-format off */
 #define WIRE_ERRORS(X) \
 	X(INVALID_MAGIC,       "INVALID_MAGIC",        "Request magic expected") \
 	X(INVALID_COMMAND,     "INVALID_COMMAND",      "Command not expected") \
@@ -30,12 +31,13 @@
 	X(JOB_NOT_FOUND,       "JOB_NOT_FOUND",        "Job given in work result not found") \
 	X(JOB_GONE_EXCEPTION,  "JOB_NOT_FOUND",        "An exception was received for a job that does not exist") \
 	X(FAIL_HANDLE_TOO_LARGE, "ARGUMENT_TOO_LARGE", "Error occurred due to GEARMAND_JOB_HANDLE_SIZE being too small from snprintf")
+/* clang-format on */
 
 enum wire_error {
 #define X(name, code, text) WIRE_##name,
 	WIRE_ERRORS(X)
 #undef X
-	WIRE_ERROR_COUNT
+	    WIRE_ERROR_COUNT
 };
 
 const char *wire_error_code(enum wire_error); /* static */

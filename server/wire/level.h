@@ -9,7 +9,7 @@
 
 #include <gearmand/level.h>
 
-const char *level_name(enum gearmand_level);                  /* "FATAL" ... "DEBUG" */
-bool        level_parse(const char *name, enum gearmand_level *level_r); /* exact upper-case name */
+const char *level_name(enum gearmand_level);                      /* "FATAL" ... "DEBUG" */
+bool level_parse(const char *name, enum gearmand_level *level_r); /* exact upper-case name */
 
 #endif

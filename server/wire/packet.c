@@ -11,7 +11,7 @@ static const char magic_request[4] = { '\0', 'R', 'E', 'Q' };
 static const char magic_response[4] = { '\0', 'R', 'E', 'S' };
 
 static const struct pkt_info infos[PKT_TYPES] = {
-#define X(nr, name_, way_, args_, last_, handler)                                                                      \
+#define X(nr, name_, way_, args_, last_, handler) \
 	[nr] = { .name = #name_, .way = PKT_WAY_##way_, .args = args_, .last = PKT_LAST_##last_ },
 	PACKETS(X)
 #undef X

@@ -28,6 +28,7 @@ enum { PKT_ARG_BYTES_MAX = 8192 };
  * that this server never takes (ERROR INVALID_COMMAND).
  *
  *    nr  name                      way   args  last     handled by */
+/* clang-format off */
 #define PACKETS(X) \
 	X( 1, CAN_DO,                   REQ,  1,    TEXT,    can_do) \
 	X( 2, CANT_DO,                  REQ,  1,    TEXT,    cant_do) \
@@ -71,13 +72,14 @@ enum { PKT_ARG_BYTES_MAX = 8192 };
 	X(40, JOB_ASSIGN_ALL,           RES,  4,    OPAQUE,  unexpected) \
 	X(41, GET_STATUS_UNIQUE,        REQ,  1,    TEXT,    get_status_unique) \
 	X(42, STATUS_RES_UNIQUE,        RES,  6,    TEXT,    unexpected)
+/* clang-format on */
 
 enum pkt_type {
 	PKT_TEXT = 0, /* not on the wire: an administrative text line travels inside the server as type 0 */
 #define X(nr, name, way, args, last, handler) PKT_##name = nr,
 	PACKETS(X)
 #undef X
-	PKT_TYPES
+	    PKT_TYPES
 };
 
 enum pkt_way { PKT_WAY_NONE, PKT_WAY_REQ, PKT_WAY_RES, PKT_WAY_BOTH };
@@ -104,13 +106,13 @@ struct pkt_head {
 
 /* Reads the head at the start of `in`: MORE when shorter than 12 bytes, BAD when the magic is neither. */
 enum pkt_verdict pkt_head_parse(struct slice in, struct pkt_head *head_r);
-void             pkt_head_write(char out[PKT_HEAD], bool is_response, uint32_t type, uint32_t size);
+void pkt_head_write(char out[PKT_HEAD], bool is_response, uint32_t type, uint32_t size);
 
 /* A packet's body taken apart: views into the body. */
 struct pkt {
 	uint32_t type;
 	uint32_t argc;
-	struct slice data; /* OPAQUE only */
+	struct slice data;              /* OPAQUE only */
 	struct slice arg[PKT_ARGS_MAX]; /* those from argc on are undefined */
 };
 

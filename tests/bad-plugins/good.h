@@ -61,5 +61,5 @@ static const struct gearmand_queue_ops good_ops MAYBE_UNUSED = {
 		.queue = (ops_), \
 	}
 #define MAGIC GEARMAND_PLUGIN_MAGIC
-#define SIZE sizeof(struct gearmand_plugin)
+#define SIZE  sizeof(struct gearmand_plugin)
 #define QUEUE GEARMAND_KIND_QUEUE

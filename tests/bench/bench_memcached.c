@@ -5,10 +5,10 @@
  * Runs on:  one thread.
  * Owns:     all items of the given memcached, which are removed again.
  *
- * WHERE is HOST:PORT, with an address for HOST.  Bare: items of the same size under keys of the same length; all commands of
- * a batch in one write, then all replies: one round trip, nothing else.  Fewer than 64 removals that come alone wait 0.4 ms
- * in the module, for more of them; so batches of 1 and 16 removals are slow here, and nobody waits for them.  A memcached
- * of its own for this: tests/stores/memcached.py.
+ * WHERE is HOST:PORT, with an address for HOST.  Bare: items of the same size under keys of the same length; all
+ * commands of a batch in one write, then all replies: one round trip, nothing else.  Fewer than 64 removals that come
+ * alone wait 0.4 ms in the module, for more of them; so batches of 1 and 16 removals are slow here, and nobody waits
+ * for them.  A memcached of its own for this: tests/stores/memcached.py.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -90,7 +90,8 @@ bare_add(const bare_key *key, size_t count)
 
 	make_room(count);
 	for (size_t i = 0; i < count; i++)
-		len += (size_t)sprintf(commands + len, "set bare__%.24s 1 0 %zu\r\n%s\r\n", key[i] + BARE_KEY - 1 - 24, bytes, value);
+		len += (size_t)sprintf(
+		    commands + len, "set bare__%.24s 1 0 %zu\r\n%s\r\n", key[i] + BARE_KEY - 1 - 24, bytes, value);
 	exchange(len, count);
 }
 

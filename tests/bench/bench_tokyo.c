@@ -6,9 +6,9 @@
  * Owns:     two hash databases in the given folder, which are removed again.
  *
  * WHERE is a folder, with TREE in front ("TREE:/var/tmp") for B+ trees.  Bare, for a batch: begin, put or out of each
- * row, commit, sync.  That is not yet safe when power is lost inside a commit; what is, by Tokyo's own means, syncs once
- * per row (SYNC in front: "SYNC:/var/tmp").  A batch of one row is done as gearmand 1.1 does it: put, sync; and out
- * without a sync.  Its rows are those of 1.1, without the handle that the module keeps as well.
+ * row, commit, sync.  That is not yet safe when power is lost inside a commit; what is, by Tokyo's own means, syncs
+ * once per row (SYNC in front: "SYNC:/var/tmp").  A batch of one row is done as gearmand 1.1 does it: put, sync; and
+ * out without a sync.  Its rows are those of 1.1, without the handle that the module keeps as well.
  */
 #include <stdio.h>
 #include <string.h>

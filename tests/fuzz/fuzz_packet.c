@@ -36,7 +36,8 @@ expect_whole(const struct pkt_info *info, const struct pkt *pkt, struct slice bo
 	CHECK(pkt->argc == info->args || (is_reduce && pkt->argc == 4 && pkt->arg[3].len == 0));
 	for (uint32_t i = 0; i < pkt->argc; i++)
 		expect_next(&rest, pkt->arg[i], has_data || i + 1 < pkt->argc);
-	CHECK(info->way == PKT_WAY_RES || body.len - rest.len <= PKT_ARG_BYTES_MAX + 1); /* the NUL of a fourth reduce argument is one more */
+	CHECK(info->way == PKT_WAY_RES ||
+	      body.len - rest.len <= PKT_ARG_BYTES_MAX + 1); /* the NUL of a fourth reduce argument is one more */
 	if (has_data)
 		expect_next(&rest, pkt->data, false);
 	else

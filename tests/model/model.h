@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 enum {
-	PEERS = 12,    /* at the same time */
+	PEERS = 12, /* at the same time */
 	FUNCS = 4,
 	UNIQUES = 5,   /* 0 = none, 1 = "-", others are names */
 	JOBS = 1024,   /* alive at the same time */
@@ -30,31 +30,31 @@ enum mstate { M_FREE, M_STORING, M_DELAYED, M_READY, M_RUNNING, M_DEAD };
 
 struct mjob {
 	enum mstate state;
-	uint64_t number;       /* of the handle */
+	uint64_t number; /* of the handle */
 	int func, unique, data, priority;
-	int64_t due;           /* wall seconds */
-	uint64_t born;         /* larger is newer, replayed jobs included */
-	uint64_t queued;       /* place in the queue: smaller is earlier */
-	int worker;            /* RUNNING */
-	int clients[PEERS];    /* how many times each peer waits for it */
-	int open;              /* submissions that wait for the commit */
+	int64_t due;        /* wall seconds */
+	uint64_t born;      /* larger is newer, replayed jobs included */
+	uint64_t queued;    /* place in the queue: smaller is earlier */
+	int worker;         /* RUNNING */
+	int clients[PEERS]; /* how many times each peer waits for it */
+	int open;           /* submissions that wait for the commit */
 	bool background, adding, stored;
 	int tries;
-	int64_t limit;         /* RUNNING: monotonic ms when it is out of time; 0 = none */
+	int64_t limit; /* RUNNING: monotonic ms when it is out of time; 0 = none */
 	uint32_t num, den;
-	char key[TEXT];        /* in the store; learnt from the ADD when the unique is none */
+	char key[TEXT]; /* in the store; learnt from the ADD when the unique is none */
 };
 
-struct mhear {             /* one thing a peer should hear */
-	bool open;             /* a JOB_CREATED that waits for the commit of `job` */
+struct mhear {     /* one thing a peer should hear */
+	bool open; /* a JOB_CREATED that waits for the commit of `job` */
 	int job;
-	int64_t deadline;      /* monotonic ms */
-	char text[TEXT];       /* "TYPE arg arg ..." */
+	int64_t deadline; /* monotonic ms */
+	char text[TEXT];  /* "TYPE arg arg ..." */
 };
 
 struct mpeer {
 	bool used, gone, asleep, exceptions;
-	bool unsure;           /* replies are open: a NOOP may wait behind them, so `asleep` says little */
+	bool unsure; /* replies are open: a NOOP may wait behind them, so `asleep` says little */
 	uint64_t number;
 	bool can[FUNCS];
 	int64_t turn[FUNCS];
@@ -66,9 +66,9 @@ struct mpeer {
 
 struct mtell {
 	bool add;
-	int job;               /* ADD: index, as long as it has not come back */
+	int job; /* ADD: index, as long as it has not come back */
 	int func;
-	char key[TEXT];        /* REMOVE of a made-up key that is not known yet: the job's number in `number` */
+	char key[TEXT]; /* REMOVE of a made-up key that is not known yet: the job's number in `number` */
 	uint64_t number;
 };
 
@@ -112,7 +112,7 @@ void model_time(struct model *, int64_t ms);
 void model_replayed(struct model *, const struct mjob *row);
 
 bool model_has_work_for(const struct model *, int peer);
-int  model_find(const struct model *, uint64_t number); /* -1 when there is none */
+int model_find(const struct model *, uint64_t number); /* -1 when there is none */
 const char *model_func(int func);
 const char *model_unique(int unique);
 

@@ -9,6 +9,6 @@
 
 /* The peer should hear this, after all it should hear already. */
 struct mhear *model_hear(struct model *, int peer, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void          model_end(struct model *, int job); /* the job is gone, from the store too */
+void model_end(struct model *, int job); /* the job is gone, from the store too */
 
 #endif

@@ -17,7 +17,7 @@
 enum { LIVE_JOBS = 150, ROWS = 4096, HISTORY = 40 };
 
 struct row {
-	struct mjob job;      /* the model's view */
+	struct mjob job; /* the model's view */
 	char function[TEXT], key[TEXT], handle[TEXT], data[TEXT];
 	int64_t run_at;
 	uint8_t priority, flags;
@@ -29,7 +29,7 @@ struct stage {
 	struct outbox out;
 	struct instant now;
 	struct model *model;
-	struct list changes;  /* told by the core, in order; the store has not looked at them */
+	struct list changes; /* told by the core, in order; the store has not looked at them */
 	struct row rows[ROWS];
 	int row_count;
 	uint64_t next_peer;
@@ -49,7 +49,7 @@ void note(const char *what, int peer, long a, long b); /* this step, for wrong()
 void turn(struct msg *);
 
 /* Steps of a history. */
-int  some_peer(void); /* -1 when there is none */
+int some_peer(void); /* -1 when there is none */
 void step_new_peer(void);
 void step_gone(int peer);
 void step_submit(int peer);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * http_scene.h - a test of proto-http reads like the conversation: say bytes, expect a job, answer it, expect a response.
+ * http_scene.h - a test of proto-http reads like the conversation: say bytes, expect a job, answer it, expect a
+ * response.
  *
  * Single-threaded; the module is loaded from $GEARMAND_PLUGIN_PATH, once per process.
  */
@@ -23,7 +24,8 @@ void say_bytes(struct fake *, const void *bytes, size_t len);
 
 /* The next job submitted, and no other one before it.  `http_job` takes any bytes as data. */
 void expect_job(struct fake *, uint32_t type, const char *function, const char *unique, const char *data);
-void expect_job_bytes(struct fake *, uint32_t type, const char *function, const char *unique, const void *data, size_t len);
+void expect_job_bytes(
+    struct fake *, uint32_t type, const char *function, const char *unique, const void *data, size_t len);
 void expect_no_job(const struct fake *);
 
 /* Packets of the server about job HANDLE. */

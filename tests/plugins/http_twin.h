@@ -18,10 +18,12 @@ struct twin {
 	struct fake_text story;
 };
 
-/* `first` bytes first (0 = no such cut), then pieces of `piece` (0 = all the rest).  When all is said, time runs out. */
+/* `first` bytes first (0 = no such cut), then pieces of `piece` (0 = all the rest).  When all is said, time runs out.
+ */
 struct twin twin_run(const struct gearmand_plugin *, const char *bytes, size_t len, size_t first, size_t piece);
 /* Runs again; says on stderr what differs. */
-bool twin_compare(const struct gearmand_plugin *, const struct twin *, const char *bytes, size_t len, size_t first, size_t piece);
+bool twin_compare(
+    const struct gearmand_plugin *, const struct twin *, const char *bytes, size_t len, size_t first, size_t piece);
 void twin_free(struct twin *);
 
 #endif

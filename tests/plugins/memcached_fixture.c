@@ -173,7 +173,8 @@ is_whole(const char *text, size_t len)
 static int
 say(struct queue *q, const char *bytes, size_t count)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)store_server_number(q->dir, "port")) };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)store_server_number(q->dir, "port")) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	ssize_t n;
 
@@ -232,7 +233,7 @@ memcached_set_binary(struct queue *q, const char *rest)
 	int fd;
 
 	bytes[3] = (char)len;
-	bytes[4] = 8;               /* bytes of extras: flags and expiry */
+	bytes[4] = 8;                /* bytes of extras: flags and expiry */
 	bytes[11] = (char)(8 + len); /* of all that follows; there is no value */
 	snprintf(bytes + 32, sizeof(bytes) - 32, "%s%s", q->db, rest);
 	fd = say(q, bytes, 32 + len);

@@ -17,12 +17,12 @@ struct queue *queue_opened(void);
 struct queue *queue_beside(const struct queue *);
 /* On a memcached of its own, with these options, for tests that disturb it. */
 struct queue *queue_new_alone(const char *options);
-void          queue_free(struct queue **);
+void queue_free(struct queue **);
 
-void        server_do(struct queue *, const char *word); /* "kill", "again": see tests/stores/memcached.py */
-void        server_signal(struct queue *, int number);
+void server_do(struct queue *, const char *word); /* "kill", "again": see tests/stores/memcached.py */
+void server_signal(struct queue *, int number);
 const char *server_address(struct queue *); /* "127.0.0.1:port" */
-/* The queue is to talk to a memcached that lies, with the real one behind it: see tests/stores/memcached_liar.py.  Rules
+/* The queue is to talk to a memcached that lies, with the real one behind it: see tests/stores/memcached_liar.py. Rules
  * are separated by '|'. */
 void queue_liar(struct queue *, const char *rules);
 
@@ -40,7 +40,6 @@ void stop_clock(struct queue *);
 void pass_seconds(int seconds);
 
 /* Whether the latest log line has this in it. */
-#define EXPECT_LOG(q, part) \
-	cr_expect_not_null(strstr((q)->host.log, part), "\"%s\" is not in: %s", part, (q)->host.log)
+#define EXPECT_LOG(q, part) cr_expect_not_null(strstr((q)->host.log, part), "\"%s\" is not in: %s", part, (q)->host.log)
 
 #endif

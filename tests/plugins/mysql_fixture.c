@@ -129,7 +129,10 @@ take_rows(MYSQL *c, char *text, size_t size)
 	text[0] = '\0';
 	while (res != NULL && (row = mysql_fetch_row(res)) != NULL) {
 		for (unsigned i = 0; i < mysql_num_fields(res) && n < size; i++)
-			n += (size_t)snprintf(text + n, size - n, "%s%s", i > 0 ? "|" : n > 0 ? " " : "",
+			n += (size_t)snprintf(text + n, size - n, "%s%s",
+			    i > 0   ? "|"
+			    : n > 0 ? " "
+				    : "",
 			    row[i] == NULL ? "NULL" : row[i]);
 	}
 	mysql_free_result(res);
@@ -144,7 +147,8 @@ run(struct queue *q, const char *sql, char *text, size_t size)
 
 	is_other = true;
 	cr_assert_not_null(mysql_real_connect(c, NULL, "root", NULL, q->db[0] == '\0' ? NULL : q->db, 0, path,
-			       CLIENT_MULTI_STATEMENTS), "%s", mysql_error(c));
+			       CLIENT_MULTI_STATEMENTS),
+	    "%s", mysql_error(c));
 	cr_assert_eq(mysql_real_query(c, sql, strlen(sql)), 0, "%s: %s", sql, mysql_error(c));
 	do {
 		take_rows(c, text, size);

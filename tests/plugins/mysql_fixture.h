@@ -17,12 +17,12 @@ struct queue *queue_new(void);
 struct queue *queue_opened(void);
 /* Another server's on the same table. */
 struct queue *queue_beside(const struct queue *);
-void          queue_free(struct queue **);
+void queue_free(struct queue **);
 
 /* The same on a server of its own, for tests that disturb it. */
 struct queue *queue_new_alone(void);
-void          server_do(struct queue *, const char *word); /* "kill", "again": see tests/stores/mysql.py */
-int           server_pid(struct queue *);
+void server_do(struct queue *, const char *word); /* "kill", "again": see tests/stores/mysql.py */
+int server_pid(struct queue *);
 
 /* SQL of root in that database, several statements too.  What it printed: columns by '|', rows by blanks. */
 const char *queue_sql(struct queue *, const char *sql);

@@ -28,8 +28,8 @@ queue_at(const char *dir, bool alone)
 	queue_init(q, "queue-postgres.so");
 	if (alone)
 		snprintf(q->dir, sizeof(q->dir), "%s", dir);
-	snprintf(q->db, sizeof(q->db), "host=%s port=%d user=gearman dbname=jobs", dir,
-	    store_server_number(dir, "port"));
+	snprintf(
+	    q->db, sizeof(q->db), "host=%s port=%d user=gearman dbname=jobs", dir, store_server_number(dir, "port"));
 	snprintf(table, sizeof(table), "queue_%ld", (long)getpid());
 	fake_host_set(&q->host, "libpq-conninfo", q->db);
 	fake_host_set(&q->host, "libpq-table", table);
@@ -166,7 +166,10 @@ queue_sql(struct queue *q, const char *sql)
 	text[0] = '\0';
 	for (int i = 0; i < PQntuples(r); i++) {
 		for (int k = 0; k < PQnfields(r) && n < sizeof(text); k++)
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", k > 0 ? "|" : i > 0 ? " " : "",
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
+			    k > 0   ? "|"
+			    : i > 0 ? " "
+				    : "",
 			    PQgetvalue(r, i, k));
 	}
 	PQclear(r);

@@ -15,11 +15,11 @@
 /* A new queue on a table of its own, which does not exist yet.  Skips the test where no server is installed. */
 struct queue *queue_new(void);
 struct queue *queue_opened(void);
-void          queue_free(struct queue **);
+void queue_free(struct queue **);
 
 /* The same on a server of its own, for tests that disturb it. */
 struct queue *queue_new_alone(void);
-void          server_do(struct queue *, const char *word); /* "kill", "again": see tests/stores/postgres.py */
+void server_do(struct queue *, const char *word); /* "kill", "again": see tests/stores/postgres.py */
 
 void queue_in_database(struct queue *, const char *name, const char *options); /* made; dropped by queue_free() */
 
@@ -27,7 +27,7 @@ void queue_in_database(struct queue *, const char *name, const char *options); /
 const char *queue_sql(struct queue *, const char *sql);
 /* A session that stays, after running `sql`. */
 PGconn *other_start(struct queue *, const char *sql);
-void    other_end(PGconn **); /* rolls back */
+void other_end(PGconn **); /* rolls back */
 
 /* How often the module asked the server anything, since this was last asked. */
 unsigned round_trips(void);

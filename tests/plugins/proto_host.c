@@ -17,10 +17,10 @@ broken(const char *what)
 	abort();
 }
 
-#define MUST(cond, what)                                                                                               \
-	do {                                                                                                           \
-		if (!(cond))                                                                                           \
-			broken(what);                                                                                  \
+#define MUST(cond, what) \
+	do { \
+		if (!(cond)) \
+			broken(what); \
 	} while (0)
 
 void
@@ -53,8 +53,7 @@ fake_of(struct gearmand_conn *conn)
 
 /* ---- The table ---------------------------------------------------------------------------- */
 
-static GEARMAND_PRINTF(2, 3) void
-host_error_set(struct gearmand_error *err, const char *format, ...)
+static GEARMAND_PRINTF(2, 3) void host_error_set(struct gearmand_error *err, const char *format, ...)
 {
 	va_list args;
 

@@ -36,8 +36,8 @@ struct fake {
 	const char *const *settings; /* "name=value", NULL-terminated; the rest has its default */
 
 	/* What a test may set. */
-	size_t max_packet;     /* 64 MiB at first */
-	size_t memory;         /* bytes of a body before memory is "out"; SIZE_MAX at first */
+	size_t max_packet; /* 64 MiB at first */
+	size_t memory;     /* bytes of a body before memory is "out"; SIZE_MAX at first */
 	void (*on_job)(struct fake *, const struct fake_request *); /* called when the module has returned */
 	void *own;
 
@@ -45,9 +45,9 @@ struct fake {
 	struct fake_text out;      /* bytes for the peer */
 	struct fake_request *jobs; /* everything that was submitted, options too */
 	size_t job_count;
-	struct fake_text listens;  /* "address port\n" ... */
+	struct fake_text listens; /* "address port\n" ... */
 	bool closed;
-	uint32_t tick_ms;          /* 0 = none asked for */
+	uint32_t tick_ms; /* 0 = none asked for */
 
 	/* The host's own. */
 	struct fake_text in, body;
@@ -55,7 +55,7 @@ struct fake {
 	size_t served;                 /* jobs that `on_job` was called for */
 	uint32_t body_type;
 	bool in_body, body_refused;
-	unsigned waiting;              /* jobs without a last word yet */
+	unsigned waiting; /* jobs without a last word yet */
 };
 
 /* Opens the module and a connection; NULL when open refuses, with the reason in *err. */

@@ -25,7 +25,7 @@ keep(size_t len)
 	static struct kept {
 		struct kept *next;
 		char bytes[];
-	} *all;
+	} * all;
 	struct kept *k = malloc(sizeof(*k) + len + 1);
 
 	cr_assert_not_null(k);
@@ -178,9 +178,8 @@ queue_reopen_and_replay(struct queue *q)
 struct gearmand_job
 a_job(struct gearmand_slice function, struct gearmand_slice unique, struct gearmand_slice data)
 {
-	return (struct gearmand_job){
-		.function = function, .unique = unique, .data = data, .priority = GEARMAND_NORMAL
-	};
+	return (
+	    struct gearmand_job){ .function = function, .unique = unique, .data = data, .priority = GEARMAND_NORMAL };
 }
 
 struct gearmand_change
@@ -209,8 +208,7 @@ queue_commit(struct queue *q, struct gearmand_change *changes, size_t count)
 enum gearmand_commit
 queue_add(struct queue *q, const char *function, const char *unique, const char *data)
 {
-	struct gearmand_change c =
-	    an_add(a_job(slice_of_text(function), slice_of_text(unique), slice_of_text(data)));
+	struct gearmand_change c = an_add(a_job(slice_of_text(function), slice_of_text(unique), slice_of_text(data)));
 
 	return queue_commit(q, &c, 1);
 }

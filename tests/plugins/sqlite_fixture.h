@@ -15,8 +15,8 @@
 
 struct queue *queue_new(void);
 struct queue *queue_new_in(const char *parent); /* folder */
-void          queue_free(struct queue **);
-struct queue *queue_opened(void);            /* a new one, that must open */
+void queue_free(struct queue **);
+struct queue *queue_opened(void); /* a new one, that must open */
 
 void file_write(const char *path, const char *text);
 void file_scribble(const char *path, long from, size_t len); /* noise */
@@ -29,6 +29,6 @@ struct other {
 };
 /* Runs `sql`, and stays: "BEGIN EXCLUSIVE;". */
 struct other other_start(struct queue *, const char *sql);
-void         other_end(struct other *);
+void other_end(struct other *);
 
 #endif

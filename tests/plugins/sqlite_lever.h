@@ -10,6 +10,6 @@
 
 /* After `calls` more writes and syncs, this and all later ones fail with `error`; 0 = none fails. */
 void lever_set(int error, int calls);
-int  lever_failed(void); /* calls that failed since lever_set() */
+int lever_failed(void); /* calls that failed since lever_set() */
 
 #endif

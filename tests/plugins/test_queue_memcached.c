@@ -142,8 +142,8 @@ expect_many(struct queue *q, const char *prefix, size_t first, size_t count)
 		char key[64];
 
 		snprintf(key, sizeof(key), "%s%zu", prefix, first + i);
-		cr_assert(slice_same(q->seen[i].unique, slice_of_text(key)), "number %zu is %.*s", i, (int)q->seen[i].unique.len,
-		    q->seen[i].unique.data);
+		cr_assert(slice_same(q->seen[i].unique, slice_of_text(key)), "number %zu is %.*s", i,
+		    (int)q->seen[i].unique.len, q->seen[i].unique.data);
 	}
 }
 

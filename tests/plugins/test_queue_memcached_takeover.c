@@ -195,7 +195,8 @@ Test(memcached_takeover, an_older_memcached_is_asked_until_nothing_new_turns_up)
 {
 	struct queue *q = queue_new();
 
-	queue_liar(q, "lru_crawler metadump hash=>BADCLASS invalid class id\\r\\n|1*lru_crawler metadump all=>END\\r\\n");
+	queue_liar(
+	    q, "lru_crawler metadump hash=>BADCLASS invalid class id\\r\\n|1*lru_crawler metadump all=>END\\r\\n");
 	cr_assert(queue_open(q), "%s", q->err.text);
 	queue_add_many(q, "u", 500);
 	queue_reopen_and_replay(q);

@@ -64,8 +64,8 @@ expect_large_one_refused(struct queue *q, const char *reason)
 
 	cr_assert_eq(queue_commit(q, c, 3), GEARMAND_COMMIT_DONE, "%s", q->err.text);
 	cr_expect_eq(c[1].outcome, GEARMAND_REFUSED);
-	cr_expect_not_null(strstr(c[1].reason, "a job of 1048576 bytes is too large for memcached 127.0.0.1:"), "%s",
-	    c[1].reason);
+	cr_expect_not_null(
+	    strstr(c[1].reason, "a job of 1048576 bytes is too large for memcached 127.0.0.1:"), "%s", c[1].reason);
 	cr_expect_not_null(strstr(c[1].reason, reason), "%s", c[1].reason);
 	cr_expect_eq(c[0].outcome + c[2].outcome, 0);
 	cr_expect_str_eq(queue_content(q), "f/a=1 f/b=2");
@@ -180,7 +180,8 @@ Test(memcached_trouble, a_memcached_that_is_emptied_or_restarted_is_told)
 	queue_add(q, "f", "a", "1");
 	memcached_says(q, "flush_all");
 	pass_seconds(10);
-	cr_expect_eq(q->host.ops->check(q->store, &q->err), GEARMAND_COMMIT_DONE, "the lock is taken again: %s", q->err.text);
+	cr_expect_eq(
+	    q->host.ops->check(q->store, &q->err), GEARMAND_COMMIT_DONE, "the lock is taken again: %s", q->err.text);
 	EXPECT_LOG(q, "was emptied (flush_all)");
 	cr_expect_str_eq(queue_content(q), "");
 	queue_add(q, "f", "b", "1");
@@ -263,7 +264,8 @@ Test(memcached_trouble, an_error_of_the_server_is_tried_again)
 
 Test(memcached_trouble, an_answer_that_makes_no_sense_breaks_the_connection)
 {
-	static const char *const answers[] = { "NOT_STORED", "ERROR", "CLIENT_ERROR bad command line format", "VALUE x 0 1" };
+	static const char *const answers[] = { "NOT_STORED", "ERROR", "CLIENT_ERROR bad command line format",
+		"VALUE x 0 1" };
 
 	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
 		struct queue *q;

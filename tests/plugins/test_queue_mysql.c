@@ -63,7 +63,8 @@ Test(mysql, a_job_done_and_submitted_again_goes_to_the_end_and_one_replaced_keep
 {
 	struct queue *q = queue_opened();
 	struct gearmand_change c[] = { a_remove(S("f"), S("a")), an_add(a_job(S("f"), S("a"), S("2"))),
-		an_add(a_job(S("f"), S("c"), S("3"))), a_remove(S("f"), S("c")), an_add(a_job(S("f"), S("b"), S("4"))) };
+		an_add(a_job(S("f"), S("c"), S("3"))), a_remove(S("f"), S("c")),
+		an_add(a_job(S("f"), S("b"), S("4"))) };
 
 	queue_add(q, "f", "a", "1");
 	queue_add(q, "f", "b", "1");
@@ -114,9 +115,11 @@ Test(mysql, what_1_1_says_works_on_a_table_that_was_taken_over)
 	queue_sql(q, OLD_ROW "('a', 'f', 1, 'before', 0)");
 	cr_assert(queue_open(q), "%s", q->err.text);
 	queue_close(q);
-	queue_sql(q, OLD_ROW "('b', 'f', 1, 'after', 0); DELETE FROM gearman_queue WHERE unique_key='a' AND function_name='f'");
+	queue_sql(q,
+	    OLD_ROW "('b', 'f', 1, 'after', 0); DELETE FROM gearman_queue WHERE unique_key='a' AND function_name='f'");
 	cr_expect_str_eq(
-	    queue_sql(q, "SELECT unique_key, function_name, data, priority, when_to_run FROM gearman_queue"), "b|f|after|1|0");
+	    queue_sql(q, "SELECT unique_key, function_name, data, priority, when_to_run FROM gearman_queue"),
+	    "b|f|after|1|0");
 	cr_expect_str_eq(queue_content(q), "f/b=after");
 	queue_free(&q);
 }
@@ -132,7 +135,8 @@ Test(mysql, keys_fit_every_row_format)
 	memset((char *)c.job.function.data, 0xff, 703);
 	memset((char *)c.job.unique.data, 0xfe, 64);
 	for (int i = 0; i < 4; i++) {
-		snprintf(sql, sizeof(sql), "DROP TABLE IF EXISTS gearman_queue; %s CHARACTER SET %s ROW_FORMAT=%s; %s('Ã¼', 'f', 1, '1', 0)",
+		snprintf(sql, sizeof(sql),
+		    "DROP TABLE IF EXISTS gearman_queue; %s CHARACTER SET %s ROW_FORMAT=%s; %s('Ã¼', 'f', 1, '1', 0)",
 		    TABLE_OF_1_1, i < 2 ? "utf8mb3" : "utf8mb4", formats[i], OLD_ROW);
 		queue_sql(q, sql);
 		expect_open_and_replay(q);
@@ -172,7 +176,8 @@ Test(mysql, jobs_without_a_unique_get_keys_of_their_own)
 {
 	struct queue *q = queue_new();
 
-	queue_sql(q, "CREATE TABLE gearman_queue (unique_key VARCHAR(64), function_name VARCHAR(255), priority INT, data TEXT)");
+	queue_sql(q,
+	    "CREATE TABLE gearman_queue (unique_key VARCHAR(64), function_name VARCHAR(255), priority INT, data TEXT)");
 	queue_sql(q, "INSERT INTO gearman_queue VALUES ('', 'f', 1, 'a'), (NULL, 'f', 1, 'b'), ('-', 'f', 9, 'c'), "
 		     "('u', NULL, 1, 'no function')");
 	expect_open_and_replay(q);
@@ -242,7 +247,8 @@ Test(mysql, packets_and_modes_of_the_server, .timeout = 120)
 	struct gearmand_slice zeros = { memset(keep(900 << 10), 0, 900 << 10), 900 << 10 };
 	struct gearmand_change c[] = { an_add(a_job(S("f"), S("a"), slice_filled(900 << 10, 1))),
 		an_add(a_job(S("f"), S("zeros"), zeros)), an_add(a_job(S("f"), S("b"), slice_filled(900 << 10, 2))),
-		an_add(a_job(S("f"), S("\\'\"`\x1a%"), S("\\'\"`\x1a%\\0"))), an_add(a_job(S("f"), S("c"), slice_filled(2 << 20, 3))) };
+		an_add(a_job(S("f"), S("\\'\"`\x1a%"), S("\\'\"`\x1a%\\0"))),
+		an_add(a_job(S("f"), S("c"), slice_filled(2 << 20, 3))) };
 
 	queue_sql(q, "SET GLOBAL max_allowed_packet = 1048576, GLOBAL sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES'");
 	cr_assert(queue_open(q), "%s", q->err.text);

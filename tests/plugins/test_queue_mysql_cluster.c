@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The MySQL queue in a cluster, where a named lock is known to one node only: the row that says whose the table is.  The
+ * The MySQL queue in a cluster, where a named lock is known to one node only: the row that says whose the table is. The
  * other nodes' servers are played by who changes that row.
  *
  * Runs on:  one process per test.
@@ -88,10 +88,12 @@ Test(mysql, a_transaction_in_flight_cannot_follow_a_take_over)
 
 	cr_assert_str_eq(queue_content(q), "");
 	other = other_start(q, "BEGIN; " TAKE_IT); /* has not committed when ours begins */
-	cr_expect_eq(queue_commit(q, &(struct gearmand_change){ .op = GEARMAND_ADD, .job = slow }, 1), GEARMAND_COMMIT_AGAIN);
+	cr_expect_eq(
+	    queue_commit(q, &(struct gearmand_change){ .op = GEARMAND_ADD, .job = slow }, 1), GEARMAND_COMMIT_AGAIN);
 	EXPECT_SENTENCE(q, "a row is locked by another transaction");
 	cr_assert_eq(mysql_query(other, "COMMIT"), 0);
-	cr_expect_eq(queue_commit(q, &(struct gearmand_change){ .op = GEARMAND_ADD, .job = slow }, 1), GEARMAND_COMMIT_BROKEN);
+	cr_expect_eq(
+	    queue_commit(q, &(struct gearmand_change){ .op = GEARMAND_ADD, .job = slow }, 1), GEARMAND_COMMIT_BROKEN);
 	cr_expect_eq(q->err.why, GEARMAND_WHY_IN_USE);
 	mysql_close(other);
 	queue_free(&q);
@@ -148,8 +150,9 @@ Test(mysql, a_cluster_s_lock_table_needs_the_right_to_make_it)
 	char sql[1024];
 
 	queue_close(q);
-	snprintf(sql, sizeof(sql), "CREATE USER c_%s@localhost; GRANT SELECT, INSERT, UPDATE, DELETE ON %s.* TO c_%s@localhost",
-	    q->db, q->db, q->db);
+	snprintf(sql, sizeof(sql),
+	    "CREATE USER c_%s@localhost; GRANT SELECT, INSERT, UPDATE, DELETE ON %s.* TO c_%s@localhost", q->db, q->db,
+	    q->db);
 	queue_sql(q, sql);
 	snprintf(sql, sizeof(sql), "c_%s", q->db);
 	fake_host_set(&q->host, "mysql-user", sql);

@@ -67,8 +67,8 @@ Test(mysql, missing_rights_are_told_at_start)
 	char sql[1024];
 
 	queue_close(q);
-	snprintf(sql, sizeof(sql), "CREATE USER reader_%s@localhost; GRANT SELECT ON %s.* TO reader_%s@localhost", q->db, q->db,
-	    q->db);
+	snprintf(sql, sizeof(sql), "CREATE USER reader_%s@localhost; GRANT SELECT ON %s.* TO reader_%s@localhost",
+	    q->db, q->db, q->db);
 	queue_sql(q, sql);
 	snprintf(sql, sizeof(sql), "reader_%s", q->db);
 	fake_host_set(&q->host, "mysql-user", sql);
@@ -89,7 +89,8 @@ Test(mysql, an_option_file_says_what_the_command_line_does_not)
 	f = fopen(path, "w");
 	fprintf(f, "[gearmand]\nsocket=%s/s\nuser=gearman\npassword=secret\ndatabase=jobs\n", dir);
 	fclose(f);
-	for (const char *const *o = (const char *const[]){ "mysql-socket", "mysql-user", "mysql-db", NULL }; *o != NULL; o++)
+	for (const char *const *o = (const char *const[]){ "mysql-socket", "mysql-user", "mysql-db", NULL }; *o != NULL;
+	     o++)
 		fake_host_set(&q->host, *o, "");
 	fake_host_set(&q->host, "mysql-defaults-file", path);
 	cr_expect(queue_open(q), "%s", q->err.text);
@@ -184,15 +185,17 @@ static pid_t
 start_rival(struct queue *q, MYSQL **rival_r)
 {
 	pid_t pid;
-	MYSQL *rival = *rival_r = other_start(q, "BEGIN; INSERT INTO gearman_queue (unique_key, function_name) SELECT seq, 'much' FROM seq_1_to_1000;"
-				      "INSERT INTO gearman_queue (unique_key, function_name) VALUES ('b', 'f')");
+	MYSQL *rival = *rival_r = other_start(q,
+	    "BEGIN; INSERT INTO gearman_queue (unique_key, function_name) SELECT seq, 'much' FROM seq_1_to_1000;"
+	    "INSERT INTO gearman_queue (unique_key, function_name) VALUES ('b', 'f')");
 
 	pid = fork();
 	if (pid != 0)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (strcmp(queue_sql(q, "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE()"
-				   " AND info LIKE 'INSERT INTO%'"), "1") != 0)
+				   " AND info LIKE 'INSERT INTO%'"),
+		   "1") != 0)
 		usleep(10000);
 	if (mysql_query(rival, "DELETE FROM gearman_queue WHERE unique_key = 'a' AND function_name = 'f'") == 0)
 		mysql_query(rival, "ROLLBACK");

@@ -187,10 +187,16 @@ Test(postgres, names_can_be_read_in_the_table_where_they_are_text)
 {
 	struct queue *q = queue_opened();
 
-	queue_add(q, "gr\xc3\xb6\xc3\x9f""er", "it's", "");
-	queue_add(q, "\xff""A", "u", "");
-	cr_expect_str_eq(queue_sql(q, "SELECT function_name, unique_key FROM %T ORDER BY added"),
-	    "gr\xc3\xb6\xc3\x9f""er|it's \\xff41|u");
+	queue_add(q,
+	    "gr\xc3\xb6\xc3\x9f"
+	    "er",
+	    "it's", "");
+	queue_add(q,
+	    "\xff"
+	    "A",
+	    "u", "");
+	cr_expect_str_eq(queue_sql(q, "SELECT function_name, unique_key FROM %T ORDER BY added"), "gr\xc3\xb6\xc3\x9f"
+												  "er|it's \\xff41|u");
 	queue_free(&q);
 }
 
@@ -207,7 +213,8 @@ Test(postgres, a_function_name_that_no_index_takes_is_refused_alone)
 	cr_assert_eq(queue_commit(q, c, 4), GEARMAND_COMMIT_DONE, "%s", q->err.text);
 	cr_expect_eq(c[1].outcome, GEARMAND_REFUSED);
 	cr_expect_not_null(strstr(c[1].reason, "function name of 1300 bytes is too long"));
-	cr_expect(c[0].outcome == GEARMAND_STORED && c[2].outcome == GEARMAND_STORED && c[3].outcome == GEARMAND_STORED);
+	cr_expect(
+	    c[0].outcome == GEARMAND_STORED && c[2].outcome == GEARMAND_STORED && c[3].outcome == GEARMAND_STORED);
 	queue_reopen_and_replay(q);
 	cr_expect_eq(q->seen_count, 2);
 	fake_host_changes_clear(c, 4);

@@ -69,9 +69,10 @@ Test(postgres_run, a_full_disk_means_again)
 {
 	struct queue *q = queue_with_old(queue_new());
 
-	queue_sql(q, "CREATE OR REPLACE FUNCTION full() RETURNS trigger LANGUAGE plpgsql AS "
-		     "$$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; "
-		     "END $$; CREATE TRIGGER full_t BEFORE INSERT ON %T FOR EACH ROW EXECUTE FUNCTION full()");
+	queue_sql(q,
+	    "CREATE OR REPLACE FUNCTION full() RETURNS trigger LANGUAGE plpgsql AS "
+	    "$$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; "
+	    "END $$; CREATE TRIGGER full_t BEFORE INSERT ON %T FOR EACH ROW EXECUTE FUNCTION full()");
 	cr_expect_eq(queue_commit(q, batch, 2), GEARMAND_COMMIT_AGAIN);
 	EXPECT_SENTENCE(q, "No space left on device");
 	queue_sql(q, "DROP TRIGGER full_t ON %T");
@@ -181,7 +182,8 @@ wait_for_replica(struct queue *q, const char *name)
 }
 
 /* A commit waits for a replica that is not there: no answer comes, and the session stays, with the lock, after its
- * connection is closed.  It keeps others out, for the batch may still come to be stored; but not the server it was of. */
+ * connection is closed.  It keeps others out, for the batch may still come to be stored; but not the server it was of.
+ */
 Test(postgres_run, a_session_that_outlives_its_connection_does_not_keep_its_own_server_out)
 {
 	struct queue *q = queue_with_old(queue_new_alone()), *other = queue_new();
@@ -211,7 +213,8 @@ Test(postgres_run, a_former_session_that_does_not_end_is_no_other_server)
 	cr_assert_gt(former, 1);
 	cr_assert_eq(kill(former, SIGSTOP), 0);
 	queue_close(q);
-	queue_expect_no_open(q, "is in use by a former session of this server, which is being ended", GEARMAND_WHY_PASSING);
+	queue_expect_no_open(
+	    q, "is in use by a former session of this server, which is being ended", GEARMAND_WHY_PASSING);
 	kill(former, SIGCONT);
 	while (!queue_open(q))
 		cr_assert_eq(q->err.why, GEARMAND_WHY_PASSING, "%s", q->err.text);

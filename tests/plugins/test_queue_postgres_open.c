@@ -126,8 +126,8 @@ Test(postgres_open, of_several_hosts_the_one_that_serves_is_found)
 	int port;
 
 	cr_assert_eq(sscanf(q->db, "host=%127s port=%d", dir, &port), 2);
-	snprintf(conninfo, sizeof(conninfo), "host=/no/such/folder,127.0.0.1,%s port=5432,1,%d user=gearman dbname=jobs", dir,
-	    port);
+	snprintf(conninfo, sizeof(conninfo),
+	    "host=/no/such/folder,127.0.0.1,%s port=5432,1,%d user=gearman dbname=jobs", dir, port);
 	fake_host_set(&q->host, "libpq-conninfo", conninfo);
 	cr_expect(queue_open(q), "%s", q->err.text);
 	cr_expect_eq(queue_add(q, "f", "u", "1"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
@@ -167,7 +167,8 @@ Test(postgres_open, what_a_commit_waits_for_is_the_databases_choice_but_not_noth
 	}
 	queue_close(q);
 	fake_host_set(&q->host, "libpq-synchronous-commit", "maybe");
-	queue_expect_no_open(q, "must be off, local, remote_write, on or remote_apply, not \"maybe\"", GEARMAND_WHY_LASTING);
+	queue_expect_no_open(
+	    q, "must be off, local, remote_write, on or remote_apply, not \"maybe\"", GEARMAND_WHY_LASTING);
 	queue_free(&q);
 }
 
@@ -188,8 +189,9 @@ Test(postgres_open, a_table_has_any_name)
 		queue_close(q);
 	}
 	fake_host_set(&q->host, "libpq-table", "queue");
-	queue_sql(q, "DROP TABLE \"my-queue\", \"Queue\", \"it's\", \"select\", \"x y\", \"gr\xc3\xb6\xc3\x9f!\", \"%s%n\", "
-		     "\"with \"\"quotes\"\" and.dots\"");
+	queue_sql(q,
+	    "DROP TABLE \"my-queue\", \"Queue\", \"it's\", \"select\", \"x y\", \"gr\xc3\xb6\xc3\x9f!\", \"%s%n\", "
+	    "\"with \"\"quotes\"\" and.dots\"");
 	queue_free(&q);
 }
 
@@ -235,9 +237,10 @@ Test(postgres_open, what_is_no_queue_is_lasting)
 		{ "CREATE VIEW %T AS SELECT 1 AS unique_key", "is not a table" },
 		{ "CREATE TABLE %T (a INT)", "is not a gearmand queue: it lacks columns" },
 		{ "CREATE TABLE %T (unique_key TEXT, function_name TEXT, priority INT, data TEXT, when_to_run INT, "
-		  "UNIQUE (unique_key, function_name))", "column data is not of type BYTEA" },
+		  "UNIQUE (unique_key, function_name))",
+		    "column data is not of type BYTEA" },
 		{ "CREATE TABLE %T (unique_key TEXT, function_name TEXT, priority INT, data BYTEA, when_to_run INT)",
-		  "needs a unique index on (unique_key, function_name)" },
+		    "needs a unique index on (unique_key, function_name)" },
 	};
 	struct queue *q = queue_new();
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Tables of gearmand 1.1 are taken over as they are, and given back in a state that 1.1 can use.  The real 1.1 does it in
- * tests/live/postgres.py.
+ * Tables of gearmand 1.1 are taken over as they are, and given back in a state that 1.1 can use.  The real 1.1 does it
+ * in tests/live/postgres.py.
  *
  * Runs on:  one process per test.
  * Owns:     a table per test.
@@ -83,7 +83,8 @@ Test(postgres_takeover, the_statements_of_1_1_work_on_a_table_of_ours)
 		     "VALUES (1, 'theirs', 'f', 'x', 0)");
 	queue_sql(q, "DELETE FROM %T WHERE unique_key = 'done there' AND function_name = 'f'");
 	cr_expect_str_eq(queue_sql(q, "SELECT unique_key, function_name, priority, data, when_to_run FROM %T "
-				      "ORDER BY unique_key"), "ours|f|1|\\x31|0 theirs|f|1|\\x78|0");
+				      "ORDER BY unique_key"),
+	    "ours|f|1|\\x31|0 theirs|f|1|\\x78|0");
 	expect_open_and_replay(q);
 	cr_expect_str_eq(queue_seen(q), "f/ours=1 f/theirs=x");
 	queue_free(&q);
@@ -152,8 +153,9 @@ Test(postgres_takeover, a_job_without_a_unique_gets_a_key_of_its_own)
 {
 	struct queue *q = old_table();
 
-	queue_sql(q, "INSERT INTO %T VALUES ('', 'f', 1, 'empty', 0), (NULL, 'f', 1, 'null', 0), "
-		     "(NULL, 'f', 1, 'null', 0), ('-', 'f', 1, 'dash', 0), (repeat('\xc3\xb6', 40), 'f', 1, 'long', 0)");
+	queue_sql(q,
+	    "INSERT INTO %T VALUES ('', 'f', 1, 'empty', 0), (NULL, 'f', 1, 'null', 0), "
+	    "(NULL, 'f', 1, 'null', 0), ('-', 'f', 1, 'dash', 0), (repeat('\xc3\xb6', 40), 'f', 1, 'long', 0)");
 	expect_open_and_replay(q);
 	cr_assert_eq(q->seen_count, 5);
 	for (size_t i = 0; i < 5; i++) {
@@ -170,7 +172,8 @@ Test(postgres_takeover, a_name_that_looks_like_bytes_stays_that_name)
 {
 	struct queue *q = old_table();
 
-	queue_sql(q, "INSERT INTO %T VALUES ('\\xff', 'f', 1, '1', 0), ('u', '\\x', 1, '2', 0), ('\\xzz', 'f', 1, '3', 0)");
+	queue_sql(
+	    q, "INSERT INTO %T VALUES ('\\xff', 'f', 1, '1', 0), ('u', '\\x', 1, '2', 0), ('\\xzz', 'f', 1, '3', 0)");
 	expect_open_and_replay(q);
 	cr_expect_str_eq(queue_seen(q), "f/\\xff=1 \\x/u=2 f/\\xzz=3");
 	cr_expect_str_eq(queue_content(q), "f/\\xff=1 \\x/u=2 f/\\xzz=3", "the second time too");
@@ -227,10 +230,11 @@ Test(postgres_takeover, a_table_in_parts_is_a_table)
 {
 	struct queue *q = queue_new();
 
-	queue_sql(q, "CREATE TABLE %T (unique_key VARCHAR(64), function_name VARCHAR(255), priority INTEGER, data BYTEA, "
-		     "when_to_run INTEGER, UNIQUE (unique_key, function_name)) PARTITION BY LIST (function_name); "
-		     "CREATE TABLE part_f PARTITION OF %T FOR VALUES IN ('f'); "
-		     "CREATE TABLE part_g PARTITION OF %T FOR VALUES IN ('g')");
+	queue_sql(q,
+	    "CREATE TABLE %T (unique_key VARCHAR(64), function_name VARCHAR(255), priority INTEGER, data BYTEA, "
+	    "when_to_run INTEGER, UNIQUE (unique_key, function_name)) PARTITION BY LIST (function_name); "
+	    "CREATE TABLE part_f PARTITION OF %T FOR VALUES IN ('f'); "
+	    "CREATE TABLE part_g PARTITION OF %T FOR VALUES IN ('g')");
 	queue_sql(q, "INSERT INTO %T VALUES ('a', 'f', 1, '1', 0)");
 	queue_sql(q, "INSERT INTO %T VALUES ('a', 'g', 1, '2', 0)");
 	expect_open_and_replay(q);

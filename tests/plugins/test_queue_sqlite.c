@@ -97,8 +97,10 @@ Test(sqlite, takes_a_payload_of_64_MiB)
 Test(sqlite, keys_are_any_bytes)
 {
 	const struct gearmand_slice names[] = { S("it's"), S("\"; DROP TABLE gearman_queue; --"), S("100%s%n%w"),
-		S("a\nb\tc"), S("gr\xc3\xb6\xc3\x9f""er"), S("\xff\xfe\x80"), S("\xc3"), S("Name"), S("name"),
-		S("name "), S("-0"), S("0"), S("1e3"), S("1000") };
+		S("a\nb\tc"),
+		S("gr\xc3\xb6\xc3\x9f"
+		  "er"),
+		S("\xff\xfe\x80"), S("\xc3"), S("Name"), S("name"), S("name "), S("-0"), S("0"), S("1e3"), S("1000") };
 	enum { COUNT = sizeof(names) / sizeof(*names) };
 	struct gearmand_change c[COUNT * 2 + 1];
 	struct queue *q = queue_opened();
@@ -360,7 +362,8 @@ Test(sqlite, a_table_has_any_name)
 		queue_close(q);
 	}
 	cr_expect_str_eq(queue_sql(q, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN "
-				      "('my-queue', 'schema.table', 'it\"s', 'select', 'x''y', 'main.\"a\"')"), "6");
+				      "('my-queue', 'schema.table', 'it\"s', 'select', 'x''y', 'main.\"a\"')"),
+	    "6");
 	queue_free(&q);
 }
 

@@ -88,7 +88,7 @@ Test(sqlite_open, what_is_not_a_database_is_left_as_it_is)
 	struct stat st;
 
 	file_write(q->db, "dear diary, today I was taken for a database, which does not happen to "
-			   "me often; I am a text file\n");
+			  "me often; I am a text file\n");
 	queue_expect_no_open(q, "not an SQLite database", GEARMAND_WHY_LASTING);
 	EXPECT_SENTENCE(q, q->db);
 	cr_assert_eq(stat(q->db, &st), 0);

@@ -182,8 +182,10 @@ have_1_1(void)
 {
 	char command[512];
 
-	snprintf(command, sizeof(command), "'%s' --version 2>/dev/null | grep -q 'gearmand 1\\.1' && "
-					   "command -v gearman >/dev/null", old_server());
+	snprintf(command, sizeof(command),
+	    "'%s' --version 2>/dev/null | grep -q 'gearmand 1\\.1' && "
+	    "command -v gearman >/dev/null",
+	    old_server());
 	return system(command) == 0;
 }
 

@@ -97,8 +97,7 @@ Test(tokyo_name, in_memory_works_and_is_warned_of)
 
 /* ---- The three kinds ------------------------------------------------------------------------------- */
 
-#define EACH_KIND(name) \
-	for (const char *const *name = kinds; *name != NULL; name++)
+#define EACH_KIND(name) for (const char *const *name = kinds; *name != NULL; name++)
 
 static const char *const kinds[] = { "q.tch", "q.tcb", "q.tct", NULL };
 
@@ -167,9 +166,10 @@ Test(tokyo_order, is_that_of_submission_though_holes_are_used_again)
 		}
 		queue_add_many(q, "z", 5);
 		queue_add_many(q, "b", 5);
-		cr_expect_str_eq(queue_content(q), "f/a1=a1 f/a3=a3 f/a5=a5 f/a7=a7 f/a9=a9 f/a11=a11 f/a13=a13 f/a15=a15 "
-						   "f/a17=a17 f/a19=a19 f/z0=z0 f/z1=z1 f/z2=z2 f/z3=z3 f/z4=z4 f/b0=b0 "
-						   "f/b1=b1 f/b2=b2 f/b3=b3 f/b4=b4");
+		cr_expect_str_eq(queue_content(q),
+		    "f/a1=a1 f/a3=a3 f/a5=a5 f/a7=a7 f/a9=a9 f/a11=a11 f/a13=a13 f/a15=a15 "
+		    "f/a17=a17 f/a19=a19 f/z0=z0 f/z1=z1 f/z2=z2 f/z3=z3 f/z4=z4 f/b0=b0 "
+		    "f/b1=b1 f/b2=b2 f/b3=b3 f/b4=b4");
 		queue_free(&q);
 	}
 }
@@ -269,7 +269,8 @@ Test(tokyo_takeover, keys_that_cannot_be_handed_back_are_replaced)
 
 		old_put(q, "f", "", "10", S("empty"));
 		old_put(q, "f", "-", "10", S("dash"));
-		old_put(q, "f", "0123456789012345678901234567890123456789012345678901234567890123456789", "10", S("long"));
+		old_put(
+		    q, "f", "0123456789012345678901234567890123456789012345678901234567890123456789", "10", S("long"));
 		old_put_raw(q, S("nobody's key"), S("f\0u\00010\0foreign"));
 		cr_assert(queue_open(q), "%s", q->err.text);
 		cr_assert(queue_replay(q), "%s", q->err.text);
@@ -278,7 +279,7 @@ Test(tokyo_takeover, keys_that_cannot_be_handed_back_are_replaced)
 			const struct gearmand_job *job = &q->seen[i];
 			bool kept = slice_same(job->data, S("foreign"));
 			uint32_t flag = slice_same(job->data, S("dash")) ? GEARMAND_JOB_UNIQUE_IS_DATA
-				      : kept                             ? 0
+					: kept                           ? 0
 									 : GEARMAND_JOB_NO_UNIQUE;
 
 			cr_expect_eq(job->unique.len, kept ? 1 : 32);
@@ -313,8 +314,8 @@ Test(tokyo_takeover, what_is_no_job_is_left_alone_with_a_warning)
 	struct queue *q = queue_new("q.tch");
 
 	old_put_raw(q, S("x\ny"), S("no job"));
-	old_put_raw(q, S("z"), S("f\0u\00010")); /* no NUL behind the epoch */
-	old_put_raw(q, S("-u"), S("\0u\00010\0data")); /* no function */
+	old_put_raw(q, S("z"), S("f\0u\00010"));        /* no NUL behind the epoch */
+	old_put_raw(q, S("-u"), S("\0u\00010\0data"));  /* no function */
 	old_put_raw(q, S("f-w"), S("f\0w\0001\0data")); /* no epoch */
 	old_put(q, "f", "u", "10", S("data"));
 	cr_assert(queue_open(q), "%s", q->err.text);
@@ -354,8 +355,10 @@ Test(tokyo_takeover, gearmand_1_1_reads_what_we_wrote_and_removes_it)
 		queue_commit(q, &c, 1);
 		queue_add(q, "f", "u", "");
 		queue_close(q);
-		cr_expect_str_eq(old_seen(q), "f/u/1/0= send-mail/1b4e28ba-2fa1-11d2-883f-b9a761bde3fb/2/1900000000=a\\00b");
-		cr_expect(old_remove(q, "send-mail", "1b4e28ba-2fa1-11d2-883f-b9a761bde3fb") && old_remove(q, "f", "u"));
+		cr_expect_str_eq(
+		    old_seen(q), "f/u/1/0= send-mail/1b4e28ba-2fa1-11d2-883f-b9a761bde3fb/2/1900000000=a\\00b");
+		cr_expect(
+		    old_remove(q, "send-mail", "1b4e28ba-2fa1-11d2-883f-b9a761bde3fb") && old_remove(q, "f", "u"));
 		cr_expect_str_eq(queue_content(q), "");
 		queue_free(&q);
 	}

@@ -16,8 +16,7 @@
 
 static const char *const kinds[] = { "q.tch", "q.tcb", "q.tct", NULL };
 
-#define EACH_KIND(name) \
-	for (const char *const *name = kinds; *name != NULL; name++)
+#define EACH_KIND(name) for (const char *const *name = kinds; *name != NULL; name++)
 
 /* ---- Killed inside a transaction -------------------------------------------------------------------------- */
 
@@ -46,8 +45,8 @@ leave_half_done(struct queue *q)
 	}
 }
 
-/* The last region of the log is cut short, as when the process is killed while it writes it: Tokyo alone would go on with the
- * head of before and the rest of after. */
+/* The last region of the log is cut short, as when the process is killed while it writes it: Tokyo alone would go on
+ * with the head of before and the rest of after. */
 Test(tokyo_killed, what_is_half_done_is_taken_back)
 {
 	static const char *const two[] = { "q.tch", "q.tcb", NULL };
@@ -104,7 +103,8 @@ tear(const char *path, struct gearmand_slice before, struct gearmand_slice after
 	for (size_t at = 0; at < before.len; at += PAGE) {
 		seed = seed * 1103515245u + 12345u;
 		if (seed >> 30 < 2)
-			memcpy((char *)(uintptr_t)torn.data + at, before.data + at, before.len - at < PAGE ? before.len - at : PAGE);
+			memcpy((char *)(uintptr_t)torn.data + at, before.data + at,
+			    before.len - at < PAGE ? before.len - at : PAGE);
 	}
 	if (seed >> 29 < 2) /* its end had not been written at all */
 		torn.len = before.len;
@@ -148,7 +148,8 @@ Test(tokyo_power, its_loss_takes_nothing_that_was_committed)
 			tear(q->db, before, after, seed);
 			file_put(queue_file(q, ".journal"), journal);
 			cr_expect_str_eq(queue_content(q), want, "%s, %u", *kind, seed);
-			cr_expect_not_null(strstr(q->host.log, "the machine went down while it was open"), "%s", q->host.log);
+			cr_expect_not_null(
+			    strstr(q->host.log, "the machine went down while it was open"), "%s", q->host.log);
 			cr_expect_eq(queue_add(q, "f", "more", "x"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
 			cr_expect_eq(queue_remove(q, "f", "old1"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
 		}
@@ -254,7 +255,8 @@ Test(tokyo_power, commits_larger_than_the_journal_and_many_of_them_are_whole)
 
 			snprintf(unique, 16, "u%d", i);
 			c[0] = an_add(a_job(S("f"), slice_of_text(unique), data));
-			c[1] = an_add(a_job(S("g"), slice_of_text(unique), i % 4 == 0 ? slice_filled(9 << 20, 2) : S("x")));
+			c[1] = an_add(
+			    a_job(S("g"), slice_of_text(unique), i % 4 == 0 ? slice_filled(9 << 20, 2) : S("x")));
 			cr_assert_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_DONE, "%s", q->err.text);
 			cr_expect_leq(file_size(queue_file(q, ".journal")), 16 << 20);
 		}

@@ -20,8 +20,7 @@
 
 static const char *const kinds[] = { "q.tch", "q.tcb", "q.tct", NULL };
 
-#define EACH_KIND(name) \
-	for (const char *const *name = kinds; *name != NULL; name++)
+#define EACH_KIND(name) for (const char *const *name = kinds; *name != NULL; name++)
 
 /* ---- Open --------------------------------------------------------------------------------------- */
 
@@ -83,7 +82,8 @@ Test(tokyo_open, a_name_that_says_another_kind_is_a_sentence)
 	snprintf(tree, sizeof(tree), "%s/q.tcb", q->dir);
 	cr_assert_eq(rename(q->db, tree), 0);
 	fake_host_set(&q->host, "libtokyocabinet-file", tree);
-	queue_expect_no_open(q, "it is a hash database (.tch), and its name says that it is a B+ tree", GEARMAND_WHY_LASTING);
+	queue_expect_no_open(
+	    q, "it is a hash database (.tch), and its name says that it is a B+ tree", GEARMAND_WHY_LASTING);
 	queue_free(&q);
 }
 
@@ -134,7 +134,8 @@ Test(tokyo_open, noise_in_a_file_is_survived)
 			size_t at = whole.len - 16 - (size_t)seed * 173 % 16000;
 
 			memcpy((char *)(uintptr_t)bad.data, whole.data, whole.len);
-			memcpy((char *)(uintptr_t)bad.data + at, seed % 3 == 0 ? "\xb0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" : noise.data, 16);
+			memcpy((char *)(uintptr_t)bad.data + at,
+			    seed % 3 == 0 ? "\xb0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" : noise.data, 16);
 			file_put(q->db, bad);
 			if (!queue_open(q) || !queue_replay(q)) {
 				refused++;
@@ -252,7 +253,8 @@ Test(tokyo_room, at_a_limit_of_file_sizes_it_is_again_and_later_well)
 		cr_expect_eq(queue_add(q, "f", "last", "x"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
 		cr_expect_eq(queue_remove(q, "f", "u1"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
 		queue_reopen_and_replay(q);
-		count = (size_t)stored - 1; /* without the one that failed and the one that was removed, with the last */
+		count =
+		    (size_t)stored - 1; /* without the one that failed and the one that was removed, with the last */
 		cr_expect_eq(q->seen_count, count, "%zu of %zu", q->seen_count, count);
 		queue_free(&q);
 	}

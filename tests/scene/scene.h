@@ -25,23 +25,22 @@ struct scene;
  * --adds-at-shutdown --queue-timeout=MS --max-jobs=N --max-memory=N --max-functions=N --max-abilities=N
  * --max-storing=N --pause-held=N --max-held=N --prefix=TEXT --io=N */
 struct scene *scene_new(const char *options);
-void          scene_free(struct scene **); /* audits; what nobody looked at is fine */
+void scene_free(struct scene **); /* audits; what nobody looked at is fine */
 
-int  scene_peer(struct scene *);
-int  scene_worker(struct scene *, const char *function); /* a peer that said CAN_DO */
+int scene_peer(struct scene *);
+int scene_worker(struct scene *, const char *function); /* a peer that said CAN_DO */
 void scene_hangup(struct scene *, int peer);
-void scene_wait(struct scene *, int64_t ms);             /* time goes by in one step */
-void scene_set_clock(struct scene *, int64_t seconds);   /* the wall clock, since 1970 */
-void scene_post(struct scene *, struct msg *);           /* any other message, and a turn */
+void scene_wait(struct scene *, int64_t ms);           /* time goes by in one step */
+void scene_set_clock(struct scene *, int64_t seconds); /* the wall clock, since 1970 */
+void scene_post(struct scene *, struct msg *);         /* any other message, and a turn */
 struct proc *scene_core(struct scene *);
 
 /* A request: arguments in order, then the data if the packet has any. */
-#define tell(s, peer, type, ...) \
-	tell_(s, peer, PKT_##type, (const char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
+#define tell(s, peer, type, ...) tell_(s, peer, PKT_##type, (const char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
 /* The next thing said to that peer. */
 #define expect(s, peer, type, ...) \
 	expect_(s, peer, PKT_##type, (const char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL }, __FILE__, __LINE__)
-#define expect_silence(s, peer) expect_silence_(s, peer, __FILE__, __LINE__)
+#define expect_silence(s, peer)    expect_silence_(s, peer, __FILE__, __LINE__)
 #define expect_kind(s, peer, kind) expect_kind_(s, peer, MSG_##kind, __FILE__, __LINE__)
 /* An administrative line and its whole answer. */
 #define ask(s, peer, line, answer) ask_(s, peer, line, answer, __FILE__, __LINE__)
@@ -55,10 +54,11 @@ void ask_(struct scene *, int peer, const char *line, const char *answer, const 
 struct msg_reply *next_reply(struct scene *, int peer); /* NULL when there is none; freed by the caller */
 
 /* The store: changes wait here in order until the test decides. */
-#define expect_add(s, function, unique) expect_change_(s, MSG_ADD, function, unique, __FILE__, __LINE__)
+#define expect_add(s, function, unique)    expect_change_(s, MSG_ADD, function, unique, __FILE__, __LINE__)
 #define expect_remove(s, function, unique) expect_change_(s, MSG_REMOVE, function, unique, __FILE__, __LINE__)
 /* The next change posted; an ADD then waits for store_commit() or store_refuse(), a REMOVE is done with. */
-void expect_change_(struct scene *, enum msg_kind, const char *function, const char *unique, const char *file, int line);
+void expect_change_(
+    struct scene *, enum msg_kind, const char *function, const char *unique, const char *file, int line);
 void expect_no_change(struct scene *);
 void store_commit(struct scene *);                     /* all ADDs so far are stored */
 void store_refuse(struct scene *, const char *reason); /* all ADDs so far are refused */

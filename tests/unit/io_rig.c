@@ -79,8 +79,8 @@ static void
 rig_answer_lines(struct rig *r, const struct list *msgs)
 {
 	LIST_EACH(node, msgs)
-	if (MSG(node)->kind == MSG_PACKET && MSG(node)->type == PKT_TEXT)
-		rig_text(r, MSG(node)->peer, "");
+		if (MSG(node)->kind == MSG_PACKET && MSG(node)->type == PKT_TEXT)
+			rig_text(r, MSG(node)->peer, "");
 }
 
 void

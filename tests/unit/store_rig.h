@@ -18,7 +18,7 @@ struct store_rig {
 	enum gearmand_commit script[SR_CALLS_MAX]; /* what a commit says; DONE behind its end */
 	bool always_again;
 	enum gearmand_why commit_why; /* when a commit fails */
-	int fail_opens; /* from the first or second open on */
+	int fail_opens;               /* from the first or second open on */
 	bool fails_at_start;
 	enum gearmand_why why_not;
 	int jobs_to_replay;

@@ -145,7 +145,7 @@ expect_numbers(struct mbox *box, uint64_t first, uint64_t last)
 	list_init(&got);
 	mbox_take(box, &got);
 	LIST_EACH(node, &got)
-	cr_assert_eq(MSG(node)->peer, first++);
+		cr_assert_eq(MSG(node)->peer, first++);
 	cr_assert_eq(first, last + 1);
 	msg_free_all(&got);
 }

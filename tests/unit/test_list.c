@@ -33,8 +33,7 @@ spelled(const struct list *l)
 {
 	int n = 0, back = 0, digit = 1;
 
-	LIST_EACH(node, l)
-	{
+	LIST_EACH(node, l) {
 		n = n * 10 + LIST_ENTRY(node, struct item, link)->number;
 	}
 	for (const struct list *node = l->prev; node != l; node = node->prev, digit *= 10)
@@ -94,8 +93,7 @@ Test(list, the_current_member_may_leave_a_safe_walk)
 {
 	for (int i = 1; i < 6; i++)
 		list_push(&all, &items[i].link);
-	LIST_EACH_SAFE(node, &all)
-	{
+	LIST_EACH_SAFE(node, &all) {
 		if (LIST_ENTRY(node, struct item, link)->number % 2 == 0)
 			list_remove(node);
 	}

@@ -88,13 +88,13 @@ split(uint32_t type, const void *body, size_t n)
 /* A body as a literal; the literal's own NUL is no part of it. */
 #define SPLIT(type, literal) split(PKT_##type, literal, sizeof(literal) - 1)
 
-#define EXPECT_BAD(verdict, sentence)                                                                                  \
-	do {                                                                                                           \
-		cr_assert_eq(verdict, PKT_BAD);                                                                        \
-		cr_assert_str_eq(why, sentence);                                                                       \
+#define EXPECT_BAD(verdict, sentence) \
+	do { \
+		cr_assert_eq(verdict, PKT_BAD); \
+		cr_assert_str_eq(why, sentence); \
 	} while (0)
 
-#define EXPECT_SLICE(s, literal)                                                                                       \
+#define EXPECT_SLICE(s, literal) \
 	cr_assert(slice_eq(s, slice_of(literal, sizeof(literal) - 1)), "got '%.*s'", (int)(s).len, (s).data)
 
 static void

@@ -24,18 +24,18 @@ enum gearmand_packet_type {
 	GEARMAND_TEXT = 0,                /* + an administrative line, without its LF */
 
 	/* From the server. */
-	GEARMAND_JOB_CREATED = 8,         /* handle */
-	GEARMAND_WORK_STATUS = 12,        /* handle, numerator, denominator */
-	GEARMAND_WORK_COMPLETE = 13,      /* handle + data */
-	GEARMAND_WORK_FAIL = 14,          /* handle */
-	GEARMAND_WORK_EXCEPTION = 25,     /* handle + data; after OPTION_REQ exceptions only, else WORK_FAIL */
-	GEARMAND_WORK_DATA = 28,          /* handle + data */
-	GEARMAND_WORK_WARNING = 29,       /* handle + data */
-	GEARMAND_ECHO_RES = 17,           /* + data */
-	GEARMAND_ERROR = 19,              /* code, text */
-	GEARMAND_STATUS_RES = 20,         /* handle, known, running, numerator, denominator */
-	GEARMAND_OPTION_RES = 27,         /* option name */
-	GEARMAND_STATUS_RES_UNIQUE = 42   /* unique, known, running, numerator, denominator, clients */
+	GEARMAND_JOB_CREATED = 8,       /* handle */
+	GEARMAND_WORK_STATUS = 12,      /* handle, numerator, denominator */
+	GEARMAND_WORK_COMPLETE = 13,    /* handle + data */
+	GEARMAND_WORK_FAIL = 14,        /* handle */
+	GEARMAND_WORK_EXCEPTION = 25,   /* handle + data; after OPTION_REQ exceptions only, else WORK_FAIL */
+	GEARMAND_WORK_DATA = 28,        /* handle + data */
+	GEARMAND_WORK_WARNING = 29,     /* handle + data */
+	GEARMAND_ECHO_RES = 17,         /* + data */
+	GEARMAND_ERROR = 19,            /* code, text */
+	GEARMAND_STATUS_RES = 20,       /* handle, known, running, numerator, denominator */
+	GEARMAND_OPTION_RES = 27,       /* option name */
+	GEARMAND_STATUS_RES_UNIQUE = 42 /* unique, known, running, numerator, denominator, clients */
 };
 
 #endif

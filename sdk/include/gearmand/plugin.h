@@ -29,7 +29,7 @@ extern "C" {
 
 /* "GMPL".  The interface version is independent of the release's: the major changes when a
  * module must be rebuilt, the minor when something is added at the end of a struct. */
-#define GEARMAND_PLUGIN_MAGIC 0x474d504cu
+#define GEARMAND_PLUGIN_MAGIC     0x474d504cu
 #define GEARMAND_PLUGIN_ABI_MAJOR 1u
 #define GEARMAND_PLUGIN_ABI_MINOR 0u
 
@@ -45,9 +45,9 @@ enum gearmand_option_type {
 	GEARMAND_OPT_SWITCH = 1, /* takes no argument; "1" when given */
 	GEARMAND_OPT_STRING,
 	GEARMAND_OPT_PATH,
-	GEARMAND_OPT_INT,        /* decimal, signed; min and max are decimal too */
-	GEARMAND_OPT_SIZE,       /* bytes; K, M, G, T mean 1024, 1024^2 ... */
-	GEARMAND_OPT_PORT        /* a number 0-65535 or a service name */
+	GEARMAND_OPT_INT,  /* decimal, signed; min and max are decimal too */
+	GEARMAND_OPT_SIZE, /* bytes; K, M, G, T mean 1024, 1024^2 ... */
+	GEARMAND_OPT_PORT  /* a number 0-65535 or a service name */
 };
 
 /* One command line option of the module, without the leading dashes.  The host parses command
@@ -87,7 +87,7 @@ struct gearmand_error {
 
 /* ---- What the host offers ---------------------------------------------------------- */
 
-struct gearmand_conn;   /* a connection of the host, opaque */
+struct gearmand_conn; /* a connection of the host, opaque */
 struct gearmand_job;
 struct gearmand_change;
 struct gearmand_packet;
@@ -167,7 +167,7 @@ struct gearmand_job {
 	struct gearmand_slice reducer; /* usually empty */
 	int64_t run_at;                /* seconds since 1970; 0 = at once */
 	enum gearmand_priority priority;
-	uint32_t flags;                /* GEARMAND_JOB_*; 0 on replay when the store has none */
+	uint32_t flags; /* GEARMAND_JOB_*; 0 on replay when the store has none */
 };
 
 enum gearmand_op { GEARMAND_ADD = 1, GEARMAND_REMOVE = 2 };
@@ -200,9 +200,10 @@ struct gearmand_queue_ops {
 	bool (*replay)(void *store, gearmand_replay_f *, void *sink, struct gearmand_error *);
 	/* An ordered batch, all or nothing where the store can.  Must be idempotent: the host may
 	 * repeat a batch whose outcome it did not learn.  ADD of a key that is stored replaces it,
-	 * REMOVE of one that is not is fine.  With AGAIN and BROKEN the error says why.  BROKEN with GEARMAND_WHY_IN_USE
-	 * in the error: another server has had this store meanwhile, and may have left jobs in it that this one does not
-	 * know; the host stops.  A store may be opened without a replay only after one that broke. */
+	 * REMOVE of one that is not is fine.  With AGAIN and BROKEN the error says why.  BROKEN with
+	 * GEARMAND_WHY_IN_USE in the error: another server has had this store meanwhile, and may have left jobs in it
+	 * that this one does not know; the host stops.  A store may be opened without a replay only after one that
+	 * broke. */
 	enum gearmand_commit (*commit)(void *store, struct gearmand_change *, size_t count, struct gearmand_error *);
 	/* Takes; may be called after BROKEN. */
 	void (*close)(void **store);
@@ -267,12 +268,12 @@ struct gearmand_plugin {
 	uint32_t magic, abi_major, abi_minor, size;
 	uint32_t kind; /* enum gearmand_kind */
 	/* Since 1.0. */
-	const char *name;                      /* what `-q` or `-r` says: letters, digits, '-' */
-	const char *const *aliases;            /* NULL-terminated, or NULL; case is ignored */
+	const char *name;           /* what `-q` or `-r` says: letters, digits, '-' */
+	const char *const *aliases; /* NULL-terminated, or NULL; case is ignored */
 	const char *version;
-	const char *summary;                   /* one line for --list-plugins */
-	const struct gearmand_option *options; /* may be NULL */
-	const struct gearmand_queue_ops *queue;         /* the one of its kind; the others are NULL */
+	const char *summary;                    /* one line for --list-plugins */
+	const struct gearmand_option *options;  /* may be NULL */
+	const struct gearmand_queue_ops *queue; /* the one of its kind; the others are NULL */
 	const struct gearmand_protocol_ops *protocol;
 	const struct gearmand_transport_ops *transport;
 };

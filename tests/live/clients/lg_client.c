@@ -132,8 +132,8 @@ reduce(gearman_client_st *c, char **a)
 {
 	gearman_task_attr_t attr = gearman_task_attr_init(GEARMAN_JOB_PRIORITY_NORMAL);
 	gearman_argument_t arg = gearman_argument_make(NULL, 0, a[3], strlen(a[3]));
-	gearman_task_st *task = gearman_execute_by_partition(c, a[0], strlen(a[0]), a[1], strlen(a[1]), a[2], strlen(a[2]),
-	    &attr, &arg, NULL);
+	gearman_task_st *task = gearman_execute_by_partition(
+	    c, a[0], strlen(a[0]), a[1], strlen(a[1]), a[2], strlen(a[2]), &attr, &arg, NULL);
 	gearman_result_st *result;
 
 	if (task == NULL || gearman_failed(gearman_task_return(task)))
@@ -197,7 +197,8 @@ main(int argc, char **argv)
 	char **a = argv + 3;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc < 3 || c == NULL || gearman_client_add_server(c, "127.0.0.1", (in_port_t)atoi(argv[1])) != GEARMAN_SUCCESS)
+	if (argc < 3 || c == NULL ||
+	    gearman_client_add_server(c, "127.0.0.1", (in_port_t)atoi(argv[1])) != GEARMAN_SUCCESS)
 		return 2;
 	gearman_client_set_timeout(c, 60000);
 	if (getenv("LG_EXCEPTIONS") != NULL && !gearman_client_set_server_option(c, "exceptions", strlen("exceptions")))

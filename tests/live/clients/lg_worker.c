@@ -30,7 +30,8 @@ run(gearman_job_st *job, void *context)
 	if (strncmp(name, "fail", 4) == 0)
 		return GEARMAN_FATAL;
 	if (strncmp(name, "throw", 5) == 0)
-		return gearman_job_send_exception(job, "thrown", strlen("thrown")) == GEARMAN_SUCCESS ? GEARMAN_FATAL : GEARMAN_ERROR;
+		return gearman_job_send_exception(job, "thrown", strlen("thrown")) == GEARMAN_SUCCESS ? GEARMAN_FATAL
+												      : GEARMAN_ERROR;
 	if (strncmp(name, "talk", 4) == 0) {
 		gearman_job_send_data(job, "one", 3);
 		gearman_job_send_warning(job, "two", 3);
@@ -84,9 +85,9 @@ add(gearman_worker_st *w, char *function)
 		*limit++ = '\0';
 	if (strncmp(function, "split", 5) == 0)
 		return gearman_worker_define_function(w, function, strlen(function),
-		    gearman_function_create_partition(split, join), 0, NULL) == GEARMAN_SUCCESS;
+			   gearman_function_create_partition(split, join), 0, NULL) == GEARMAN_SUCCESS;
 	return gearman_worker_define_function(w, function, strlen(function), gearman_function_create(run),
-	    limit != NULL ? (uint32_t)atoi(limit) : 0, NULL) == GEARMAN_SUCCESS;
+		   limit != NULL ? (uint32_t)atoi(limit) : 0, NULL) == GEARMAN_SUCCESS;
 }
 
 int
@@ -97,7 +98,8 @@ main(int argc, char **argv)
 	const char *idle = getenv("LG_IDLE");
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc < 3 || w == NULL || gearman_worker_add_server(w, "127.0.0.1", (in_port_t)atoi(argv[1])) != GEARMAN_SUCCESS)
+	if (argc < 3 || w == NULL ||
+	    gearman_worker_add_server(w, "127.0.0.1", (in_port_t)atoi(argv[1])) != GEARMAN_SUCCESS)
 		return 2;
 	gearman_worker_set_timeout(w, idle != NULL ? atoi(idle) : 60000);
 	if (grab != NULL && strcmp(grab, "uniq") == 0)
