@@ -96,6 +96,14 @@ notify_status(const char *status)
 
 #endif
 
+bool
+notify_wanted(void)
+{
+	const char *socket = getenv("NOTIFY_SOCKET");
+
+	return socket != NULL && socket[0] != '\0';
+}
+
 void
 passed_sockets_fini(struct passed_sockets *p)
 {

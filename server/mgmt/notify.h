@@ -2,7 +2,7 @@
  *
  * notify.h - what a service manager tells the server, and is told: readiness and passed sockets.
  *
- * Runs on:  main thread.  All of it does nothing without libsystemd, or when no manager is there.
+ * Runs on:  main thread.  Nothing is said without libsystemd, or when no manager is there.
  */
 #ifndef GEARMAND_MGMT_NOTIFY_H
 #define GEARMAND_MGMT_NOTIFY_H
@@ -18,6 +18,9 @@ struct passed_sockets {
 	struct passed_socket *at;
 	unsigned count;
 };
+
+/* Does a service manager wait to hear that we are ready? */
+bool notify_wanted(void);
 
 /* Asked once, before anything forks: the sockets are meant for this process number. */
 void passed_sockets_init(struct passed_sockets *);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "mgmt/fail.h"
 #include "mgmt/options_priv.h"
 
 void
@@ -134,26 +135,21 @@ option_set_begin(struct option_set *set)
 }
 
 bool
-option_take(struct option *o, const char *text, enum option_source source, struct gearmand_error *err)
+option_take(
+    struct option_set *set, struct option *o, const char *text, enum option_source source, struct gearmand_error *err)
 {
-	bool repeatable = o->row.flags & OPTION_REPEATABLE;
+	bool repeatable = o->row.flags & OPTION_REPEATABLE, again = set->managed && (o->row.flags & OPTION_LAST_WINS);
 	char *canonical = NULL;
 	int64_t number = 0;
 
-	if (o->seen && !repeatable) {
-		error_say(err, "option '--%s' cannot be specified more than once", o->row.decl.name);
-		return false;
-	}
-	if (text[0] == '\0') {
-		error_say(err, "the argument for option '--%s' should follow immediately after the equal sign",
-		    o->row.decl.name);
-		return false;
-	}
+	if (o->seen && !repeatable && !again)
+		return fail(err, "option '--%s' cannot be specified more than once", o->row.decl.name);
+	o->seen = true;
+	if (o->source > source)
+		return true;
 	if (!option_check(&o->row.decl, text, &canonical, &number, err))
 		return false;
-	if (o->source > source) {
-		mem_free(canonical);
-	} else if (repeatable) {
+	if (repeatable) {
 		text_list_add(&o->texts, canonical);
 		mem_free(canonical);
 	} else {
@@ -161,8 +157,6 @@ option_take(struct option *o, const char *text, enum option_source source, struc
 		o->text = canonical;
 		o->number = number;
 	}
-	if (source > o->source)
-		o->source = source;
-	o->seen = true;
+	o->source = source;
 	return true;
 }

@@ -29,7 +29,8 @@ enum option_flag {
 	OPTION_HIDDEN = 2,     /* not in the help */
 	OPTION_LINE_ONLY = 4,  /* not in a configuration file */
 	OPTION_EARLY = 8,      /* needed before modules are loaded */
-	OPTION_STAND_IN = 16   /* taken, without effect, until a module declares it */
+	OPTION_STAND_IN = 16,  /* taken, without effect, until a module declares it */
+	OPTION_LAST_WINS = 32  /* under a service manager it may be given again: what comes last counts */
 };
 
 enum { OPTION_NO_PLACE = 0xffff };
@@ -63,6 +64,7 @@ struct option {
 struct option_set {
 	struct option *at;
 	unsigned count;
+	bool managed; /* a service manager started us */
 };
 
 struct option_set *option_set_new(void); /* the core's options with their defaults */
@@ -77,15 +79,20 @@ struct option *option_find_of(const struct option_set *, const struct gearmand_p
 bool option_check(
     const struct gearmand_option *, const char *text, char **canonical_r, int64_t *number_r, struct gearmand_error *);
 
-/* Sources.  False: the error is a sentence in the words of gearmand 1.1. */
+/* Sources.  A value that a stronger source gave stays, and what is overridden is not judged.  False: the error is a
+ * sentence in the words of gearmand 1.1. */
 bool options_read_line(struct option_set *, int argc, char **argv, struct gearmand_error *);
-bool options_read_environment(struct option_set *, struct gearmand_error *);
-/* Words that are no options are left out with a warning each.  A missing file is an error only when it `must_exist`. */
-bool options_read_file(
-    struct option_set *, const char *path, bool must_exist, struct text_list *warnings, struct gearmand_error *);
+bool options_read_environment(struct option_set *, struct text_list *warnings, struct gearmand_error *);
+
+/* A configuration file, read once, whatever is wrong with it.  Words that are no options are left out with a warning
+ * each. A missing file is an error only when it `must_exist`. */
+struct option_file *option_file_read(const char *path);
+void option_file_free(struct option_file **);
+bool options_take_file(struct option_set *, const struct option_file *, bool must_exist, struct text_list *warnings,
+    struct gearmand_error *);
 /* Takes OPTION_EARLY options only and overlooks whatever is wrong. */
 void options_glance_line(struct option_set *, int argc, char **argv);
-void options_glance_file(struct option_set *, const char *path);
+void options_glance_file(struct option_set *, const struct option_file *);
 
 void options_print_help(const struct option_set *, const struct plugins *, const char *program, FILE *);
 

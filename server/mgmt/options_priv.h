@@ -16,7 +16,10 @@ void error_say(struct gearmand_error *, const char *format, ...) __attribute__((
 /* A new source is read from here on: nothing has been seen in it. */
 void option_set_begin(struct option_set *);
 /* A value from this source.  False: not a value for this option, or given before by the same source. */
-bool option_take(struct option *, const char *text, enum option_source, struct gearmand_error *);
+bool option_take(struct option_set *, struct option *, const char *text, enum option_source, struct gearmand_error *);
+
+/* Whose option this is, though no loaded module has it: "it belongs to ...", or NULL. */
+const char *option_home(const struct option_set *, const char *word);
 
 /* How words become options. */
 struct option_reading {

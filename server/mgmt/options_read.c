@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "mgmt/fail.h"
 #include "mgmt/options_priv.h"
 
 /* ---- popt's table ------------------------------------------------------------------- */
@@ -90,10 +91,33 @@ is_forgotten(const struct option_set *set, int argc, const char **argv, const ch
 	return false;
 }
 
-static void
+static bool
 say_missing(const struct option *o, struct gearmand_error *err)
 {
-	error_say(err, "the required argument for option '--%s' is missing", o->row.decl.name);
+	return fail(err, "the required argument for option '--%s' is missing", o->row.decl.name);
+}
+
+/* Is it "--name=" that left the value empty, rather than a word of its own? */
+static bool
+is_cut_off(const struct option_set *set, int argc, const char **argv, const struct option *o)
+{
+	for (int i = 1; i < argc; i++) {
+		size_t len = strlen(argv[i]);
+
+		if (len > 0 && argv[i][len - 1] == '=' && option_of_word(set, argv[i]) == o)
+			return true;
+	}
+	return false;
+}
+
+/* The value may be a password. */
+static void
+say_unknown(const struct option_set *set, const char *word, struct gearmand_error *err)
+{
+	const char *home = option_home(set, word);
+
+	fail(err, "unrecognised option '%.*s'%s%s", (int)strcspn(word, "="), word, home != NULL ? ": " : "",
+	    home != NULL ? home : "");
 }
 
 /* What popt found wrong with its current word. */
@@ -106,12 +130,11 @@ say_popt(const struct option_set *set, poptContext popt, int code, struct gearma
 	if (code == POPT_ERROR_NOARG && o != NULL)
 		say_missing(o, err);
 	else if (code == POPT_ERROR_UNWANTEDARG && o != NULL)
-		error_say(err, "option '--%s' does not take any arguments", o->row.decl.name);
+		fail(err, "option '--%s' does not take any arguments", o->row.decl.name);
 	else if (code == POPT_ERROR_BADOPT || code == POPT_ERROR_UNWANTEDARG)
-		error_say(
-		    err, "unrecognised option '%.*s'", (int)strcspn(word, "="), word); /* the value may be a password */
+		say_unknown(set, word, err);
 	else
-		error_say(err, "%s: %s", word, poptStrerror(code));
+		fail(err, "%s: %s", word, poptStrerror(code));
 }
 
 static bool
@@ -120,11 +143,12 @@ read_option(struct option_set *set, int argc, const char **argv, struct option *
 {
 	if (how->glance && (o->row.flags & OPTION_EARLY) == 0)
 		return true;
-	if (value != NULL && is_forgotten(set, argc, argv, value)) {
-		say_missing(o, err);
-		return false;
-	}
-	return option_take(o, value == NULL ? "1" : value, how->source, err);
+	if (value != NULL && is_forgotten(set, argc, argv, value))
+		return say_missing(o, err);
+	if (value != NULL && value[0] == '\0' && is_cut_off(set, argc, argv, o))
+		return fail(err, "the argument for option '--%s' should follow immediately after the equal sign",
+		    o->row.decl.name);
+	return option_take(set, o, value == NULL ? "1" : value, how->source, err);
 }
 
 /* Words that belong to no option. */
@@ -135,10 +159,8 @@ read_strangers(poptContext popt, const struct option_reading *how, struct gearma
 
 	if (rest == NULL || rest[0] == NULL || how->glance)
 		return true;
-	if (how->strangers == NULL) {
-		error_say(err, "unrecognised option '%s'", rest[0]);
-		return false;
-	}
+	if (how->strangers == NULL)
+		return fail(err, "unrecognised option '%s'", rest[0]);
 	for (; *rest != NULL; rest++)
 		text_list_add(how->strangers, *rest);
 	return true;
@@ -190,8 +212,15 @@ options_glance_line(struct option_set *set, int argc, char **argv)
 	option_set_read_words(set, argc, (const char **)argv, &how, &overlooked);
 }
 
+/* Kubernetes sets NAME_PORT for each service: with one called gearmand that is ours, and no port. */
+static bool
+is_address_of_service(const struct option *o, const char *value)
+{
+	return o->row.decl.type == GEARMAND_OPT_PORT && strstr(value, "://") != NULL;
+}
+
 bool
-options_read_environment(struct option_set *set, struct gearmand_error *err)
+options_read_environment(struct option_set *set, struct text_list *warnings, struct gearmand_error *err)
 {
 	option_set_begin(set);
 	for (unsigned i = 0; i < set->count; i++) {
@@ -199,10 +228,15 @@ options_read_environment(struct option_set *set, struct gearmand_error *err)
 		const char *value = o->row.env == NULL ? NULL : getenv(o->row.env);
 		struct gearmand_error why = { .text = "" };
 
-		if (value == NULL || value[0] == '\0' || option_take(o, value, FROM_ENVIRONMENT, &why))
+		if (value == NULL || value[0] == '\0' || o->source > FROM_ENVIRONMENT)
 			continue;
-		error_say(err, "%s: %s", o->row.env, why.text);
-		return false;
+		if (is_address_of_service(o, value)) {
+			fail(&why, "%s: '%.200s' is the address of a service, as Kubernetes sets it, and is ignored",
+			    o->row.env, value);
+			text_list_add(warnings, why.text);
+		} else if (!option_take(set, o, value, FROM_ENVIRONMENT, &why)) {
+			return fail(err, "%s: %s", o->row.env, why.text);
+		}
 	}
 	return true;
 }

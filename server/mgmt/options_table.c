@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "mgmt/options.h"
+#include "mgmt/options_priv.h"
 
 #define PLACE(member)   offsetof(struct settings, member)
 #define NOWHERE         OPTION_NO_PLACE
@@ -46,7 +46,7 @@ const struct option_row option_rows[] = {
 	    VALUE("user", TEXT, NULL, "NAME", "run as this user; for root only") },
 	{ GROUP_GENERAL, 'P', 0, PLACE(pid_file), NULL,
 	    VALUE("pid-file", PATH, GEARMAND_PID_FILE, "FILE", "file that holds the process number") },
-	{ GROUP_GENERAL, 'l', 0, PLACE(log_file), NULL,
+	{ GROUP_GENERAL, 'l', OPTION_LAST_WINS, PLACE(log_file), NULL,
 	    VALUE("log-file", PATH, GEARMAND_LOG_FILE, "FILE", "file for log lines, \"stderr\" or \"none\"") },
 	{ GROUP_GENERAL, 0, 0, PLACE(syslog), NULL, SWITCH("syslog", "write log lines to syslog, too") },
 	{ GROUP_GENERAL, 0, 0, PLACE(verbose), NULL,
@@ -172,5 +172,40 @@ option_row_find(const char *name)
 	for (const struct option_row *row = option_rows; row->decl.name != NULL; row++)
 		if (strcmp(row->decl.name, name) == 0)
 			return row;
+	return NULL;
+}
+
+/* Options by their beginning, and whose they are. */
+static const struct {
+	const char *prefix, *home;
+} homes[] = {
+#define HOME(module) "it belongs to the module " module ", which is not there; package gearmand-" module " has it"
+	{ "--libsqlite3-", HOME("queue-sqlite") },
+	{ "--store-queue-on-shutdown", HOME("queue-sqlite") },
+	{ "--libpq-", HOME("queue-postgres") },
+	{ "--mysql-", HOME("queue-mysql") },
+	{ "--libmemcached-", HOME("queue-memcached") },
+	{ "--libtokyocabinet-", HOME("queue-tokyo") },
+	{ "--http-", HOME("proto-http") },
+	{ "--redis-", "it belongs to the redis queue of gearmand 1.1, for which there is no module here" },
+	{ "--libdrizzle-",
+	    "it belongs to the drizzle queue of gearmand 1.1, for which there is no module here; --mysql-host "
+	    "and its sisters are options of queue-mysql" },
+#undef HOME
+};
+
+const char *
+option_home(const struct option_set *set, const char *word)
+{
+	for (size_t i = 0; i < sizeof homes / sizeof homes[0]; i++) {
+		size_t len = strlen(homes[i].prefix);
+		bool is_loaded = false;
+
+		if (strncmp(word, homes[i].prefix, len) != 0)
+			continue;
+		for (unsigned o = 0; o < set->count; o++)
+			is_loaded |= strncmp(set->at[o].row.decl.name, homes[i].prefix + 2, len - 2) == 0;
+		return is_loaded ? NULL : homes[i].home;
+	}
 	return NULL;
 }

@@ -18,12 +18,14 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "mgmt/fail.h"
 #include "mgmt/limits.h"
+#include "mgmt/notify.h"
 #include "mgmt/options_priv.h"
 #include "mgmt/plugins.h"
 #include "wire/packet.h"
 
-#define BUG_ADDRESS (PACKAGE_BUGREPORT[0] != '\0' ? PACKAGE_BUGREPORT : "bugs go to whom you have it from")
+#define BUG_ADDRESS (PACKAGE_BUGREPORT[0] != '\0' ? PACKAGE_BUGREPORT : "please report bugs to the packager")
 
 /* The settings, and what their strings belong to. */
 struct settings_store {
@@ -35,6 +37,7 @@ struct settings_store {
 struct reading {
 	const char *program;
 	struct option_set *options;
+	struct option_file *file;
 	struct plugins *plugins;
 	struct text_list warnings;
 	struct gearmand_error err;
@@ -81,6 +84,7 @@ settings_new(struct option_set **options)
 	*options = NULL;
 	for (unsigned i = 0; i < store->options->count; i++)
 		settings_put(s, &store->options->at[i]);
+	s->daemon = s->daemon && !store->options->managed; /* a service manager has us in the background already */
 	s->pid_file_given = option_find(store->options, "pid-file")->source != FROM_DEFAULT;
 	if (s->max_memory == 0)
 		s->max_memory = (int64_t)limits_default_memory();
@@ -120,11 +124,13 @@ read_modules(struct reading *r, int argc, char **argv)
 	struct option_set *early = option_set_new();
 
 	options_glance_line(early, argc, argv);
-	options_glance_file(early, option_find(early, "config-file")->text);
+	r->file = option_file_read(option_find(early, "config-file")->text);
+	options_glance_file(early, r->file);
 	r->plugins = plugins_new();
 	plugins_load(r->plugins, &option_find(early, "plugin-dir")->texts);
 	option_set_free(&early);
 	r->options = option_set_new();
+	r->options->managed = notify_wanted();
 	for (unsigned i = 0; i < plugins_count(r->plugins); i++)
 		option_set_add_module(r->options, plugins_at(r->plugins, i)->desc);
 	plugins_set_options(r->plugins, r->options);
@@ -143,29 +149,21 @@ check_handle_prefix(const char *prefix, struct gearmand_error *err)
 
 	if (prefix == NULL)
 		return true;
-	if (strlen(prefix) > LONGEST) {
-		error_say(err, "job-handle-prefix is %zu bytes, at most %d are possible", strlen(prefix), LONGEST);
-		return false;
-	}
+	if (strlen(prefix) > LONGEST)
+		return fail(err, "job-handle-prefix is %zu bytes, at most %d are possible", strlen(prefix), LONGEST);
 	for (const char *c = prefix; *c != '\0'; c++)
-		if ((unsigned char)*c <= ' ' || *c == 0x7f) {
-			error_say(err, "job-handle-prefix has a blank or a control byte");
-			return false;
-		}
+		if ((unsigned char)*c <= ' ' || *c == 0x7f)
+			return fail(err, "job-handle-prefix has a blank or a control byte");
 	return true;
 }
 
 static bool
 check_values(struct reading *r)
 {
-	if (option_find(r->options, "hashtable-buckets")->number == 0) {
-		error_say(&r->err, "hashtable-buckets has to be greater than 0");
-		return false;
-	}
-	if (is_on(r, "standby") && is_memory_queue(option_find(r->options, "queue-type")->text)) {
-		error_say(&r->err, "standby needs a queue that servers can share: --queue-type");
-		return false;
-	}
+	if (option_find(r->options, "hashtable-buckets")->number == 0)
+		return fail(&r->err, "hashtable-buckets has to be greater than 0");
+	if (is_on(r, "standby") && is_memory_queue(option_find(r->options, "queue-type")->text))
+		return fail(&r->err, "standby needs a queue that servers can share: --queue-type");
 	return check_handle_prefix(option_find(r->options, "job-handle-prefix")->text, &r->err);
 }
 
@@ -176,7 +174,7 @@ read_file(struct reading *r)
 	const struct option *file = option_find(r->options, "config-file");
 	bool asks_only = is_on(r, "help") || is_on(r, "version") || is_on(r, "list-plugins");
 
-	if (options_read_file(r->options, file->text, file->source != FROM_DEFAULT, &r->warnings, &r->err))
+	if (options_take_file(r->options, r->file, file->source == FROM_COMMAND_LINE, &r->warnings, &r->err))
 		return true;
 	if (!asks_only || is_on(r, "check-args"))
 		return false;
@@ -229,6 +227,10 @@ require(struct reading *r, enum gearmand_kind kind, const char *name)
 
 	if (plugins_require(r->plugins, kind, name, &why))
 		return true;
+	/* The module may be among them: a folder that is left out, say. */
+	for (unsigned i = 0; i < plugins_refused_count(r->plugins); i++)
+		if (strcmp(plugins_refused(r->plugins, i), why) != 0)
+			fprintf(stderr, "%s: warning: %s\n", r->program, plugins_refused(r->plugins, i));
 	fprintf(stderr, "%s: %s\n", r->program, why);
 	mem_free(why);
 	return false;
@@ -266,8 +268,8 @@ static enum settings_verdict
 read_all(struct reading *r, int argc, char **argv)
 {
 	read_modules(r, argc, argv);
-	if (!options_read_line(r->options, argc, argv, &r->err) || !options_read_environment(r->options, &r->err) ||
-	    !read_file(r) || !check_values(r)) {
+	if (!options_read_line(r->options, argc, argv, &r->err) ||
+	    !options_read_environment(r->options, &r->warnings, &r->err) || !read_file(r) || !check_values(r)) {
 		print_refusals(r); /* an unknown option may be that of a refused module */
 		fprintf(stderr, "%s: %s\n", r->program, r->err.text);
 		return SETTINGS_BAD;
@@ -294,6 +296,7 @@ settings_read(int argc, char **argv, struct settings **settings_r, struct plugin
 		*plugins_r = r.plugins;
 		r.plugins = NULL;
 	}
+	option_file_free(&r.file);
 	option_set_free(&r.options);
 	plugins_free(&r.plugins);
 	text_list_fini(&r.warnings);

@@ -4,10 +4,11 @@
 import os
 import re
 import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "live"))
-from gearlive import case, check, main, server_sanitized  # noqa: E402
+from gearlive import case, check, main, patience, server_sanitized  # noqa: E402
 
 GEARMAND = os.environ.get("GEARMAND", "")
 
@@ -216,6 +217,46 @@ def set_uid(t):
     check("mine left out: everybody may write to it (mode 0777)" in out, out)
 
 
+@case("an option of a module that is not there names the module and its package", modes=None)
+def module_of_option(t):
+    for option, module in (("--libsqlite3-db=/x", "queue-sqlite"), ("--store-queue-on-shutdown", "queue-sqlite"),
+                           ("--libpq-conninfo=dbname=x", "queue-postgres"), ("--mysql-host=x", "queue-mysql"),
+                           ("--libmemcached-servers=x", "queue-memcached"), ("--libtokyocabinet-file=x", "queue-tokyo"),
+                           ("--http-port=80", "proto-http")):
+        says(t, ["--plugin-dir=" + t.dir, option], "unrecognised option '%s': it belongs to the module %s, which is not there; "
+             "package gearmand-%s has it" % (option.split("=")[0], module, module))
+    says(t, ["--plugin-dir=" + t.dir], "%s: unrecognised option '--redis-server': it belongs to the redis queue of gearmand "
+         "1.1, for which there is no module here" % t.path("conf"), conf="--redis-server=x")
+
+
+@case("a queue that may be in a folder which is left out: the reason is said", modes=None)
+def left_out_folder(t):
+    if os.geteuid() != 0:
+        t.skip("only root refuses folders")
+    os.mkdir(t.path("open")), os.chmod(t.path("open"), 0o777)
+    done = gearmand(t, "--plugin-dir=" + t.path("open"), "-q", "lmdb", status=1)
+    check(b"open left out: everybody may write to it (mode 0777)" in done.err and b"Unknown queue lmdb" in done.err, done)
+
+
+@case("a service's address in GEARMAND_PORT is passed over with a warning, an overridden one without a word", modes=None)
+def kubernetes(t):
+    env = {"GEARMAND_PORT": "tcp://192.0.2.12:4730"}
+    done = gearmand(t, "--check-args", env=env)
+    check(done.err.decode() == "%s: warning: GEARMAND_PORT: 'tcp://192.0.2.12:4730' is the address of a service, as Kubernetes "
+          "sets it, and is ignored\n" % GEARMAND, done)
+    check(gearmand(t, "--check-args", "-p", "4799", env=env).err == b"")
+
+
+@case("the configuration file may be a pipe: it is read once", modes=None)
+def conf_pipe(t):
+    for text, said in (("--threads=2\nstray\n", "warning: /dev/stdin: 'stray' is not an option and is ignored"),
+                       ("--bogus\n", "/dev/stdin: unrecognised option '--bogus'"),
+                       ("--plugin-dir=%s -q nosuch" % t.dir, "Unknown queue nosuch; installed: builtin; searched: " + t.dir)):
+        done = subprocess.run([GEARMAND, "--config-file=/dev/stdin"] + (["--check-args"] if "-q" not in text else []),
+                              input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=patience())
+        check(done.stderr.decode() == "%s: %s\n" % (GEARMAND, said), done)
+
+
 @case("GEARMAND_PORT that is no port is said to be wrong by name", modes=None)
 def bad_environment(t):
     says(t, [], "GEARMAND_PORT: " + INVALID % ("x", "port"), env={"GEARMAND_PORT": "x"})
@@ -243,7 +284,10 @@ def conf_wrong(t):
         wrong_file(t, text, name + ": " + sentence)
     wrong_file(t, "\n--log-file='x", name + ":2: a quote is not closed on its line")
     wrong_file(t, "--hashtable-buckets=0", "hashtable-buckets has to be greater than 0")
-    wrong_file(t, "--backlog=x", name + ": " + INVALID % ("x", "backlog"), "--backlog=5")
+    wrong_file(t, "-t 2\n\n--log-file='x'y", name + ":3: text stands right behind a closing quote; put quotes around the whole value")
+    wrong_file(t, "-t\0", name + ":1: this is not a text file: it has a byte of value 0")
+    wrong_file(t, "\n# \x1b[0m", name + ":2: this is not a text file: it has a byte of value 27")
+    check(gearmand(t, "--check-args", "--backlog=5", conf="--backlog=x").err == b"", "what is overridden is not judged")
 
 
 @case("words of the configuration file that are no options are ignored with a warning", modes=None)
@@ -256,7 +300,7 @@ def conf_strangers(t):
 @case("comments, quotes, tabs and carriage returns in the configuration file", modes=None)
 def conf_shape(t):
     done = gearmand(t, "--check-args", conf="# text --bogus 'unbalanced\r\n\t--threads\r\n2 # --bogus\r\n\r\n"
-                    "--log-file='a # b' -P\"x y\" --job-handle-prefix=a#b -R\\\n")
+                    "--log-file='a # b' -P\"x y\" --job-handle-prefix=a#b -R \\\n")
     check(done.err == b"", done)
 
 

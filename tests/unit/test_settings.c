@@ -27,6 +27,7 @@ setup(void)
 	cr_assert_not_null(mkdtemp(folder));
 	snprintf(conf, sizeof(conf), "%s/conf", folder);
 	unsetenv("GEARMAND_PORT");
+	unsetenv("NOTIFY_SOCKET");
 }
 
 static void
@@ -178,13 +179,78 @@ Test(settings, lists_of_the_command_line_replace_those_of_the_file)
 Test(settings, file_with_comments_quotes_and_values_on_the_next_line)
 {
 	cr_assert_eq(
-	    start("# --threads=9 'it\n-t\n\n\t2\\\n  --log-file='a # b' # c\n -P\"x y\" --user=a#b --daemon", NULL),
+	    start("# --threads=9 'it\n-t\n\n\t2 \\\n  --log-file='a # b' # c\n -P\"x y\" --user=a#b --daemon", NULL),
 	    SETTINGS_RUN);
 	cr_assert_eq(settings->threads, 2);
 	cr_assert_str_eq(settings->log_file, "a # b");
 	cr_assert_str_eq(settings->pid_file, "x y");
 	cr_assert_str_eq(settings->user, "a#b");
 	cr_assert(settings->daemon);
+}
+
+Test(settings, quotes_and_backslashes_inside_an_unquoted_word_are_literal)
+{
+	static const struct {
+		const char *text, *user;
+	} cases[] = {
+		{ "--user=p\\w", "p\\w" },
+		{ "--user=p\"w\"x", "p\"w\"x" },
+		{ "--user=it's", "it's" },
+		{ "-up\\", "p\\" },
+		{ "--user=\\\\\n", "\\\\" },
+		{ "--user a\\\r\n", "a\\" },
+		{ "--user='p\\w'", "p\\w" },
+		{ "--user=\"p\\w\"", "p\\w" },
+		{ "--user=\"p\\\"w\\\\\"", "p\"w\\" },
+		{ "--user 'a b'", "a b" },
+		{ "-u'a b'", "a b" },
+		{ "--user=''", "" },
+		{ "--user ''", "" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		cr_assert_eq(start(cases[i].text, NULL), SETTINGS_RUN, "%s", cases[i].text);
+		cr_assert_str_eq(settings->user, cases[i].user, "%s", cases[i].text);
+	}
+}
+
+Test(settings, a_byte_order_mark_is_taken_off_the_file)
+{
+	cr_assert_eq(start("\xef\xbb\xbf--threads=3\n", NULL), SETTINGS_RUN);
+	cr_assert_eq(settings->threads, 3);
+}
+
+Test(settings, an_empty_word_is_a_value)
+{
+	cr_assert_eq(start("", "--user", "", NULL), SETTINGS_RUN);
+	cr_assert_str_eq(settings->user, "");
+	cr_assert_eq(start("", "--threads", "", NULL), SETTINGS_BAD, "but no number");
+}
+
+Test(settings, what_is_overridden_is_not_judged)
+{
+	setenv("GEARMAND_PORT", "no-such-service", 1);
+	cr_assert_eq(start("--backlog=x --port=y", "--backlog=5", "-p6", NULL), SETTINGS_RUN);
+	cr_assert_eq(settings->backlog, 5);
+	cr_assert_str_eq(settings->port, "6");
+	cr_assert_eq(start("", NULL), SETTINGS_BAD);
+}
+
+Test(settings, the_address_that_kubernetes_gives_for_a_service_is_no_port)
+{
+	setenv("GEARMAND_PORT", "tcp://192.0.2.12:4730", 1);
+	cr_assert_eq(start("", NULL), SETTINGS_RUN);
+	cr_assert_str_eq(settings->port, "4730");
+}
+
+Test(settings, under_a_service_manager_the_last_log_file_counts_and_it_stays_in_the_foreground)
+{
+	cr_assert_eq(start("", "--log-file=stderr", "--daemon", "--log-file=x", NULL), SETTINGS_BAD);
+	setenv("NOTIFY_SOCKET", "/nowhere", 1);
+	cr_assert_eq(start("-l y", "--log-file=stderr", "--daemon", "--log-file=x", NULL), SETTINGS_RUN);
+	cr_assert_str_eq(settings->log_file, "x");
+	cr_assert_not(settings->daemon);
+	cr_assert_eq(start("", "-p1", "-p2", NULL), SETTINGS_BAD, "others are given once");
 }
 
 Test(settings, ports_may_be_services)
@@ -266,7 +332,7 @@ Test(module_options, take_the_place_and_the_environment_of_what_the_core_keeps_f
 	option_set_add_module(set, &module);
 	cr_assert_eq(set->count, before + 4, "--ssl-key was there");
 	setenv("GEARMAND_SERVER_KEY", "of the environment", 1);
-	cr_assert(options_read_environment(set, &err), "%s", err.text);
+	cr_assert(options_read_environment(set, NULL, &err), "%s", err.text);
 	cr_assert_str_eq(option_find_of(set, &module, "ssl-key")->text, "of the environment");
 	option_set_free(&set);
 }
