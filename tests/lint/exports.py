@@ -9,7 +9,7 @@ import os
 import re
 
 import lintlib
-import symbols
+import lintlib_symbols as symbols
 
 # What the server may ask for: what configure.ac calls needed, and the C library's parts.
 CORE = re.compile(r"^(libc|libm|libdl|libpthread|ld-linux[\w-]*|libevent_core-[\d.]+|libevent_pthreads-[\d.]+|libltdl|libpopt|"

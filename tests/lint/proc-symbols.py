@@ -9,7 +9,7 @@ import fnmatch
 import os
 
 import lintlib
-import symbols
+import lintlib_symbols as symbols
 
 ALLOWED = os.path.join(lintlib.TOP, "tests/lint/proc-allowed.txt")
 

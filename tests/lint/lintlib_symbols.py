@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# symbols.py - what the lints on object files share: asking nm, and making small objects to try a lint on.
+# lintlib_symbols.py - what the lints on object files share: asking nm, and making small objects to try a lint on.
 
 import os
 import shlex
