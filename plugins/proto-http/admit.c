@@ -13,9 +13,9 @@
 enum { SWALLOW = 65536 };
 
 const struct web_refusal web_not_http = { 400, "this is not HTTP" };
+const struct web_refusal web_bad_header = { 400, "a header has a byte that HTTP does not allow there" };
 const struct web_refusal web_job_too_large = { 413, "the job is larger than this server accepts" };
 const struct web_refusal web_no_memory = { 503, "out of memory" };
-const struct web_refusal web_bad_version = { 505, "the versions served are HTTP/1.0 and HTTP/1.1" };
 const struct web_refusal web_long_head = { 431, "the request line and headers are too long" };
 const struct web_refusal web_noisy_body = { 431, "the chunks' extensions or trailers are too long" };
 const struct web_refusal web_bad_method = { 405, "the methods served are GET, HEAD, POST and PUT" };
@@ -30,7 +30,7 @@ has_body(const struct web_conn *c)
 {
 	const struct web_head *h = &c->request->head;
 
-	return h->chunked || (h->has_length && web_parser_length(&c->parser) > 0);
+	return h->chunked || (h->has_length && c->request->length > 0);
 }
 
 static struct gearmand_slice
@@ -43,10 +43,10 @@ unique_of(const struct web_head *h)
 static struct gearmand_slice
 query_of(const struct web_conn *c)
 {
-	enum web_method method = web_parser_method(&c->parser);
+	const struct web_request *r = c->request;
 
-	if (!has_body(c) && (method == WEB_GET || method == WEB_HEAD))
-		return c->request->head.query;
+	if (!has_body(c) && (r->method == HTTP_GET || r->method == HTTP_HEAD))
+		return r->head.query;
 	return (struct gearmand_slice){ "", 0 };
 }
 
@@ -55,29 +55,33 @@ static uint64_t
 size_of_job(const struct web_conn *c)
 {
 	const struct web_head *h = &c->request->head;
-	uint64_t length = h->has_length ? web_parser_length(&c->parser) : 0;
+	uint64_t length = h->has_length ? c->request->length : 0;
 	uint64_t known = h->function.len + unique_of(h).len + 2 + query_of(c).len;
 
 	return length < UINT64_MAX - known ? length + known : UINT64_MAX;
 }
 
-/* The first reason not to serve this request; status 0 = none. */
+/* What is said without a job, and why.  Status 0 = there is nothing against a job. */
 static struct web_refusal
 head_check(struct web_conn *c)
 {
 	struct web_head *h = &c->request->head;
-	enum web_method method = web_parser_method(&c->parser);
-	struct web_refusal fault = web_head_finish(h);
+	unsigned method = c->request->method;
+	struct web_refusal fault = web_head_finish(h, c->minor);
+	bool gets = method == HTTP_GET || method == HTTP_HEAD, brings = method == HTTP_POST || method == HTTP_PUT;
 
 	if (h->framing_lost)
 		return fault;
-	if (method == WEB_OTHER)
+	if (!gets && !brings)
 		return web_bad_method;
 	if (fault.status)
 		return fault;
+	if (h->function.len == 0)
+		return gets ? (struct web_refusal){ 200, "gearmand is here; POST /FUNCTION submits a job" }
+			    : (struct web_refusal){ 404, NULL };
 	if (h->expects_other && c->minor > 0)
 		return (struct web_refusal){ 417, "the only expectation met is 100-continue" };
-	if ((method == WEB_POST || method == WEB_PUT) && !h->chunked && !h->has_length)
+	if (brings && !h->chunked && !h->has_length)
 		return (struct web_refusal){ 411, "POST and PUT need a Content-Length or chunks" };
 	if (size_of_job(c) > web_host(c)->max_packet(c->peer))
 		return web_job_too_large;
@@ -91,7 +95,7 @@ refuse_early(struct web_conn *c, struct web_refusal why)
 	const struct web_head *h = &c->request->head;
 	bool whole = !has_body(c), sure = !h->chunked && !h->expects_continue && !h->expects_other;
 
-	if (!h->framing_lost && (whole || (sure && web_parser_length(&c->parser) <= SWALLOW)))
+	if (!h->framing_lost && (whole || (sure && c->request->length <= SWALLOW)))
 		web_answer_refusal(c, why);
 	else
 		web_refuse_and_close(c, why);
@@ -143,13 +147,7 @@ web_admit(struct web_conn *c)
 	struct web_refusal why;
 
 	c->state = WEB_BODY;
-	c->keep_alive = web_parser_keep_alive(&c->parser);
-	if (!web_parser_version(&c->parser, &c->minor)) {
-		c->minor = 1;
-		web_refuse_and_close(c, web_bad_version);
-		return;
-	}
-	c->request->wants_body = web_parser_method(&c->parser) != WEB_HEAD;
+	c->request->wants_body = c->request->method != HTTP_HEAD;
 	web_conn_arm(c, c->module->idle_ms);
 	why = head_check(c);
 	if (why.status) {

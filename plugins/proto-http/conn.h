@@ -7,7 +7,7 @@
  *
  * receive.c and admit.c are the way in (bytes -> job), answer.c the way out (packets -> response).  A request goes
  *
- *   IDLE -> HEAD -> BODY -> WAIT -> IDLE        and from anywhere to CLOSED
+ *   IDLE -> LINE -> HEADERS -> BODY -> WAIT -> IDLE        and from anywhere to CLOSED
  *
  * and while it WAITs for its job nothing is received, so pipelined requests are answered in order.
  */
@@ -31,18 +31,23 @@ struct web_module {
 	uint32_t idle_ms;  /* without progress, before the connection is closed; 0 = no bound */
 };
 
-enum web_state { WEB_IDLE, WEB_HEAD_STATE, WEB_BODY, WEB_WAIT, WEB_CLOSED };
+/* Bytes are taken in the states before WAIT. */
+enum web_state { WEB_IDLE, WEB_LINE, WEB_HEADERS, WEB_BODY, WEB_WAIT, WEB_CLOSED };
 
 /* What lives as long as one request, so that an idle connection is small. */
 struct web_request {
 	struct web_head head;
+	unsigned method;                   /* HTTP_GET and so on, as the parser calls them */
+	uint64_t length;                   /* of Content-Length, when there is one */
 	size_t head_bytes;                 /* used by the head so far */
-	size_t quiet;                      /* bytes used since the last one of the body: chunk heads, trailers */
+	size_t quiet;                      /* bytes since the last one of the body: chunk heads, trailers */
 	const char *unused;                /* while feeding: the first byte that is not counted in `quiet` */
-	bool after_chunk;                  /* the next of them must be CR */
-	bool after_cr;                     /* the next byte of head or quiet must be LF */
 	size_t offered;                    /* bytes given to the host for the job */
 	const struct web_refusal *trouble; /* the first one that showed while bytes were read, or NULL */
+	bool line_is_empty;                /* the header line that is being read has no byte yet */
+	bool after_chunk;                  /* the next byte must be CR */
+	bool after_cr;                     /* the next byte must be LF */
+	bool head_done, whole;             /* the parser saw the end of the head, of the request */
 	bool answered;                     /* refused already; what still comes of it is thrown away */
 	bool begun;                        /* body_begin was called */
 	bool wants_body;                   /* not HEAD */
@@ -54,8 +59,8 @@ struct web_conn {
 	enum web_state state;
 	const struct web_module *module;
 	struct gearmand_conn *peer;
-	struct web_request *request; /* not NULL in HEAD, BODY and WAIT */
-	struct web_parser parser;
+	struct web_request *request; /* not NULL in LINE, HEADERS, BODY and WAIT */
+	web_parser parser;
 	unsigned minor; /* of the request's version */
 	bool keep_alive, exceptions_asked, progress;
 };
@@ -69,8 +74,8 @@ void web_conn_tick(void *conn);
 void web_conn_free(void **conn);
 
 /* Between receive.c, admit.c and answer.c: */
-extern const struct web_refusal web_not_http, web_job_too_large, web_no_memory, web_long_head, web_noisy_body,
-    web_bad_version, web_bad_method;
+extern const struct web_refusal web_not_http, web_bad_header, web_job_too_large, web_no_memory, web_long_head,
+    web_noisy_body, web_bad_method;
 
 /* The head is complete.  Moves on to BODY, or closes. */
 void web_admit(struct web_conn *);

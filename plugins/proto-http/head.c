@@ -37,7 +37,7 @@ web_head_init(struct web_head *h)
 void
 web_head_fini(struct web_head *h)
 {
-	web_text_fini(&h->url);
+	web_text_fini(&h->line);
 	web_text_fini(&h->name);
 	web_text_fini(&h->value);
 	web_text_fini(&h->unique);
@@ -111,6 +111,15 @@ on_expect(struct web_head *h, struct gearmand_slice value)
 		h->expects_other = true;
 }
 
+static void
+on_host(struct web_head *h, struct gearmand_slice value)
+{
+	(void)value;
+	if (h->has_host)
+		refuse(h, 400, "Host is given twice");
+	h->has_host = true;
+}
+
 static const struct {
 	const char *name;
 	void (*on)(struct web_head *, struct gearmand_slice);
@@ -121,6 +130,7 @@ static const struct {
 	{ "content-length", on_length },
 	{ "transfer-encoding", on_coding },
 	{ "expect", on_expect },
+	{ "host", on_host },
 };
 
 /* ---- Collecting ---------------------------------------------------------------------- */
@@ -158,12 +168,6 @@ collect(struct web_head *h, struct web_text *to, struct gearmand_slice piece)
 {
 	if (!web_text_add(to, piece, SIZE_MAX))
 		refuse(h, 503, "out of memory");
-}
-
-void
-web_head_url(struct web_head *h, struct gearmand_slice piece)
-{
-	collect(h, &h->url, piece);
 }
 
 void
@@ -223,7 +227,7 @@ decode(char *text, size_t *len)
 static size_t
 path_offset(struct gearmand_slice url)
 {
-	const char *scheme_end = url.len > 0 && url.data[0] != '/' ? memmem(url.data, url.len, "://", 3) : NULL;
+	const char *scheme_end = url.data[0] != '/' ? memmem(url.data, url.len, "://", 3) : NULL;
 	size_t at = 0;
 
 	if (scheme_end)
@@ -233,45 +237,88 @@ path_offset(struct gearmand_slice url)
 	return at;
 }
 
-static bool
-is_printable(struct gearmand_slice s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if ((unsigned char)s.data[i] <= ' ' || s.data[i] == 0x7f)
-			return false;
-	return true;
-}
-
 static void
 read_target(struct web_head *h)
 {
-	struct gearmand_slice url = web_text_slice(&h->url);
-	size_t from = path_offset(url), to;
+	char *url = h->line.data + h->target;
+	size_t from = path_offset((struct gearmand_slice){ url, h->target_len }), to = h->target_len, len;
+	const char *question = memchr(url + from, '?', to - from);
 
-	for (to = from; to < url.len && url.data[to] != '?'; to++)
-		;
-	if (to < url.len)
-		h->query = (struct gearmand_slice){ url.data + to + 1, url.len - to - 1 };
-	if (!is_printable(url))
-		refuse(h, 400, "a control byte in a target must be percent-encoded");
-	if (url.len > 0 && memchr(url.data, '#', url.len))
-		refuse(h, 400, "a '#' in a target must be written %23");
-	while (from < to && url.data[from] == '/')
-		from++;
-	if (from == to) {
-		refuse(h, 404, NULL);
-		return;
+	if (question) {
+		to = (size_t)(question - url);
+		h->query = (struct gearmand_slice){ question + 1, h->target_len - to - 1 };
 	}
-	size_t len = to - from;
-	if (!decode(h->url.data + from, &len))
+	if (memchr(url, '#', h->target_len))
+		refuse(h, 400, "a '#' in a target must be written %23");
+	while (from < to && url[from] == '/')
+		from++;
+	len = to - from;
+	if (!decode(url + from, &len))
 		refuse(h, 400, "the path has an escape that is malformed or means NUL");
-	h->function = (struct gearmand_slice){ h->url.data + from, len };
+	h->function = (struct gearmand_slice){ url + from, len };
 }
 
 struct web_refusal
-web_head_finish(struct web_head *h)
+web_head_finish(struct web_head *h, unsigned minor)
 {
 	end_header(h);
 	read_target(h);
+	if (!h->has_host && minor > 0)
+		refuse(h, 400, "HTTP/1.1 needs a Host header");
 	return h->fault;
+}
+
+/* ---- The request line ------------------------------------------------------------------ */
+
+static const struct web_refusal bad_line = { 400, "this is not HTTP: a request line is METHOD /FUNCTION HTTP/1.1" };
+
+/* As soon as it shows that this cannot become a request line: the peer may speak TLS, and wait for an answer. */
+static bool
+may_be_line(struct web_head *h, struct gearmand_slice piece)
+{
+	for (size_t i = 0; i < piece.len; i++) {
+		char c = piece.data[i];
+		bool is_token = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+				(c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
+
+		h->in_target |= c == ' ';
+		if (c != '\r' && c != '\n' && !(h->in_target ? (unsigned char)c >= ' ' && c != 0x7f : is_token))
+			return false;
+	}
+	return true;
+}
+
+/* METHOD SP TARGET SP HTTP/1.x, with nothing else that is white. */
+static struct web_refusal
+split_line(struct web_head *h, struct gearmand_slice line, unsigned *minor_r)
+{
+	const char *first, *last, *v;
+
+	line.len -= line.len > 1 && line.data[line.len - 2] == '\r' ? 2 : 1;
+	first = memchr(line.data, ' ', line.len);
+	last = memrchr(line.data, ' ', line.len);
+	if (!first || first == line.data || last - first < 2 || memchr(first + 1, ' ', (size_t)(last - first - 1)) ||
+	    memchr(line.data, '\r', line.len))
+		return bad_line;
+	v = last + 1;
+	if (line.data + line.len - v != 8 || memcmp(v, "HTTP/", 5) != 0 || v[5] < '0' || v[5] > '9' || v[6] != '.' ||
+	    v[7] < '0' || v[7] > '9')
+		return bad_line;
+	if (v[5] != '1' || v[7] > '1')
+		return (struct web_refusal){ 505, "the versions served are HTTP/1.0 and HTTP/1.1" };
+	*minor_r = (unsigned)(v[7] - '0');
+	h->target = (size_t)(first + 1 - line.data);
+	h->target_len = (size_t)(last - first - 1);
+	return (struct web_refusal){ 0, NULL };
+}
+
+struct web_refusal
+web_head_line(struct web_head *h, struct gearmand_slice piece, unsigned *minor_r)
+{
+	if (!may_be_line(h, piece))
+		return bad_line;
+	collect(h, &h->line, piece);
+	if (h->fault.status || piece.data[piece.len - 1] != '\n')
+		return h->fault;
+	return split_line(h, web_text_slice(&h->line), minor_r);
 }

@@ -5,7 +5,7 @@
  * Runs on:  the I/O thread of the connection.
  * Owns:     the bytes of the target and of the headers that matter.
  *
- * Order of use: url, field and value as the parser gives them; finish; then read the members.
+ * Order of use: line, until it is whole; field and value as the parser gives them; finish; then read the members.
  * The first thing found wrong is remembered, and web_head_finish() tells it.
  */
 #ifndef PROTO_HTTP_HEAD_H
@@ -27,26 +27,28 @@ struct web_refusal {
 enum web_rank { WEB_HIGH, WEB_NORMAL, WEB_LOW };
 
 struct web_head {
-	struct web_text url, name, value; /* name and value: of the header that is being read */
+	struct web_text line, name, value; /* name and value: of the header that is being read */
+	size_t target, target_len;         /* its place in `line` */
 	struct web_refusal fault;
-	bool in_header, in_value;
+	bool in_target, in_header, in_value;
 	bool framing_lost; /* where the request ends cannot be told */
 
 	/* From the headers. */
 	struct web_text unique; /* meaningful when has_unique */
-	bool has_unique, background, has_length, chunked, expects_continue, expects_other;
+	bool has_unique, background, has_length, chunked, expects_continue, expects_other, has_host;
 	enum web_rank rank;
 
 	/* From the target, valid after finish as long as the head. */
-	struct gearmand_slice function, query; /* percent-decoded; as it came, without '?' */
+	struct gearmand_slice function, query; /* percent-decoded, may be empty; as it came, without '?' */
 };
 
 void web_head_init(struct web_head *);
 void web_head_fini(struct web_head *);
 
-void web_head_url(struct web_head *, struct gearmand_slice);
+/* More of the request line, with its LF at last.  The minor number of its version is 0 or 1. */
+struct web_refusal web_head_line(struct web_head *, struct gearmand_slice, unsigned *minor_r);
 void web_head_field(struct web_head *, struct gearmand_slice);
 void web_head_value(struct web_head *, struct gearmand_slice);
-struct web_refusal web_head_finish(struct web_head *);
+struct web_refusal web_head_finish(struct web_head *, unsigned minor);
 
 #endif

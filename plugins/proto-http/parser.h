@@ -1,74 +1,91 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * parser.h - the HTTP parser library, whichever it is, as this module sees it: one request at a time.
+ * parser.h - the library that knows HTTP: llhttp, or its forerunner http_parser.
  *
  * Runs on:  the I/O thread of the connection.
- * Owns:     the library's state; the bytes stay the caller's.
+ * Owns:     nothing; the state of the library is part of struct web_conn.
  *
- * Two libraries fit: llhttp (parser_llhttp.c) and its forerunner http_parser
- * (parser_http_parser.c).  The build takes one of them.
- *
- * Order of use: init; feed until HEAD; ask about the head; feed until DONE; init again.
+ * The two are one machine under two names: callbacks, methods and faults are called the same.  A callback stops the
+ * library by returning WEB_STOP, and each request gets a fresh state, so nothing has to be resumed.
  */
 #ifndef PROTO_HTTP_PARSER_H
 #define PROTO_HTTP_PARSER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <gearmand/slice.h>
 
+enum { WEB_STOP = -1 };
+
 #ifdef HAVE_LLHTTP
+
 #include <llhttp.h>
-typedef llhttp_t web_library_t;
-#else
-#include <http_parser.h>
-typedef http_parser web_library_t;
+
+typedef llhttp_t web_parser;
+typedef llhttp_settings_t web_parser_settings;
+
+#define web_parser_keep_alive llhttp_should_keep_alive
+
+static inline void
+web_parser_setup(size_t limit)
+{
+	(void)limit; /* it has no bound of its own */
+}
+
+static inline void
+web_parser_init(web_parser *p, const web_parser_settings *settings, void *owner)
+{
+	llhttp_init(p, HTTP_REQUEST, settings);
+	p->data = owner;
+#if LLHTTP_VERSION_MAJOR > 9 || (LLHTTP_VERSION_MAJOR == 9 && LLHTTP_VERSION_MINOR >= 2)
+	llhttp_set_lenient_optional_cr_before_lf(p, 1); /* gearmand 1.1 takes lines that end in LF alone */
 #endif
+}
 
-enum web_method { WEB_OTHER, WEB_GET, WEB_HEAD, WEB_POST, WEB_PUT };
+/* Returns HPE_OK, or why it stopped. */
+static inline int
+web_parser_feed(web_parser *p, const web_parser_settings *settings, struct gearmand_slice in, size_t *used_r)
+{
+	int fault = (int)llhttp_execute(p, in.data, in.len);
+	/* A place outside of these bytes would be the library's mistake, and must not become ours. */
+	uintptr_t at = (uintptr_t)llhttp_get_error_pos(p), from = (uintptr_t)in.data;
 
-enum web_verdict {
-	WEB_MORE,    /* all bytes are used */
-	WEB_HEADERS, /* the head is complete.  Feed again at once, be it with no bytes */
-	WEB_DONE,    /* the request is complete; further bytes are not its */
-	WEB_BAD      /* this is not HTTP; see web_parser_fault */
-};
+	(void)settings;
+	*used_r = fault != HPE_OK && at >= from && at - from <= in.len ? at - from : in.len;
+	return fault;
+}
 
-enum web_fault {
-	WEB_FAULT_SYNTAX,
-	WEB_FAULT_METHOD, /* the byte after those used is the first that fits no method */
-	WEB_FAULT_VERSION,
-	WEB_FAULT_TOO_LARGE
-};
+#else
 
-/* Who hears of the parts.  Each may come in pieces, and a value may not come at all when it is empty. */
-struct web_listener {
-	void (*url)(void *owner, struct gearmand_slice);
-	void (*field)(void *owner, struct gearmand_slice);
-	void (*value)(void *owner, struct gearmand_slice);
-	void (*body)(void *owner, struct gearmand_slice);
-};
+#include <http_parser.h>
 
-struct web_parser {
-	web_library_t library;
-	const struct web_listener *to;
-	void *owner;
-	enum web_verdict stop; /* what made the library pause */
-};
+typedef http_parser web_parser;
+typedef http_parser_settings web_parser_settings;
 
-/* `limit`: heads of that size are not refused by the library itself. */
-void web_parser_setup(size_t limit);
-/* Borrows both for its life. */
-void web_parser_init(struct web_parser *, const struct web_listener *, void *owner);
-enum web_verdict web_parser_feed(struct web_parser *, struct gearmand_slice, size_t *used_r);
-enum web_fault web_parser_fault(const struct web_parser *);
+#define web_parser_keep_alive http_should_keep_alive
 
-/* After HEADERS and before the next feed. */
-enum web_method web_parser_method(const struct web_parser *);
-bool web_parser_version(const struct web_parser *, unsigned *minor_r); /* false: neither 1.0 nor 1.1 */
-bool web_parser_keep_alive(const struct web_parser *);
-uint64_t web_parser_length(const struct web_parser *); /* of Content-Length, when there is one */
+static inline void
+web_parser_setup(size_t limit)
+{
+	/* Room for what it counts before and after the head: our own bound is the one that is met. */
+	http_parser_set_max_header_size((uint32_t)limit * 4 + 4096);
+}
 
+static inline void
+web_parser_init(web_parser *p, const web_parser_settings *settings, void *owner)
+{
+	(void)settings;
+	http_parser_init(p, HTTP_REQUEST);
+	p->data = owner;
+}
+
+static inline int
+web_parser_feed(web_parser *p, const web_parser_settings *settings, struct gearmand_slice in, size_t *used_r)
+{
+	*used_r = http_parser_execute(p, settings, in.data, in.len);
+	return (int)HTTP_PARSER_ERRNO(p);
+}
+
+#endif
 #endif

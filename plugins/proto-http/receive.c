@@ -5,41 +5,16 @@
  * Runs on:  the I/O thread of the connection.
  * Owns:     the request until its job is given to the host.
  *
- * A body goes from the parser to the host as it comes; nothing of it is kept here.  Every function here may
- * end the connection, and then there is no request any more.
+ * The request line is kept until it is whole; headers go to the parser as they come, and the body from the parser to
+ * the host.  Where lines end is looked at here, too: http_parser, as it is packaged, takes any byte for the LF behind a
+ * CR, any two for the end of a chunk, and an LF for a part of a chunk's extension, and has no setting against it.  A
+ * program in front of this one would see other requests in such bytes.
+ *
+ * Every function here may end the connection, and then there is no request any more.
  */
 #include "conn.h"
 
 #include <string.h>
-
-/* ---- What the parser tells ------------------------------------------------------------ */
-
-static void
-on_url(void *owner, struct gearmand_slice piece)
-{
-	struct web_conn *c = owner;
-
-	web_head_url(&c->request->head, piece);
-}
-
-/* Headers behind a chunked body mean nothing here. */
-static void
-on_field(void *owner, struct gearmand_slice piece)
-{
-	struct web_conn *c = owner;
-
-	if (c->state == WEB_HEAD_STATE)
-		web_head_field(&c->request->head, piece);
-}
-
-static void
-on_value(void *owner, struct gearmand_slice piece)
-{
-	struct web_conn *c = owner;
-
-	if (c->state == WEB_HEAD_STATE)
-		web_head_value(&c->request->head, piece);
-}
 
 void
 web_trouble(struct web_conn *c, const struct web_refusal *why)
@@ -48,83 +23,115 @@ web_trouble(struct web_conn *c, const struct web_refusal *why)
 		c->request->trouble = why;
 }
 
-/* http_parser takes any byte for the LF behind a CR, and any two for the end of a chunk.  A program in front
- * of this one would see other requests in such bytes. */
-static void
-check_lines(struct web_conn *c, const char *from, const char *until)
-{
-	struct web_request *r = c->request;
+/* ---- What the parser tells ------------------------------------------------------------ */
 
-	for (; from < until; from++) {
-		if ((r->after_cr && *from != '\n') || (r->after_chunk && *from != '\r'))
-			web_trouble(c, &web_not_http);
-		r->after_cr = *from == '\r';
-		r->after_chunk = false;
-	}
+/* Headers behind a chunked body mean nothing here. */
+static int
+on_field(web_parser *p, const char *at, size_t len)
+{
+	struct web_request *r = ((struct web_conn *)p->data)->request;
+
+	if (!r->head_done)
+		web_head_field(&r->head, (struct gearmand_slice){ at, len });
+	return 0;
 }
 
+static int
+on_value(web_parser *p, const char *at, size_t len)
+{
+	struct web_request *r = ((struct web_conn *)p->data)->request;
+
+	if (!r->head_done)
+		web_head_value(&r->head, (struct gearmand_slice){ at, len });
+	return 0;
+}
+
+static int
+on_headers_complete(web_parser *p)
+{
+	struct web_conn *c = p->data;
+
+	c->request->head_done = true;
+	c->request->method = p->method;
+	c->request->length = p->content_length;
+	c->keep_alive = web_parser_keep_alive(p);
+	return 0;
+}
+
+static int
+on_chunk_header(web_parser *p)
+{
+	struct web_conn *c = p->data;
+	size_t most = web_host(c)->max_packet(c->peer);
+
+	if (c->request->offered > most || p->content_length > most - c->request->offered)
+		web_trouble(c, &web_job_too_large);
+	return c->request->trouble ? WEB_STOP : 0;
+}
+
+/* Bytes of a chunked body that are no data: chunk heads, trailers. */
 static void
 read_quiet(struct web_conn *c, const char *until)
 {
 	struct web_request *r = c->request;
-
 	size_t room = c->module->max_header - r->quiet, len = (size_t)(until - r->unused);
 
-	if (r->trouble)
-		return;
-	check_lines(c, r->unused, r->unused + (len < room ? len : room));
+	for (const char *at = r->unused; at < until && at < r->unused + room; at++) {
+		if (r->after_cr != (*at == '\n') || (r->after_chunk && *at != '\r'))
+			web_trouble(c, &web_not_http);
+		r->after_cr = *at == '\r';
+		r->after_chunk = false;
+	}
 	if (len > room)
 		web_trouble(c, &web_noisy_body);
 	else
 		r->quiet += len;
 }
 
-static void
-on_body(void *owner, struct gearmand_slice piece)
+static int
+on_body(web_parser *p, const char *at, size_t len)
 {
-	struct web_conn *c = owner;
+	struct web_conn *c = p->data;
 	struct web_request *r = c->request;
 
-	read_quiet(c, piece.data);
+	if (c->state != WEB_BODY) { /* the head ended where we saw no end */
+		web_trouble(c, &web_not_http);
+		return WEB_STOP;
+	}
+	read_quiet(c, at);
 	r->quiet = 0;
 	r->after_chunk = r->head.chunked;
-	r->unused = piece.data + piece.len;
+	r->unused = at + len;
 	if (r->begun && !r->trouble)
-		web_job_add(c, piece);
+		web_job_add(c, (struct gearmand_slice){ at, len });
+	return r->trouble ? WEB_STOP : 0;
 }
 
-static const struct web_listener listener = { on_url, on_field, on_value, on_body };
+static int
+on_message_complete(web_parser *p)
+{
+	((struct web_conn *)p->data)->request->whole = true;
+	return WEB_STOP;
+}
+
+static const web_parser_settings settings = {
+	.on_header_field = on_field,
+	.on_header_value = on_value,
+	.on_headers_complete = on_headers_complete,
+	.on_chunk_header = on_chunk_header,
+	.on_body = on_body,
+	.on_message_complete = on_message_complete,
+};
 
 /* ---- Reading ---------------------------------------------------------------------------- */
 
-/* The byte that fits no method tells an unknown one from what is not HTTP at all. */
-static bool
-is_token_byte(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
-}
-
 static void
-on_bad(struct web_conn *c, struct gearmand_slice rest)
+on_fault(struct web_conn *c, int fault)
 {
-	struct web_refusal why = web_not_http;
-
-	switch (web_parser_fault(&c->parser)) {
-	case WEB_FAULT_METHOD:
-		if (rest.len > 0 && is_token_byte(rest.data[0]))
-			why = web_bad_method;
-		break;
-	case WEB_FAULT_VERSION:
-		why = web_bad_version;
-		break;
-	case WEB_FAULT_TOO_LARGE:
-		why = web_long_head;
-		break;
-	case WEB_FAULT_SYNTAX:
-		break;
-	}
-	web_refuse_and_close(c, why);
+	if (fault == HPE_INVALID_METHOD)
+		web_refuse_and_close(c, web_bad_method);
+	else
+		web_refuse_and_close(c, fault == HPE_INVALID_HEADER_TOKEN ? web_bad_header : web_not_http);
 }
 
 static void
@@ -143,44 +150,87 @@ end_body(struct web_conn *c)
 static size_t
 read_body(struct web_conn *c, struct gearmand_slice in)
 {
+	struct web_request *r = c->request;
 	size_t used;
-	enum web_verdict verdict;
+	int fault;
 
 	c->progress = true;
-	c->request->unused = in.data;
-	verdict = web_parser_feed(&c->parser, in, &used);
-	read_quiet(c, in.data + used);
-	if (c->request->trouble)
-		web_refuse_and_close(c, *c->request->trouble);
-	else if (verdict == WEB_BAD)
-		on_bad(c, (struct gearmand_slice){ in.data + used, in.len - used });
-	else if (verdict == WEB_DONE)
+	r->unused = in.data;
+	fault = web_parser_feed(&c->parser, &settings, in, &used);
+	if (!r->trouble)
+		read_quiet(c, in.data + used);
+	if (r->trouble)
+		web_refuse_and_close(c, *r->trouble);
+	else if (r->whole)
 		end_body(c);
+	else if (fault != HPE_OK)
+		on_fault(c, fault);
 	return used;
 }
 
+/* Up to the empty line that ends the head, which the parser must see in the same place. */
 static size_t
-read_head(struct web_conn *c, struct gearmand_slice in)
+read_headers(struct web_conn *c, struct gearmand_slice in)
 {
-	size_t room = c->module->max_header - c->request->head_bytes, used;
-	enum web_verdict verdict =
-	    web_parser_feed(&c->parser, (struct gearmand_slice){ in.data, in.len < room ? in.len : room }, &used);
-	struct gearmand_slice rest = { in.data + used, in.len - used };
+	struct web_request *r = c->request;
+	size_t room = c->module->max_header - r->head_bytes, n = 0, used;
+	bool end = false;
+	int fault;
 
-	check_lines(c, in.data, in.data + used);
-	c->request->head_bytes += used;
-	if (c->request->trouble) {
-		web_refuse_and_close(c, *c->request->trouble);
-	} else if (verdict == WEB_HEADERS) {
+	while (n < in.len && n < room && !end) {
+		char byte = in.data[n++];
+
+		if (r->after_cr && byte != '\n')
+			web_trouble(c, &web_not_http);
+		end = byte == '\n' && r->line_is_empty;
+		r->after_cr = byte == '\r';
+		if (byte != '\r')
+			r->line_is_empty = byte == '\n';
+	}
+	r->head_bytes += n;
+	fault = web_parser_feed(&c->parser, &settings, (struct gearmand_slice){ in.data, n }, &used);
+	if (r->trouble) {
+		web_refuse_and_close(c, *r->trouble);
+	} else if (end && r->head_done && (used == n || !r->whole)) {
 		web_admit(c);
-		if (c->state == WEB_BODY)
-			used += read_body(c, rest);
-	} else if (verdict != WEB_MORE) {
-		on_bad(c, rest);
-	} else if (c->request->head_bytes >= c->module->max_header) {
+		if (c->state == WEB_BODY && r->whole)
+			end_body(c);
+		else if (c->state == WEB_BODY && fault != HPE_OK)
+			on_fault(c, fault);
+	} else if (fault != HPE_OK && !r->whole) {
+		on_fault(c, fault);
+	} else if (end || r->head_done) {
+		web_refuse_and_close(c, web_not_http);
+	} else if (r->head_bytes >= c->module->max_header) {
 		web_refuse_and_close(c, web_long_head);
 	}
-	return used;
+	return n;
+}
+
+static size_t
+read_line(struct web_conn *c, struct gearmand_slice in)
+{
+	struct web_request *r = c->request;
+	size_t room = c->module->max_header - r->head_bytes, n = in.len < room ? in.len : room, used;
+	const char *lf = memchr(in.data, '\n', n);
+	struct web_refusal why;
+	int fault;
+
+	n = lf ? (size_t)(lf - in.data) + 1 : n;
+	r->head_bytes += n;
+	why = web_head_line(&r->head, (struct gearmand_slice){ in.data, n }, &c->minor);
+	if (why.status) {
+		web_refuse_and_close(c, why);
+	} else if (lf) {
+		c->state = WEB_HEADERS;
+		r->line_is_empty = true;
+		fault = web_parser_feed(&c->parser, &settings, web_text_slice(&r->head.line), &used);
+		if (fault != HPE_OK)
+			on_fault(c, fault);
+	} else if (r->head_bytes >= c->module->max_header) {
+		web_refuse_and_close(c, web_long_head);
+	}
+	return n;
 }
 
 /* Empty lines before a request are skipped. */
@@ -192,10 +242,10 @@ begin_request(struct web_conn *c, struct gearmand_slice in)
 	c->request = web_host(c)->allocate(sizeof(*c->request));
 	web_head_init(&c->request->head);
 	c->request->wants_body = true;
-	web_parser_init(&c->parser, &listener, c);
+	web_parser_init(&c->parser, &settings, c);
 	c->minor = 1;
 	c->keep_alive = false;
-	c->state = WEB_HEAD_STATE;
+	c->state = WEB_LINE;
 	web_conn_arm(c, c->module->idle_ms);
 	return 0;
 }
@@ -203,19 +253,17 @@ begin_request(struct web_conn *c, struct gearmand_slice in)
 size_t
 web_conn_receive(void *conn, struct gearmand_slice in)
 {
+	static size_t (*const read[])(struct web_conn *, struct gearmand_slice) = {
+		[WEB_IDLE] = begin_request,
+		[WEB_LINE] = read_line,
+		[WEB_HEADERS] = read_headers,
+		[WEB_BODY] = read_body,
+	};
 	struct web_conn *c = conn;
 	size_t used = 0;
 
-	while (used < in.len && c->state != WEB_WAIT && c->state != WEB_CLOSED) {
-		struct gearmand_slice rest = { in.data + used, in.len - used };
-
-		if (c->state == WEB_IDLE)
-			used += begin_request(c, rest);
-		else if (c->state == WEB_HEAD_STATE)
-			used += read_head(c, rest);
-		else
-			used += read_body(c, rest);
-	}
+	while (used < in.len && c->state < WEB_WAIT)
+		used += read[c->state](c, (struct gearmand_slice){ in.data + used, in.len - used });
 	return c->state == WEB_CLOSED ? in.len : used;
 }
 
@@ -226,13 +274,11 @@ web_conn_tick(void *conn)
 {
 	struct web_conn *c = conn;
 
-	if (c->state == WEB_WAIT || c->state == WEB_CLOSED)
+	if (c->state >= WEB_WAIT)
 		return;
-	if (c->progress) {
+	if (c->progress)
 		web_conn_arm(c, c->module->idle_ms);
-		return;
-	}
-	if (c->request)
+	else if (c->request)
 		web_refuse_and_close(c, (struct web_refusal){ 408, "the request did not come in time" });
 	else
 		web_conn_close(c);

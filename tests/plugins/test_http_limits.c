@@ -17,7 +17,7 @@
 static char *
 head_of(size_t size)
 {
-	const char *before = "GET /f HTTP/1.1\r\nX: ";
+	const char *before = "GET /f HTTP/1.1\r\nHost: h\r\nX: ";
 	char *request = malloc(size + 1);
 
 	cr_assert_not_null(request);
@@ -79,7 +79,7 @@ Test(http_limits, endless_empty_lines_are_not_kept)
 		say(f, "\r\n");
 	expect_open(f);
 	cr_assert_eq(f->in.len, 0);
-	say(f, "GET /f HTTP/1.1\r\n\r\n");
+	say(f, "GET /f HTTP/1.1\r\nHost: h\r\n\r\n");
 	serve(f, "x");
 	expect_response(f, 200, "x");
 	http_end(&f);
@@ -90,7 +90,7 @@ Test(http_limits, announced_job_larger_than_a_packet_is_413_before_it_comes)
 	struct fake *f = http_new();
 
 	f->max_packet = 100; /* "f", NUL, "-", NUL, and 96 bytes */
-	say(f, "POST /f HTTP/1.1\r\nContent-Length: 97\r\nExpect: 100-continue\r\n\r\n");
+	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 97\r\nExpect: 100-continue\r\n\r\n");
 	expect_refusal(f, 413, "larger");
 	expect_closed(f);
 	http_end(&f);
@@ -103,7 +103,7 @@ Test(http_limits, job_of_exactly_a_packet_is_taken)
 
 	memset(body, 'x', 96);
 	f->max_packet = 100;
-	say(f, "POST /f HTTP/1.1\r\nContent-Length: 96\r\n\r\n");
+	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 96\r\n\r\n");
 	say(f, body);
 	expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", body);
 	http_end(&f);
@@ -114,11 +114,28 @@ Test(http_limits, unannounced_job_is_413_when_it_passes_the_limit)
 	struct fake *f = http_new();
 
 	f->max_packet = 10; /* "f", NUL, "-", NUL, and 6 bytes */
-	say(f, "POST /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n");
+	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n");
 	expect_silence(f);
 	say(f, "1\r\n7\r\n");
 	expect_refusal(f, 413, "larger");
 	expect_closed(f);
+	http_end(&f);
+}
+
+Test(http_limits, chunk_that_announces_too_much_is_413_at_once)
+{
+	struct fake *f = http_new();
+
+	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nffffffff\r\n");
+	expect_refusal(f, 413, "larger");
+	expect_closed(f);
+	http_end(&f);
+	f = http_new();
+	f->max_packet = 10; /* "f", NUL, "-", NUL, and 6 bytes */
+	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\n");
+	expect_silence(f);
+	say(f, "def\r\n0\r\n\r\n");
+	expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", "abcdef");
 	http_end(&f);
 }
 
@@ -127,10 +144,10 @@ Test(http_limits, arguments_or_query_larger_than_a_packet_are_413)
 	struct fake *f = http_new();
 
 	f->max_packet = 10;
-	say(f, "GET /function HTTP/1.1\r\n\r\n");
+	say(f, "GET /function HTTP/1.1\r\nHost: h\r\n\r\n");
 	expect_refusal(f, 413, "larger");
 	expect_open(f);
-	say(f, "GET /f?1234567 HTTP/1.1\r\n\r\n");
+	say(f, "GET /f?1234567 HTTP/1.1\r\nHost: h\r\n\r\n");
 	expect_refusal(f, 413, "larger");
 	http_end(&f);
 }
@@ -140,7 +157,7 @@ Test(http_limits, job_that_memory_is_out_for_is_503)
 	struct fake *f = http_new();
 
 	f->memory = 10;
-	say(f, "POST /f HTTP/1.1\r\nContent-Length: 20\r\n\r\n01234567890123456789");
+	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 20\r\n\r\n01234567890123456789");
 	expect_refusal(f, 503, "memory");
 	expect_closed(f);
 	http_end(&f);
@@ -158,7 +175,7 @@ Test(http_limits, endless_chunk_extension_is_431)
 {
 	struct fake *f = http_new();
 
-	say(f, "POST /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;");
+	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;");
 	say_often(f, "long-name-of-an-extension", 1000);
 	expect_refusal(f, 431, "extensions");
 	expect_closed(f);
@@ -169,7 +186,7 @@ Test(http_limits, endless_trailers_are_431)
 {
 	struct fake *f = http_new();
 
-	say(f, "POST /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n");
+	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n");
 	say_often(f, "Trailer: x\r\n", 1000);
 	expect_refusal(f, 431, "trailers");
 	expect_closed(f);
@@ -181,7 +198,7 @@ Test(http_limits, many_small_chunks_are_no_matter)
 	struct fake *f = http_new();
 	char data[20001] = { 0 };
 
-	say(f, "POST /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
 	memset(data, 'x', 20000);
 	say_often(f, "1\r\nx\r\n", 20000);
 	say(f, "0\r\n\r\n");
@@ -206,7 +223,7 @@ Test(http_limits, head_that_does_not_end_is_408_however_it_trickles)
 {
 	struct fake *f = http_new();
 
-	fake_say(f, "GET /f HTTP/1.1\r\nX: y", 21, 1);
+	fake_say(f, "GET /f HTTP/1.1\r\nHost: h\r\nX: y", 30, 1);
 	cr_assert_eq(f->tick_ms, 60000);
 	cr_assert(fake_tick(f));
 	expect_refusal(f, 408, "time");
@@ -218,7 +235,7 @@ Test(http_limits, body_may_take_its_time_while_it_moves)
 {
 	struct fake *f = http_new();
 
-	say(f, "POST /f HTTP/1.1\r\nContent-Length: 3\r\n\r\n");
+	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n");
 	for (const char *p = "ab"; *p; p++) {
 		fake_say(f, p, 1, 0);
 		cr_assert(fake_tick(f));
@@ -234,7 +251,7 @@ Test(http_limits, waiting_for_a_job_has_no_time_limit_and_the_next_request_has)
 {
 	struct fake *f = http_new();
 
-	say(f, "GET /f HTTP/1.1\r\n\r\n");
+	say(f, "GET /f HTTP/1.1\r\nHost: h\r\n\r\n");
 	cr_assert_eq(f->tick_ms, 0);
 	serve(f, "x");
 	expect_response(f, 200, "x");
@@ -251,7 +268,7 @@ Test(http_limits, timeout_is_an_option_and_0_is_none)
 	cr_assert_eq(f->tick_ms, 5000);
 	http_end(&f);
 	f = http_new_with((const char *const[]){ "http-idle-timeout=0", NULL });
-	say(f, "POST /f HTTP/1.1\r\nContent-Length: 3\r\n\r\n");
+	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n");
 	cr_assert_eq(f->tick_ms, 0);
 	http_end(&f);
 }

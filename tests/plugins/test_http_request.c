@@ -17,7 +17,7 @@ expect_target(const char *target, const char *function, const char *data)
 	struct fake *f = http_new();
 	char request[4096];
 
-	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n\r\n", target);
+	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", target);
 	say(f, request);
 	expect_job(f, GEARMAND_SUBMIT_JOB, function, "-", data);
 	http_end(&f);
@@ -62,7 +62,7 @@ Test(http_request, bad_escapes_are_refused)
 		struct fake *f = http_new();
 		char request[256];
 
-		snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n\r\n", bad[i]);
+		snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", bad[i]);
 		say(f, request);
 		expect_refusal(f, 400, bad[i][2] == '#' ? "%23" : "escape");
 		expect_open(f);
@@ -70,20 +70,32 @@ Test(http_request, bad_escapes_are_refused)
 	}
 }
 
-Test(http_request, no_function_is_404_for_every_method)
+Test(http_request, without_a_function_get_and_head_say_that_the_server_is_there)
 {
 	struct fake *f = http_new();
 
-	say(f, "GET / HTTP/1.1\r\n\r\n");
+	say(f, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+	expect_refusal(f, 200, "gearmand");
+	expect_header("X-Gearman-Job-Handle", NULL);
+	expect_header("X-Gearman-Command", NULL);
+	say(f, "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n");
+	expect_bare_response(f, 200, strlen("gearmand is here; POST /FUNCTION submits a job\n"));
+	say(f, "GET /?x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+	expect_refusal(f, 200, "gearmand");
+	say(f, "GET http://localhost HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
+	expect_refusal(f, 200, "gearmand");
+	expect_open(f);
+	http_end(&f);
+}
+
+Test(http_request, without_a_function_post_and_put_are_404)
+{
+	struct fake *f = http_new();
+
+	say(f, "POST /// HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
 	expect_response(f, 404, "");
 	expect_header("X-Gearman-Job-Handle", NULL);
-	say(f, "HEAD / HTTP/1.1\r\n\r\n");
-	expect_bare_response(f, 404, 0);
-	say(f, "POST /// HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
-	expect_response(f, 404, "");
-	say(f, "GET /?x HTTP/1.1\r\n\r\n");
-	expect_response(f, 404, "");
-	say(f, "GET http://localhost HTTP/1.1\r\n\r\n");
+	say(f, "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
 	expect_response(f, 404, "");
 	expect_open(f);
 	http_end(&f);
@@ -97,8 +109,8 @@ Test(http_request, body_is_the_workload_of_post_put_get_and_head)
 	for (size_t i = 0; i < 4; i++) {
 		char request[256];
 
-		snprintf(
-		    request, sizeof(request), "%s /f?query HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", methods[i]);
+		snprintf(request, sizeof(request), "%s /f?query HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+		    methods[i]);
 		say(f, request);
 		expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", "hello");
 		created(f);
@@ -115,7 +127,7 @@ Test(http_request, empty_body_of_a_post_is_an_empty_workload)
 {
 	struct fake *f = http_new();
 
-	say(f, "POST /f?query HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+	say(f, "POST /f?query HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
 	expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", "");
 	http_end(&f);
 }
@@ -124,7 +136,7 @@ Test(http_request, empty_body_of_a_get_leaves_its_query_as_workload)
 {
 	struct fake *f = http_new();
 
-	say(f, "GET /f?query HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+	say(f, "GET /f?query HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
 	expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", "query");
 	http_end(&f);
 }
@@ -136,7 +148,7 @@ Test(http_request, body_may_hold_any_byte)
 
 	for (int i = 0; i < 256; i++)
 		body[i] = (char)i;
-	say(f, "PUT /f HTTP/1.1\r\nContent-Length: 256\r\n\r\n");
+	say(f, "PUT /f HTTP/1.1\r\nHost: h\r\nContent-Length: 256\r\n\r\n");
 	say_bytes(f, body, sizeof(body));
 	expect_job_bytes(f, GEARMAND_SUBMIT_JOB, "f", "-", body, sizeof(body));
 	http_end(&f);
@@ -146,7 +158,7 @@ Test(http_request, chunks_are_one_workload)
 {
 	struct fake *f = http_new();
 
-	say(f, "POST /f HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n1;name=value\r\n,\r\n"
+	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n1;name=value\r\n,\r\n"
 	       "00A\r\n 123456789\r\n0\r\nX-Gearman-Unique: late\r\n\r\n");
 	expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", "hello, 123456789");
 	http_end(&f);
@@ -160,7 +172,7 @@ expect_type(const char *headers, uint32_t type)
 	struct fake *f = http_new();
 	char request[1024];
 
-	snprintf(request, sizeof(request), "GET /f HTTP/1.1\r\n%s\r\n", headers);
+	snprintf(request, sizeof(request), "GET /f HTTP/1.1\r\nHost: h\r\n%s\r\n", headers);
 	say(f, request);
 	expect_job(f, type, "f", "-", "");
 	http_end(&f);
@@ -193,7 +205,7 @@ Test(http_request, unknown_words_are_refused)
 		struct fake *f = http_new();
 		char request[256];
 
-		snprintf(request, sizeof(request), "GET /f HTTP/1.1\r\n%s\r\n\r\n", bad[i]);
+		snprintf(request, sizeof(request), "GET /f HTTP/1.1\r\nHost: h\r\n%s\r\n\r\n", bad[i]);
 		say(f, request);
 		expect_refusal(f, 400, "X-Gearman-");
 		expect_open(f);
@@ -207,7 +219,7 @@ expect_unique(const char *header, const char *unique)
 	struct fake *f = http_new();
 	char request[1024];
 
-	snprintf(request, sizeof(request), "GET /f HTTP/1.1\r\n%s\r\n\r\n", header);
+	snprintf(request, sizeof(request), "GET /f HTTP/1.1\r\nHost: h\r\n%s\r\n\r\n", header);
 	say(f, request);
 	expect_job(f, GEARMAND_SUBMIT_JOB, "f", unique, "");
 	http_end(&f);
@@ -229,8 +241,9 @@ Test(http_request, requests_on_one_connection_are_answered_in_order)
 {
 	struct fake *f = http_new();
 
-	say(f, "POST /a HTTP/1.1\r\nContent-Length: 1\r\n\r\n1GET /b?2 HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\nGET /c "
-	       "HTTP/1.1\r\n\r\n");
+	say(f, "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1GET /b?2 HTTP/1.1\r\nHost: h\r\n\r\nPOST / "
+	       "HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\nGET /c "
+	       "HTTP/1.1\r\nHost: h\r\n\r\n");
 	expect_job(f, GEARMAND_SUBMIT_JOB, "a", "-", "1");
 	expect_no_job(f);
 	created(f);
@@ -251,7 +264,7 @@ Test(http_request, empty_lines_before_a_request_are_skipped)
 {
 	struct fake *f = http_new();
 
-	say(f, "\r\n\r\n\nGET /a HTTP/1.1\r\n\r\n\r\n\r\nGET /b HTTP/1.1\r\n\r\n");
+	say(f, "\r\n\r\n\nGET /a HTTP/1.1\r\nHost: h\r\n\r\n\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n");
 	serve(f, "1");
 	expect_response(f, 200, "1");
 	expect_job(f, GEARMAND_SUBMIT_JOB, "b", "-", "");
@@ -275,7 +288,7 @@ Test(http_request, expectation_of_100_continue_is_met_once)
 {
 	struct fake *f = http_new();
 
-	say(f, "POST /a HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n");
+	say(f, "POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n");
 	expect_continue(f);
 	expect_no_job(f);
 	say(f, "h");
@@ -289,7 +302,7 @@ Test(http_request, expectation_of_a_request_without_body_or_of_1_0_is_not_answer
 {
 	struct fake *f = http_new();
 
-	say(f, "GET /a HTTP/1.1\r\nExpect: 100-continue\r\n\r\n");
+	say(f, "GET /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n");
 	expect_silence(f);
 	serve(f, "");
 	expect_response(f, 200, "");
@@ -302,17 +315,18 @@ Test(http_request, expectation_of_a_request_without_body_or_of_1_0_is_not_answer
 
 Test(http_request, other_expectations_are_refused)
 {
-	expect_refused("POST /a HTTP/1.1\r\nExpect: more\r\nContent-Length: 2\r\n\r\n", 417, "100-continue");
+	expect_refused("POST /a HTTP/1.1\r\nHost: h\r\nExpect: more\r\nContent-Length: 2\r\n\r\n", 417, "100-continue");
 }
 
 Test(http_request, upgrades_are_ignored)
 {
 	struct fake *f = http_new();
 
-	say(f, "GET /a HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n");
+	say(f, "GET /a HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
+	       "AA\r\n\r\n");
 	serve(f, "1");
 	expect_response(f, 200, "1");
-	say(f, "POST /b HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 2\r\n\r\nhi");
+	say(f, "POST /b HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 2\r\n\r\nhi");
 	expect_job(f, GEARMAND_SUBMIT_JOB, "b", "-", "hi");
 	http_end(&f);
 }
@@ -327,14 +341,14 @@ Test(http_request, other_methods_are_405_and_told_which_there_are)
 	for (size_t i = 0; i < 4; i++) {
 		char request[128];
 
-		snprintf(request, sizeof(request), "%s /f HTTP/1.1\r\n\r\n", others[i]);
+		snprintf(request, sizeof(request), "%s /f HTTP/1.1\r\nHost: h\r\n\r\n", others[i]);
 		say(f, request);
 		expect_refusal(f, 405, "GET");
 		expect_header("Allow", "GET, HEAD, POST, PUT");
 	}
-	say(f, "OPTIONS * HTTP/1.1\r\n\r\n");
+	say(f, "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n");
 	expect_refusal(f, 405, "GET");
-	say(f, "CONNECT localhost:80 HTTP/1.1\r\n\r\n");
+	say(f, "CONNECT localhost:80 HTTP/1.1\r\nHost: h\r\n\r\n");
 	expect_refusal(f, 405, "GET");
 	expect_open(f);
 	http_end(&f);
@@ -342,25 +356,69 @@ Test(http_request, other_methods_are_405_and_told_which_there_are)
 
 Test(http_request, method_names_are_case_sensitive_and_unknown_ones_405)
 {
-	expect_refused("get /f HTTP/1.1\r\n\r\n", 405, "GET");
-	expect_refused("BREW /f HTTP/1.1\r\n\r\n", 405, "GET");
-	expect_refused("GETS /f HTTP/1.1\r\n\r\n", 405, "GET");
+	expect_refused("get /f HTTP/1.1\r\nHost: h\r\n\r\n", 405, "GET");
+	expect_refused("BREW /f HTTP/1.1\r\nHost: h\r\n\r\n", 405, "GET");
+	expect_refused("GETS /f HTTP/1.1\r\nHost: h\r\n\r\n", 405, "GET");
+}
+
+Test(http_request, line_that_is_no_request_line_is_400)
+{
+	expect_refused("nonsense\r\n", 400, "request line");
+	expect_refused("nonsense\r\n\r\n", 400, "request line");
+	expect_refused("GET\r\n\r\n", 400, "request line");
+	expect_refused("GET /f\r\n\r\n", 400, "request line");
+	expect_refused("GET  HTTP/1.1\r\n", 400, "request line");
+	expect_refused("GET /f  HTTP/1.1\r\n", 400, "request line");
+	expect_refused("GET /f HTTP/1.1 \r\n", 400, "request line");
+	expect_refused("GET /f HTTP/1.1\r\r\n", 400, "request line");
+	expect_refused("GET /f HTTP/1\r\n", 400, "request line");
+	expect_refused("GET /f HTTP/1.10\r\n", 400, "request line");
+	expect_refused(" GET /f HTTP/1.1\r\n", 400, "request line");
+}
+
+Test(http_request, bytes_that_no_request_line_has_are_refused_before_the_line_ends)
+{
+	expect_refused("\x16\x03\x01\x02", 400, "request line");
+	expect_refused("GET /f\x01", 400, "request line");
+	expect_refused("(", 400, "request line");
+}
+
+Test(http_request, host_is_there_once_in_1_1)
+{
+	struct fake *f = http_new();
+
+	say(f, "GET /f HTTP/1.1\r\n\r\n");
+	expect_refusal(f, 400, "Host");
+	say(f, "GET /f HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n");
+	expect_refusal(f, 400, "Host");
+	say(f, "GET /f HTTP/1.0\r\nConnection: keep-alive\r\nHost: a\r\nhost: b\r\n\r\n");
+	expect_refusal(f, 400, "Host");
+	expect_open(f);
+	say(f, "GET /f HTTP/1.1\r\nHost:\r\n\r\n");
+	serve(f, "x");
+	expect_response(f, 200, "x");
+	say(f, "GET /g HTTP/1.0\r\n\r\n");
+	expect_job(f, GEARMAND_SUBMIT_JOB, "g", "-", "");
+	http_end(&f);
+}
+
+Test(http_request, byte_that_no_header_may_have_is_named_as_the_reason)
+{
+	expect_refused("GET /f HTTP/1.1\r\nHost: h\r\nX\"Y: x\r\n\r\n", 400, "a header has a byte");
 }
 
 Test(http_request, what_is_not_http_is_400)
 {
-	expect_refused("\x16\x03\x01\x02", 400, "HTTP");
-	expect_refused("GET\r\n\r\n", 400, "HTTP");
-	expect_refused("GET /f\x01 HTTP/1.1\r\n\r\n", 400, "HTTP");
+	expect_refused("GET /f\x01 HTTP/1.1\r\nHost: h\r\n\r\n", 400, "HTTP");
 	expect_refused("GET /f XTTP/1.1\r\n\r\n", 400, "HTTP");
-	expect_refused("GET /f HTTP/1.1\r\n\rX", 400, "HTTP");
-	expect_refused("GET /f HTTP/1.1\r\nbad\x01header: x\r\n\r\n", 400, "HTTP");
-	expect_refused("GET /f HTTP/1.1\r\nX-Gearman-Unique: a\x01\r\n\r\n", 400, "HTTP");
+	expect_refused("GET /f HTTP/1.1\r\nHost: h\r\n\rX", 400, "HTTP");
+	expect_refused("GET /f HTTP/1.1\r\nHost: h\r\nbad\x01header: x\r\n\r\n", 400, "HTTP");
+	expect_refused("GET /f HTTP/1.1\r\nHost: h\r\nX-Gearman-Unique: a\x01\r\n\r\n", 400, "HTTP");
 }
 
 Test(http_request, nul_in_a_header_is_400)
 {
-	static const char request[] = "GET /f HTTP/1.1\r\nX-Gearman-Unique: a\0b\r\n\r\n";
+	static const char request[] = "GET /f HTTP/1.1\r\nHost: h\r\nX-Gearman-Unique: a\0b\r\n\r\n";
 	struct fake *f = http_new();
 
 	say_bytes(f, request, sizeof(request) - 1);
@@ -380,9 +438,9 @@ Test(http_request, post_and_put_without_length_are_411)
 {
 	struct fake *f = http_new();
 
-	say(f, "POST /f HTTP/1.1\r\n\r\n");
+	say(f, "POST /f HTTP/1.1\r\nHost: h\r\n\r\n");
 	expect_refusal(f, 411, "Content-Length");
-	say(f, "PUT /f HTTP/1.1\r\n\r\n");
+	say(f, "PUT /f HTTP/1.1\r\nHost: h\r\n\r\n");
 	expect_refusal(f, 411, "Content-Length");
 	expect_open(f);
 	http_end(&f);
@@ -390,55 +448,64 @@ Test(http_request, post_and_put_without_length_are_411)
 
 Test(http_request, lengths_that_are_no_number_or_two_are_400)
 {
-	expect_refused("POST /f HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400, "");
-	expect_refused("POST /f HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400, "");
-	expect_refused("POST /f HTTP/1.1\r\nContent-Length: 1x\r\n\r\n", 400, "");
-	expect_refused("POST /f HTTP/1.1\r\nContent-Length: 1 1\r\n\r\n", 400, "");
-	expect_refused("POST /f HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\n", 400, "");
-	expect_refused("POST /f HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n", 400, "");
-	expect_refused("POST /f HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400, "");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n", 400, "");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n", 400, "");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 1x\r\n\r\n", 400, "");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 1 1\r\n\r\n", 400, "");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 1\r\n\r\n", 400, "");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999999\r\n\r\n", 400, "");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400, "");
 }
 
 Test(http_request, framing_that_two_programs_could_read_differently_is_refused)
 {
-	expect_refused("POST /f HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "");
-	expect_refused("POST /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", 400, "");
-	expect_refused("POST /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "");
-	expect_refused("POST /f HTTP/1.1\r\nContent-Length : 3\r\n\r\nabc", 400, "");
-	expect_refused("POST /f HTTP/1.1\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400, "");
+	expect_refused(
+	    "POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "");
+	expect_refused(
+	    "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", 400, "");
+	expect_refused(
+	    "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nContent-Length : 3\r\n\r\nabc", 400, "");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400, "");
 }
 
 Test(http_request, other_transfer_codings_are_501)
 {
-	expect_refused("POST /f HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, "chunked");
-	expect_refused("POST /f HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "chunked");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, "chunked");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "chunked");
 }
 
 Test(http_request, broken_chunks_are_400)
 {
-	expect_refused("POST /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400, "HTTP");
-	expect_refused("POST /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", 400, "HTTP");
-	expect_refused("POST /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\rXa\r\n", 400, "HTTP");
-	expect_refused("POST /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\naXY0\r\n\r\n", 400, "HTTP");
-	expect_refused("POST /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\rX", 400, "HTTP");
-	expect_refused("POST /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000000\r\n", 400, "HTTP");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400, "HTTP");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", 400, "HTTP");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\rXa\r\n", 400, "HTTP");
+	expect_refused(
+	    "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\naXY0\r\n\r\n", 400, "HTTP");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\rX", 400, "HTTP");
+	expect_refused(
+	    "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000000\r\n", 400, "HTTP");
+	expect_refused("POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;a\nb\r\nx\r\n", 400, "HTTP");
+	expect_refused(
+	    "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX: y\n", 400, "HTTP");
 }
 
 Test(http_request, refused_request_with_a_short_body_does_not_end_the_connection)
 {
 	struct fake *f = http_new();
 
-	say(f, "DELETE /f HTTP/1.1\r\nContent-Length: 5\r\n\r\nGET /");
+	say(f, "DELETE /f HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nGET /");
 	expect_refusal(f, 405, "GET");
 	expect_open(f);
-	say(f, "GET /g HTTP/1.1\r\n\r\n");
+	say(f, "GET /g HTTP/1.1\r\nHost: h\r\n\r\n");
 	expect_job(f, GEARMAND_SUBMIT_JOB, "g", "-", "");
 	http_end(&f);
 }
 
 Test(http_request, refused_request_with_a_body_that_may_not_come_ends_the_connection)
 {
-	expect_refused("DELETE /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 405, "GET");
-	expect_refused("DELETE /f HTTP/1.1\r\nContent-Length: 100000\r\n\r\n", 405, "GET");
-	expect_refused("DELETE /f HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n", 405, "GET");
+	expect_refused("DELETE /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", 405, "GET");
+	expect_refused("DELETE /f HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n", 405, "GET");
+	expect_refused(
+	    "DELETE /f HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n", 405, "GET");
 }

@@ -29,7 +29,7 @@ running(const char *request)
 	return f;
 }
 
-#define GET "GET /f HTTP/1.1\r\n\r\n"
+#define GET "GET /f HTTP/1.1\r\nHost: h\r\n\r\n"
 
 Test(http_response, result_comes_with_handle_command_length_and_server)
 {
@@ -56,8 +56,8 @@ Test(http_response, empty_result_has_length_0)
 
 Test(http_response, background_job_answers_with_its_handle)
 {
-	struct fake *f =
-	    asked("PUT /f HTTP/1.1\r\nContent-Length: 1\r\nX-Gearman-Background: true\r\n\r\nxGET /g HTTP/1.1\r\n\r\n");
+	struct fake *f = asked("PUT /f HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nX-Gearman-Background: "
+			       "true\r\n\r\nxGET /g HTTP/1.1\r\nHost: h\r\n\r\n");
 
 	expect_job(f, GEARMAND_SUBMIT_JOB_BG, "f", "-", "x");
 	expect_silence(f);
@@ -71,7 +71,7 @@ Test(http_response, background_job_answers_with_its_handle)
 
 Test(http_response, head_has_the_length_but_no_body)
 {
-	struct fake *f = running("HEAD /f HTTP/1.1\r\n\r\n");
+	struct fake *f = running("HEAD /f HTTP/1.1\r\nHost: h\r\n\r\n");
 
 	work(f, GEARMAND_WORK_DATA, "part, ");
 	work(f, GEARMAND_WORK_COMPLETE, "result");
@@ -82,11 +82,11 @@ Test(http_response, head_has_the_length_but_no_body)
 
 Test(http_response, refusal_and_failure_of_a_head_have_no_body)
 {
-	struct fake *f = asked("HEAD /a%zz HTTP/1.1\r\n\r\n");
+	struct fake *f = asked("HEAD /a%zz HTTP/1.1\r\nHost: h\r\n\r\n");
 
 	cr_assert_eq(strstr(f->out.data, "\r\n\r\n") + 4, f->out.data + f->out.len, "a body");
 	fake_text_cut(&f->out, f->out.len);
-	say(f, "HEAD /f HTTP/1.1\r\n\r\n");
+	say(f, "HEAD /f HTTP/1.1\r\nHost: h\r\n\r\n");
 	expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", "");
 	created(f);
 	work(f, GEARMAND_WORK_FAIL, "");
@@ -295,17 +295,17 @@ expect_life(const char *request, const char *version, const char *connection, bo
 
 Test(http_response, keep_alive_is_the_rule_of_1_1_and_the_exception_of_1_0)
 {
-	expect_life("GET /f HTTP/1.1\r\n\r\n", "HTTP/1.1 ", NULL, true);
-	expect_life("GET /f HTTP/1.1\r\nConnection: keep-alive\r\n\r\n", "HTTP/1.1 ", NULL, true);
-	expect_life("GET /f HTTP/1.1\r\nConnection: close\r\n\r\n", "HTTP/1.1 ", "close", false);
-	expect_life("GET /f HTTP/1.1\r\nConnection: Foo, Close\r\n\r\n", "HTTP/1.1 ", "close", false);
+	expect_life("GET /f HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 ", NULL, true);
+	expect_life("GET /f HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\n\r\n", "HTTP/1.1 ", NULL, true);
+	expect_life("GET /f HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "HTTP/1.1 ", "close", false);
+	expect_life("GET /f HTTP/1.1\r\nHost: h\r\nConnection: Foo, Close\r\n\r\n", "HTTP/1.1 ", "close", false);
 	expect_life("GET /f HTTP/1.0\r\n\r\n", "HTTP/1.0 ", "close", false);
 	expect_life("GET /f HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", "HTTP/1.0 ", "keep-alive", true);
 }
 
 Test(http_response, close_is_kept_after_refusals_and_background_jobs)
 {
-	struct fake *f = asked("GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+	struct fake *f = asked("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 
 	expect_response(f, 404, "");
 	expect_header("Connection", "close");
@@ -323,9 +323,9 @@ Test(http_response, close_is_kept_after_refusals_and_background_jobs)
 
 Test(http_response, connection_may_end_at_any_point)
 {
-	static const char *const points[] = { "", "G", "GET /f HTTP/1.1\r\nX-Gearman-Unique: abc",
-		"GET /f HTTP/1.1\r\n\r\n", "POST /f HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf",
-		"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf" };
+	static const char *const points[] = { "", "G", "GET /f HTTP/1.1\r\nHost: h\r\nX-Gearman-Unique: abc",
+		"GET /f HTTP/1.1\r\nHost: h\r\n\r\n", "POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf",
+		"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf" };
 
 	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
 		struct fake *f = http_new();
