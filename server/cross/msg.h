@@ -8,7 +8,7 @@
  * Direction, by kind:
  *   mgmt  -> io     CONN, STOP
  *   io    -> mgmt   CONN_CLOSED
- *   io    -> proc   PEER_NEW, PACKET, REFUSE, CLOSE_ME, PEER_GONE, COUNTS
+ *   io    -> proc   PEER_NEW, PACKET, REFUSE, CLOSE_ME, CLOSE_IDLE, PEER_ENDED, PEER_GONE, COUNTS
  *   proc  -> io     REPLY, CLOSE, PAUSE, RESUME, PEER_FORGOTTEN
  *   proc  -> store  ADD, REMOVE            store -> proc   ADD (with its outcome), COMMITTED, REPLAYED, REPLAY_END,
  * STORE_STATE mgmt  -> proc   GRACEFUL, SHUTDOWN     proc  -> mgmt   IDLE mgmt  -> store  REPLAY, STOP           store
@@ -32,7 +32,7 @@
 /* clang-format off */
 #define MSG_KINDS(X) \
 	X(CONN) X(STOP) X(CONN_CLOSED) \
-	X(PEER_NEW) X(PACKET) X(REFUSE) X(CLOSE_ME) X(PEER_GONE) X(COUNTS) \
+	X(PEER_NEW) X(PACKET) X(REFUSE) X(CLOSE_ME) X(CLOSE_IDLE) X(PEER_ENDED) X(PEER_GONE) X(COUNTS) \
 	X(REPLY) X(CLOSE) X(PAUSE) X(RESUME) X(PEER_FORGOTTEN) \
 	X(ADD) X(REMOVE) X(COMMITTED) X(REPLAY) X(REPLAYED) X(REPLAY_END) X(STORE_STATE) \
 	X(GRACEFUL) X(SHUTDOWN) X(IDLE) X(FLUSHED) \
@@ -46,21 +46,30 @@ enum msg_kind {
 	    MSG_KIND_COUNT
 };
 
-/* The head of every message, and the whole of those that need no more. */
+/* The head of every message, and the whole of those that need no more.
+ *
+ * PEER_ENDED: the peer has ended its sending side.  What it sent before comes behind this message, and PEER_GONE behind
+ *             that.  A worker takes no job any more.
+ * CLOSE_IDLE: the protocol leaves unused what the peer sends; close it, unless it waits for something.
+ * PAUSE:      its requests are not wanted for now, by `type`; a later PAUSE replaces an earlier one.  Results of jobs,
+ *             and the end of the peer, are told all the same. */
 struct msg {
 	struct list link;
 	uint32_t magic;
 	uint16_t kind; /* enum msg_kind */
-	uint16_t type; /* PACKET, REPLY: enum pkt_type; REFUSE: enum wire_error */
+	uint16_t type; /* PACKET, REPLY: enum pkt_type; REFUSE: enum wire_error; PAUSE: enum pause_what */
 	uint64_t peer; /* connection number; 0 = none */
 	struct blob *blob;
 };
+
+enum pause_what { PAUSE_REQUESTS, PAUSE_SUBMISSIONS /* in the background */ };
 
 /* PACKET: a request in wire form.  `pkt` views into msg.blob.  For PKT_TEXT, pkt.data is the line, which gets
  * exactly one PKT_TEXT reply. */
 struct msg_packet {
 	struct msg msg;
-	int64_t run_at; /* SUBMIT_JOB_SCHED: seconds since 1970, worked out by the I/O thread */
+	int64_t run_at;     /* SUBMIT_JOB_SCHED: seconds since 1970, worked out by the I/O thread */
+	uint64_t data_hash; /* SUBMIT_* with the unique "-": hash_bytes() of pkt.data under the core's key */
 	struct pkt pkt;
 };
 

@@ -34,6 +34,13 @@ dispatch_close(struct proc *p, struct peer *peer)
 	peer_send(p, peer, &m);
 }
 
+/* Will anything more be said to it, though it asks for nothing more? */
+static PROC bool
+peer_awaits(const struct peer *peer)
+{
+	return peer->asleep || !list_is_empty(&peer->waits_for) || !list_is_empty(&peer->slots);
+}
+
 /* What an I/O thread says of one connection.  A peer that is gone or closing says nothing any more,
  * though some of it may have been on its way. */
 static PROC void
@@ -51,7 +58,9 @@ dispatch_from_peer(struct proc *p, struct msg *m)
 		dispatch_packet(p, peer, MSG_AS(msg_packet, m));
 	else if (m->kind == MSG_REFUSE)
 		reply_error(p, peer, (enum wire_error)m->type);
-	else
+	else if (m->kind == MSG_PEER_ENDED)
+		peer->ended = true;
+	else if (m->kind == MSG_CLOSE_ME || !peer_awaits(peer))
 		dispatch_close(p, peer);
 }
 
@@ -108,6 +117,8 @@ proc_dispatch(struct proc *p, struct msg **mm)
 	case MSG_PACKET:
 	case MSG_REFUSE:
 	case MSG_CLOSE_ME:
+	case MSG_CLOSE_IDLE:
+	case MSG_PEER_ENDED:
 	case MSG_PEER_GONE:
 		dispatch_from_peer(p, m);
 		break;

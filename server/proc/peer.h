@@ -19,9 +19,10 @@ struct peer {
 	bool exceptions; /* wants WORK_EXCEPTION as such */
 	bool asleep;     /* PRE_SLEEP came, and neither NOOP nor a request since */
 	bool closing;    /* CLOSE is on its way: nothing more is taken from it */
+	bool ended;      /* PEER_ENDED came: it sends nothing new */
 	bool gone;       /* PEER_GONE came: only open replies are left */
-	bool is_paused;  /* not read: too much waits for the store */
-	bool is_held;    /* not read: too much waits behind its open replies */
+	bool is_paused;  /* its submissions wait: too much waits for the store */
+	bool is_held;    /* its requests wait: too much waits behind its open replies */
 	bool is_cut;     /* closed, since too much waited behind its open replies: nothing is said to it */
 	uint32_t ability_count;
 	uint64_t number;

@@ -31,11 +31,10 @@ peer_tell_paused(struct proc *p, const struct peer *peer, bool before)
 	bool now = peer->is_paused || peer->is_held;
 	struct msg *m;
 
-	if (now == before)
-		return;
-	if (now)
+	if (now && !before)
 		count(p, STAT_reads_paused);
 	m = msg_new(now ? MSG_PAUSE : MSG_RESUME, peer->number);
+	m->type = peer->is_held ? PAUSE_REQUESTS : PAUSE_SUBMISSIONS;
 	send_now(p, peer, &m);
 }
 

@@ -29,8 +29,8 @@ struct slot {
 
 /* Sends, or queues behind the peer's open slots.  Takes the message. */
 void peer_send(struct proc *, struct peer *, struct msg **) RUNS_ON(proc_role);
-/* Its I/O thread shall not read it, or shall again: call after a change of is_paused or is_held, with what either
- * was before. */
+/* Its I/O thread shall not take what it sends, or shall again: call after a change of is_paused or is_held, with what
+ * either was before. */
 void peer_tell_paused(struct proc *, const struct peer *, bool before) RUNS_ON(proc_role);
 
 /* The common shapes. */

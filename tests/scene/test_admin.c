@@ -246,3 +246,23 @@ Test(admin, refusals_and_closing_keep_their_place)
 	expect_silence(s, client);
 	scene_free(&s);
 }
+
+Test(admin, peer_whose_protocol_uses_nothing_is_closed_when_it_waits_for_nothing)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s);
+
+	tell(s, client, SUBMIT_JOB, "f", "", "x");
+	expect(s, client, JOB_CREATED, "H:test:1");
+	scene_post(s, msg_new(MSG_CLOSE_IDLE, (uint64_t)client));
+	expect_silence(s, client);
+	tell(s, client, SUBMIT_JOB, "f", "", "x");
+	expect(s, client, JOB_CREATED, "H:test:2");
+	scene_free(&s);
+
+	s = scene_new("");
+	client = scene_peer(s);
+	scene_post(s, msg_new(MSG_CLOSE_IDLE, (uint64_t)client));
+	expect_kind(s, client, CLOSE);
+	scene_free(&s);
+}
