@@ -135,7 +135,7 @@ begin_job(struct web_conn *c)
 	const struct gearmand_slice parts[] = { h->function, nul, unique_of(h), nul, query_of(c) };
 
 	ask_for_exceptions(c);
-	host->body_begin(c->peer, submit_type[h->background][h->rank], (size_t)size_of_job(c));
+	host->body_begin(c->peer, submit_type[h->background][h->rank], (size_t)size_of_job(c), 0);
 	r->begun = true;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && r->begun; i++)
 		web_job_add(c, parts[i]);

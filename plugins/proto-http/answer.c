@@ -19,11 +19,12 @@ web_host(const struct web_conn *c)
 }
 
 void *
-web_conn_new(void *module, struct gearmand_conn *peer)
+web_conn_new(void *module, void *thread, struct gearmand_conn *peer)
 {
 	const struct web_module *m = module;
 	struct web_conn *c = m->host->allocate(sizeof(*c));
 
+	(void)thread;
 	*c = (struct web_conn){ .magic = WEB_CONN_MAGIC, .state = WEB_IDLE, .module = m, .peer = peer };
 	web_conn_arm(c, m->idle_ms);
 	return c;

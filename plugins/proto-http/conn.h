@@ -67,7 +67,7 @@ struct web_conn {
 
 #define WEB_CONN_MAGIC 0x68747470u
 
-void *web_conn_new(void *module, struct gearmand_conn *);
+void *web_conn_new(void *module, void *thread, struct gearmand_conn *);
 size_t web_conn_receive(void *conn, struct gearmand_slice);
 void web_conn_send(void *conn, const struct gearmand_packet *);
 void web_conn_tick(void *conn);

@@ -63,9 +63,9 @@ listen_one(const struct gearmand_host *host, struct gearmand_slice name, const c
 	memcpy(address, name.data, name.len);
 	address[name.len] = '\0';
 	if (!web_is_word(name, "localhost"))
-		return host->listen(host, address, port, err);
-	return host->listen(host, "127.0.0.1", port, err) &&
-	       (!has_ipv6_loopback() || host->listen(host, "::1", port, err));
+		return host->listen(host, NULL, address, port, NULL, err);
+	return host->listen(host, NULL, "127.0.0.1", port, NULL, err) &&
+	       (!has_ipv6_loopback() || host->listen(host, NULL, "::1", port, NULL, err));
 }
 
 static bool
@@ -121,4 +121,4 @@ static const struct gearmand_protocol_ops ops = {
 	.conn_free = web_conn_free,
 };
 
-GEARMAND_PROTOCOL_PLUGIN("http", NULL, "1.0", "jobs over HTTP", options, &ops);
+GEARMAND_PROTOCOL_PLUGIN("http", NULL, "1.0", "jobs over HTTP", options, &ops, NULL);

@@ -69,11 +69,12 @@ check_prefix(struct mc_store *s, struct gearmand_error *err)
 }
 
 static bool
-mc_open(const struct gearmand_host *host, void **store_r, struct gearmand_error *err)
+mc_open(const struct gearmand_host *host, struct gearmand_opening *opening, void **store_r, struct gearmand_error *err)
 {
 	struct mc_store *s;
 	void *store;
 
+	(void)opening;
 	err->why = GEARMAND_WHY_PASSING;
 	if (sodium_init() < 0) {
 		host->error_set(err, "the memcached queue: libsodium cannot be initialised");

@@ -46,7 +46,6 @@ my_close(void **store)
 	my_plan_free(&s->plan);
 	free(s->database);
 	s->host->release(s->table);
-	s->host->release(s->order);
 	s->magic = 0;
 	s->host->release(s);
 	if (thread_is_ready)
@@ -54,8 +53,9 @@ my_close(void **store)
 	thread_is_ready = false;
 }
 
-char *
-my_quoted_name(const struct gearmand_host *host, const char *name)
+/* `x` with each backquote doubled, in backquotes. */
+static char *
+quoted_name(const struct gearmand_host *host, const char *name)
 {
 	char *quoted = host->allocate(2 * strlen(name) + 3), *q = quoted;
 
@@ -99,8 +99,7 @@ check_options(struct my_store *s, struct gearmand_error *err)
 		err->why = GEARMAND_WHY_LASTING;
 		return false;
 	}
-	s->table = my_quoted_name(s->host, s->name);
-	s->order = my_quoted_name(s->host, "seq");
+	s->table = quoted_name(s->host, s->name);
 	name_place(s, s->host->option(s->host, "mysql-db"),
 	    host != NULL && host[0] != '\0'   ? host
 	    : path != NULL && path[0] != '\0' ? path
@@ -138,12 +137,13 @@ ask_server(struct my_store *s, struct gearmand_error *err)
 }
 
 static bool
-my_open(const struct gearmand_host *host, void **store_r, struct gearmand_error *err)
+my_open(const struct gearmand_host *host, struct gearmand_opening *opening, void **store_r, struct gearmand_error *err)
 {
 	static bool library_is_ready;
 	struct my_store *s;
 	void *store;
 
+	(void)opening;
 	err->why = GEARMAND_WHY_PASSING;
 	if (!library_is_ready && mysql_library_init(0, NULL, NULL) != 0) {
 		host->error_set(err, "the mysql queue: the client library cannot be initialised");

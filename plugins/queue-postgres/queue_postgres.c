@@ -40,11 +40,12 @@ qp_close(void **store)
 }
 
 static bool
-qp_open(const struct gearmand_host *host, void **store_r, struct gearmand_error *err)
+qp_open(const struct gearmand_host *host, struct gearmand_opening *opening, void **store_r, struct gearmand_error *err)
 {
 	struct qp_store *s = host->allocate(sizeof(*s));
 	void *store = s;
 
+	(void)opening;
 	err->why = GEARMAND_WHY_PASSING;
 	s->magic = STORE_MAGIC;
 	s->host = host;

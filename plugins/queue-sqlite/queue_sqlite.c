@@ -56,11 +56,12 @@ check_options(const struct sq_store *s, struct gearmand_error *err)
 }
 
 static bool
-sq_open(const struct gearmand_host *host, void **store_r, struct gearmand_error *err)
+sq_open(const struct gearmand_host *host, struct gearmand_opening *opening, void **store_r, struct gearmand_error *err)
 {
 	struct sq_store *s = host->allocate(sizeof(*s));
 	void *store = s;
 
+	(void)opening;
 	err->why = GEARMAND_WHY_PASSING;
 	s->magic = STORE_MAGIC;
 	s->host = host;

@@ -33,7 +33,8 @@
 	X(ROLLBACK, "ROLLBACK") \
 	X(ADD,      "INSERT INTO main.\"%w\" (unique_key, function_name, priority, data, when_to_run," \
 	            " job_handle, reducer, flags) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" \
-	            " ON CONFLICT (unique_key, function_name) DO UPDATE SET priority = excluded.priority," \
+	            " ON CONFLICT (unique_key, function_name) DO UPDATE SET" \
+	            " rowid = (SELECT max(rowid) + 1 FROM main.\"%w\"), priority = excluded.priority," \
 	            " data = excluded.data, when_to_run = excluded.when_to_run, job_handle = excluded.job_handle," \
 	            " reducer = excluded.reducer, flags = excluded.flags") \
 	X(REMOVE,   "DELETE FROM main.\"%w\" WHERE unique_key = ?1 AND function_name = ?2")

@@ -54,7 +54,7 @@ fail_rc(const struct sq_store *s, struct gearmand_error *err, int rc, const char
 static bool
 prepare(struct sq_store *s, const char *format, sqlite3_stmt **stmt_r, int *rc)
 {
-	char *sql = sqlite3_mprintf(format, s->table);
+	char *sql = sqlite3_mprintf(format, s->table, s->table);
 
 	*rc = sql == NULL ? SQLITE_NOMEM : sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt_r, NULL);
 	sqlite3_free(sql);

@@ -151,11 +151,12 @@ open_memory(struct tk_store *s, struct gearmand_error *err)
 }
 
 static bool
-tk_open(const struct gearmand_host *host, void **store_r, struct gearmand_error *err)
+tk_open(const struct gearmand_host *host, struct gearmand_opening *opening, void **store_r, struct gearmand_error *err)
 {
 	struct tk_store *s = host->allocate(sizeof(*s));
 	void *store = s;
 
+	(void)opening;
 	err->why = GEARMAND_WHY_PASSING;
 	s->magic = STORE_MAGIC;
 	s->host = host;

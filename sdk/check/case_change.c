@@ -16,6 +16,7 @@ job(const char *unique, const char *data)
 	return job_of(text("f"), text(unique), text(data));
 }
 
+/* In this order. */
 static void
 must_be(struct rig *r, int count, const struct gearmand_job *jobs)
 {
@@ -23,7 +24,7 @@ must_be(struct rig *r, int count, const struct gearmand_job *jobs)
 
 	for (int i = 0; i < count; i++)
 		jobs_add(&expected, &jobs[i]);
-	rig_must_have(r, &expected, IN_ANY_ORDER);
+	rig_must_have(r, &expected, IN_ORDER);
 }
 
 static void
@@ -58,10 +59,10 @@ add_of_a_stored_key_replaces(struct rig *r)
 	store_one(r, job("a", "first"));
 	store_one(r, job("b", "other"));
 	store_one(r, second);
-	must_be(r, 2, (struct gearmand_job[]){ second, job("b", "other") });
+	must_be(r, 2, (struct gearmand_job[]){ job("b", "other"), second });
 	store_one(r, third);
 	store_one(r, third);
-	must_be(r, 2, (struct gearmand_job[]){ third, job("b", "other") });
+	must_be(r, 2, (struct gearmand_job[]){ job("b", "other"), third });
 	remove_one(r, "a");
 	must_be(r, 1, (struct gearmand_job[]){ job("b", "other") });
 }
@@ -82,7 +83,6 @@ remove_may_be_repeated(struct rig *r)
 	batch_remove(&b, text("no such function"), text("b"));
 	batch_remove(&b, text("f"), text("a"));
 	batch_add(&b, job("c", "z"));
-	batch_remove(&b, text("f"), text("a"));
 	rig_store(r, &b);
 	must_be(r, 2, (struct gearmand_job[]){ job("b", "y"), job("c", "z") });
 }
@@ -106,32 +106,6 @@ remove_looks_at_the_key_alone(struct rig *r)
 	must_be(r, 1, (struct gearmand_job[]){ job("b", "y") });
 }
 
-void
-last_change_of_a_key_counts(struct rig *r)
-{
-	struct batch b = { 0 };
-
-	rig_open(r);
-	store_one(r, job("there", "before"));
-	store_one(r, job("there too", "before"));
-	batch_add(&b, job("add remove", "x"));
-	batch_add(&b, job("add remove add", "1"));
-	batch_add(&b, job("add add", "1"));
-	batch_remove(&b, text("f"), text("add remove"));
-	batch_remove(&b, text("f"), text("there"));
-	batch_remove(&b, text("f"), text("add remove add"));
-	batch_remove(&b, text("f"), text("there too"));
-	batch_remove(&b, text("f"), text("remove add"));
-	batch_add(&b, job("remove add", "x"));
-	batch_add(&b, job("add add", "2"));
-	batch_add(&b, job("add remove add", "2"));
-	batch_add(&b, job("there", "after"));
-	rig_store(r, &b);
-	must_be(r, 4,
-	    (struct gearmand_job[]){
-		job("remove add", "x"), job("add add", "2"), job("add remove add", "2"), job("there", "after") });
-}
-
 /* A batch of each kind of change, as the server repeats it when a connection broke before the answer came. */
 static void
 mixed_batch(struct batch *b)
@@ -139,10 +113,9 @@ mixed_batch(struct batch *b)
 	for (unsigned n = 0; n < 200; n++) {
 		struct gearmand_job j = job_nth_kept(n);
 
-		batch_add(b, j);
 		if (n % 2 == 0)
 			batch_remove(b, j.function, j.unique);
-		if (n % 4 == 0)
+		else
 			batch_add(b, j);
 	}
 	batch_remove(b, text("f"), text("stored before"));
@@ -157,11 +130,12 @@ batch_may_be_repeated(struct rig *r)
 	for (unsigned n = 0; n < 200; n++) {
 		struct gearmand_job j = job_nth_kept(n);
 
-		if (n % 2 != 0 || n % 4 == 0)
+		if (n % 2 != 0)
 			jobs_add(&expected, &j);
 	}
 	rig_open(r);
 	store_one(r, job("stored before", "x"));
+	store_one(r, job_nth_kept(2));
 	for (int times = 0; times < 3; times++) {
 		mixed_batch(&b);
 		rig_store(r, &b);

@@ -32,10 +32,9 @@ struct rig;
 	X(STORE, keys_that_look_alike_are_different, "letter case, accents and blanks at the ends tell keys apart") \
 	X(STORE, key_is_function_and_unique, "one unique under two functions is two jobs") \
 	/* case_change.c */ \
-	X(STORE, add_of_a_stored_key_replaces, "an ADD of a key that is there replaces the job") \
+	X(STORE, add_of_a_stored_key_replaces, "an ADD of a key that is there replaces the job, which goes to the end of the order") \
 	X(STORE, remove_may_be_repeated, "a REMOVE of what is gone or never was is no error") \
 	X(STORE, remove_looks_at_the_key_alone, "a REMOVE has a function and a unique; the rest is not looked at") \
-	X(STORE, last_change_of_a_key_counts, "changes of one key within a batch work in their order") \
 	X(STORE, batch_may_be_repeated, "a whole batch may come again when its outcome is unknown") \
 	X(STORE, refusal_is_of_one_change_alone, "what the store cannot hold is refused with a reason, and the rest is stored") \
 	X(STORE, strings_are_not_kept, "nothing of a change is read after commit has returned") \

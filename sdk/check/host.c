@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <gearmand/module.h>
+
 #include "mgmt/options.h"
 
 #include "host.h"
@@ -154,6 +156,16 @@ now(clockid_t clock)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+static const char *
+identity_get(void)
+{
+	static char text[33];
+
+	if (text[0] == '\0')
+		gm_made_unique(text);
+	return text;
+}
+
 static int64_t
 host_monotonic(void)
 {
@@ -220,9 +232,12 @@ host_refuse(struct gearmand_change *change, const char *format, ...)
 
 /* For protocol modules; a queue module has no connection to call these with. */
 static bool
-host_listen(const struct gearmand_host *host, const char *address, const char *port, struct gearmand_error *err)
+host_listen(const struct gearmand_host *host, const char *protocol, const char *address, const char *port, void *tag,
+    struct gearmand_error *err)
 {
 	(void)host;
+	(void)protocol;
+	(void)tag;
 	(void)address;
 	(void)port;
 	(void)err;
@@ -236,6 +251,7 @@ host_init(struct gearmand_host *host, struct rig *rig)
 		.size = sizeof(*host),
 		.own = rig,
 		.server_version = "gearmand-plugin-check",
+		.identity = identity_get(),
 		.log = host_log,
 		.error_set = host_error_set,
 		.monotonic = host_monotonic,

@@ -112,7 +112,10 @@ load(struct kit *kit)
 
 	if (lt_dlinit() == 0 && plugin_file_check(kit->file, why))
 		p = plugin_open_file(kit->file, why);
-	if (p != NULL && plugin_head_check(p, why) && plugin_ops_check(p, why) && plugin_options_check(p, why))
+	if (p == NULL || !plugin_head_check(p, why) || !plugin_sizes_check(p, why))
+		return;
+	p = plugin_copy(p);
+	if (plugin_ops_check(p, why) && plugin_options_check(p, why))
 		kit->plugin = p;
 }
 

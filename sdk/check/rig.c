@@ -33,7 +33,7 @@ now_ms(void)
 void
 rig_init(struct rig *r, const struct kit *kit)
 {
-	*r = (struct rig){ .kit = kit, .ops = kit->plugin->queue };
+	*r = (struct rig){ .kit = kit, .ops = kit->plugin->queue, .opening = { sizeof(r->opening), true, NULL } };
 	host_init(&r->host, r);
 }
 
@@ -58,8 +58,9 @@ rig_try_open(struct rig *r, struct gearmand_error *err)
 	void *store = &untouched;
 
 	*err = (struct gearmand_error){ .text = "" };
-	if (r->ops->open(&r->host, &store, err)) {
+	if (r->ops->open(&r->host, &r->opening, &store, err)) {
 		MUST(store != &untouched && store != NULL, "open gave true and no store");
+		r->opening.is_first = false;
 		r->store = store;
 		return true;
 	}
@@ -188,12 +189,16 @@ rig_commit_once(struct rig *r, struct batch *b, struct gearmand_error *err)
 		each_slice(&lent[i], take_back);
 	}
 	free(lent);
-	MUST(result <= GEARMAND_COMMIT_BROKEN, "commit returned %d", (int)result);
+	MUST(result <= GEARMAND_COMMIT_FULL, "commit returned %d", (int)result);
 	if (result != GEARMAND_COMMIT_DONE) {
 		if (r->troubles != NULL)
 			(*r->troubles)++;
 		sentence_must_be_there("commit", err);
-		note_if_failed("commit: %s: %s", result == GEARMAND_COMMIT_AGAIN ? "again" : "broken", err->text);
+		note_if_failed("commit: %s: %s",
+		    result == GEARMAND_COMMIT_AGAIN  ? "again"
+		    : result == GEARMAND_COMMIT_FULL ? "full"
+						     : "broken",
+		    err->text);
 	}
 	return result;
 }

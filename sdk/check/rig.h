@@ -15,6 +15,7 @@ struct rig {
 	const struct kit *kit;
 	const struct gearmand_queue_ops *ops;
 	struct gearmand_host host;
+	struct gearmand_opening opening;
 	void *store;                /* NULL = closed */
 	_Atomic unsigned *troubles; /* counts commits that were not DONE, for another process; or NULL */
 };

@@ -290,11 +290,13 @@ journal_start(struct journal *j, struct gearmand_error *err)
 }
 
 static bool
-journal_open(const struct gearmand_host *host, void **store_r, struct gearmand_error *err)
+journal_open(
+    const struct gearmand_host *host, struct gearmand_opening *opening, void **store_r, struct gearmand_error *err)
 {
 	struct journal *j = host->allocate(sizeof(*j));
 	void *store = j;
 
+	(void)opening;
 	*j = (struct journal){ .host = host, .path = host->option(host, "journal-file"), .fd = -1 };
 	if (j->path == NULL) {
 		host->error_set(err, "--journal-file is needed");

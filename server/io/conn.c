@@ -149,7 +149,7 @@ conn_open(struct io *io, struct msg_conn **mp)
 		c->transport = c->service->transport->conn_new(c->service->transport_module, handle);
 		c->in_transport = false;
 	}
-	c->protocol = c->service->protocol->conn_new(c->service->protocol_module, handle);
+	c->protocol = c->service->protocol->conn_new(c->service->protocol_module, NULL, handle);
 	if (c->protocol == NULL || (c->service->transport != NULL && c->transport == NULL)) {
 		log_post(GEARMAND_LOG_ERROR, "%s: refused by module %s", c->address, c->service->name);
 		conn_break(c);

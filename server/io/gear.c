@@ -42,11 +42,12 @@ gear_close(void **module)
 }
 
 static void *
-gear_conn_new(void *module, struct gearmand_conn *handle)
+gear_conn_new(void *module, void *thread, struct gearmand_conn *handle)
 {
 	struct gear *g = mem_new(sizeof *g);
 
 	(void)module;
+	(void)thread;
 	g->conn = (struct conn *)(void *)handle;
 	return g;
 }

@@ -21,9 +21,10 @@ host_request(struct gearmand_conn *handle, const struct gearmand_packet *packet)
 }
 
 static void
-host_body_begin(struct gearmand_conn *handle, uint32_t type, size_t size)
+host_body_begin(struct gearmand_conn *handle, uint32_t type, size_t size, uint64_t tag)
 {
 	role_assume(&io_role);
+	(void)tag;
 	conn_body_begin(conn_of(handle), type, size);
 }
 

@@ -26,6 +26,8 @@ store_new(const struct store_config *config, struct mbox *proc, struct mbox *mgm
 {
 	struct store *s = mem_new(sizeof *s);
 
+	s->opening = (struct gearmand_opening){ .size = sizeof s->opening, .is_first = true };
+
 	s->config = *config;
 	CHECK(s->config.batch_max > 0);
 	if (s->config.give_up_after == 0)
@@ -39,6 +41,7 @@ store_new(const struct store_config *config, struct mbox *proc, struct mbox *mgm
 	s->waker = waker_new(false);
 	s->in = mbox_new(s->waker);
 	list_init(&s->pending);
+	list_init(&s->settled);
 	list_init(&s->batch);
 	s->give_up_at = s->taken_at = s->check_at = NEVER;
 	return s;
@@ -320,6 +323,8 @@ store_free(struct store **sp)
 	role_take(&store_role); /* its thread has ended, or never was */
 	role_assume(&store_role);
 	store_close(s);
+	if (s->config.ops->forget != NULL && s->opening.memory != NULL)
+		s->config.ops->forget(&s->opening.memory);
 	store_drop_batch(s);
 	msg_free_all(&s->pending);
 	mem_free(s->changes);

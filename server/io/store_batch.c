@@ -62,6 +62,8 @@ store_gather(struct store *s)
 		bytes += MSG_AS(msg_store, MSG(node))->data.len;
 		store_add_change(s, MSG(node));
 	}
+	if (s->count > 1)
+		store_keep_last(s);
 }
 
 /* The module may have refused changes before it failed; it is asked about them again. */
@@ -77,12 +79,11 @@ store_reset_outcomes(struct store *s)
 
 /* The core keeps count of what waits. */
 static struct msg *
-committed(uint64_t removed, uint64_t bytes)
+committed(uint64_t removed)
 {
 	struct msg_text *t = msg_text_new(MSG_COMMITTED, slice_of("", 0));
 
 	t->number = removed;
-	t->bytes = bytes;
 	return &t->msg;
 }
 
@@ -111,10 +112,20 @@ static STORE void
 store_hand_back(struct store *s)
 {
 	struct list news, *node;
-	uint64_t removed = 0, bytes = 0;
+	uint64_t removed = 0;
 
 	list_init(&news);
 	store_say_unremoved(s);
+	while ((node = list_pop(&s->settled)) != NULL) {
+		struct msg *m = MSG(node);
+
+		if (m->kind == MSG_ADD) {
+			list_push(&news, &m->link);
+		} else {
+			removed++;
+			msg_free(&m);
+		}
+	}
 	for (size_t i = 0; (node = list_pop(&s->batch)) != NULL; i++) {
 		struct msg *m = MSG(node);
 
@@ -124,13 +135,12 @@ store_hand_back(struct store *s)
 			list_push(&news, &m->link);
 		} else {
 			removed++;
-			bytes += remove_bytes(MSG_AS(msg_store, m));
 			mem_free(s->changes[i].reason);
 			msg_free(&m);
 		}
 	}
 	s->count = 0;
-	list_push(&news, &committed(removed, bytes)->link);
+	list_push(&news, &committed(removed)->link);
 	mbox_post_all(s->proc, &news);
 }
 
@@ -168,5 +178,6 @@ store_drop_batch(struct store *s)
 {
 	store_reset_outcomes(s);
 	msg_free_all(&s->batch);
+	msg_free_all(&s->settled);
 	s->count = 0;
 }

@@ -19,11 +19,12 @@ store_try_open(struct store *s)
 	const struct gearmand_queue_ops *ops = s->config.ops;
 
 	s->trouble = (struct gearmand_error){ .text = "" };
-	if (!ops->open(s->config.host, &s->module, &s->trouble)) {
+	if (!ops->open(s->config.host, &s->opening, &s->module, &s->trouble)) {
 		if (s->trouble.text[0] == '\0')
 			snprintf(s->trouble.text, sizeof s->trouble.text, "it does not say why");
 		return false;
 	}
+	s->opening.is_first = false;
 	s->adds_at_shutdown = ops->adds_at_shutdown != NULL && ops->adds_at_shutdown(s->module);
 	return true;
 }

@@ -36,8 +36,10 @@ struct store {
 	bool has_thread;
 
 	void *module;                    /* the module's store; NULL while it is closed */
+	struct gearmand_opening opening; /* what the module keeps from one opening to the next */
 	struct list pending;             /* ADD, REMOVE, in order, not in the batch */
 	struct list batch;               /* the same, of the batch */
+	struct list settled;             /* the same, of changes that a later one of their key supersedes */
 	struct gearmand_change *changes; /* one for each of `batch` */
 	size_t count, cap;
 	nsec_t give_up_at;         /* NEVER until MSG_STOP */
@@ -70,6 +72,9 @@ void store_gather(struct store *) STORE; /* a batch from what is pending */
 bool store_commit(struct store *) STORE; /* false: to be tried again; the batch stays */
 bool store_check(struct store *) STORE;  /* while there is no batch; false: as commit */
 void store_drop_batch(struct store *) STORE;
+
+/* store_once.c: moves all but the last change of each key to `settled`. */
+void store_keep_last(struct store *) STORE;
 
 /* store_replay.c: false: `trouble` says why. */
 bool store_replay(struct store *) STORE;

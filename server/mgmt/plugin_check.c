@@ -4,11 +4,16 @@
  * is good.
  *
  * Runs on:  main thread at start-up.
- * Owns:     nothing.
+ * Owns:     nothing; a copy belongs to the caller for good.
+ *
+ * A module may be older than the server, and then its structs are shorter.  Each struct must reach as far as the
+ * module's own minor number says; the server works on a copy in which later members are 0 and NULL, so that nobody
+ * else has to think of sizes.
  */
 #include <ctype.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "mgmt/plugins_priv.h"
 
 enum { NAME_MAX_BYTES = 32, NAMES_MAX = 16, OPTIONS_MAX = 256 };
@@ -91,16 +96,32 @@ names_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 	return true;
 }
 
+/* How far each struct reaches in each minor number: up to the last member that it brought. */
+#define UP_TO(type, member) (offsetof(struct type, member) + sizeof(((struct type *)0)->member))
+
+static const struct {
+	size_t plugin, option, queue, protocol, transport;
+} sizes_of_minor[] = {
+	{ UP_TO(gearmand_plugin, counters), UP_TO(gearmand_option, secret), UP_TO(gearmand_queue_ops, reload),
+	    UP_TO(gearmand_protocol_ops, ready), UP_TO(gearmand_transport_ops, ready) },
+};
+
+static bool
+size_check(const struct gearmand_plugin *p, const char *what, size_t size, size_t least, struct gearmand_error *err)
+{
+	if (size >= least)
+		return true;
+	error_say(
+	    err, "%s %zu bytes, plugin ABI %u.%u has %zu; rebuild it", what, size, p->abi_major, p->abi_minor, least);
+	return false;
+}
+
 bool
 plugin_head_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 {
-	if (!abi_check(p, err))
+	if (!abi_check(p, err) ||
+	    !size_check(p, "its descriptor is", p->size, sizes_of_minor[p->abi_minor].plugin, err))
 		return false;
-	if (p->size < sizeof(*p)) {
-		error_say(err, "its descriptor is %u bytes, plugin ABI %u.%u has %zu; rebuild it", p->size,
-		    p->abi_major, p->abi_minor, sizeof(*p));
-		return false;
-	}
 	if (p->kind < GEARMAND_KIND_QUEUE || p->kind > GEARMAND_KIND_TRANSPORT) {
 		error_say(
 		    err, "its kind is %u, expected 1 (queue), 2 (protocol) or 3 (transport); correct it", p->kind);
@@ -111,19 +132,92 @@ plugin_head_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 
 /* ---- Operations --------------------------------------------------------------------- */
 
+bool
+plugin_sizes_check(const struct gearmand_plugin *p, struct gearmand_error *err)
+{
+	if (p->options != NULL &&
+	    !size_check(p, "a row of its options is", p->option_size, sizes_of_minor[p->abi_minor].option, err))
+		return false;
+	if (p->kind == GEARMAND_KIND_QUEUE && p->queue != NULL)
+		return size_check(
+		    p, "its queue operations are", p->queue->size, sizes_of_minor[p->abi_minor].queue, err);
+	if (p->kind == GEARMAND_KIND_PROTOCOL && p->protocol != NULL)
+		return size_check(
+		    p, "its protocol operations are", p->protocol->size, sizes_of_minor[p->abi_minor].protocol, err);
+	if (p->kind == GEARMAND_KIND_TRANSPORT && p->transport != NULL)
+		return size_check(
+		    p, "its transport operations are", p->transport->size, sizes_of_minor[p->abi_minor].transport, err);
+	error_say(err, "it says that it is a %s module, but has no %s operations; correct its kind or add them",
+	    kind_name(p->kind), kind_name(p->kind));
+	return false;
+}
+
+/* A block of `to` bytes with the first of `from` in it. */
+static void *
+copy_of(const void *theirs, size_t from, size_t to)
+{
+	void *ours = mem_new(to);
+
+	memcpy(ours, theirs, from < to ? from : to);
+	return ours;
+}
+
+static const struct gearmand_option *
+options_of(const struct gearmand_plugin *p)
+{
+	const char *row = (const char *)p->options;
+	struct gearmand_option *ours = NULL;
+	size_t from = p->option_size < sizeof(*ours) ? p->option_size : sizeof(*ours);
+
+	for (unsigned i = 0;; i++, row += p->option_size) {
+		const char *name;
+
+		memcpy(&name, row, sizeof(name)); /* the first member */
+		ours = mem_grow(ours, (i + 1) * sizeof(*ours));
+		memset(&ours[i], 0, sizeof(*ours));
+		if (name == NULL || i > OPTIONS_MAX)
+			return ours;
+		memcpy(&ours[i], row, from);
+	}
+}
+
+const struct gearmand_plugin *
+plugin_copy(const struct gearmand_plugin *theirs)
+{
+	struct gearmand_plugin *p = copy_of(theirs, theirs->size, sizeof(*p));
+
+	if (p->kind == GEARMAND_KIND_QUEUE)
+		p->queue = copy_of(p->queue, p->queue->size, sizeof(*p->queue));
+	else if (p->kind == GEARMAND_KIND_PROTOCOL)
+		p->protocol = copy_of(p->protocol, p->protocol->size, sizeof(*p->protocol));
+	else
+		p->transport = copy_of(p->transport, p->transport->size, sizeof(*p->transport));
+	if (p->options != NULL)
+		p->options = options_of(p);
+	return p;
+}
+
+void
+plugin_copy_free(const struct gearmand_plugin **pp)
+{
+	const struct gearmand_plugin *p = *pp;
+
+	*pp = NULL;
+	mem_free((void *)(uintptr_t)p->options);
+	mem_free((void *)(uintptr_t)p->queue);
+	mem_free((void *)(uintptr_t)p->protocol);
+	mem_free((void *)(uintptr_t)p->transport);
+	mem_free((void *)(uintptr_t)p);
+}
+
 struct op {
 	const char *name;
 	bool is_there;
 };
 
 static bool
-ops_check(const char *kind, size_t size, size_t expected, const struct op *op, struct gearmand_error *err)
+ops_check(const char *kind, const struct op *op, struct gearmand_error *err)
 {
-	if (size < expected) {
-		error_say(
-		    err, "its %s operations are %zu bytes, plugin ABI 1.0 has %zu; rebuild it", kind, size, expected);
-		return false;
-	}
 	for (; op->name != NULL; op++)
 		if (!op->is_there) {
 			error_say(err, "its operation %s is NULL, expected a function; every %s module must have one",
@@ -133,64 +227,29 @@ ops_check(const char *kind, size_t size, size_t expected, const struct op *op, s
 	return true;
 }
 
-static bool
-queue_check(const struct gearmand_queue_ops *q, struct gearmand_error *err)
-{
-	const struct op ops[] = {
-		{ "open", q->open != NULL },
-		{ "replay", q->replay != NULL },
-		{ "commit", q->commit != NULL },
-		{ "close", q->close != NULL },
-		{ NULL, false },
-	};
-
-	return ops_check("queue", q->size, sizeof(*q), ops, err);
-}
-
-static bool
-protocol_check(const struct gearmand_protocol_ops *o, struct gearmand_error *err)
-{
-	const struct op ops[] = {
-		{ "open", o->open != NULL },
-		{ "close", o->close != NULL },
-		{ "conn_new", o->conn_new != NULL },
-		{ "receive", o->receive != NULL },
-		{ "send", o->send != NULL },
-		{ "conn_free", o->conn_free != NULL },
-		{ NULL, false },
-	};
-
-	return ops_check("protocol", o->size, sizeof(*o), ops, err);
-}
-
-static bool
-transport_check(const struct gearmand_transport_ops *t, struct gearmand_error *err)
-{
-	const struct op ops[] = {
-		{ "open", t->open != NULL },
-		{ "close", t->close != NULL },
-		{ "conn_new", t->conn_new != NULL },
-		{ "receive", t->receive != NULL },
-		{ "send", t->send != NULL },
-		{ "conn_free", t->conn_free != NULL },
-		{ NULL, false },
-	};
-
-	return ops_check("transport", t->size, sizeof(*t), ops, err);
-}
-
 bool
 plugin_ops_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 {
-	if (p->kind == GEARMAND_KIND_QUEUE && p->queue != NULL)
-		return queue_check(p->queue, err);
-	if (p->kind == GEARMAND_KIND_PROTOCOL && p->protocol != NULL)
-		return protocol_check(p->protocol, err);
-	if (p->kind == GEARMAND_KIND_TRANSPORT && p->transport != NULL)
-		return transport_check(p->transport, err);
-	error_say(err, "it says that it is a %s module, but has no %s operations; correct its kind or add them",
-	    kind_name(p->kind), kind_name(p->kind));
-	return false;
+	const struct gearmand_queue_ops *q = p->queue;
+	const struct gearmand_protocol_ops *o = p->protocol;
+	const struct gearmand_transport_ops *t = p->transport;
+
+	if (p->kind == GEARMAND_KIND_QUEUE)
+		return ops_check("queue",
+		    (const struct op[]){ { "open", q->open != NULL }, { "replay", q->replay != NULL },
+			{ "commit", q->commit != NULL }, { "close", q->close != NULL }, { NULL, false } },
+		    err);
+	if (p->kind == GEARMAND_KIND_PROTOCOL)
+		return ops_check("protocol",
+		    (const struct op[]){ { "open", o->open != NULL }, { "close", o->close != NULL },
+			{ "conn_new", o->conn_new != NULL }, { "receive", o->receive != NULL },
+			{ "send", o->send != NULL }, { "conn_free", o->conn_free != NULL }, { NULL, false } },
+		    err);
+	return ops_check("transport",
+	    (const struct op[]){ { "open", t->open != NULL }, { "close", t->close != NULL },
+		{ "conn_new", t->conn_new != NULL }, { "receive", t->receive != NULL }, { "send", t->send != NULL },
+		{ "conn_free", t->conn_free != NULL }, { NULL, false } },
+	    err);
 }
 
 /* ---- Options ------------------------------------------------------------------------ */

@@ -17,6 +17,11 @@ bool plugin_file_check(const char *path, struct gearmand_error *); /* an ELF fil
 /* Loads it, for good, and gives its descriptor.  lt_dlinit() comes before. */
 const struct gearmand_plugin *plugin_open_file(const char *path, struct gearmand_error *);
 bool plugin_head_check(const struct gearmand_plugin *, struct gearmand_error *);
+bool plugin_sizes_check(const struct gearmand_plugin *, struct gearmand_error *);
+/* The descriptor, its operations and options at the server's own sizes, for good or until plugin_copy_free(). */
+const struct gearmand_plugin *plugin_copy(const struct gearmand_plugin *);
+void plugin_copy_free(const struct gearmand_plugin **); /* takes */
+/* These two want a copy. */
 bool plugin_ops_check(const struct gearmand_plugin *, struct gearmand_error *);
 bool plugin_options_check(const struct gearmand_plugin *, struct gearmand_error *);
 

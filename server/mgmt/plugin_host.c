@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/mem.h"
 #include "cross/log.h"
@@ -19,6 +20,24 @@
 
 /* Longest log line of a module, and longest reason for a refusal. */
 enum { TEXT_MAX = 2048 };
+
+/* Made once: all modules of a process see the same. */
+static const char *
+process_identity(void)
+{
+	static const char digits[] = "0123456789abcdef";
+	static char text[33];
+	unsigned char bytes[16];
+
+	if (text[0] != '\0')
+		return text;
+	CHECK(getrandom(bytes, sizeof(bytes), 0) == (ssize_t)sizeof(bytes));
+	for (unsigned i = 0; i < sizeof(bytes); i++) {
+		text[2 * i] = digits[bytes[i] >> 4];
+		text[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	return text;
+}
 
 static struct plugin *
 owner(const struct gearmand_host *host)
@@ -86,24 +105,45 @@ static void __attribute__((format(printf, 2, 3))) host_refuse(struct gearmand_ch
 
 /* ---- Protocol modules --------------------------------------------------------------- */
 
+/* These two are for open(). */
 static bool
-host_listen(const struct gearmand_host *host, const char *address, const char *port, struct gearmand_error *err)
+is_opening(const struct plugin *p, const char *what, struct gearmand_error *err)
+{
+	if (!p->is_opening)
+		host_error_set(err, "module %s: %s() is for open() only", p->desc->name, what);
+	return p->is_opening;
+}
+
+static bool
+host_listen(const struct gearmand_host *host, const char *protocol, const char *address, const char *port, void *tag,
+    struct gearmand_error *err)
 {
 	struct plugin *p = owner(host);
 
-	if (!p->is_opening) {
-		host_error_set(err, "module %s: listen() is for open() only", p->desc->name);
+	if (!is_opening(p, "listen", err))
 		return false;
-	}
 	if (address == NULL || address[0] == '\0' || port == NULL) {
 		host_error_set(err, "module %s: listen() needs an address and a port", p->desc->name);
 		return false;
 	}
 	p->listens = mem_grow(p->listens, (p->listen_count + 1) * sizeof(*p->listens));
 	p->listens[p->listen_count++] = (struct plugin_listen){
+		.protocol = protocol == NULL ? NULL : mem_dup(protocol, strlen(protocol)),
 		.address = mem_dup(address, strlen(address)),
 		.port = mem_dup(port, strlen(port)),
+		.tag = tag,
 	};
+	return true;
+}
+
+static bool
+host_cover(const struct gearmand_host *host, const char *protocol, struct gearmand_error *err)
+{
+	struct plugin *p = owner(host);
+
+	if (!is_opening(p, "cover", err))
+		return false;
+	text_list_add(&p->covers, protocol);
 	return true;
 }
 
@@ -111,12 +151,14 @@ void
 plugin_listens_free(struct plugin *p)
 {
 	for (unsigned i = 0; i < p->listen_count; i++) {
+		mem_free(p->listens[i].protocol);
 		mem_free(p->listens[i].address);
 		mem_free(p->listens[i].port);
 	}
 	mem_free(p->listens);
 	p->listens = NULL;
 	p->listen_count = 0;
+	text_list_fini(&p->covers);
 }
 
 /* ---- The table ---------------------------------------------------------------------- */
@@ -128,6 +170,7 @@ plugin_host_init(struct plugin *p)
 		.size = sizeof(p->host),
 		.own = p,
 		.server_version = GEARMAND_VERSION,
+		.identity = process_identity(),
 		.log = host_log,
 		.error_set = host_error_set,
 		.monotonic = clock_mono,
@@ -138,6 +181,7 @@ plugin_host_init(struct plugin *p)
 		.release = mem_free,
 		.refuse = host_refuse,
 		.listen = host_listen,
+		.cover = host_cover,
 	};
 }
 

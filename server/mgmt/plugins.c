@@ -33,6 +33,7 @@ plugin_free(struct plugin **pp)
 	*pp = NULL;
 	plugin_close(p);
 	plugin_listens_free(p);
+	plugin_copy_free(&p->desc);
 	mem_free(p->file);
 	mem_free(p);
 }
@@ -180,18 +181,26 @@ static void
 load_file(struct plugins *all, const char *path)
 {
 	struct gearmand_error why = { .text = "" };
-	const struct gearmand_plugin *desc = NULL;
+	const struct gearmand_plugin *theirs = NULL, *copy;
 
 	if (is_loaded(all, path))
 		return;
 	if (!plugin_place_check(path, &why) || !plugin_file_check(path, &why) ||
-	    (desc = plugin_open_file(path, &why)) == NULL || !plugin_head_check(desc, &why))
+	    (theirs = plugin_open_file(path, &why)) == NULL || !plugin_head_check(theirs, &why)) {
 		refuse(all, path, NULL, &why);
-	else if (!plugin_ops_check(desc, &why) || !plugin_options_check(desc, &why) ||
-		 !plugin_clash_check(all, desc, &why))
-		refuse(all, path, desc, &why);
-	else
-		plugin_add(all, path, desc);
+		return;
+	}
+	if (!plugin_sizes_check(theirs, &why)) {
+		refuse(all, path, theirs, &why);
+		return;
+	}
+	copy = plugin_copy(theirs);
+	if (plugin_ops_check(copy, &why) && plugin_options_check(copy, &why) && plugin_clash_check(all, copy, &why)) {
+		plugin_add(all, path, copy);
+		return;
+	}
+	refuse(all, path, copy, &why);
+	plugin_copy_free(&copy);
 }
 
 static int

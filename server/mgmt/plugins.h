@@ -18,23 +18,27 @@
 
 #include <gearmand/plugin.h>
 
+#include "mgmt/settings.h"
+
 struct option_set;
 struct plugins;
-struct text_list;
 
 struct plugin_listen {
-	char *address; /* "127.0.0.1", "*", "unix:/path" */
-	char *port;    /* number or service name */
+	char *protocol; /* what is spoken there; NULL = the module's own, for a transport "gear" */
+	char *address;  /* "127.0.0.1", "*", "unix:/path" */
+	char *port;     /* number or service name */
+	void *tag;      /* the module's */
 };
 
 /* One loaded module. */
 struct plugin {
-	const struct gearmand_plugin *desc; /* the module's; valid for good */
+	const struct gearmand_plugin *desc; /* a copy at our sizes */
 	char *file;                         /* where it was found */
 	struct gearmand_host host;          /* what its open() gets */
 	void *module;                       /* what a protocol's or transport's open() gave */
 	struct plugin_listen *listens;      /* what a protocol's open() asked for */
 	unsigned listen_count;
+	struct text_list covers;          /* protocols whose own listeners a transport takes over */
 	const struct option_set *options; /* where host.option() looks; borrowed */
 	bool is_opening;                  /* host.listen() is allowed */
 	bool is_open;

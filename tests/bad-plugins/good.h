@@ -8,11 +8,12 @@
 #define MAYBE_UNUSED __attribute__((unused))
 
 static bool MAYBE_UNUSED
-good_open(const struct gearmand_host *host, void **store_r, struct gearmand_error *err)
+good_open(
+    const struct gearmand_host *host, struct gearmand_opening *opening, void **store_r, struct gearmand_error *err)
 {
 	static int nothing;
 
-	(void)host, (void)err;
+	(void)host, (void)opening, (void)err;
 	*store_r = &nothing;
 	return true;
 }
@@ -54,6 +55,7 @@ static const struct gearmand_queue_ops good_ops MAYBE_UNUSED = {
 		.abi_minor = (minor_), \
 		.size = (size_), \
 		.kind = (kind_), \
+		.option_size = sizeof(struct gearmand_option), \
 		.name = (name_), \
 		.version = "1.0", \
 		.summary = "forgets everything", \

@@ -12,13 +12,13 @@ from gearlive import case, check, main  # noqa: E402
 
 SDK = os.path.join(os.path.dirname(os.path.dirname(SOURCE)), "sdk", "include")
 POINTER = struct.calcsize("P")
-DESCRIPTOR_BYTES = 24 + 8 * POINTER  # five numbers of 32 bits, padded, and eight pointers
-QUEUE_OPS_BYTES = 7 * POINTER  # size, and six functions
+DESCRIPTOR_BYTES = 24 + 9 * POINTER  # six numbers of 32 bits, and nine pointers
+QUEUE_OPS_BYTES = 9 * POINTER  # size, and eight functions
 OFFER = "this server offers 1.0"
 
 
 def compile_module(t, source, target, *flags):
-    t.run(os.environ.get("CC", "cc").split()[0], "-shared", "-fPIC", "-w", "-I" + SDK, "-I" + SOURCE, "-o", target,
+    t.run(*os.environ.get("CC", "cc").split(), "-shared", "-fPIC", "-w", "-I" + SDK, "-I" + SOURCE, "-o", target,
           os.path.join(SOURCE, source), *flags)
     os.chmod(target, 0o755)
 

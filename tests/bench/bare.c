@@ -55,7 +55,7 @@ module_open(void)
 	struct gearmand_error err = { .text = "" };
 
 	store = NULL;
-	if (!host.ops->open(&host.table, &store, &err))
+	if (!host.ops->open(&host.table, &host.opening, &store, &err))
 		bare_die(err.text);
 }
 

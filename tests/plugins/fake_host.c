@@ -150,10 +150,12 @@ fake_host_load(struct fake_host *h, const char *file)
 		exit(1);
 	}
 	h->ops = h->plugin->queue;
+	h->opening = (struct gearmand_opening){ .size = sizeof(h->opening), .is_first = true };
 	h->table = (struct gearmand_host){
 		.size = sizeof(struct gearmand_host),
 		.own = h,
 		.server_version = "0.1.0",
+		.identity = "0123456789abcdef0123456789abcdef",
 		.log = fake_log,
 		.error_set = fake_error_set,
 		.monotonic = fake_monotonic,

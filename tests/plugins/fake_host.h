@@ -12,6 +12,7 @@
 
 struct fake_host {
 	struct gearmand_host table;
+	struct gearmand_opening opening;
 	const struct gearmand_plugin *plugin;
 	const struct gearmand_queue_ops *ops; /* of the plugin */
 	struct {

@@ -110,10 +110,13 @@ host_allocate(size_t size)
 }
 
 static bool
-host_listen(const struct gearmand_host *host, const char *address, const char *port, struct gearmand_error *err)
+host_listen(const struct gearmand_host *host, const char *protocol, const char *address, const char *port, void *tag,
+    struct gearmand_error *err)
 {
 	struct fake *f = (struct fake *)(uintptr_t)host;
 
+	(void)protocol;
+	(void)tag;
 	if (strcmp(address, "192.0.2.1") == 0) {
 		host_error_set(err, "cannot listen on %s", address);
 		return false;
@@ -153,8 +156,9 @@ host_request(struct gearmand_conn *conn, const struct gearmand_packet *pkt)
 }
 
 static void
-host_body_begin(struct gearmand_conn *conn, uint32_t type, size_t size)
+host_body_begin(struct gearmand_conn *conn, uint32_t type, size_t size, uint64_t tag)
 {
+	(void)tag;
 	struct fake *f = fake_of(conn);
 
 	MUST(!f->closed, "a packet after close");
@@ -287,7 +291,7 @@ fake_new(const struct gearmand_plugin *plugin, const char *const *settings, stru
 		fake_free(&f);
 		return NULL;
 	}
-	f->conn_state = plugin->protocol->conn_new(f->module, (struct gearmand_conn *)(void *)f);
+	f->conn_state = plugin->protocol->conn_new(f->module, NULL, (struct gearmand_conn *)(void *)f);
 	MUST(f->conn_state, "conn_new returns NULL");
 	return f;
 }

@@ -112,7 +112,7 @@ queue_open(struct queue *q)
 	cr_assert_null(q->store);
 	q->err.text[0] = '\0';
 	q->err.why = GEARMAND_WHY_IN_USE; /* of an earlier try */
-	ok = q->host.ops->open(&q->host.table, &q->store, &q->err);
+	ok = q->host.ops->open(&q->host.table, &q->host.opening, &q->store, &q->err);
 	cr_assert_eq(ok, q->store != NULL);
 	cr_assert_eq(ok, q->err.text[0] == '\0', "a failure has a sentence: %s", q->err.text);
 	return ok;

@@ -149,14 +149,14 @@ Test(sqlite, same_unique_in_two_functions_is_two_jobs)
 	queue_free(&q);
 }
 
-Test(sqlite, an_add_again_replaces_the_job_and_keeps_its_place)
+Test(sqlite, an_add_again_replaces_the_job_which_goes_to_the_end)
 {
 	struct queue *q = queue_opened();
 
 	queue_add(q, "f", "a", "1");
 	queue_add(q, "f", "b", "2");
 	cr_assert_eq(queue_add(q, "f", "a", "3"), GEARMAND_COMMIT_DONE);
-	cr_expect_str_eq(queue_content(q), "f/a=3 f/b=2");
+	cr_expect_str_eq(queue_content(q), "f/b=2 f/a=3");
 	queue_free(&q);
 }
 

@@ -175,7 +175,7 @@ hold_as_tokyo_does(struct queue *q)
 static void
 hold_as_gearmand(struct queue *q)
 {
-	if (!q->host.ops->open(&q->host.table, &q->store, &q->err))
+	if (!q->host.ops->open(&q->host.table, &q->host.opening, &q->store, &q->err))
 		_exit(1);
 }
 

@@ -43,7 +43,6 @@ SEEN = {
     "refuses_all": ("refusal_is_of_one_change_alone", "was refused beside one that is large: something is too large"),
     "refuses_without_reason": ("refusal_is_of_one_change_alone", "was refused without a reason"),
     "reads_all_of_remove": ("remove_looks_at_the_key_alone", "was ended by signal 11"),
-    "removes_first": ("last_change_of_a_key_counts", "came back, and should not be there"),
     "keeps_pointers": ("strings_are_not_kept", ""),
     "answers_early": ("committed_batches_survive_a_kill", "jobs were DONE"),
     "stores_4096": ("batch_of_50000_is_stored", "did not come back; 4096 came, stored were 50000"),

@@ -12,11 +12,13 @@
 /* ---- Open and close ----------------------------------------------------------------- */
 
 static bool
-fail_open(const struct gearmand_host *host, void **store_r, struct gearmand_error *err)
+fail_open(
+    const struct gearmand_host *host, struct gearmand_opening *opening, void **store_r, struct gearmand_error *err)
 {
 	struct fail_store *s;
 	struct verdict v;
 
+	(void)opening;
 	if (!wrong_read(host, err))
 		return false;
 	v = rules_ask(host, OP_OPEN, NULL);

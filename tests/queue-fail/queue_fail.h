@@ -103,7 +103,6 @@ void rules_wait(unsigned ms);
 	X(refuses_all, "a payload of more than 1 MiB has the whole batch refused") \
 	X(refuses_without_reason, "a payload of more than 1 MiB is refused behind the host's back") \
 	X(reads_all_of_remove, "the payload of a REMOVE is read") \
-	X(removes_first, "all REMOVEs of a batch go before its ADDs") \
 	X(keeps_pointers, "a batch is written when the next one comes") \
 	X(answers_early, "a batch is copied, and written when the next one comes") \
 	X(stores_4096, "what is behind the 4,096th change is not stored") \

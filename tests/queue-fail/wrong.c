@@ -16,6 +16,8 @@
 
 enum { LARGE = 1 << 20, ALTERED = 60000 };
 
+static struct gearmand_opening inner_opening = { .size = sizeof(inner_opening), .is_first = true };
+
 static enum wrong which;
 
 static const struct {
@@ -61,7 +63,7 @@ wrong_empty(struct fail_store *s)
 {
 	inner_ops->close(&s->inner);
 	unlink(path_of(s));
-	inner_ops->open(&s->inner_host, &s->inner, &(struct gearmand_error){ .text = "" });
+	inner_ops->open(&s->inner_host, &inner_opening, &s->inner, &(struct gearmand_error){ .text = "" });
 }
 
 static bool
@@ -88,7 +90,7 @@ wrong_open(struct fail_store *s, struct gearmand_error *err)
 		unlink(path_of(s));
 	if (which == WRONG_lock_file && !take_lock_file(s, err))
 		return false;
-	if (!inner_ops->open(&s->inner_host, &s->inner, err)) {
+	if (!inner_ops->open(&s->inner_host, &inner_opening, &s->inner, err)) {
 		if (which == WRONG_in_use_is_passing)
 			err->why = GEARMAND_WHY_PASSING;
 		return false;
@@ -327,29 +329,6 @@ wrong_close(struct fail_store *s)
 		unlink(path);
 }
 
-static int
-removes_first(const void *a, const void *b)
-{
-	const struct gearmand_change *x = *(struct gearmand_change *const *)a, *y = *(struct gearmand_change *const *)b;
-
-	return x->op != y->op ? (int)y->op - (int)x->op : (x > y) - (x < y);
-}
-
-static void
-sort_removes_first(struct gearmand_change *c, size_t count)
-{
-	struct gearmand_change **order = malloc(count * sizeof(*order)), *copy = malloc(count * sizeof(*copy));
-
-	memcpy(copy, c, count * sizeof(*copy));
-	for (size_t i = 0; i < count; i++)
-		order[i] = &copy[i];
-	qsort(order, count, sizeof(*order), removes_first);
-	for (size_t i = 0; i < count; i++)
-		c[i] = *order[i];
-	free(order);
-	free(copy);
-}
-
 static void
 refuse_large(struct gearmand_change *c, size_t count)
 {
@@ -381,8 +360,6 @@ alter_batch(struct fail_store *s, struct gearmand_change *c, size_t count)
 	}
 	if (which == WRONG_refuses_all || which == WRONG_refuses_without_reason)
 		refuse_large(c, count);
-	if (which == WRONG_removes_first)
-		sort_removes_first(c, count);
 	if (which == WRONG_stores_4096 && count > 4096)
 		return 4096;
 	if (which == WRONG_loses_the_last && c[count - 1].op == GEARMAND_ADD)

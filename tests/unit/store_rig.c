@@ -19,9 +19,11 @@
 struct store_rig sr;
 
 static bool
-queue_open(const struct gearmand_host *host, void **store_r, struct gearmand_error *error)
+queue_open(
+    const struct gearmand_host *host, struct gearmand_opening *opening, void **store_r, struct gearmand_error *error)
 {
 	(void)host;
+	(void)opening;
 	cr_assert_eq(error->why, GEARMAND_WHY_PASSING, "each attempt starts without a reason");
 	if ((sr.opens++ > 0 || sr.fails_at_start) && sr.fail_opens-- > 0) {
 		snprintf(error->text, sizeof error->text, "no way in");
@@ -85,7 +87,7 @@ queue_commit(void *store, struct gearmand_change *changes, size_t count, struct 
 
 	cr_assert_eq(store, &sr);
 	for (size_t i = 0; i < count; i++)
-		if (slice_is(changes[i].job.unique, "bad"))
+		if (changes[i].job.unique.len >= 3 && memcmp(changes[i].job.unique.data, "bad", 3) == 0)
 			refuse(&changes[i], "bad is %s", "bad");
 	if (result != GEARMAND_COMMIT_DONE) {
 		snprintf(error->text, sizeof error->text, "disk on fire");

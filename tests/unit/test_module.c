@@ -26,9 +26,10 @@ static struct talker {
 } talker;
 
 static void *
-talker_new(void *module, struct gearmand_conn *conn)
+talker_new(void *module, void *thread, struct gearmand_conn *conn)
 {
 	(void)module;
+	(void)thread;
 	talker = (struct talker){ .conn = conn };
 	return &talker;
 }
@@ -42,7 +43,7 @@ talker_free(void **state)
 static void
 talk_by_parts(struct slice line)
 {
-	host.body_begin(talker.conn, PKT_SUBMIT_JOB, 0);
+	host.body_begin(talker.conn, PKT_SUBMIT_JOB, 0, 0);
 	host.body_add(talker.conn, slice_str("function"));
 	host.body_add(talker.conn, slice_of("\0\0", 2));
 	for (size_t i = 0; i < line.len; i++)
@@ -311,7 +312,7 @@ Test(module, body_over_the_limit_is_dropped)
 	static char much[1001];
 
 	start(&talker_ops, NULL);
-	host.body_begin(talker.conn, PKT_ECHO_REQ, 1 << 30);
+	host.body_begin(talker.conn, PKT_ECHO_REQ, 1 << 30, 0);
 	cr_assert(host.body_add(talker.conn, slice_of(much, 1000)));
 	cr_assert_not(host.body_add(talker.conn, slice_of(much, 1)));
 	cr_assert_not(host.body_add(talker.conn, slice_of(much, 1)), "and stays dropped");

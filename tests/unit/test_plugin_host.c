@@ -25,7 +25,8 @@ static bool
 open_m(const struct gearmand_host *host, void **module_r, struct gearmand_error *err)
 {
 	*module_r = &closed;
-	return opens && host->listen(host, "127.0.0.1", "8080", err) && host->listen(host, "unix:/x", "0", err);
+	return opens && host->listen(host, NULL, "127.0.0.1", "8080", NULL, err) &&
+	       host->listen(host, "http", "unix:/x", "0", &closed, err);
 }
 
 static void
@@ -70,7 +71,7 @@ TestSuite(plugin_host, .init = setup, .fini = teardown);
 Test(plugin_host, tells_its_size_and_the_servers_version)
 {
 	cr_assert_eq(host->size, sizeof(*host));
-	cr_assert(GEARMAND_HOST_HAS(host, deliver));
+	cr_assert_eq(strlen(host->identity), 32);
 	cr_assert(strchr(host->server_version, '.') != NULL);
 }
 
@@ -142,6 +143,9 @@ Test(plugin_host, listens_are_kept_in_order)
 	cr_assert_str_eq(plugin.listens[0].address, "127.0.0.1");
 	cr_assert_str_eq(plugin.listens[0].port, "8080");
 	cr_assert_str_eq(plugin.listens[1].address, "unix:/x");
+	cr_assert_null(plugin.listens[0].protocol);
+	cr_assert_str_eq(plugin.listens[1].protocol, "http");
+	cr_assert_eq(plugin.listens[1].tag, &closed);
 	plugin_close(&plugin);
 	plugin_close(&plugin);
 	cr_assert_eq(closed, 1, "closed once");
@@ -151,7 +155,7 @@ Test(plugin_host, listen_is_for_open_only)
 {
 	struct gearmand_error err = { .text = "" };
 
-	cr_assert_not(host->listen(host, "127.0.0.1", "1", &err));
+	cr_assert_not(host->listen(host, NULL, "127.0.0.1", "1", NULL, &err));
 	cr_assert_str_eq(err.text, "module m: listen() is for open() only");
 	cr_assert_eq(plugin.listen_count, 0);
 }
