@@ -12,15 +12,20 @@
 #include "proc/peer.h"
 #include "proc/reply.h"
 
+/* Many workers give seconds where milliseconds are meant; gearmand 1.1 takes less than a second for one, too. */
+enum { LIMIT_MS_MIN = 1000 };
+
 struct pair {
 	const struct peer *peer;
 	const struct func *func;
 };
 
 static uint64_t
-pair_hash(const struct pair *pair)
+pair_hash(const struct proc *p, const struct pair *pair)
 {
-	return hash_number(pair->peer->number << 32 ^ pair->func->number);
+	uint64_t numbers[2] = { pair->peer->number, pair->func->number };
+
+	return hash_bytes(slice_of(numbers, sizeof numbers), p->cfg.seed);
 }
 
 static bool
@@ -36,7 +41,7 @@ struct ability *
 ability_find(struct proc *p, const struct peer *peer, const struct func *func)
 {
 	struct pair pair = { peer, func };
-	struct hash_node *node = hash_find(&p->abilities, pair_hash(&pair), is_pair, &pair);
+	struct hash_node *node = hash_find(&p->abilities, pair_hash(p, &pair), is_pair, &pair);
 
 	return node == NULL ? NULL : CONTAINER_OF(node, struct ability, by_pair);
 }
@@ -63,7 +68,7 @@ ability_new(struct proc *p, struct peer *peer, struct func *func)
 	}
 	list_push(&func->abilities, &ability->of_func);
 	list_push(peer->asleep ? &func->sleepers : &peer->unlisted, &ability->sleeping);
-	hash_add(&p->abilities, &ability->by_pair, pair_hash(&pair));
+	hash_add(&p->abilities, &ability->by_pair, pair_hash(p, &pair));
 	peer->ability_count++;
 	func->workers++;
 	list_remove(&func->in_idle);
@@ -150,6 +155,8 @@ on_can_do_timeout(struct proc *p, struct peer *peer, struct msg_packet *packet)
 		reply_error(p, peer, WIRE_NUMBER_TOO_LARGE);
 		return;
 	}
+	if (ms > 0 && ms < LIMIT_MS_MIN)
+		ms = LIMIT_MS_MIN;
 	can_do(p, peer, packet->pkt.arg[0], ms > 0 ? (uint32_t)ms : 0);
 }
 

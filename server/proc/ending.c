@@ -21,12 +21,8 @@ on_graceful(struct proc *p)
 	struct hash_node *node;
 
 	p->graceful = true;
-	while ((node = hash_next(&p->handles, &walk)) != NULL) {
-		struct job *job = CONTAINER_OF(node, struct job, by_handle);
-
-		if (job->stored && job->clients == NULL && (job->state == JOB_READY || job->state == JOB_DELAYED))
-			job_leave_in_store(p, job);
-	}
+	while ((node = hash_next(&p->handles, &walk)) != NULL)
+		job_settle(p, CONTAINER_OF(node, struct job, by_handle));
 }
 
 static int

@@ -158,12 +158,16 @@ job_leave_in_store(struct proc *p, struct job *job)
 }
 
 void
-job_end_if_unwanted(struct proc *p, struct job *job)
+job_settle(struct proc *p, struct job *job)
 {
-	if (job_is_wanted(job) || job->state == JOB_RUNNING || job->state == JOB_DEAD)
+	if (job->state == JOB_RUNNING || job->state == JOB_DEAD)
 		return;
-	count(p, STAT_jobs_dropped);
-	job_end(p, job);
+	if (!job_is_wanted(job)) {
+		count(p, STAT_jobs_dropped);
+		job_end(p, job);
+	} else if (p->graceful && job->stored && job->clients == NULL && job->slots == NULL) {
+		job_leave_in_store(p, job);
+	}
 }
 
 void

@@ -83,6 +83,7 @@ struct job_key {
 struct job_request {
 	struct blob *body;
 	struct slice unique, reducer, data;
+	uint64_t data_hash; /* hash_bytes() of `data`, where that is the key; 0 = not known */
 	int64_t run_at;
 	enum gearmand_priority priority;
 	bool background;
@@ -108,8 +109,9 @@ void job_attempt_lost(struct proc *, struct job *) RUNS_ON(proc_role);
 void job_end(struct proc *, struct job *) RUNS_ON(proc_role);
 /* The same, but it stays in the store. */
 void job_leave_in_store(struct proc *, struct job *) RUNS_ON(proc_role);
-/* Ends it when nobody wants it and no worker has it. */
-void job_end_if_unwanted(struct proc *, struct job *) RUNS_ON(proc_role);
+/* A client has left, or its commit is back: it ends when nobody wants it and no worker has it; in a graceful shutdown
+ * it stays in the store alone when it is there and nobody waits for it. */
+void job_settle(struct proc *, struct job *) RUNS_ON(proc_role);
 bool job_is_wanted(const struct job *) RUNS_ON(proc_role);
 /* Memory only; must be out of all lists. */
 void job_free(struct proc *, struct job **) RUNS_ON(proc_role);
@@ -126,7 +128,8 @@ struct handle_text {
 	uint8_t len;
 };
 void job_handle(const struct proc *, const struct job *, struct handle_text *) RUNS_ON(proc_role);
-struct job *job_find(struct proc *, struct slice handle) RUNS_ON(proc_role); /* a trailing NUL is tolerated */
+struct prefix *prefix_add(struct proc *, struct slice text) RUNS_ON(proc_role); /* of handles; new */
+struct job *job_find(struct proc *, struct slice handle) RUNS_ON(proc_role);    /* a trailing NUL is tolerated */
 
 struct slice job_unique(const struct job *); /* as the client sent it: "", "-" or the key */
 struct slice job_data(const struct job *);
@@ -134,9 +137,9 @@ struct slice job_reducer(const struct job *);
 uint64_t job_bytes(const struct job *);
 
 /* Uniques: the live job that a submission joins, or NULL. */
-struct job *key_find(struct proc *, const struct func *, struct slice unique, struct slice data) RUNS_ON(proc_role);
-struct job *unique_find(struct proc *, struct slice unique) RUNS_ON(proc_role); /* the newest of any function */
-void key_add(struct proc *, struct job *) RUNS_ON(proc_role);                   /* no-op without a key */
+struct job *key_find(struct proc *, const struct func *, const struct job_request *) RUNS_ON(proc_role);
+struct job *unique_find(struct proc *, struct slice unique) RUNS_ON(proc_role);   /* the newest of any function */
+void key_add(struct proc *, struct job *, uint64_t data_hash) RUNS_ON(proc_role); /* no-op without a key */
 void key_remove(struct proc *, struct job *) RUNS_ON(proc_role);
 
 /* The store. */

@@ -29,11 +29,16 @@ unique_flags(struct slice unique)
 	return slice_is(unique, "-") ? GEARMAND_JOB_UNIQUE_IS_DATA : 0;
 }
 
-/* We give the numbers, one after the other: jobs of about the same age are in neighbouring buckets. */
+/* Jobs of about the same age are in neighbouring buckets, but where such a row lies nobody can know: a client may
+ * choose which of its jobs stay. */
 static uint64_t
-handle_hash(uint64_t number, unsigned prefix)
+handle_hash(const struct proc *p, uint64_t number, unsigned prefix)
 {
-	return number + hash_number(prefix);
+	const uint64_t row = 256;
+	uint64_t secret;
+
+	memcpy(&secret, p->cfg.seed, sizeof secret);
+	return hash_number((number / row ^ (uint64_t)prefix << 48) ^ secret) * row + number % row;
 }
 
 /* `flags` say how the unique was sent; with one of them `request->unique` is the made-up key of a
@@ -62,10 +67,10 @@ make(struct func *func, const struct job_request *request, uint8_t flags, bool k
 }
 
 static PROC void
-enter_tables(struct proc *p, struct job *job)
+enter_tables(struct proc *p, struct job *job, uint64_t data_hash)
 {
-	hash_add(&p->handles, &job->by_handle, handle_hash(job->number, job->prefix));
-	key_add(p, job);
+	hash_add(&p->handles, &job->by_handle, handle_hash(p, job->number, job->prefix));
+	key_add(p, job, data_hash);
 	job->func->jobs++;
 	list_remove(&job->func->in_idle);
 	p->memory += job_bytes(job);
@@ -77,7 +82,7 @@ job_new(struct proc *p, struct func *func, const struct job_request *request)
 	struct job *job = make(func, request, unique_flags(request->unique), has_key(request->unique, request->data));
 
 	job->number = p->next_handle++;
-	enter_tables(p, job);
+	enter_tables(p, job, request->data_hash);
 	return job;
 }
 
@@ -95,48 +100,60 @@ split_handle(struct slice handle, struct slice *prefix_r, uint64_t *number_r)
 	return slice_to_u64(slice_of(handle.data + at, handle.len - at), UINT64_MAX, number_r);
 }
 
-/* UINT_MAX when there is none.  There are as many prefixes as this server had names. */
-static unsigned
-prefix_find(const struct proc *p, struct slice text)
+static bool
+is_prefix(const struct hash_node *node, const void *text)
 {
-	for (unsigned i = 0; i < p->prefix_count; i++) {
-		if (slice_eq(text, slice_of(p->prefixes[i].text, p->prefixes[i].len)))
-			return i;
-	}
-	return UINT32_MAX;
+	const struct prefix *prefix = CONTAINER_OF(node, struct prefix, by_text);
+
+	return slice_eq(slice_of(prefix->text, prefix->len), *(const struct slice *)text);
 }
 
-static unsigned
+/* NULL when there is none.  There are as many prefixes as servers had names whose jobs were replayed here. */
+static struct prefix *
+prefix_find(struct proc *p, struct slice text)
+{
+	struct hash_node *node = hash_find(&p->prefixes, hash_bytes(text, p->cfg.seed), is_prefix, &text);
+
+	return node == NULL ? NULL : CONTAINER_OF(node, struct prefix, by_text);
+}
+
+struct prefix *
 prefix_add(struct proc *p, struct slice text)
 {
-	p->prefixes = mem_grow(p->prefixes, (p->prefix_count + 1) * sizeof *p->prefixes);
-	p->prefixes[p->prefix_count] = (struct prefix){ .text = mem_dup(text.data, text.len), .len = text.len };
-	return p->prefix_count++;
+	struct prefix *prefix = mem_new(sizeof *prefix + text.len);
+
+	prefix->number = (uint16_t)p->prefixes.count;
+	prefix->len = (uint8_t)text.len;
+	memcpy(prefix->text, text.data, text.len);
+	hash_add(&p->prefixes, &prefix->by_text, hash_bytes(text, p->cfg.seed));
+	p->prefix_at = mem_grow(p->prefix_at, p->prefixes.count * sizeof(struct prefix *));
+	p->prefix_at[prefix->number] = prefix;
+	return prefix;
 }
 
 /* A stored handle is kept unless it makes no sense or is taken. */
 static PROC void
 restore_handle(struct proc *p, struct job *job, struct slice handle)
 {
-	struct slice prefix;
+	struct slice text;
+	struct prefix *prefix;
 	uint64_t number;
-	unsigned at;
 
 	job->number = p->next_handle;
-	if (!split_handle(handle, &prefix, &number) || number == UINT64_MAX || job_find(p, handle) != NULL) {
+	if (!split_handle(handle, &text, &number) || number == UINT64_MAX || job_find(p, handle) != NULL) {
 		p->next_handle++;
 		return;
 	}
-	at = prefix_find(p, prefix);
-	if (at == UINT32_MAX && p->prefix_count < UINT16_MAX)
-		at = prefix_add(p, prefix);
-	if (at == UINT32_MAX) {
+	prefix = prefix_find(p, text);
+	if (prefix == NULL && p->prefixes.count < UINT16_MAX)
+		prefix = prefix_add(p, text);
+	if (prefix == NULL) {
 		p->next_handle++;
 		return;
 	}
-	job->prefix = (uint16_t)at;
+	job->prefix = prefix->number;
 	job->number = number;
-	if (at == 0 && number >= p->next_handle)
+	if (prefix->number == 0 && number >= p->next_handle)
 		p->next_handle = number + 1;
 }
 
@@ -154,14 +171,14 @@ job_new_replayed(
 	job = make(func, request, flags, keyed);
 	job->key_in_body = flags != 0;
 	restore_handle(p, job, handle);
-	enter_tables(p, job);
+	enter_tables(p, job, request->data_hash);
 	return job;
 }
 
 void
 job_handle(const struct proc *p, const struct job *job, struct handle_text *text_r)
 {
-	const struct prefix *prefix = &p->prefixes[job->prefix];
+	const struct prefix *prefix = p->prefix_at[job->prefix];
 
 	memcpy(text_r->at, prefix->text, prefix->len);
 	text_r->at[prefix->len] = ':';
@@ -188,16 +205,15 @@ job_find(struct proc *p, struct slice handle)
 {
 	struct handle_key key;
 	struct hash_node *node;
-	struct slice prefix;
+	struct prefix *prefix;
+	struct slice text;
 
 	if (handle.len > 0 && handle.data[handle.len - 1] == '\0')
 		handle.len--;
-	if (!split_handle(handle, &prefix, &key.number))
+	if (!split_handle(handle, &text, &key.number) || (prefix = prefix_find(p, text)) == NULL)
 		return NULL;
-	key.prefix = prefix_find(p, prefix);
-	if (key.prefix == UINT32_MAX)
-		return NULL;
-	node = hash_find(&p->handles, handle_hash(key.number, key.prefix), has_handle, &key);
+	key.prefix = prefix->number;
+	node = hash_find(&p->handles, handle_hash(p, key.number, key.prefix), has_handle, &key);
 	return node == NULL ? NULL : CONTAINER_OF(node, struct job, by_handle);
 }
 

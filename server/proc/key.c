@@ -18,6 +18,7 @@ struct key {
 	const struct func *func;
 	struct slice text;
 	bool is_data;
+	uint64_t data_hash; /* of the text, when it is data; 0 = not known */
 };
 
 static struct job_key *
@@ -34,17 +35,20 @@ job_of(struct job_key *key)
 }
 
 static struct key
-key_make(const struct func *func, struct slice unique, struct slice data)
+key_make(const struct func *func, struct slice unique, struct slice data, uint64_t data_hash)
 {
 	bool is_data = slice_is(unique, "-");
 
-	return (struct key){ .func = func, .text = is_data ? data : unique, .is_data = is_data };
+	return (
+	    struct key){ .func = func, .text = is_data ? data : unique, .is_data = is_data, .data_hash = data_hash };
 }
 
 static uint64_t
 key_hash(const struct proc *p, const struct key *key)
 {
-	return hash_bytes(key->text, p->cfg.seed) ^ hash_number((uint64_t)key->func->number << 1 | key->is_data);
+	uint64_t hash = key->is_data && key->data_hash != 0 ? key->data_hash : hash_bytes(key->text, p->cfg.seed);
+
+	return hash ^ hash_number((uint64_t)key->func->number << 1 | key->is_data);
 }
 
 static bool
@@ -59,9 +63,9 @@ has_key(const struct hash_node *node, const void *key)
 }
 
 struct job *
-key_find(struct proc *p, const struct func *func, struct slice unique, struct slice data)
+key_find(struct proc *p, const struct func *func, const struct job_request *request)
 {
-	struct key key = key_make(func, unique, data);
+	struct key key = key_make(func, request->unique, request->data, request->data_hash);
 	struct hash_node *node;
 
 	if (key.text.len == 0)
@@ -122,7 +126,7 @@ unique_remove(struct proc *p, struct job *job)
 }
 
 void
-key_add(struct proc *p, struct job *job)
+key_add(struct proc *p, struct job *job, uint64_t data_hash)
 {
 	struct job_key *key_node;
 	struct key key;
@@ -130,7 +134,7 @@ key_add(struct proc *p, struct job *job)
 	if (!job->has_key)
 		return;
 	key_node = key_of(job);
-	key = key_make(job->func, job_unique(job), job_data(job));
+	key = key_make(job->func, job_unique(job), job_data(job), data_hash);
 	list_init(&key_node->same_unique);
 	hash_add(&p->keys, &key_node->by_key, key_hash(p, &key));
 	if (!key.is_data)

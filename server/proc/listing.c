@@ -60,7 +60,7 @@ add_priorities(struct buf *out, const struct func *func)
 	buf_add_char(out, '\n');
 }
 
-/* handle, lost attempts, ignored (never: such jobs are gone at once), stored */
+/* handle, lost attempts, ignored (never: such jobs are gone at once), in the background */
 static PROC void
 add_job(const struct proc *p, struct buf *out, const struct job *job)
 {
@@ -70,7 +70,7 @@ add_job(const struct proc *p, struct buf *out, const struct job *job)
 	buf_add(out, handle.at, handle.len);
 	buf_add_char(out, '\t');
 	buf_add_u64(out, job->tries);
-	buf_add_str(out, job->stored ? "\t0\t1\n" : "\t0\t0\n");
+	buf_add_str(out, job->background ? "\t0\t1\n" : "\t0\t0\n");
 }
 
 static PROC void

@@ -106,7 +106,7 @@ let_go_of_jobs(struct proc *p, struct peer *peer)
 		struct job *job = client->job;
 
 		client_free(p, &client);
-		job_end_if_unwanted(p, job);
+		job_settle(p, job);
 	}
 	abilities_reset(p, peer);
 }

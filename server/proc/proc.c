@@ -25,6 +25,7 @@ tables_init(struct proc *p)
 	hash_init(&p->handles);
 	hash_init(&p->keys);
 	hash_init(&p->uniques);
+	hash_init(&p->prefixes);
 	heap_init(&p->limits);
 	heap_init(&p->delays);
 	heap_init(&p->rewakes);
@@ -49,17 +50,14 @@ proc_new(const struct proc_config *cfg)
 	CHECK(cfg->io_count > 0);
 	p->magic = PROC_MAGIC;
 	p->cfg = *cfg;
-	p->cfg.handle_prefix = p->prefix_text = mem_dup(cfg->handle_prefix, prefix_len);
 	if (cfg->queue_name != NULL)
 		p->cfg.queue_name = p->queue_text = mem_dup(cfg->queue_name, strlen(cfg->queue_name));
 	p->cfg.version = p->version_text = mem_dup(cfg->version, strlen(cfg->version));
 	p->cfg.verbose = p->verbose_text = mem_dup(cfg->verbose, strlen(cfg->verbose));
-	p->prefixes = mem_new(sizeof *p->prefixes);
-	p->prefixes[0] = (struct prefix){ .text = mem_dup(cfg->handle_prefix, prefix_len), .len = prefix_len };
-	p->prefix_count = 1;
 	p->next_handle = cfg->first_handle;
 	p->replaying = cfg->durable;
 	tables_init(p);
+	prefix_add(p, slice_of(cfg->handle_prefix, prefix_len));
 	return p;
 }
 
@@ -95,7 +93,7 @@ free_jobs(struct proc *p)
 static PROC void
 free_members(struct proc *p)
 {
-	struct hash_walk walk = { 0 };
+	struct hash_walk walk = { 0 }, prefixes = { 0 };
 	struct hash_node *node;
 
 	listings_drop(p);
@@ -112,6 +110,12 @@ free_members(struct proc *p)
 
 		func_free(p, &func);
 	}
+	while ((node = hash_next(&p->prefixes, &prefixes)) != NULL) {
+		struct prefix *prefix = CONTAINER_OF(node, struct prefix, by_text);
+
+		hash_remove(&p->prefixes, node);
+		mem_free(prefix);
+	}
 }
 
 static void
@@ -123,6 +127,7 @@ tables_fini(struct proc *p)
 	hash_fini(&p->handles);
 	hash_fini(&p->keys);
 	hash_fini(&p->uniques);
+	hash_fini(&p->prefixes);
 	heap_fini(&p->limits);
 	heap_fini(&p->delays);
 	heap_fini(&p->rewakes);
@@ -140,10 +145,7 @@ proc_free(struct proc **pp)
 	role_assume(&proc_role);
 	free_members(p);
 	tables_fini(p);
-	for (unsigned i = 0; i < p->prefix_count; i++)
-		mem_free(p->prefixes[i].text);
-	mem_free(p->prefixes);
-	mem_free(p->prefix_text);
+	mem_free(p->prefix_at);
 	mem_free(p->version_text);
 	mem_free(p->queue_text);
 	mem_free(p->verbose_text);

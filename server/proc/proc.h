@@ -45,6 +45,7 @@ struct proc_config {
 
 struct instant {
 	nsec_t mono, wall;
+	bool late; /* this process stood still: what peers and the store said in time may not have been read yet */
 };
 
 /* What a turn says, by reader.  The driver posts it. */

@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "cross/msg.h"
 
+static const nsec_t standstill = 50 * 1000000, time_to_read = 100 * 1000000;
+
 struct proc_run {
 	struct proc *proc;
 	struct mbox *in, *mgmt, *store;
@@ -18,6 +20,7 @@ struct proc_run {
 	struct outbox out;
 	unsigned io_count;
 	nsec_t due;   /* of the core */
+	nsec_t calm;  /* after a standstill: when all that came meanwhile will have been read */
 	bool stopped; /* MSG_STOP came */
 };
 
@@ -85,6 +88,16 @@ post(struct proc_run *run)
 		mbox_post_all(run->mgmt, &run->out.mgmt);
 }
 
+/* Much later than it wanted to be called: the process was stopped, or its machine.  Results that came before a time
+ * limit was over lie in sockets then, and the timers must not be faster than those who read them. */
+static bool
+is_late(struct proc_run *run, nsec_t now)
+{
+	if (run->due != NEVER && run->due + standstill < now)
+		run->calm = now + time_to_read;
+	return now < run->calm;
+}
+
 static bool
 turn(void *self, nsec_t *due_r)
 {
@@ -98,6 +111,7 @@ turn(void *self, nsec_t *due_r)
 		struct instant now = { .mono = clock_mono(), .wall = clock_wall() };
 
 		if (came || run->due <= now.mono) {
+			now.late = is_late(run, now.mono);
 			role_assume(&proc_role);
 			drop_stop(run, &fresh);
 			list_splice(&run->batch, &fresh);

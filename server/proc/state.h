@@ -22,17 +22,19 @@
 enum { PRIORITIES = 3 }; /* enum gearmand_priority */
 
 struct prefix { /* of handles; ours is number 0, others came with replayed jobs */
-	char *text;
-	size_t len;
+	struct hash_node by_text;
+	uint16_t number;
+	uint8_t len;
+	char text[];
 };
 
 struct proc {
 	uint32_t magic;
 	struct proc_config cfg;
-	char *prefix_text, *version_text, *verbose_text, *queue_text; /* backing of cfg's strings */
-	struct instant now;                                           /* of this turn */
-	struct outbox *out;                                           /* of this turn */
-	size_t said;                                                  /* messages to peers in this turn */
+	char *version_text, *verbose_text, *queue_text; /* backing of cfg's strings */
+	struct instant now;                             /* of this turn */
+	struct outbox *out;                             /* of this turn */
+	size_t said;                                    /* messages to peers in this turn */
 
 	struct hash peers;                   /* struct peer by number */
 	struct list peer_list;               /* the same, in order of arrival */
@@ -53,8 +55,8 @@ struct proc {
 	struct list listings;     /* long admin answers in the works, of functions and peers; the first one has begun */
 	struct list job_listings; /* the same, of jobs */
 
-	struct prefix *prefixes;
-	unsigned prefix_count;
+	struct hash prefixes;      /* struct prefix by text */
+	struct prefix **prefix_at; /* the same by number */
 	uint64_t next_handle;
 	uint64_t last_func;            /* number of the newest function */
 	int64_t first_turn, last_turn; /* see ability.turn */

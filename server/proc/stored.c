@@ -124,12 +124,9 @@ was_stored(struct proc *p, struct job *job)
 		job_set_background(p, job);
 	while (job->slots != NULL)
 		slot_created(p, job->slots);
-	if (job->state != JOB_STORING)
-		return;
-	if (p->graceful && job->clients == NULL)
-		job_leave_in_store(p, job);
-	else
+	if (job->state == JOB_STORING && (!p->graceful || job->clients != NULL))
 		job_place(p, job);
+	job_settle(p, job);
 }
 
 static PROC void
@@ -143,7 +140,7 @@ was_refused(struct proc *p, struct job *job, const char *reason)
 	if (job->state == JOB_STORING && job->clients != NULL)
 		job_place(p, job);
 	else
-		job_end_if_unwanted(p, job);
+		job_settle(p, job);
 }
 
 void
@@ -214,7 +211,7 @@ take_over(struct proc *p, struct func *func, const struct msg_store *m)
 	request.data = slice_of(body->data + body->len - m->data.len, m->data.len);
 	if (m->reducer.len > 0)
 		request.reducer = slice_of(body->data + m->function.len + 1 + m->unique.len + 1, m->reducer.len);
-	if (m->flags == 0 && key_find(p, func, m->unique, m->data) != NULL) {
+	if (m->flags == 0 && key_find(p, func, &request) != NULL) {
 		log_not_replayed(p, m, "a job with the same unique is there already");
 	} else {
 		job = job_new_replayed(p, func, &request, m->handle, m->flags);

@@ -139,7 +139,7 @@ has_room(const struct proc *p, const struct func *func, const struct job_request
 static PROC void
 submit_to(struct proc *p, struct peer *peer, struct func *func, const struct job_request *request)
 {
-	struct job *job = key_find(p, func, request->unique, request->data);
+	struct job *job = key_find(p, func, request);
 	enum wire_error why;
 	bool may = job != NULL ? may_join(p, job, request->background, &why) : has_room(p, func, request, &why);
 
@@ -163,6 +163,7 @@ submit(struct proc *p, struct peer *peer, const struct msg_packet *packet, struc
 		.unique = packet->pkt.arg[1],
 		.reducer = reducer,
 		.data = packet->pkt.data,
+		.data_hash = packet->data_hash,
 		.run_at = run_at > 0 ? run_at : 0,
 		.priority = kinds[packet->msg.type].priority,
 		.background = kinds[packet->msg.type].background,

@@ -15,6 +15,9 @@
 /* Delayed jobs go by the wall clock, which may be set; so it is looked at this often while there are any. */
 static const nsec_t wall_check = 1000000000;
 
+/* After a standstill: how soon it is looked whether all has been read. */
+static const nsec_t late_check = 5 * 1000000;
+
 /* Of each kind in one turn: about half a millisecond.  What is left stays due, so the next turn comes at once. */
 enum { DUE_PER_TURN = 512 };
 
@@ -107,7 +110,7 @@ run_queue_timeouts(struct proc *p)
 		job = slot->job;
 		count(p, STAT_store_timeouts);
 		give_up_slot(p, slot);
-		job_end_if_unwanted(p, job);
+		job_settle(p, job);
 	}
 }
 
@@ -136,12 +139,18 @@ next_due(const struct proc *p)
 	return due < p->now.mono ? p->now.mono : due;
 }
 
+/* Nobody is out of time while what came in time may not have been read. */
 nsec_t
 timers_run(struct proc *p)
 {
+	nsec_t due;
+
 	run_delays(p);
-	run_limits(p);
 	run_rewakes(p);
-	run_queue_timeouts(p);
-	return next_due(p);
+	if (!p->now.late) {
+		run_limits(p);
+		run_queue_timeouts(p);
+	}
+	due = next_due(p);
+	return p->now.late && due <= p->now.mono ? p->now.mono + late_check : due;
 }

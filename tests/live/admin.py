@@ -87,17 +87,17 @@ def _(t):
     check("\x1b" not in s.log())
 
 
-@case("show jobs tells handle, losses, dropped and stored; show unique jobs tells uniques")
+@case("show jobs tells handle, losses, dropped and background; show unique jobs tells uniques")
 def _(t):
     s = t.server()
     p = s.connect()
     one, two = p.submit("f", "u1", nr=SUBMIT_JOB_BG), p.submit("f", "u2")
-    check(sorted(p.listing("show jobs")) == sorted([one + b"\t0\t0\t0", two + b"\t0\t0\t0"]))
+    check(sorted(p.listing("show jobs")) == sorted([one + b"\t0\t0\t1", two + b"\t0\t0\t0"]))
     check(sorted(p.listing("show unique jobs")) == [b"u1", b"u2"])
     check(sorted(p.listing("SHOW Unique JOBS")) == [b"u1", b"u2"])
     with s.worker("f") as w:
         check(w.grab()[0] == one)
-    until(lambda: one + b"\t1\t0\t0" in p.listing("show jobs"), "the loss to be counted")
+    until(lambda: one + b"\t1\t0\t1" in p.listing("show jobs"), "the loss to be counted")
 
 
 @case("show with other words is ERR UNKNOWN_SHOW_ARGUMENTS, alone it is an unknown command")

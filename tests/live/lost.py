@@ -1,6 +1,7 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: BSD-3-Clause
 """Workers that vanish, give up or take too long."""
+import signal
 import time
 
 from gearlive import *
@@ -102,7 +103,7 @@ def _(t):
                 worker.send(GRAB_JOB)
                 worker.expect(JOB_ASSIGN, handle, "f", "")
             until(lambda: client.status(handle) == (1, 0, 0, 0), "attempt %d to be lost" % n)
-        check(client.listing("show jobs") == [handle + b"\t300\t0\t0"])
+        check(client.listing("show jobs") == [handle + b"\t300\t0\t1"])
 
 
 @case("a time limit that ends fails a foreground job at its client; the late result gets JOB_NOT_FOUND")
@@ -132,7 +133,7 @@ def _(t):
     other.send(PRE_SLEEP)
     other.expect(NOOP)
     check(other.grab()[0] == handle)
-    check(client.listing("show jobs") == [handle + b"\t1\t0\t0"])
+    check(client.listing("show jobs") == [handle + b"\t1\t0\t1"])
 
 
 @case("--timeout-requeues gives foreground jobs to the next worker too, and the client hears nothing", modes=(0, 2))
@@ -156,7 +157,7 @@ def _(t):
     s = t.server()
     worker, client = s.connect(), s.connect()
     for end in (WORK_COMPLETE, WORK_FAIL, WORK_EXCEPTION):
-        worker.send(CAN_DO_TIMEOUT, "f", 60)
+        worker.send(CAN_DO_TIMEOUT, "f", 1000)
         client.submit("f", "", "x", nr=SUBMIT_JOB_BG)
         handle = worker.grab()[0]
         worker.send(end, handle, **({} if end == WORK_FAIL else {"data": "done"})).silent()
@@ -166,7 +167,7 @@ def _(t):
         second = worker.grab()[0]
         after = s.connect()
         probe = s.connect()
-        probe.send(CAN_DO_TIMEOUT, "tick", 150)  # a later limit, whose end shows that the first has passed
+        probe.send(CAN_DO_TIMEOUT, "tick", 1100)  # a later limit, whose end shows that the first has passed
         tick = after.submit("tick")
         probe.grab()
         after.expect(WORK_FAIL, tick)
@@ -181,7 +182,7 @@ def _(t):
 def _(t):
     s = t.server()
     worker, client = s.connect(), s.connect()
-    worker.send(CAN_DO_TIMEOUT, "f", 200).send(CAN_DO_TIMEOUT, "g", 300).send(CAN_DO, "h")
+    worker.send(CAN_DO_TIMEOUT, "f", 1000).send(CAN_DO_TIMEOUT, "g", 1100).send(CAN_DO, "h")
     handles = []
     for f in "fgh":
         handles.append(client.submit(f))
@@ -197,12 +198,12 @@ def _(t):
     s = t.server()
     s.allow_log("127")
     worker, client = s.connect(), s.connect()
-    worker.send(CAN_DO_TIMEOUT, "f", 300)
+    worker.send(CAN_DO_TIMEOUT, "f", 1300)
     handle = client.submit("f")
     start = time.monotonic()
     worker.grab()
     client.expect(WORK_FAIL, handle)
-    check(time.monotonic() - start >= 0.299, "it ended early, after", time.monotonic() - start)
+    check(time.monotonic() - start >= 1.299, "it ended early, after", time.monotonic() - start)
     for name, limit in (("z", "0"), ("n", "-5")):
         worker.send(CAN_DO_TIMEOUT, name, limit).sync()
         worker.stash.clear()
@@ -210,6 +211,21 @@ def _(t):
         check(worker.grab()[0] == h)
         worker.complete(h, "x")
         client.expect(WORK_COMPLETE, h, "x")
+
+
+@case("a result that came while the server stood still is in time, though the limit is over", modes=(0, 1, 2, 4))
+def _(t):
+    s = t.server()
+    worker, client = s.connect(), s.connect()
+    worker.send(CAN_DO_TIMEOUT, "f", 1000)
+    handle = client.submit("f")
+    check(worker.grab()[0] == handle)
+    s.signal(signal.SIGSTOP)
+    start = time.monotonic()
+    worker.complete(handle, "done")
+    time.sleep(max(0, start + 1.2 - time.monotonic()))  # the time limit itself
+    s.signal(signal.SIGCONT)
+    client.expect(WORK_COMPLETE, handle, "done")
 
 
 @case("a job that reaches its time limit counts as an attempt for --job-retries", modes=(0, 2))

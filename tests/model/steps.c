@@ -132,7 +132,7 @@ sleeps_beside_work(int peer)
 void
 step_ability(int peer)
 {
-	int func = (int)draw(FUNCS), limit = draw(2) == 0 ? 300 + func : 0;
+	int func = (int)draw(FUNCS), limit = draw(2) == 0 ? 1000 + func : 0;
 	char ms[16];
 
 	note("ability:", peer, func, limit);

@@ -24,6 +24,8 @@ struct scene {
 	struct list said;    /* to peers, in order */
 	struct list changes; /* to the store, not looked at */
 	struct list adding;  /* ADDs on their way back */
+	struct list batch;   /* what comes in one turn, while it is gathered */
+	bool gathers;
 	int peers;
 };
 
@@ -93,6 +95,7 @@ scene_new(const char *options)
 	list_init(&s->said);
 	list_init(&s->changes);
 	list_init(&s->adding);
+	list_init(&s->batch);
 	return s;
 }
 
@@ -102,21 +105,36 @@ scene_core(struct scene *s)
 	return s->proc;
 }
 
-static void
+static nsec_t
 run(struct scene *s, struct msg *m)
 {
-	struct list batch;
+	nsec_t due;
 
 	role_assume(&proc_role);
-	list_init(&batch);
 	if (m != NULL)
-		list_push(&batch, &m->link);
-	proc_turn(s->proc, &batch, s->now, &s->out);
-	cr_assert(list_is_empty(&batch));
+		list_push(&s->batch, &m->link);
+	if (s->gathers)
+		return NEVER;
+	due = proc_turn(s->proc, &s->batch, s->now, &s->out);
+	cr_assert(list_is_empty(&s->batch));
 	for (unsigned i = 0; i < s->out.io_count; i++)
 		list_splice(&s->said, &s->out.io[i]);
 	list_splice(&s->changes, &s->out.store);
 	proc_audit(s->proc);
+	return due;
+}
+
+void
+scene_gather(struct scene *s)
+{
+	s->gathers = true;
+}
+
+nsec_t
+scene_turn(struct scene *s)
+{
+	s->gathers = false;
+	return run(s, NULL);
 }
 
 void
@@ -175,6 +193,14 @@ scene_wait(struct scene *s, int64_t ms)
 	s->now.mono += ms * 1000000;
 	s->now.wall += ms * 1000000;
 	run(s, NULL);
+}
+
+void
+scene_stand_still(struct scene *s, int64_t ms)
+{
+	s->now.late = true;
+	scene_wait(s, ms);
+	s->now.late = false;
 }
 
 void

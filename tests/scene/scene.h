@@ -31,8 +31,12 @@ int scene_peer(struct scene *);
 int scene_worker(struct scene *, const char *function); /* a peer that said CAN_DO */
 void scene_hangup(struct scene *, int peer);
 void scene_wait(struct scene *, int64_t ms);           /* time goes by in one step */
+void scene_stand_still(struct scene *, int64_t ms);    /* the same, and what came meanwhile has not been read */
 void scene_set_clock(struct scene *, int64_t seconds); /* the wall clock, since 1970 */
 void scene_post(struct scene *, struct msg *);         /* any other message, and a turn */
+/* What is told from here on comes in one batch, with scene_turn(); that also takes a turn without anything. */
+void scene_gather(struct scene *);
+nsec_t scene_turn(struct scene *); /* returns when the core wants the next */
 struct proc *scene_core(struct scene *);
 
 /* A request: arguments in order, then the data if the packet has any. */

@@ -278,7 +278,7 @@ Test(time, time_limit_is_milliseconds_per_job_and_tells_the_client)
 	struct scene *s = scene_new("");
 	int client = scene_peer(s), worker = scene_peer(s);
 
-	tell(s, worker, CAN_DO_TIMEOUT, "f", "500");
+	tell(s, worker, CAN_DO_TIMEOUT, "f", "1500");
 	tell(s, client, SUBMIT_JOB, "f", "", "1");
 	tell(s, client, SUBMIT_JOB, "f", "", "2");
 	expect(s, client, JOB_CREATED, "H:test:1");
@@ -287,7 +287,7 @@ Test(time, time_limit_is_milliseconds_per_job_and_tells_the_client)
 	scene_wait(s, 100);
 	grab_expect(s, worker, "f", "2");
 	tell(s, worker, PRE_SLEEP);
-	scene_wait(s, 399);
+	scene_wait(s, 1399);
 	expect_silence(s, client);
 	scene_wait(s, 1);
 	expect(s, client, WORK_FAIL, "H:test:1");
@@ -298,12 +298,31 @@ Test(time, time_limit_is_milliseconds_per_job_and_tells_the_client)
 	scene_free(&s);
 }
 
+Test(time, a_result_that_came_while_the_server_stood_still_is_in_time)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_peer(s);
+
+	tell(s, worker, CAN_DO_TIMEOUT, "f", "1000");
+	tell(s, client, SUBMIT_JOB, "f", "", "1");
+	tell(s, client, SUBMIT_JOB, "f", "", "2");
+	expect(s, client, JOB_CREATED, "*");
+	expect(s, client, JOB_CREATED, "*");
+	grab_expect(s, worker, "f", "1");
+	grab_expect(s, worker, "f", "2");
+	scene_stand_still(s, 60000);
+	tell(s, worker, WORK_COMPLETE, "H:test:1", "done");
+	expect(s, client, WORK_COMPLETE, "H:test:1", "done");
+	expect(s, client, WORK_FAIL, "H:test:2");
+	scene_free(&s);
+}
+
 Test(time, time_limit_ends_with_the_job)
 {
 	struct scene *s = scene_new("");
 	int client = scene_peer(s), worker = scene_peer(s);
 
-	tell(s, worker, CAN_DO_TIMEOUT, "f", "500");
+	tell(s, worker, CAN_DO_TIMEOUT, "f", "1500");
 	tell(s, client, SUBMIT_JOB_BG, "f", "", "1");
 	tell(s, client, SUBMIT_JOB_BG, "f", "", "2");
 	grab_expect(s, worker, "f", "1");
@@ -311,7 +330,7 @@ Test(time, time_limit_ends_with_the_job)
 	scene_wait(s, 10000);
 	expect(s, client, JOB_CREATED, "H:test:1");
 	expect(s, client, JOB_CREATED, "H:test:2");
-	ask(s, client, "show jobs", "H:test:2\t0\t0\t0\n.\n");
+	ask(s, client, "show jobs", "H:test:2\t0\t0\t1\n.\n");
 	scene_free(&s);
 }
 
@@ -320,12 +339,12 @@ Test(time, background_job_out_of_time_is_queued_again_until_the_retry_limit)
 	struct scene *s = scene_new("--job-retries=2");
 	int client = scene_peer(s), worker = scene_peer(s);
 
-	tell(s, worker, CAN_DO_TIMEOUT, "f", "500");
+	tell(s, worker, CAN_DO_TIMEOUT, "f", "1500");
 	tell(s, client, SUBMIT_JOB_BG, "f", "u", "x");
 	expect(s, client, JOB_CREATED, "H:test:1");
 	for (int i = 0; i < 2; i++) {
 		grab_expect(s, worker, "f", "x");
-		scene_wait(s, 500);
+		scene_wait(s, 1500);
 	}
 	tell(s, worker, GRAB_JOB);
 	expect(s, worker, NO_JOB);
@@ -338,13 +357,34 @@ Test(time, timeout_requeues_gives_the_silent_requeue_of_old)
 	struct scene *s = scene_new("--timeout-requeues");
 	int client = scene_peer(s), worker = scene_peer(s);
 
-	tell(s, worker, CAN_DO_TIMEOUT, "f", "500");
+	tell(s, worker, CAN_DO_TIMEOUT, "f", "1500");
 	tell(s, client, SUBMIT_JOB, "f", "", "x");
 	expect(s, client, JOB_CREATED, "H:test:1");
 	grab_expect(s, worker, "f", "x");
-	scene_wait(s, 500);
+	scene_wait(s, 1500);
 	expect_silence(s, client);
 	grab_expect(s, worker, "f", "x");
+	scene_free(&s);
+}
+
+Test(time, time_limits_below_a_second_are_one_second_as_in_1_1)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_peer(s);
+
+	tell(s, worker, CAN_DO_TIMEOUT, "f", "1");
+	tell(s, worker, CAN_DO_TIMEOUT, "g", "999");
+	tell(s, client, SUBMIT_JOB, "f", "", "1");
+	tell(s, client, SUBMIT_JOB, "g", "", "2");
+	expect(s, client, JOB_CREATED, "H:test:1");
+	expect(s, client, JOB_CREATED, "H:test:2");
+	tell(s, worker, GRAB_JOB);
+	tell(s, worker, GRAB_JOB);
+	scene_wait(s, 999);
+	expect_silence(s, client);
+	scene_wait(s, 1);
+	expect(s, client, WORK_FAIL, "*");
+	expect(s, client, WORK_FAIL, "*");
 	scene_free(&s);
 }
 

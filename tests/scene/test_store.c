@@ -300,6 +300,26 @@ Test(store, graceful_end_leaves_stored_jobs_and_waits_for_the_others)
 	scene_free(&s);
 }
 
+Test(store, graceful_end_does_not_wait_for_a_stored_job_whose_last_client_has_left)
+{
+	struct scene *s = scene_new("--durable");
+	int client = scene_peer(s), listener = scene_peer(s), late = scene_peer(s);
+
+	tell(s, client, SUBMIT_JOB_BG, "f", "stored", "x");
+	store_commit(s);
+	tell(s, listener, SUBMIT_JOB, "f", "stored", "x");
+	tell(s, client, SUBMIT_JOB_BG, "f", "storing", "x");
+	tell(s, late, SUBMIT_JOB, "f", "storing", "x");
+	scene_post(s, msg_new(MSG_GRACEFUL, 0));
+	scene_hangup(s, listener);
+	cr_assert(!scene_management_got(s, MSG_IDLE));
+	scene_hangup(s, late);
+	store_commit(s);
+	cr_assert(scene_management_got(s, MSG_IDLE));
+	expect_no_change(s);
+	scene_free(&s);
+}
+
 Test(store, replies_behind_an_open_one_are_bounded)
 {
 	struct scene *s = scene_new("--durable --pause-held=1000");

@@ -214,6 +214,33 @@ Test(limits, those_who_wait_for_a_job_take_memory_too)
 	scene_free(&s);
 }
 
+static void
+submit_hashed(struct scene *s, int client, uint64_t data_hash)
+{
+	struct msg_packet *m = msg_new_sized(MSG_PACKET, (uint64_t)client, sizeof *m);
+	const char *why;
+
+	m->msg.type = PKT_SUBMIT_JOB;
+	m->msg.blob = blob_copy(slice_of("f\0-\0same", 8));
+	m->data_hash = data_hash;
+	cr_assert_eq(pkt_split(PKT_SUBMIT_JOB, blob_slice(m->msg.blob), &m->pkt, &why), PKT_OK);
+	scene_post(s, &m->msg);
+}
+
+Test(limits, data_that_is_the_unique_is_not_hashed_again_by_the_core)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s);
+
+	submit_hashed(s, client, 4711);
+	submit_hashed(s, client, 4711);
+	submit_hashed(s, client, 4712);
+	expect(s, client, JOB_CREATED, "H:test:1");
+	expect(s, client, JOB_CREATED, "H:test:1");
+	expect(s, client, JOB_CREATED, "H:test:2");
+	scene_free(&s);
+}
+
 Test(limits, idle_functions_make_room_and_used_ones_do_not)
 {
 	struct scene *s = scene_new("--max-functions=2");
