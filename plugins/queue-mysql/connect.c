@@ -25,7 +25,9 @@
  * patient; a lock is waited for briefly, since the host tries again.  Limits on a statement's time are not for us. */
 static const char session_sql[] =
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', autocommit = 1, wait_timeout = 31536000,"
-    " net_write_timeout = 120, innodb_lock_wait_timeout = 3 /*M!100101 , max_statement_time = 0 */";
+    " net_write_timeout = 120, innodb_lock_wait_timeout = 3, sql_select_limit = 18446744073709551615,"
+    " sql_safe_updates = 0, sql_big_selects = 1, unique_checks = 1, completion_type = 0"
+    " /*M!100101 , max_statement_time = 0 */; SET SESSION TRANSACTION READ WRITE";
 
 /* An option's value; NULL when it has none. */
 static const char *
@@ -210,7 +212,10 @@ establish(struct my_store *s, MYSQL *db, struct gearmand_error *err)
 	if (s->needs_tls && mysql_get_ssl_cipher(db) == NULL)
 		return fail(
 		    s, err, GEARMAND_WHY_LASTING, "connecting: TLS is required, and the server does not offer it", "");
-	return my_runf(s, db, err, "setting up the session", "%s", session_sql);
+	if (my_run(db, session_sql, strlen(session_sql)) == 0)
+		return true;
+	my_sentence(s, db, err, "setting up the session");
+	return false;
 }
 
 /* From now on we are heard from every few seconds.  When that ends, because our machine is gone or frozen or the

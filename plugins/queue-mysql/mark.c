@@ -98,9 +98,10 @@ static int
 check_page(struct my_store *s, uint64_t *last, bool *is_foreign, struct gearmand_error *err)
 {
 	MYSQL_RES *res = my_queryf(s, err, "looking for jobs of other servers",
-	    "SELECT mark, MAX(seq), COUNT(*) FROM (SELECT COALESCE(flags, 0) >> 8 AS mark, seq FROM %s WHERE seq > %llu"
-	    " ORDER BY seq LIMIT %d) AS page GROUP BY mark",
-	    s->table, (unsigned long long)*last, PAGE);
+	    "SELECT mark, MAX(n), COUNT(*) FROM (SELECT COALESCE(flags, 0) >> 8 AS mark, %s AS n FROM %s WHERE %s > "
+	    "%llu"
+	    " ORDER BY n LIMIT %d) AS page GROUP BY mark",
+	    s->order, s->table, s->order, (unsigned long long)*last, PAGE);
 	MYSQL_ROW row;
 	int count = 0;
 

@@ -46,6 +46,7 @@ my_close(void **store)
 	my_plan_free(&s->plan);
 	free(s->database);
 	s->host->release(s->table);
+	s->host->release(s->order);
 	s->magic = 0;
 	s->host->release(s);
 	if (thread_is_ready)
@@ -53,9 +54,8 @@ my_close(void **store)
 	thread_is_ready = false;
 }
 
-/* `x` with each backquote doubled, in backquotes. */
-static char *
-quoted_name(const struct gearmand_host *host, const char *name)
+char *
+my_quoted_name(const struct gearmand_host *host, const char *name)
 {
 	char *quoted = host->allocate(2 * strlen(name) + 3), *q = quoted;
 
@@ -99,7 +99,8 @@ check_options(struct my_store *s, struct gearmand_error *err)
 		err->why = GEARMAND_WHY_LASTING;
 		return false;
 	}
-	s->table = quoted_name(s->host, s->name);
+	s->table = my_quoted_name(s->host, s->name);
+	s->order = my_quoted_name(s->host, "seq");
 	name_place(s, s->host->option(s->host, "mysql-db"),
 	    host != NULL && host[0] != '\0'   ? host
 	    : path != NULL && path[0] != '\0' ? path

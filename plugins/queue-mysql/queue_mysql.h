@@ -56,6 +56,7 @@ struct my_store {
 	char *database;   /* as the server names it; free() */
 	const char *name; /* of the table; the host's */
 	char *table;      /* the same, quoted for SQL; the host's allocation */
+	char *order;      /* the column that counts the rows, likewise: `seq`, or what the table has */
 	char where[300];  /* for sentences: which table, on which server */
 	uint32_t mark;    /* of this session, on the rows that it stores */
 	bool knows_all;   /* this process has all jobs of the table in memory */
@@ -69,6 +70,8 @@ struct my_store {
 };
 
 struct my_store *my_store_of(void *store);
+/* `x` with each backquote doubled, in backquotes; the host's allocation. */
+char *my_quoted_name(const struct gearmand_host *, const char *name);
 
 /* ---- connect.c ---- */
 

@@ -42,7 +42,7 @@ number_of(MYSQL_ROW row, int column, int64_t otherwise)
 static bool
 is_key(struct gearmand_slice v, size_t max)
 {
-	return v.len > 0 && v.len <= max && memchr(v.data, '\0', v.len) == NULL;
+	return v.len <= max && memchr(v.data, '\0', v.len) == NULL;
 }
 
 static enum row_end
@@ -62,7 +62,9 @@ replay_row(struct replay *r, MYSQL_ROW row, const unsigned long *lengths)
 	};
 
 	r->last = strtoull(row[SEQ], NULL, 10);
-	if (!is_key(job.unique, UNIQUE_MAX) || !is_key(job.function, 8192)) {
+	/* A function may be "": 1.1 has such jobs, too.  NULL is nobody's. */
+	if (row[FUNCTION] == NULL || job.unique.len == 0 || !is_key(job.unique, UNIQUE_MAX) ||
+	    !is_key(job.function, 8192)) {
 		r->skipped++;
 		return ROW_OK;
 	}
@@ -87,11 +89,11 @@ replay_page(struct replay *r, unsigned *rows_r, bool *stopped_r, struct gearmand
 	MYSQL *db = r->store->db;
 	MYSQL_RES *res;
 	MYSQL_ROW row;
-	char sql[600];
+	char sql[800];
 	int len = snprintf(sql, sizeof(sql),
-	    "SELECT seq, unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags"
-	    " FROM %.200s WHERE seq > %llu ORDER BY seq LIMIT %d",
-	    r->store->table, (unsigned long long)r->last, PAGE);
+	    "SELECT %.140s, unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags"
+	    " FROM %.140s WHERE %.140s > %llu ORDER BY %.140s LIMIT %d",
+	    r->store->order, r->store->table, r->store->order, (unsigned long long)r->last, r->store->order, PAGE);
 
 	*rows_r = 0;
 	if (mysql_real_query(db, sql, (unsigned long)len) != 0 || (res = mysql_use_result(db)) == NULL)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The table: made, or taken over as gearmand 1.1 left it.
+ * The table: made, or taken over as another gearmand left it.
  *
  * Runs on:  the store thread; under the lock.
  * Owns:     nothing beyond a call.
  *
- * The first five columns are those of 1.1, whose statements name them, so it works on our table.  What differs:
- * keys are bytes (1.1's are text that takes u1, U1 and `u1 ` for the same), times have 64 bits, and there is an
- * order.  A table of 1.1 is changed to that in place; the text of its keys becomes UTF-8 first, which is what
- * 1.1 of today read and wrote it as.
+ * The first five columns are those of 1.1, whose statements name them, so it works on our table.  What differs: keys
+ * are bytes (1.1's are text that takes u1, U1 and `u1 ` for the same), times have 64 bits, and there is an order.  A
+ * table of 1.1, or of 0.x, is changed to that in place; the text of its keys becomes UTF-8 first, which is what 1.1 of
+ * today read and wrote it as.  No job may be lost by it: a unique index that takes two jobs for one is replaced, and of
+ * rows with one key all but the first get a key of their own.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 
 #include "queue_mysql.h"
 
-/* name, type, what information_schema calls it, least length (0 = any) */
+/* name, type, what information_schema calls it (NULL = any is fine), least length */
 #define COLUMNS(X) \
 	X(unique_key, "VARBINARY(64)", "varbinary", UNIQUE_MAX) \
 	X(function_name, "VARBINARY(703)", "varbinary", FUNCTION_MAX) \
@@ -26,11 +27,18 @@
 	X(when_to_run, "BIGINT", "bigint", 0)                    /* missing in the oldest tables */ \
 	X(job_handle, "VARBINARY(255)", "varbinary", HANDLE_MAX) /* from here on: ours */ \
 	X(reducer, "BLOB", NULL, 0) \
-	X(flags, "INT UNSIGNED", NULL, 0) \
-	X(seq, "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT", "bigint", 0)
+	X(flags, "INT UNSIGNED", NULL, 0)
+
+#define NAMES   "unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags"
+#define ORDER   "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT"
+#define KEY     "UNIQUE KEY gearmand_key (unique_key, function_name)"
+#define NEW_KEY "SHA2(CONCAT(q.%s, '.', RAND(), '.', UUID()), 256)"
+#define IS_OURS \
+	"COALESCE(c.column_name, '') IN ('unique_key', 'function_name', 'priority', 'data', 'when_to_run'," \
+	" 'job_handle', 'reducer', 'flags')"
 
 static const struct {
-	const char *name, *type, *kind; /* kind NULL = any */
+	const char *name, *type, *kind;
 	uint64_t least;
 } columns[] = {
 #define X(name, type, kind, least) { #name, type, kind, least },
@@ -38,185 +46,164 @@ static const struct {
 #undef X
 };
 
-enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns), COLUMNS_NEEDED = 4, SEQ = COLUMN_COUNT - 1, KEYS = 2 };
+enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns), COLUMNS_NEEDED = 4, KEYS = 2 };
 
 struct found {
-	bool exists, is_view, has_primary, has_key;
-	char engine[64];
-	bool has[COLUMN_COUNT], fits[COLUMN_COUNT];
-	char charset[COLUMN_COUNT][64]; /* "" when it is not text */
-	uint64_t length[COLUMN_COUNT];  /* characters or bytes */
+	bool exists, is_table, has_primary, has_key;
+	bool has_order, order_fits, has_seq; /* a column that counts by itself; one called seq that does not */
+	bool has[COLUMN_COUNT], fits[COLUMN_COUNT], is_needed[COLUMN_COUNT];
+	char wants_value[260];                      /* a column of somebody else's that our rows would have to fill */
+	char engine[64], charset[COLUMN_COUNT][64]; /* charset "" when it is not text */
+	uint64_t length[COLUMN_COUNT];              /* characters or bytes */
+	struct my_text drops;                       /* of indexes, for ALTER TABLE */
 };
 
-#define OF_TABLE "table_schema = '%s' AND table_name = '%s'"
-
-/* ---- What is there ------------------------------------------------------------------- */
-
-struct names {
-	char *database, *table; /* escaped */
-};
-
-static char *
-escaped(struct my_store *s, const char *name)
-{
-	char *e = s->host->allocate(2 * strlen(name) + 1);
-
-	mysql_real_escape_string(s->db, e, name, strlen(name));
-	return e;
-}
-
-static void
-take_column(struct found *f, MYSQL_ROW row)
-{
-	for (int i = 0; i < COLUMN_COUNT; i++) {
-		if (strcasecmp(row[0], columns[i].name) != 0)
-			continue;
-		f->has[i] = true;
-		f->length[i] = row[2] == NULL ? 0 : strtoull(row[2], NULL, 10);
-		snprintf(f->charset[i], sizeof(f->charset[i]), "%s", row[3] == NULL ? "" : row[3]);
-		f->fits[i] = columns[i].kind == NULL ||
-			     (strcasecmp(row[1], columns[i].kind) == 0 && f->length[i] >= columns[i].least);
-	}
-}
-
 static bool
-read_columns(struct my_store *s, const struct names *n, struct found *f, struct gearmand_error *err)
+fail_lasting(struct my_store *s, struct gearmand_error *err, const char *why, const char *name)
 {
-	MYSQL_RES *res = my_queryf(s, err, "reading its columns",
-	    "SELECT column_name, data_type, character_maximum_length, character_set_name"
-	    " FROM information_schema.columns WHERE " OF_TABLE,
-	    n->database, n->table);
-	MYSQL_ROW row;
-
-	while (res != NULL && (row = mysql_fetch_row(res)) != NULL)
-		take_column(f, row);
-	if (res != NULL)
-		mysql_free_result(res);
-	return res != NULL;
-}
-
-static bool
-read_table(struct my_store *s, const struct names *n, struct found *f, struct gearmand_error *err)
-{
-	MYSQL_RES *res = my_queryf(s, err, "looking for it",
-	    "SELECT table_type, engine FROM information_schema.tables WHERE " OF_TABLE, n->database, n->table);
-	MYSQL_ROW row = res == NULL ? NULL : mysql_fetch_row(res);
-
-	if (row != NULL) {
-		f->exists = true;
-		f->is_view = strcasecmp(row[0], "BASE TABLE") != 0;
-		snprintf(f->engine, sizeof(f->engine), "%s", row[1] == NULL ? "" : row[1]);
-	}
-	if (res != NULL)
-		mysql_free_result(res);
-	return res != NULL;
-}
-
-/* Our key is a unique index over whole values of both columns, and no others. */
-static bool
-read_indexes(struct my_store *s, const struct names *n, struct found *f, struct gearmand_error *err)
-{
-	MYSQL_RES *res = my_queryf(s, err, "reading its indexes",
-	    "SELECT index_name, COUNT(*), SUM(column_name IN ('unique_key', 'function_name')"
-	    " AND sub_part IS NULL), MAX(non_unique) FROM information_schema.statistics WHERE " OF_TABLE
-	    " GROUP BY index_name",
-	    n->database, n->table);
-	MYSQL_ROW row;
-
-	while (res != NULL && (row = mysql_fetch_row(res)) != NULL) {
-		f->has_primary |= strcasecmp(row[0], "PRIMARY") == 0;
-		f->has_key |= atoi(row[1]) == KEYS && atoi(row[2]) == KEYS && atoi(row[3]) == 0;
-	}
-	if (res != NULL)
-		mysql_free_result(res);
-	return res != NULL;
-}
-
-static bool
-look(struct my_store *s, struct found *f, struct gearmand_error *err)
-{
-	struct names n = { escaped(s, s->database), escaped(s, s->name) };
-	bool well = read_table(s, &n, f, err) && read_columns(s, &n, f, err) && read_indexes(s, &n, f, err);
-
-	s->host->release(n.database);
-	s->host->release(n.table);
-	return well;
-}
-
-/* ---- What to do ---------------------------------------------------------------------- */
-
-static void
-text_of_creation(struct my_store *s, struct my_text *t)
-{
-	my_text_addf(t, "CREATE TABLE IF NOT EXISTS %s (", s->table);
-	for (int i = 0; i < COLUMN_COUNT; i++)
-		my_text_addf(t, "%s %s, ", columns[i].name, columns[i].type);
-	my_text_adds(t, "PRIMARY KEY (seq), UNIQUE KEY gearmand_key (unique_key, function_name)) ENGINE=InnoDB");
-}
-
-/* Text in another character set must become UTF-8 before it becomes bytes.  Three bytes a character fit an index
- * of 767 bytes, and hold what most character sets have. */
-static bool
-text_of_conversion(struct my_store *s, const struct found *f, struct my_text *t)
-{
-	const char *comma = "";
-
-	my_text_addf(t, "ALTER TABLE %s ", s->table);
-	for (int i = 0; i < KEYS; i++) {
-		const char *from = f->charset[i];
-		bool is_wide =
-		    strncmp(from, "utf16", 5) == 0 || strcmp(from, "utf32") == 0 || strncmp(from, "gb", 2) == 0;
-
-		if (from[0] == '\0' || strncmp(from, "utf8", 4) == 0 || strcmp(from, "ascii") == 0)
-			continue;
-		my_text_addf(t, "%sMODIFY %s VARCHAR(%llu) CHARACTER SET %s COLLATE %s_bin", comma, columns[i].name,
-		    (unsigned long long)f->length[i], is_wide ? "utf8mb4" : "utf8", is_wide ? "utf8mb4" : "utf8");
-		comma = ", ";
-	}
-	return comma[0] != '\0';
-}
-
-static bool
-text_of_changes(struct my_store *s, const struct found *f, struct my_text *t)
-{
-	const char *comma = "";
-
-	my_text_addf(t, "ALTER TABLE %s ", s->table);
-	for (int i = 0; i < COLUMN_COUNT; i++) {
-		if (f->has[i] && f->fits[i])
-			continue;
-		my_text_addf(
-		    t, "%s%s %s %s", comma, f->has[i] ? "MODIFY" : "ADD COLUMN", columns[i].name, columns[i].type);
-		comma = ", ";
-	}
-	if (!f->has[SEQ])
-		my_text_adds(t, f->has_primary ? ", ADD UNIQUE KEY gearmand_seq (seq)" : ", ADD PRIMARY KEY (seq)");
-	if (!f->has_key) {
-		my_text_addf(t, "%sADD UNIQUE KEY gearmand_key (unique_key, function_name)", comma);
-		comma = ", ";
-	}
-	return comma[0] != '\0';
-}
-
-static bool
-fail_lasting(struct my_store *s, struct gearmand_error *err, const char *why)
-{
-	s->host->error_set(err, "%s: %s", s->where, why);
+	s->host->error_set(err, "%s: %s%s", s->where, why, name);
 	err->why = GEARMAND_WHY_LASTING;
 	return false;
 }
 
-static bool
-is_queue(struct my_store *s, const struct found *f, struct gearmand_error *err)
+/* ---- What is there ------------------------------------------------------------------- */
+
+static MYSQL_RES *
+ask_catalogue(struct my_store *s, struct gearmand_error *err, const char *doing, const char *select, const char *tail)
 {
-	if (!f->exists)
+	char *database = s->host->allocate(2 * strlen(s->database) + 1),
+	     *table = s->host->allocate(2 * strlen(s->name) + 1);
+	MYSQL_RES *res;
+
+	mysql_real_escape_string(s->db, database, s->database, strlen(s->database));
+	mysql_real_escape_string(s->db, table, s->name, strlen(s->name));
+	res = my_queryf(s, err, doing, "SELECT %s WHERE t.table_schema = '%s' AND t.table_name = '%s' %s", select,
+	    database, table, tail);
+	s->host->release(database);
+	s->host->release(table);
+	return res;
+}
+
+static bool
+read_table(struct my_store *s, struct found *f, struct gearmand_error *err)
+{
+	MYSQL_RES *res =
+	    ask_catalogue(s, err, "looking for it", "t.table_type, t.engine FROM information_schema.tables AS t", "");
+	MYSQL_ROW row = res == NULL ? NULL : mysql_fetch_row(res);
+
+	if (row != NULL) {
+		f->exists = true;
+		f->is_table = strcasecmp(row[0], "BASE TABLE") == 0 || strcasecmp(row[0], "SYSTEM VERSIONED") == 0;
+		snprintf(f->engine, sizeof(f->engine), "%s", row[1] == NULL ? "" : row[1]);
+	}
+	mysql_free_result(res);
+	return res != NULL;
+}
+
+static void
+take_column(struct my_store *s, struct found *f, MYSQL_ROW row)
+{
+	const char *name = row[0], *kind = row[1], *extra = row[5];
+	bool is_needed = strcasecmp(row[4], "NO") == 0;
+
+	if (strstr(extra, "auto_increment") != NULL) {
+		f->has_order = true;
+		f->order_fits = strcasecmp(kind, "bigint") == 0;
+		s->host->release(s->order);
+		s->order = my_quoted_name(s->host, name);
+		return;
+	}
+	for (int i = 0; i < COLUMN_COUNT; i++) {
+		if (strcasecmp(name, columns[i].name) != 0)
+			continue;
+		f->has[i] = true;
+		f->is_needed[i] = is_needed;
+		f->length[i] = row[2] == NULL ? 0 : strtoull(row[2], NULL, 10);
+		snprintf(f->charset[i], sizeof(f->charset[i]), "%s", row[3] == NULL ? "" : row[3]);
+		f->fits[i] = columns[i].kind == NULL ||
+			     (strcasecmp(kind, columns[i].kind) == 0 && f->length[i] >= columns[i].least);
+		return;
+	}
+	if (strcasecmp(name, "seq") == 0)
+		f->has_seq = true;
+	else if (is_needed && row[6] == NULL && strstr(extra, "GENERATED") == NULL)
+		snprintf(f->wants_value, sizeof(f->wants_value), "%s", name);
+}
+
+static bool
+read_columns(struct my_store *s, struct found *f, struct gearmand_error *err)
+{
+	MYSQL_RES *res = ask_catalogue(s, err, "reading its columns",
+	    "column_name, data_type, character_maximum_length, character_set_name, is_nullable, extra, column_default"
+	    " FROM information_schema.columns AS t",
+	    "");
+	MYSQL_ROW row;
+
+	while (res != NULL && (row = mysql_fetch_row(res)) != NULL)
+		take_column(s, f, row);
+	mysql_free_result(res);
+	return res != NULL;
+}
+
+/* Our key is a unique index over whole values of both columns.  ON DUPLICATE KEY means any unique index: one over less
+ * would make one row of two jobs.  One is harmless with a column in it that is never the same in two rows. */
+static bool
+take_index(struct my_store *s, struct found *f, MYSQL_ROW row, struct gearmand_error *err)
+{
+	bool is_primary = strcasecmp(row[0], "PRIMARY") == 0, is_unique = atoi(row[2]) == 0;
+	bool has_both = atoi(row[3]) == KEYS, is_harmless = atoi(row[4]) != 0, is_ours = atoi(row[5]) == atoi(row[1]);
+	char *name;
+
+	if (!is_unique || has_both || is_harmless) {
+		f->has_primary |= is_primary;
+		f->has_key |= is_unique && has_both && atoi(row[1]) == KEYS;
 		return true;
-	if (f->is_view)
-		return fail_lasting(s, err, "it is not a table");
+	}
+	if (!is_ours)
+		return fail_lasting(s, err,
+		    "one row would be made of several jobs by this unique index, which is not a queue's; drop it: ",
+		    row[0]);
+	name = my_quoted_name(s->host, row[0]);
+	my_text_addf(&f->drops, ", DROP %s%s", is_primary ? "PRIMARY KEY" : "INDEX ", is_primary ? "" : name);
+	s->host->release(name);
+	return true;
+}
+
+static bool
+read_indexes(struct my_store *s, struct found *f, struct gearmand_error *err)
+{
+	MYSQL_RES *res = ask_catalogue(s, err, "reading its indexes",
+	    "t.index_name, COUNT(*), MAX(t.non_unique),"
+	    " SUM(t.sub_part IS NULL AND COALESCE(c.column_name, '') IN ('unique_key', 'function_name')),"
+	    " MAX(COALESCE(c.extra LIKE '%%auto_increment%%' OR (NOT " IS_OURS
+	    " AND c.is_nullable = 'YES' AND COALESCE(c.column_default, 'NULL') = 'NULL'), 0)), SUM(" IS_OURS ")"
+	    " FROM information_schema.statistics AS t LEFT JOIN information_schema.columns AS c ON"
+	    " c.table_schema = t.table_schema AND c.table_name = t.table_name AND c.column_name = t.column_name",
+	    "GROUP BY t.index_name");
+	bool well = res != NULL;
+	MYSQL_ROW row;
+
+	while (well && (row = mysql_fetch_row(res)) != NULL)
+		well = take_index(s, f, row, err);
+	mysql_free_result(res);
+	return well;
+}
+
+static bool
+check_queue(struct my_store *s, const struct found *f, struct gearmand_error *err)
+{
+	if (!f->is_table)
+		return fail_lasting(s, err, "it is not a table", "");
 	for (int i = 0; i < COLUMNS_NEEDED; i++) {
 		if (!f->has[i])
-			return fail_lasting(s, err, "the table is not a gearmand queue: it lacks columns");
+			return fail_lasting(
+			    s, err, "the table is not a gearmand queue: it lacks the column ", columns[i].name);
 	}
+	if (f->wants_value[0] != '\0')
+		return fail_lasting(s, err,
+		    "no job can be stored in it until this column, which is not a queue's, has a DEFAULT or may be "
+		    "NULL: ",
+		    f->wants_value);
 	if (strcasecmp(f->engine, "InnoDB") != 0)
 		s->host->log(s->host, GEARMAND_LOG_WARNING,
 		    "%s: the table's engine is %s, which has no transactions: a crash may lose jobs that were stored, "
@@ -225,66 +212,146 @@ is_queue(struct my_store *s, const struct found *f, struct gearmand_error *err)
 	return true;
 }
 
+/* ---- What to do ---------------------------------------------------------------------- */
+
+/* Text in another character set must become UTF-8 before it becomes bytes.  Three bytes a character fit an index
+ * of 767 bytes, and hold what most character sets have. */
+static void
+add_conversions(const struct found *f, struct my_text *t)
+{
+	for (int i = 0; i < KEYS; i++) {
+		const char *from = f->charset[i], *to = "utf8";
+
+		if (from[0] == '\0' || strncmp(from, "utf8", 4) == 0 || strcmp(from, "ascii") == 0)
+			continue;
+		if (strncmp(from, "utf16", 5) == 0 || strcmp(from, "utf32") == 0 || strncmp(from, "gb", 2) == 0)
+			to = "utf8mb4";
+		my_text_addf(t, ", MODIFY %s VARCHAR(%llu) CHARACTER SET %s COLLATE %s_bin%s", columns[i].name,
+		    (unsigned long long)f->length[i], to, to, f->is_needed[i] ? " NOT NULL" : "");
+	}
+}
+
+static void
+add_changes(const struct my_store *s, const struct found *f, struct my_text *t)
+{
+	for (int i = 0; i < COLUMN_COUNT; i++) {
+		if (!f->has[i] || !f->fits[i])
+			my_text_addf(t, ", %s %s %s%s", f->has[i] ? "MODIFY" : "ADD COLUMN", columns[i].name,
+			    columns[i].type, f->is_needed[i] ? " NOT NULL" : "");
+	}
+	if (f->has_order && !f->order_fits)
+		my_text_addf(t, ", MODIFY %s " ORDER, s->order);
+	if (!f->has_order)
+		my_text_addf(t, ", %s seq " ORDER ", ADD %s (seq)", f->has_seq ? "MODIFY" : "ADD COLUMN",
+		    f->has_primary ? "UNIQUE KEY gearmand_seq" : "PRIMARY KEY");
+}
+
 /* ---- Doing it ------------------------------------------------------------------------ */
 
+/* `actions` is a list with a comma in front. */
 static bool
-alter(struct my_store *s, MYSQL *db, const struct my_text *t, const char *doing, struct gearmand_error *err)
+alter(struct my_store *s, MYSQL *db, const struct my_text *actions, const char *doing, struct gearmand_error *err)
 {
-	bool is_done = !t->failed && my_runf(s, db, err, doing, "%.*s", (int)t->len, t->data);
+	bool is_done;
 
-	if (t->failed)
+	if (actions->failed)
 		s->host->error_set(err, "%s: %s: out of memory", s->where, doing);
+	if (actions->failed || actions->len == 0)
+		return !actions->failed;
+	s->host->log(s->host, GEARMAND_LOG_NOTICE, "%s: a table of another gearmand is taken over: %.*s", s->where,
+	    (int)actions->len - 2, actions->data + 2);
+	is_done = my_runf(s, db, err, doing, "ALTER TABLE %s %.*s", s->table, (int)actions->len - 2, actions->data + 2);
 	/* What does not fit is somebody's to look at. */
 	if (!is_done && my_is_final(mysql_errno(db)))
 		err->why = GEARMAND_WHY_LASTING;
 	return is_done;
 }
 
+/* Rows that cannot be removed by their key, because the host makes one of its own for them: no unique, and "-", as
+ * 1.1 stores such jobs. */
+static bool
+settle_keys(struct my_store *s, MYSQL *db, struct gearmand_error *err)
+{
+	return my_runf(s, db, err, "making keys for jobs without",
+	    "UPDATE %s AS q SET flags = IF(unique_key = '-', %d, %d), unique_key = " NEW_KEY
+	    " WHERE unique_key IS NULL OR unique_key IN ('', '-')",
+	    s->table, GEARMAND_JOB_UNIQUE_IS_DATA, GEARMAND_JOB_NO_UNIQUE, s->order);
+}
+
+/* Without a unique index one key may have several jobs.  Each was acknowledged, so each is kept. */
+static bool
+add_key(struct my_store *s, MYSQL *db, struct gearmand_error *err)
+{
+	struct my_text key = { .len = 0 };
+	unsigned long long renamed;
+	bool well = my_runf(s, db, err, "making keys for jobs that have the same",
+	    "UPDATE %s AS q JOIN (SELECT unique_key AS u, function_name AS f, MIN(%s) AS first FROM %s"
+	    " GROUP BY unique_key, function_name HAVING COUNT(*) > 1) AS same"
+	    " ON q.unique_key = same.u AND q.function_name = same.f AND q.%s <> same.first"
+	    " SET q.flags = %d, q.unique_key = " NEW_KEY,
+	    s->table, s->order, s->table, s->order, GEARMAND_JOB_NO_UNIQUE, s->order);
+
+	renamed = well ? mysql_affected_rows(db) : 0;
+	my_text_adds(&key, ", ADD " KEY);
+	well = well && alter(s, db, &key, "making its unique index", err);
+	if (well && renamed > 0)
+		s->host->log(s->host, GEARMAND_LOG_NOTICE,
+		    "%s: %llu jobs had the function and unique key of another job; they run under keys of their own",
+		    s->where, renamed);
+	my_text_free(&key);
+	return well;
+}
+
+/* A unique key of more than 64 bytes was nobody's who could ask for it by that. */
+static bool
+change_table(struct my_store *s, MYSQL *db, const struct found *f, const struct my_text *conversions,
+    const struct my_text *changes, struct gearmand_error *err)
+{
+	return alter(s, db, conversions, "making its keys UTF-8", err) &&
+	       (f->fits[0] || f->length[0] <= UNIQUE_MAX / 4 ||
+		   my_runf(s, db, err, "shortening its keys",
+		       "UPDATE %s SET unique_key = SHA2(CONCAT(unique_key, ' ', COALESCE(function_name, '')), 256)"
+		       " WHERE LENGTH(unique_key) > %d",
+		       s->table, (int)UNIQUE_MAX)) &&
+	       alter(s, db, changes, "taking it over", err) && settle_keys(s, db, err) &&
+	       (f->has_key || add_key(s, db, err));
+}
+
 /* A table of many jobs takes longer to change than the session would wait; the lock stays with the session. */
 static bool
-change_table(struct my_store *s, const struct found *f, struct gearmand_error *err)
+take_over(struct my_store *s, struct found *f, struct gearmand_error *err)
 {
-	struct my_text conversion = { .len = 0 }, changes = { .len = 0 };
-	bool must_convert = text_of_conversion(s, f, &conversion), must_change = text_of_changes(s, f, &changes);
-	MYSQL *db = must_change ? my_connect(s, true, err) : NULL;
-	bool well = !must_change || db != NULL;
+	struct my_text conversions = { .len = 0 }, changes = { .len = 0 };
+	bool well = true;
+	MYSQL *db;
 
-	if (well && must_change)
-		s->host->log(s->host, GEARMAND_LOG_NOTICE, "%s: a table of another gearmand is taken over: %.*s",
-		    s->where, (int)changes.len, changes.data);
-	if (well && must_convert)
-		well = alter(s, db, &conversion, "making its keys UTF-8", err);
-	if (well && must_change)
-		well = alter(s, db, &changes, "taking it over", err);
-	if (db != NULL)
+	add_conversions(f, &conversions);
+	if (f->drops.len > 0)
+		my_text_add(&changes, f->drops.data, f->drops.len);
+	add_changes(s, f, &changes);
+	if (changes.failed || changes.len > 0 || !f->has_key) {
+		db = my_connect(s, true, err);
+		well = db != NULL && change_table(s, db, f, &conversions, &changes, err);
 		mysql_close(db);
-	my_text_free(&conversion);
+	}
+	my_text_free(&conversions);
 	my_text_free(&changes);
 	return well;
 }
 
 static bool
-create_table(struct my_store *s, struct gearmand_error *err)
+make_table(struct my_store *s, struct gearmand_error *err)
 {
 	struct my_text t = { .len = 0 };
 	bool well;
 
-	text_of_creation(s, &t);
-	well = alter(s, s->db, &t, "making it", err);
+	for (int i = 0; i < COLUMN_COUNT; i++)
+		my_text_addf(&t, "%s %s, ", columns[i].name, columns[i].type);
+	well = my_runf(s, s->db, err, "making it",
+	    "CREATE TABLE IF NOT EXISTS %s (%.*sseq " ORDER ", PRIMARY KEY (seq), " KEY ") ENGINE=InnoDB", s->table,
+	    (int)t.len, t.data);
 	my_text_free(&t);
 	return well;
-}
-
-/* Rows that cannot be removed by their key, because the host makes one of its own for them: no unique, and "-", as
- * 1.1 stores such jobs.  Flag 1 and 2, as in <gearmand/plugin.h>. */
-static bool
-settle_keys(struct my_store *s, struct gearmand_error *err)
-{
-	return my_runf(s, s->db, err, "making keys for jobs without",
-	    "UPDATE %s SET flags = IF(unique_key = '-', 2, 1),"
-	    " unique_key = SHA2(CONCAT(seq, '.', RAND(), '.', UUID()), 256)"
-	    " WHERE unique_key IS NULL OR unique_key IN ('', '-')",
-	    s->table);
 }
 
 /* All that a commit will need, without changing a row: may we write, and does this server write at all? */
@@ -292,18 +359,24 @@ static bool
 try_rights(struct my_store *s, struct gearmand_error *err)
 {
 	return my_runf(s, s->db, err, "trying whether it may be written",
-		   "INSERT INTO %s (unique_key, function_name) SELECT unique_key, function_name FROM %s WHERE seq = 0"
-		   " ON DUPLICATE KEY UPDATE unique_key = VALUES(unique_key)",
-		   s->table, s->table) &&
-	       my_runf(s, s->db, err, "trying whether it may be written", "DELETE FROM %s WHERE seq = 0", s->table);
+		   "INSERT INTO %s (" NAMES ") SELECT " NAMES " FROM %s WHERE %s = 0"
+		   " ON DUPLICATE KEY UPDATE priority = VALUES(priority)",
+		   s->table, s->table, s->order) &&
+	       my_runf(s, s->db, err, "trying whether it may be written", "DELETE FROM %s WHERE %s = 0", s->table,
+		   s->order);
 }
 
 bool
 my_schema_open(struct my_store *s, struct gearmand_error *err)
 {
 	struct found f = { .exists = false };
+	bool well = read_table(s, &f, err);
 
-	if (!look(s, &f, err) || !is_queue(s, &f, err) || !(f.exists ? change_table(s, &f, err) : create_table(s, err)))
-		return false;
-	return try_rights(s, err) && settle_keys(s, err);
+	if (well && !f.exists)
+		well = make_table(s, err);
+	else if (well)
+		well = read_columns(s, &f, err) && check_queue(s, &f, err) && read_indexes(s, &f, err) &&
+		       take_over(s, &f, err);
+	my_text_free(&f.drops);
+	return well && try_rights(s, err) && settle_keys(s, s->db, err);
 }

@@ -58,26 +58,10 @@ enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
 #define COLLATION_C 950
 
-struct found { /* bits are places in columns[] */
-	unsigned have, right;
+struct found {
+	unsigned have, right; /* bits are places in columns[] */
+	char wants_value[64]; /* a column of somebody else's that our rows would have to fill */
 };
-
-static bool
-fail(const struct qp_store *s, struct gearmand_error *err, const char *doing)
-{
-	char text[200];
-
-	snprintf(text, sizeof(text), "%s table \"%.130s\"", doing, s->given);
-	return qp_fail(s, err, text);
-}
-
-static bool
-fail_lasting(const struct qp_store *s, struct gearmand_error *err, const char *why)
-{
-	s->host->error_set(err, "%s: table \"%.130s\" %s", s->place, s->given, why);
-	err->why = GEARMAND_WHY_LASTING;
-	return false;
-}
 
 /* ---- What there is ------------------------------------------------------------------------------ */
 
@@ -93,31 +77,41 @@ see_column(const PGresult *r, int row, struct found *f)
 		f->have |= 1u << i;
 		if (columns[i].oid == 0 || (oid == columns[i].oid && (oid != QP_OID_TEXT || collation == COLLATION_C)))
 			f->right |= 1u << i;
+		return;
 	}
+	if (PQgetvalue(r, row, 3)[0] == 't')
+		snprintf(f->wants_value, sizeof(f->wants_value), "%s", PQgetvalue(r, row, 0));
 }
 
 static bool
 read_columns(struct qp_store *s, struct found *f, struct gearmand_error *err)
 {
-	char sql[200];
+	char sql[300];
 	PGresult *r;
 
-	*f = (struct found){ 0, 0 };
+	*f = (struct found){ .have = 0 };
 	snprintf(sql, sizeof(sql),
-	    "SELECT attname, atttypid, attcollation FROM pg_attribute"
+	    "SELECT attname, atttypid, attcollation, attnotnull AND NOT atthasdef AND attidentity = '' FROM "
+	    "pg_attribute"
 	    " WHERE attrelid = %u AND attnum > 0 AND NOT attisdropped",
 	    s->table_oid);
 	r = qp_rows(s, sql, s->limit_ms);
 	if (r == NULL)
-		return fail(s, err, "reading the columns of");
+		return qp_fail_table(s, err, "reading the columns of");
 	for (int i = 0; i < PQntuples(r); i++)
 		see_column(r, i, f);
 	PQclear(r);
 	for (int i = 0; i < COLUMN_COUNT; i++) {
 		if ((columns[i].how & NEEDED) != 0 && (f->have & 1u << i) == 0)
-			return fail_lasting(s, err, "is not a gearmand queue: it lacks columns");
+			return qp_fail_lasting(s, err, "is not a gearmand queue: it lacks columns");
 		if ((columns[i].how & NEEDED) != 0 && (columns[i].how & WIDENED) == 0 && (f->right & 1u << i) == 0)
-			return fail_lasting(s, err, "is not a gearmand queue: its column data is not of type BYTEA");
+			return qp_fail_lasting(s, err, "is not a gearmand queue: its column data is not of type BYTEA");
+	}
+	if (f->wants_value[0] != '\0') {
+		snprintf(sql, sizeof(sql),
+		    "takes no job until its column \"%s\", which is not a queue's, has a DEFAULT or may be NULL",
+		    f->wants_value);
+		return qp_fail_lasting(s, err, sql);
 	}
 	return true;
 }
@@ -194,14 +188,14 @@ number_rows(struct qp_store *s)
 static bool
 settle_keys(struct qp_store *s, int64_t from)
 {
+#define NEW_KEY        "md5(random()::text || clock_timestamp()::text || t.ctid::text)"
 #define NO_UNIQUE      "coalesce(unique_key, '') = '' OR octet_length(unique_key) > 64"
 #define IS_ODD(column) "left(" #column ", 2) = '\\x' OR (%s AND octet_length(" #column ") <> char_length(" #column "))"
 #define AS_HEX(column) "'\\x' || encode(convert_to(" #column ", getdatabaseencoding()), 'hex')"
 	const char *by_bytes = s->text == QP_TEXT_ASCII ? "true" : "false";
 
 	return qp_askf(s, 0,
-	    "UPDATE %s SET unique_key = CASE WHEN unique_key = '-' OR " NO_UNIQUE
-	    " THEN md5(random()::text || clock_timestamp()::text || ctid::text)"
+	    "UPDATE %s AS t SET unique_key = CASE WHEN unique_key = '-' OR " NO_UNIQUE " THEN " NEW_KEY
 	    " WHEN " IS_ODD(unique_key) " THEN " AS_HEX(
 		unique_key) " ELSE unique_key END,"
 			    " function_name = CASE WHEN " IS_ODD(function_name) " THEN " AS_HEX(
@@ -239,11 +233,11 @@ settle_columns(struct qp_store *s, struct gearmand_error *err)
 	if (!read_columns(s, &f, err))
 		return false;
 	if (f.have == all && !read_numbers(s, &without))
-		return fail(s, err, "reading");
+		return qp_fail_table(s, err, "reading");
 	if (f.have == all && f.right == all && without == 0)
 		return true;
 	if (!take_over(s, &f, &without)) /* closing the connection rolls back */
-		return fail(s, err, "preparing");
+		return qp_fail_table(s, err, "preparing");
 	if (without > 0)
 		s->host->log(s->host, GEARMAND_LOG_INFO, "%s: %lld jobs of another server are taken over", s->place,
 		    (long long)without);
@@ -253,19 +247,49 @@ settle_columns(struct qp_store *s, struct gearmand_error *err)
 static bool
 prepare(struct qp_store *s, const char *statement, const char *sql, struct gearmand_error *err)
 {
-	return qp_prepare(s, statement, sql) || fail(s, err, "using");
+	return qp_prepare(s, statement, sql) || qp_fail_table(s, err, "using");
+}
+
+/* Without a unique index one key may have several jobs.  Each was acknowledged, so each is kept: all but the first get
+ * a key of their own. */
+static bool
+make_index(struct qp_store *s, struct gearmand_error *err)
+{
+	char why[600];
+
+	if (qp_ask(s, "BEGIN", s->limit_ms) &&
+	    qp_askf(s, 0,
+		"UPDATE %s AS t SET unique_key = " NEW_KEY ", flags = %d FROM (SELECT tableoid AS part, ctid AS place,"
+		" row_number() OVER (PARTITION BY unique_key, function_name ORDER BY added) AS n FROM %s"
+		" WHERE unique_key IS NOT NULL AND function_name IS NOT NULL) AS o"
+		" WHERE o.n > 1 AND t.tableoid = o.part AND t.ctid = o.place",
+		s->table, GEARMAND_JOB_NO_UNIQUE, s->table) &&
+	    qp_askf(s, 0, "CREATE UNIQUE INDEX ON %s (unique_key, function_name)", s->table) &&
+	    qp_ask(s, "COMMIT", s->limit_ms)) {
+		s->host->log(s->host, GEARMAND_LOG_NOTICE,
+		    "%s: table \"%s\" had no unique index on (unique_key, function_name); it was made", s->place,
+		    s->given);
+		return true;
+	}
+	snprintf(why, sizeof(why),
+	    "needs a unique index, CREATE UNIQUE INDEX ON %.130s (unique_key, function_name), which cannot be made: "
+	    "%.200s",
+	    s->table, s->fault.text);
+	return qp_fail_lasting(s, err, why);
 }
 
 /* Rights and indexes are looked at when a statement is planned and begun, not when it is prepared. */
 static bool
 try_statements(struct qp_store *s, struct gearmand_error *err)
 {
-	if (qp_ask(s,
-		"EXPLAIN EXECUTE \"gone+replace\" (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
-		s->limit_ms))
+	static const char sql[] =
+	    "EXPLAIN EXECUTE \"gone+replace\" (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)";
+
+	if (qp_ask(s, sql, s->limit_ms))
 		return true;
-	return qp_fault_is(s, "42P10") ? fail_lasting(s, err, "needs a unique index on (unique_key, function_name)")
-				       : fail(s, err, "using");
+	if (!qp_fault_is(s, "42P10"))
+		return qp_fail_table(s, err, "using");
+	return make_index(s, err) && (qp_ask(s, sql, s->limit_ms) || qp_fail_table(s, err, "using"));
 }
 
 /* A table that was empty when it was last looked at, and is large now, must not be read whole for each batch. */
@@ -278,7 +302,7 @@ plan_by_index(struct qp_store *s, struct gearmand_error *err)
 		   " ('enable_bitmapscan', 'off'), ('plan_cache_mode', 'force_generic_plan'),"
 		   " ('statement_timeout', '%lld')) AS v (name, value) JOIN pg_settings USING (name)",
 		   (long long)s->limit_ms) ||
-	       fail(s, err, "using");
+	       qp_fail_table(s, err, "using");
 }
 
 bool

@@ -160,8 +160,11 @@ void qp_fault_text(struct qp_store *, const char *state, const char *text);
 void qp_fault_connection(struct qp_store *, const char *text); /* of libpq, verbose; several lines */
 bool qp_fault_is(const struct qp_store *, const char *state);  /* or a class, its first two letters */
 bool qp_fault_is_data(const struct qp_store *);                /* a row's fault, and no other's */
-/* From s->fault; `doing` reads like "storing jobs".  Always false. */
+/* From s->fault; `doing` reads like "storing jobs", or "making" the table.  Always false. */
 bool qp_fail(const struct qp_store *, struct gearmand_error *, const char *doing);
+bool qp_fail_table(const struct qp_store *, struct gearmand_error *, const char *doing);
+/* "table x" and then `why`, which no waiting helps. */
+bool qp_fail_lasting(const struct qp_store *, struct gearmand_error *, const char *why);
 enum gearmand_commit qp_outcome(const struct qp_store *);
 
 #endif

@@ -90,7 +90,8 @@ replay_row(struct replay *p, const PGresult *r, gearmand_replay_f *sink_f, void 
 
 	if (job.run_at < 0)
 		job.run_at = 0;
-	if (job.function.len == 0 || job.function.len > FUNCTION_MAX || job.unique.len == 0 ||
+	/* A function may be "": 1.1 has such jobs, too.  NULL is nobody's. */
+	if (PQgetisnull(r, 0, FUNCTION) || job.function.len > FUNCTION_MAX || job.unique.len == 0 ||
 	    job.unique.len > UNIQUE_MAX) {
 		p->skipped++;
 		return;
@@ -123,7 +124,7 @@ qp_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 {
 	struct replay p = { .store = qp_store_of(store) };
 	struct qp_store *s = p.store;
-	char doing[250];
+	char doing[60];
 	bool ok;
 	int rows = FETCH_COUNT;
 
@@ -136,9 +137,8 @@ qp_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 	ok = ok && qp_ask(s, "COMMIT", s->limit_ms);
 	s->knows_all = ok && !p.stopped;
 	if (!ok) {
-		snprintf(doing, sizeof(doing), "reading table \"%.130s\" after %llu jobs", s->given,
-		    (unsigned long long)p.jobs);
-		qp_fail(s, err, doing);
+		snprintf(doing, sizeof(doing), "after %llu jobs, reading", (unsigned long long)p.jobs);
+		qp_fail_table(s, err, doing);
 		(void)qp_ask(s, "ROLLBACK", s->limit_ms);
 	}
 	if (p.skipped > 0)

@@ -165,6 +165,23 @@ qp_fail(const struct qp_store *s, struct gearmand_error *err, const char *doing)
 	return false;
 }
 
+bool
+qp_fail_table(const struct qp_store *s, struct gearmand_error *err, const char *doing)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "%s table \"%.130s\"", doing, s->given);
+	return qp_fail(s, err, text);
+}
+
+bool
+qp_fail_lasting(const struct qp_store *s, struct gearmand_error *err, const char *why)
+{
+	s->host->error_set(err, "%s: table \"%.130s\" %s", s->place, s->given, why);
+	err->why = GEARMAND_WHY_LASTING;
+	return false;
+}
+
 enum gearmand_commit
 qp_outcome(const struct qp_store *s)
 {

@@ -90,14 +90,6 @@ quote_names(struct qp_store *s, const char *schema, const char *table)
 
 /* ---- Finding and making ----------------------------------------------------------------------- */
 
-static bool
-fail_lasting(const struct qp_store *s, struct gearmand_error *err, const char *why)
-{
-	s->host->error_set(err, "%s: table \"%.130s\" %s", s->place, s->given, why);
-	err->why = GEARMAND_WHY_LASTING;
-	return false;
-}
-
 /* `literal` is the quoted name as a string of SQL.  True with *found_r false: there is none. */
 static bool
 find_table(struct qp_store *s, const char *literal, bool *found_r, struct gearmand_error *err)
@@ -107,7 +99,7 @@ find_table(struct qp_store *s, const char *literal, bool *found_r, struct gearma
 	bool is_table = true;
 
 	snprintf(sql, sizeof(sql),
-	    "SELECT c.oid, c.relkind, quote_ident(n.nspname) || '.' || quote_ident(c.relname)"
+	    "SELECT c.oid, c.relkind, c.relpersistence, quote_ident(n.nspname) || '.' || quote_ident(c.relname)"
 	    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(%s)",
 	    literal);
 	r = qp_rows(s, sql, s->limit_ms);
@@ -117,10 +109,15 @@ find_table(struct qp_store *s, const char *literal, bool *found_r, struct gearma
 	if (*found_r) {
 		s->table_oid = (unsigned)strtoul(PQgetvalue(r, 0, 0), NULL, 10);
 		is_table = strchr("rp", PQgetvalue(r, 0, 1)[0]) != NULL;
-		s->table = strdup(PQgetvalue(r, 0, 2));
+		s->table = strdup(PQgetvalue(r, 0, 3));
+		if (PQgetvalue(r, 0, 2)[0] == 'u')
+			s->host->log(s->host, GEARMAND_LOG_WARNING,
+			    "%s: table \"%s\" is UNLOGGED: a crash of the database empties it, with all jobs that were "
+			    "stored; ALTER TABLE ... SET LOGGED changes that",
+			    s->place, s->given);
 	}
 	PQclear(r);
-	return is_table || fail_lasting(s, err, "is not a table");
+	return is_table || qp_fail_lasting(s, err, "is not a table");
 }
 
 static bool
@@ -128,7 +125,6 @@ make_table(struct qp_store *s, const char *schema, const char *table, struct gea
 {
 	char *a = PQescapeIdentifier(s->conn, schema, strlen(schema));
 	char *b = PQescapeIdentifier(s->conn, table, strlen(table));
-	char doing[200];
 	bool ok;
 
 	ok = a != NULL && b != NULL &&
@@ -144,8 +140,7 @@ make_table(struct qp_store *s, const char *schema, const char *table, struct gea
 	PQfreemem(b);
 	if (ok)
 		return true;
-	snprintf(doing, sizeof(doing), "making table \"%.130s\"", s->given);
-	return qp_fail(s, err, doing);
+	return qp_fail_table(s, err, "making");
 }
 
 static bool
@@ -155,7 +150,7 @@ find_or_make(struct qp_store *s, struct gearmand_error *err)
 	bool found = false, ok;
 
 	if (!take_names(s->given, schema, table))
-		return fail_lasting(s, err,
+		return qp_fail_lasting(s, err,
 		    "cannot be: a name has 1 to 63 bytes; \"schema\".\"table\" in double quotes "
 		    "where a name has dots or quotes");
 	literal = quote_names(s, schema, table);
@@ -168,7 +163,7 @@ find_or_make(struct qp_store *s, struct gearmand_error *err)
 		ok = make_table(s, schema, table, err) && find_table(s, literal, &found, err);
 	PQfreemem(literal);
 	if (ok && !found)
-		return fail_lasting(s, err, "was made, and is not in the search_path; name its schema");
+		return qp_fail_lasting(s, err, "was made, and is not in the search_path; name its schema");
 	return ok;
 }
 
@@ -227,7 +222,7 @@ try_lock(struct qp_store *s, bool *locked_r)
 static bool
 fail_locked(const struct qp_store *s, bool is_ours, struct gearmand_error *err)
 {
-	fail_lasting(s, err,
+	qp_fail_lasting(s, err,
 	    is_ours ? "is in use by a former session of this server, which is being ended"
 		    : "is in use by another gearmand; each server needs a table of its own");
 	err->why = is_ours ? GEARMAND_WHY_PASSING : GEARMAND_WHY_IN_USE;

@@ -124,6 +124,7 @@ struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED, COMMITTED, 
 	struct msg msg;
 	uint64_t number; /* COMMITTED: REMOVEs among it; REPLAY_END: jobs replayed; STORE_FLUSHED: changes that could
 			    not be saved */
+	uint64_t bytes;  /* COMMITTED: what these REMOVEs took, see remove_bytes() */
 	char text[];
 };
 
@@ -139,6 +140,13 @@ void msg_reply_data(struct msg_reply *, struct blob *, struct slice data);
 void msg_free(struct msg **); /* takes; NULL is fine; closes the fd of a CONN */
 void msg_free_all(struct list *);
 void msg_free_spares(void); /* memory that the calling thread, which is about to end, keeps for messages */
+
+/* What a REMOVE takes while it waits. */
+static inline size_t
+remove_bytes(const struct msg_store *m)
+{
+	return sizeof *m + m->function.len + m->unique.len;
+}
 
 #define MSG(node)        LIST_ENTRY(node, struct msg, link)
 #define MSG_AS(type_, m) ((struct type_ *)(void *)(m)) /* struct msg is the first member of each */

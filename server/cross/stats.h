@@ -37,7 +37,7 @@
 	X(bad_packets,             "packets with a wrong head or too few arguments") \
 	X(slow_readers,            "connections closed: they did not read their output") \
 	X(reads_paused,            "times a connection was not read for a while: too much waited behind it") \
-	X(refused_full,            "refused: --max-jobs, --max-memory, maxqueue, --max-functions or --max-abilities") \
+	X(refused_full,            "refused: --max-jobs, --max-memory, --max-storing, maxqueue, --max-functions, --max-abilities") \
 	X(log_lost,                "log lines dropped because the log could not keep up")
 /* clang-format on */
 

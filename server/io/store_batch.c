@@ -79,11 +79,12 @@ store_reset_outcomes(struct store *s)
 
 /* The core keeps count of what waits. */
 static struct msg *
-committed(uint64_t removed)
+committed(uint64_t removed, uint64_t bytes)
 {
 	struct msg_text *t = msg_text_new(MSG_COMMITTED, slice_of("", 0));
 
 	t->number = removed;
+	t->bytes = bytes;
 	return &t->msg;
 }
 
@@ -112,7 +113,7 @@ static STORE void
 store_hand_back(struct store *s)
 {
 	struct list news, *node;
-	uint64_t removed = 0;
+	uint64_t removed = 0, bytes = 0;
 
 	list_init(&news);
 	store_say_unremoved(s);
@@ -135,12 +136,13 @@ store_hand_back(struct store *s)
 			list_push(&news, &m->link);
 		} else {
 			removed++;
+			bytes += remove_bytes(MSG_AS(msg_store, m));
 			mem_free(s->changes[i].reason);
 			msg_free(&m);
 		}
 	}
 	s->count = 0;
-	list_push(&news, &committed(removed)->link);
+	list_push(&news, &committed(removed, bytes)->link);
 	mbox_post_all(s->proc, &news);
 }
 

@@ -129,7 +129,7 @@ const struct option_row option_rows[] = {
 	    NUMBER("max-abilities", "10000", "0", UINT32_MAX_TEXT, "functions of one worker; 0 is no limit") },
 	{ GROUP_LIMITS, 0, 0, PLACE(max_storing), NULL,
 	    SIZE("max-storing", "64M", "64K", NULL,
-		"bytes of jobs on their way into the store before submitters are not read") },
+		"bytes waiting for the store before submitters are not read, or get ERROR if it is unwell") },
 
 	/* Modules */
 	{ GROUP_MODULES, 'q', 0, PLACE(queue_type), NULL,

@@ -64,11 +64,12 @@ audit_jobs(const struct proc *p, struct sums *sums)
 
 		CHECK(job->magic == JOB_MAGIC && job->state == JOB_DEAD && job->adding);
 		sums->storing += job_bytes(job);
+		sums->memory += job_bytes(job);
 	}
 	CHECK(sums->jobs == p->handles.count);
 	CHECK(sums->background == p->background);
-	CHECK(sums->memory == p->memory);
-	CHECK(sums->storing == p->storing);
+	CHECK(p->storing >= sums->storing && (p->removing > 0 || p->storing == sums->storing));
+	CHECK(p->memory == sums->memory + (p->storing - sums->storing)); /* REMOVEs count in both */
 }
 
 static PROC void

@@ -48,6 +48,12 @@ void on_replayed(struct proc *, struct msg_store *) RUNS_ON(proc_role);
 void on_replay_end(struct proc *, struct msg *) RUNS_ON(proc_role);
 void on_committed(struct proc *, struct msg *) RUNS_ON(proc_role);
 void on_store_state(struct proc *, struct msg *) RUNS_ON(proc_role);
+/* Says so when a commit takes long; returns when to look again, or NEVER. */
+nsec_t store_watch(struct proc *) RUNS_ON(proc_role);
+/* It is unwell, or a commit takes long. */
+bool store_is_in_trouble(const struct proc *) RUNS_ON(proc_role);
+/* The error's text, and the store's trouble behind it; to be freed. */
+struct buf store_error_text(const struct proc *, enum wire_error) RUNS_ON(proc_role);
 void on_graceful(struct proc *) RUNS_ON(proc_role);
 void on_shutdown(struct proc *) RUNS_ON(proc_role);
 

@@ -124,7 +124,6 @@ unlink_job(struct proc *p, struct job *job)
 	hash_remove(&p->handles, &job->by_handle);
 	job_move(p, job, JOB_DEAD);
 	job->func->jobs--;
-	p->memory -= job_bytes(job);
 	if (job->background)
 		p->background--;
 	func_idle_check(p, job->func);
@@ -175,12 +174,12 @@ job_free(struct proc *p, struct job **job_p)
 {
 	struct job *job = *job_p;
 
-	(void)p;
 	*job_p = NULL;
 	CHECK(job->magic == JOB_MAGIC);
 	CHECK(job->state == JOB_DEAD && job->clients == NULL && job->slots == NULL);
 	CHECK(!list_is_linked(&job->link));
 	job->magic = 0;
+	p->memory -= job_bytes(job);
 	blob_unref(&job->body);
 	mem_free(job);
 }

@@ -105,7 +105,7 @@ void job_place(struct proc *, struct job *) RUNS_ON(proc_role);
  * nobody wants it. */
 void job_attempt_lost(struct proc *, struct job *) RUNS_ON(proc_role);
 /* Takes it out of every table and the store; clients must have been told.  Freed now, or, while an
- * ADD is under way, when that is back. */
+ * ADD is under way, when that is back: until then its bytes count. */
 void job_end(struct proc *, struct job *) RUNS_ON(proc_role);
 /* The same, but it stays in the store. */
 void job_leave_in_store(struct proc *, struct job *) RUNS_ON(proc_role);

@@ -343,7 +343,9 @@ queue_state(const struct proc *p)
 		return "none";
 	if (p->replaying)
 		return "replaying";
-	return p->store_trouble.len == 0 ? "well" : "unwell";
+	if (p->store_trouble.len > 0)
+		return "unwell";
+	return p->store_slow ? "slow" : "well";
 }
 
 void
@@ -372,6 +374,7 @@ void
 listing_queue(struct proc *p, struct peer *asking)
 {
 	const uint64_t second = 1000000000;
+	uint64_t silent = 0;
 	struct buf out = { 0 };
 
 	buf_add_str(&out, "module\t");
@@ -380,6 +383,9 @@ listing_queue(struct proc *p, struct peer *asking)
 	buf_add_str(&out, queue_state(p));
 	buf_add_char(&out, '\n');
 	add_counter(&out, "since", (uint64_t)p->store_since / second);
+	if (p->adding + p->removing > 0)
+		silent = (uint64_t)(p->now.mono - p->store_heard);
+	add_counter(&out, "commit_seconds", silent / second);
 	add_counter(&out, "waiting_adds", p->adding);
 	add_counter(&out, "waiting_removes", p->removing);
 	add_counter(&out, "waiting_bytes", p->storing);

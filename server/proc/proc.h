@@ -34,7 +34,7 @@ struct proc_config {
 	bool adds_at_shutdown;     /* ... but only at orderly shutdown */
 	nsec_t queue_timeout;      /* how long a submission waits for the store */
 	uint64_t max_jobs, max_memory /* bytes */, max_functions, max_abilities /* per worker */;
-	uint64_t max_storing; /* bytes waiting for the store before submitters are not read */
+	uint64_t max_storing; /* bytes waiting for the store before submitters are not read, or get ERROR */
 	uint64_t pause_held;  /* bytes of replies to a peer behind an open one before it is not read */
 	uint64_t max_held;    /* ... and before it is closed, since others go on saying things to it */
 	enum gearmand_level log_level;

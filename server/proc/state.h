@@ -60,8 +60,9 @@ struct proc {
 	uint64_t next_handle;
 	uint64_t last_func;            /* number of the newest function */
 	int64_t first_turn, last_turn; /* see ability.turn */
-	uint64_t memory;               /* bytes of jobs */
-	uint64_t storing;              /* bytes of jobs that wait for the store */
+	uint64_t memory;               /* bytes of jobs, also of dead ones that wait for the store, and of REMOVEs */
+	uint64_t storing;              /* bytes of what waits for the store: jobs and REMOVEs */
+	bool memory_full, store_full;  /* said in the log: --max-memory, --max-storing is reached */
 	uint64_t background;           /* jobs with a background owner */
 	struct list dead;              /* struct job.link: DEAD jobs whose ADD is still under way */
 	bool replaying;                /* REPLAY_END has not come yet */
@@ -70,6 +71,8 @@ struct proc {
 	struct buf store_error;    /* the last trouble it had, also when it is well again */
 	nsec_t store_since;        /* wall clock: when it became what it is; 0 = not known yet */
 	uint64_t adding, removing; /* changes on their way into the store */
+	nsec_t store_heard;        /* monotonic, while changes wait: since when the store has said nothing */
+	bool store_slow;           /* that is long ago */
 	uint64_t counts[STAT_COUNT];
 };
 

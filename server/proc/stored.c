@@ -57,6 +57,14 @@ set_key(const struct proc *p, const struct job *job, struct msg_store *m, char t
 	m->unique = slice_of(text, UUID_TEXT);
 }
 
+static PROC void
+post_change(struct proc *p, struct msg_store *m)
+{
+	if (p->adding + p->removing == 0)
+		p->store_heard = p->now.mono;
+	list_push(&p->out->store, &m->msg.link);
+}
+
 void
 store_add(struct proc *p, struct job *job)
 {
@@ -77,8 +85,8 @@ store_add(struct proc *p, struct job *job)
 	m->flags = job->flags;
 	job->adding = true;
 	p->storing += job_bytes(job);
+	post_change(p, m);
 	p->adding++;
-	list_push(&p->out->store, &m->msg.link);
 }
 
 /* The key is copied: a removal may wait long, and the payload should not wait with it. */
@@ -96,16 +104,19 @@ store_remove(struct proc *p, struct job *job)
 	memcpy(m->text + name_len, m->unique.data, m->unique.len);
 	m->function = slice_of(m->text, name_len);
 	m->unique = slice_of(m->text + name_len, m->unique.len);
+	p->storing += remove_bytes(m);
+	p->memory += remove_bytes(m);
+	post_change(p, m);
 	p->removing++;
-	list_push(&p->out->store, &m->msg.link);
 }
 
+/* Nobody waits for a store in trouble without being read: submissions get their ERROR, and results are taken. */
 static PROC void
 read_again(struct proc *p)
 {
 	struct list *node;
 
-	if (list_is_empty(&p->paused) || p->storing > p->cfg.max_storing / 2)
+	if (list_is_empty(&p->paused) || (p->storing > p->cfg.max_storing / 2 && !store_is_in_trouble(p)))
 		return;
 	while ((node = list_pop(&p->paused)) != NULL) {
 		struct peer *peer = LIST_ENTRY(node, struct peer, in_paused);
@@ -246,12 +257,86 @@ on_replay_end(struct proc *p, struct msg *m)
 	p->store_since = p->now.wall;
 }
 
+/* ---- How the store is ---------------------------------------------------------------- */
+
+static const nsec_t second = 1000000000, slow_after = 2 * second;
+
+bool
+store_is_in_trouble(const struct proc *p)
+{
+	return p->store_trouble.len > 0 || p->store_slow;
+}
+
+struct buf
+store_error_text(const struct proc *p, enum wire_error error)
+{
+	struct buf text = { 0 };
+
+	buf_add_str(&text, wire_error_text(error));
+	if (p->store_trouble.len > 0) {
+		buf_add_str(&text, ": ");
+		buf_add_escaped(&text, buf_slice(&p->store_trouble));
+	}
+	return text;
+}
+
+static PROC void
+log_slow(struct proc *p)
+{
+	struct buf line = { 0 };
+
+	buf_add_str(&line, "queue ");
+	buf_add_str(&line, p->cfg.queue_name == NULL ? "" : p->cfg.queue_name);
+	if (p->store_slow) {
+		buf_add_str(&line, ": slow: a commit has been running for 2 seconds; changes that wait: ");
+		buf_add_u64(&line, p->adding + p->removing);
+	} else {
+		buf_add_str(&line, ": the slow commit is over; seconds that it took: ");
+		buf_add_u64(&line, (uint64_t)((p->now.mono - p->store_heard) / second));
+	}
+	proc_log(p, p->store_slow ? GEARMAND_LOG_ERROR : GEARMAND_LOG_NOTICE, &line);
+	buf_fini(&line);
+}
+
+static PROC void
+set_slow(struct proc *p, bool slow)
+{
+	if (p->store_slow == slow)
+		return;
+	p->store_slow = slow;
+	p->store_since = p->now.wall;
+	log_slow(p);
+}
+
+/* The store's thread is inside the module then, and cannot tell. */
+nsec_t
+store_watch(struct proc *p)
+{
+	nsec_t due = p->store_heard + slow_after;
+
+	if (p->adding + p->removing == 0 || store_is_in_trouble(p))
+		return NEVER;
+	if (due > p->now.mono)
+		return due;
+	set_slow(p, true);
+	read_again(p);
+	return NEVER;
+}
+
+static PROC void
+hear_from_store(struct proc *p)
+{
+	set_slow(p, false);
+	p->store_heard = p->now.mono;
+}
+
 void
 on_store_state(struct proc *p, struct msg *m)
 {
 	const char *trouble = MSG_AS(msg_text, m)->text;
 	bool was_well = p->store_trouble.len == 0;
 
+	hear_from_store(p);
 	buf_fini(&p->store_trouble);
 	buf_add_str(&p->store_trouble, trouble);
 	if (was_well != (trouble[0] == '\0'))
@@ -260,14 +345,19 @@ on_store_state(struct proc *p, struct msg *m)
 		return;
 	buf_fini(&p->store_error);
 	buf_add_str(&p->store_error, trouble);
+	read_again(p);
 }
 
 void
 on_committed(struct proc *p, struct msg *m)
 {
-	uint64_t removed = MSG_AS(msg_text, m)->number;
+	const struct msg_text *t = MSG_AS(msg_text, m);
 
-	CHECK(removed <= p->removing);
-	p->removing -= removed;
+	CHECK(t->number <= p->removing && t->bytes <= p->storing);
+	p->removing -= t->number;
+	p->storing -= t->bytes;
+	p->memory -= t->bytes;
+	hear_from_store(p);
+	read_again(p);
 	count(p, STAT_store_commits);
 }

@@ -47,14 +47,18 @@ log_accepted(struct proc *p, const struct func *func, const struct job_request *
 	buf_fini(&line);
 }
 
+static PROC bool
+goes_through_store(const struct proc *p)
+{
+	return p->cfg.durable && !p->cfg.adds_at_shutdown;
+}
+
 /* The submitter is a background owner from now on, or once the store has the job.  (The store may have it though nobody
  * owns it in the background: when its commit came too late for who asked, and a foreground client kept it.) */
 static PROC void
 own_in_background(struct proc *p, struct peer *peer, struct job *job)
 {
-	bool through_store = p->cfg.durable && !p->cfg.adds_at_shutdown;
-
-	if (job->background || job->stored || !through_store) {
+	if (job->background || job->stored || !goes_through_store(p)) {
 		job_set_background(p, job);
 		reply_job_created(p, peer, job);
 		return;
@@ -64,11 +68,13 @@ own_in_background(struct proc *p, struct peer *peer, struct job *job)
 		store_add(p, job);
 }
 
-/* Submitters that outrun the store are not read until it has caught up. */
+/* Submitters that outrun the store are not read until it has caught up: that is soon, for it is well.  Workers are
+ * read, for others wait for what they send. */
 static PROC void
 hold_back(struct proc *p, struct peer *peer)
 {
-	if (p->cfg.max_storing == 0 || p->storing <= p->cfg.max_storing || peer->is_paused)
+	if (p->cfg.max_storing == 0 || p->storing <= p->cfg.max_storing || peer->is_paused ||
+	    !list_is_empty(&peer->abilities) || store_is_in_trouble(p))
 		return;
 	peer->is_paused = true;
 	list_push(&p->paused, &peer->in_paused);
@@ -98,7 +104,7 @@ create(struct proc *p, struct peer *peer, struct func *func, const struct job_re
 		client_add(p, job, peer);
 		reply_job_created(p, peer, job);
 		job_place(p, job);
-	} else if (p->cfg.durable && !p->cfg.adds_at_shutdown) {
+	} else if (goes_through_store(p)) {
 		job_move(p, job, JOB_STORING);
 		own_in_background(p, peer, job);
 		hold_back(p, peer);
@@ -121,9 +127,25 @@ may_join(const struct proc *p, const struct job *job, bool background, enum wire
 	return p->cfg.max_memory == 0 || p->memory < p->cfg.max_memory;
 }
 
+/* Once for each change. */
+static PROC void
+say_bound(struct proc *p, bool *said, bool reached, const char *option)
+{
+	struct buf line = { 0 };
+
+	if (*said == reached)
+		return;
+	*said = reached;
+	buf_add_str(&line, option);
+	buf_add_str(
+	    &line, reached ? " is reached: submissions are refused until there is room" : ": there is room again");
+	proc_log(p, reached ? GEARMAND_LOG_ERROR : GEARMAND_LOG_NOTICE, &line);
+	buf_fini(&line);
+}
+
 /* Is there room for one more job?  If not, *why_r says what is full. */
 static PROC bool
-has_room(const struct proc *p, const struct func *func, const struct job_request *request, enum wire_error *why_r)
+has_room(struct proc *p, const struct func *func, const struct job_request *request, enum wire_error *why_r)
 {
 	uint64_t max = func->max[request->priority];
 
@@ -133,16 +155,57 @@ has_room(const struct proc *p, const struct func *func, const struct job_request
 	*why_r = WIRE_SERVER_FULL;
 	if (p->cfg.max_jobs > 0 && p->handles.count >= p->cfg.max_jobs)
 		return false;
-	return p->cfg.max_memory == 0 || p->memory + request->body->cap < p->cfg.max_memory;
+	if (p->cfg.max_memory == 0 || p->memory + request->body->cap < p->cfg.max_memory) {
+		if (p->memory < p->cfg.max_memory / 8 * 7)
+			say_bound(p, &p->memory_full, false, "--max-memory");
+		return true;
+	}
+	say_bound(p, &p->memory_full, true, "--max-memory");
+	return false;
+}
+
+/* Is there room for one more that waits for the store?  While the store is well most submitters are held back instead,
+ * but not those that connect anew for each submission, and not workers. */
+static PROC bool
+has_store_room(struct proc *p)
+{
+	uint64_t bound = p->cfg.max_storing;
+
+	if (bound == 0 || !goes_through_store(p))
+		return true;
+	if (!store_is_in_trouble(p))
+		bound = bound * 4 + (4 << 20);
+	if (p->storing <= bound) {
+		if (p->storing <= p->cfg.max_storing / 2)
+			say_bound(p, &p->store_full, false, "--max-storing");
+		return true;
+	}
+	say_bound(p, &p->store_full, true, "--max-storing");
+	return false;
+}
+
+static PROC void
+refuse_storing(struct proc *p, struct peer *peer)
+{
+	struct buf text = store_error_text(p, WIRE_STORE_BEHIND);
+
+	count(p, STAT_refused_full);
+	reply_error_text(p, peer, wire_error_code(WIRE_STORE_BEHIND), buf_slice(&text));
+	buf_fini(&text);
 }
 
 static PROC void
 submit_to(struct proc *p, struct peer *peer, struct func *func, const struct job_request *request)
 {
 	struct job *job = key_find(p, func, request);
+	bool needs_store = request->background && (job == NULL || !(job->background || job->stored || job->adding));
 	enum wire_error why;
 	bool may = job != NULL ? may_join(p, job, request->background, &why) : has_room(p, func, request, &why);
 
+	if (may && needs_store && !has_store_room(p)) {
+		refuse_storing(p, peer);
+		return;
+	}
 	if (!may) {
 		count(p, STAT_refused_full);
 		reply_error(p, peer, why);

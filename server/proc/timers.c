@@ -86,13 +86,8 @@ longest_waiting(const struct proc *p)
 static PROC void
 give_up_slot(struct proc *p, struct slot *slot)
 {
-	struct buf text = { 0 };
+	struct buf text = store_error_text(p, WIRE_QUEUE_TIMEOUT);
 
-	buf_add_str(&text, wire_error_text(WIRE_QUEUE_TIMEOUT));
-	if (p->store_trouble.len > 0) {
-		buf_add_str(&text, ": ");
-		buf_add_escaped(&text, buf_slice(&p->store_trouble));
-	}
 	slot_refused(p, slot, wire_error_code(WIRE_QUEUE_TIMEOUT), buf_slice(&text));
 	buf_fini(&text);
 }
@@ -121,12 +116,11 @@ earlier(nsec_t a, nsec_t b)
 }
 
 static PROC nsec_t
-next_due(const struct proc *p)
+next_due(const struct proc *p, nsec_t due)
 {
 	const struct heap_node *limit = heap_first(&p->limits), *delay = heap_first(&p->delays);
 	const struct heap_node *rewake = heap_first(&p->rewakes);
 	const struct slot *slot = longest_waiting(p);
-	nsec_t due = NEVER;
 
 	if (limit != NULL)
 		due = earlier(due, limit->key);
@@ -151,6 +145,6 @@ timers_run(struct proc *p)
 		run_limits(p);
 		run_queue_timeouts(p);
 	}
-	due = next_due(p);
+	due = next_due(p, store_watch(p));
 	return p->now.late && due <= p->now.mono ? p->now.mono + late_check : due;
 }

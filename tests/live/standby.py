@@ -274,7 +274,7 @@ def _(t):
     s.allow_log("QUEUE_ERROR")
     q = queue_of(s)
     check(start <= int(q.pop("since")) <= time.time(), q)
-    check(q == {"module": "sqlite", "state": "well", "waiting_adds": "0", "waiting_removes": "0", "waiting_bytes": "0",
+    check(q == {"module": "sqlite", "state": "well", "commit_seconds": "0", "waiting_adds": "0", "waiting_removes": "0", "waiting_bytes": "0",
                 "last_error": ""}, q)
     p, worker = s.connect(), s.worker("f")
     running = p.submit("f", "running", "x", SUBMIT_JOB_BG)

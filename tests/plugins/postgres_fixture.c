@@ -161,6 +161,12 @@ queue_sql(struct queue *q, const char *sql)
 	cr_assert_eq(PQstatus(c), CONNECTION_OK, "%s", PQerrorMessage(c));
 	PQclear(PQexec(c, "SET client_min_messages TO warning"));
 	r = PQexec(c, with_table(q, sql));
+	/* Rights of a schema cannot be changed by two tests at once. */
+	for (int i = 0; i < 500 && strstr(PQerrorMessage(c), "tuple concurrently updated") != NULL; i++) {
+		PQclear(r);
+		usleep(10000);
+		r = PQexec(c, with_table(q, sql));
+	}
 	cr_assert(PQresultStatus(r) == PGRES_COMMAND_OK || PQresultStatus(r) == PGRES_TUPLES_OK, "%s: %s", sql,
 	    PQerrorMessage(c));
 	text[0] = '\0';

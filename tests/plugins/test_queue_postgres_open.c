@@ -239,8 +239,13 @@ Test(postgres_open, what_is_no_queue_is_lasting)
 		{ "CREATE TABLE %T (unique_key TEXT, function_name TEXT, priority INT, data TEXT, when_to_run INT, "
 		  "UNIQUE (unique_key, function_name))",
 		    "column data is not of type BYTEA" },
-		{ "CREATE TABLE %T (unique_key TEXT, function_name TEXT, priority INT, data BYTEA, when_to_run INT)",
-		    "needs a unique index on (unique_key, function_name)" },
+		{ "CREATE TABLE %T (unique_key TEXT, function_name TEXT, priority INT, data BYTEA, tenant INT NOT "
+		  "NULL, "
+		  "UNIQUE (unique_key, function_name))",
+		    "takes no job until its column \"tenant\", which is not a queue's, has a DEFAULT or may be NULL" },
+		{ "CREATE TABLE %T (unique_key TEXT, function_name TEXT, priority INT, data BYTEA, part INT DEFAULT 0)"
+		  " PARTITION BY LIST (part)",
+		    "needs a unique index, CREATE UNIQUE INDEX ON public.queue_" },
 	};
 	struct queue *q = queue_new();
 

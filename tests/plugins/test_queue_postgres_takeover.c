@@ -200,15 +200,55 @@ Test(postgres_takeover, names_of_1_1_in_another_encoding_keep_their_bytes)
 	}
 }
 
-Test(postgres_takeover, a_row_without_a_function_is_left_alone_with_a_warning)
+Test(postgres_takeover, a_function_may_be_empty_and_what_has_none_is_left_alone_with_a_warning)
 {
 	struct queue *q = old_table();
 
 	queue_sql(q, "INSERT INTO %T VALUES ('a', NULL, 1, '1', 0), ('b', '', 1, '2', 0), ('c', 'f', 1, '3', 0)");
 	expect_open_and_replay(q);
-	cr_expect_str_eq(queue_seen(q), "f/c=3");
-	cr_expect_not_null(strstr(q->host.log, "2 rows of table"), "%s", q->host.log);
-	cr_expect_str_eq(queue_sql(q, "SELECT count(*) FROM %T"), "3");
+	cr_expect_str_eq(queue_seen(q), "/b=2 f/c=3");
+	cr_expect_not_null(strstr(q->host.log, "1 rows of table"), "%s", q->host.log);
+	cr_expect_eq(queue_add(q, "", "d", "4"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_eq(queue_remove(q, "", "b"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_str_eq(queue_content(q), "f/c=3 /d=4");
+	queue_free(&q);
+}
+
+Test(postgres_takeover, a_table_without_a_unique_index_gets_one_and_keeps_all_its_jobs)
+{
+	struct queue *q = queue_new();
+
+	queue_sql(q,
+	    "CREATE TABLE %T (unique_key VARCHAR(64), function_name VARCHAR(255), priority INTEGER, data BYTEA,"
+	    " when_to_run INTEGER)");
+	queue_sql(q, "INSERT INTO %T VALUES ('u', 'f', 1, '1', 0), ('u', 'f', 1, '2', 0), ('u', 'g', 1, '3', 0),"
+		     " ('u', 'f', 1, '4', 0), (NULL, NULL, 1, '5', 0), (NULL, NULL, 1, '6', 0)");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	cr_expect_not_null(strstr(q->host.log, "had no unique index"), "%s", q->host.log);
+	cr_assert(queue_replay(q), "%s", q->err.text);
+	cr_assert_eq(q->seen_count, 4);
+	cr_expect(slice_same(q->seen[0].unique, S("u")) && slice_same(q->seen[2].function, S("g")));
+	cr_expect(slice_same(q->seen[1].data, S("2")) && slice_same(q->seen[3].data, S("4")));
+	cr_expect(q->seen[1].unique.len == 32 && q->seen[1].flags == GEARMAND_JOB_NO_UNIQUE);
+	cr_expect_eq(queue_add(q, "f", "u", "new"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	q->host.log[0] = '\0';
+	queue_reopen_and_replay(q);
+	cr_expect_eq(q->seen_count, 4);
+	cr_expect_null(strstr(q->host.log, "unique index"), "%s", q->host.log);
+	queue_sql(q, "DELETE FROM %T WHERE function_name IS NULL");
+	expect_removable(q);
+	queue_free(&q);
+}
+
+Test(postgres_takeover, a_table_that_a_crash_empties_is_warned_of)
+{
+	struct queue *q = queue_opened();
+
+	cr_expect_null(strstr(q->host.log, "UNLOGGED"), "%s", q->host.log);
+	queue_close(q);
+	queue_sql(q, "ALTER TABLE %T SET UNLOGGED");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	cr_expect_not_null(strstr(q->host.log, "is UNLOGGED: a crash of the database empties it"), "%s", q->host.log);
 	queue_free(&q);
 }
 

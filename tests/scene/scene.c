@@ -21,10 +21,11 @@ struct scene {
 	struct proc *proc;
 	struct instant now;
 	struct outbox out;
-	struct list said;    /* to peers, in order */
-	struct list changes; /* to the store, not looked at */
-	struct list adding;  /* ADDs on their way back */
-	struct list batch;   /* what comes in one turn, while it is gathered */
+	struct list said;                /* to peers, in order */
+	struct list changes;             /* to the store, not looked at */
+	uint64_t removed, removed_bytes; /* REMOVEs that were looked at, and are not committed */
+	struct list adding;              /* ADDs on their way back */
+	struct list batch;               /* what comes in one turn, while it is gathered */
 	bool gathers;
 	int peers;
 };
@@ -362,6 +363,14 @@ ask_(struct scene *s, int peer, const char *line, const char *answer, const char
 	msg_free(&m);
 }
 
+static void
+take_removal(struct scene *s, struct msg **m)
+{
+	s->removed++;
+	s->removed_bytes += remove_bytes(MSG_AS(msg_store, *m));
+	msg_free(m);
+}
+
 void
 expect_change_(
     struct scene *s, enum msg_kind kind, const char *function, const char *unique, const char *file, int line)
@@ -378,7 +387,7 @@ expect_change_(
 	if (kind == MSG_ADD)
 		list_push(&s->adding, node);
 	else
-		msg_free(&m);
+		take_removal(s, &m);
 }
 
 void
@@ -390,6 +399,7 @@ expect_no_change(struct scene *s)
 static void
 answer_adds(struct scene *s, enum gearmand_outcome outcome, const char *reason)
 {
+	struct msg_text *end;
 	struct list *node;
 
 	LIST_EACH_SAFE(at, &s->changes) {
@@ -399,7 +409,7 @@ answer_adds(struct scene *s, enum gearmand_outcome outcome, const char *reason)
 		if (m->kind == MSG_ADD)
 			list_push(&s->adding, at);
 		else
-			msg_free(&m);
+			take_removal(s, &m);
 	}
 	while ((node = list_pop(&s->adding)) != NULL) {
 		struct msg_store *m = MSG_AS(msg_store, MSG(node));
@@ -408,6 +418,11 @@ answer_adds(struct scene *s, enum gearmand_outcome outcome, const char *reason)
 		m->reason = reason == NULL ? NULL : mem_dup(reason, strlen(reason));
 		run(s, &m->msg);
 	}
+	end = msg_text_new(MSG_COMMITTED, slice_of("", 0));
+	end->number = s->removed;
+	end->bytes = s->removed_bytes;
+	s->removed = s->removed_bytes = 0;
+	run(s, &end->msg);
 }
 
 void
@@ -420,6 +435,70 @@ void
 store_refuse(struct scene *s, const char *reason)
 {
 	answer_adds(s, GEARMAND_REFUSED, reason);
+}
+
+void
+store_says(struct scene *s, const char *trouble)
+{
+	run(s, &msg_text_new(MSG_STORE_STATE, slice_str(trouble))->msg);
+}
+
+static void
+read_answer(struct scene *s, int peer, const char *line, struct buf *text)
+{
+	struct msg_reply *reply;
+	struct msg *m;
+
+	tell(s, peer, TEXT, line);
+	reply = next_reply(s, peer);
+	cr_assert(reply != NULL && reply->msg.type == PKT_TEXT, "no text");
+	buf_add(text, reply->head + PKT_HEAD, reply->head_len - PKT_HEAD);
+	buf_add_slice(text, reply->data);
+	buf_add_char(text, '\0');
+	m = &reply->msg;
+	msg_free(&m);
+}
+
+bool
+answer_has(struct scene *s, int peer, const char *line, const char *part)
+{
+	struct buf text = { 0 };
+	bool has;
+
+	read_answer(s, peer, line, &text);
+	has = strstr(text.data, part) != NULL;
+	buf_fini(&text);
+	return has;
+}
+
+uint64_t
+scene_counter(struct scene *s, int peer, const char *name)
+{
+	struct buf text = { 0 };
+	const char *at;
+	uint64_t n;
+
+	read_answer(s, peer, "counters", &text);
+	at = strstr(text.data, name);
+	cr_assert_not_null(at, "no counter %s", name);
+	n = strtoull(at + strlen(name), NULL, 10);
+	buf_fini(&text);
+	return n;
+}
+
+bool
+scene_logged(struct scene *s, const char *part)
+{
+	LIST_EACH_SAFE(node, &s->out.mgmt) {
+		struct msg *m = MSG(node);
+
+		if (m->kind == MSG_LOG && strstr(MSG_AS(msg_log, m)->text, part) != NULL) {
+			list_remove(node);
+			msg_free(&m);
+			return true;
+		}
+	}
+	return false;
 }
 
 void

@@ -55,7 +55,10 @@ void expect_(struct scene *, int peer, enum pkt_type, const char *const *words, 
 void expect_silence_(struct scene *, int peer, const char *file, int line);
 void expect_kind_(struct scene *, int peer, enum msg_kind, const char *file, int line);
 void ask_(struct scene *, int peer, const char *line, const char *answer, const char *file, int at);
-struct msg_reply *next_reply(struct scene *, int peer); /* NULL when there is none; freed by the caller */
+bool answer_has(struct scene *, int peer, const char *line, const char *part);
+uint64_t scene_counter(struct scene *, int peer, const char *name); /* as `counters` says */
+bool scene_logged(struct scene *, const char *part);                /* takes the line */
+struct msg_reply *next_reply(struct scene *, int peer);             /* NULL when there is none; freed by the caller */
 
 /* The store: changes wait here in order until the test decides. */
 #define expect_add(s, function, unique)    expect_change_(s, MSG_ADD, function, unique, __FILE__, __LINE__)
@@ -64,7 +67,8 @@ struct msg_reply *next_reply(struct scene *, int peer); /* NULL when there is no
 void expect_change_(
     struct scene *, enum msg_kind, const char *function, const char *unique, const char *file, int line);
 void expect_no_change(struct scene *);
-void store_commit(struct scene *);                     /* all ADDs so far are stored */
+void store_commit(struct scene *);                     /* all ADDs so far are stored, all REMOVEs done */
+void store_says(struct scene *, const char *trouble);  /* "" = it is well again */
 void store_refuse(struct scene *, const char *reason); /* all ADDs so far are refused */
 void store_replay(struct scene *, const char *function, const char *unique, const char *data, const char *handle);
 bool scene_management_got(struct scene *, enum msg_kind); /* and takes it */
