@@ -22,7 +22,6 @@
 #include "classes.h"
 #include "cross/log.h"
 #include "cross/loop.h"
-#include "cross/service.h"
 #include "io/io.h"
 #include "mgmt/accept.h"
 #include "mgmt/bind.h"
@@ -37,6 +36,7 @@
 #include "mgmt/pidfile.h"
 #include "mgmt/plugins.h"
 #include "mgmt/settings.h"
+#include "mgmt/serving.h"
 #include "mgmt/signals.h"
 #include "mgmt/user.h"
 
@@ -49,9 +49,7 @@ struct life {
 	struct loop *loop;
 	struct mgmt *mgmt;
 	struct signals *signals;
-	struct service *services; /* [0] is gear; then one per protocol that was asked for */
-	struct gearmand_host gear_host;
-	unsigned service_count;
+	struct serving serving;
 	struct listeners listeners;
 	struct logfile *log;
 	bool had_log;
@@ -142,62 +140,25 @@ switch_user(struct life *l, struct gearmand_error *err)
 /* ---- Modules and sockets ---------------------------------------------------------------------- */
 
 static bool
-open_gear(struct life *l, struct gearmand_error *err)
-{
-	struct service *gear = &l->services[l->service_count++];
-
-	l->gear_host.size = sizeof l->gear_host;
-	io_host_services(&l->gear_host);
-	plugins_set_services(l->plugins, &l->gear_host);
-	gear->name = "gear";
-	gear->protocol = &gear_protocol;
-	if (l->settings->ssl) {
-		struct plugin *tls = plugins_find(l->plugins, GEARMAND_KIND_TRANSPORT, "tls");
-
-		if (!plugin_open(tls, err))
-			return false;
-		gear->transport = tls->desc->transport;
-		gear->transport_module = tls->module;
-	}
-	return gear_protocol.open == NULL || gear_protocol.open(&l->gear_host, &gear->protocol_module, err);
-}
-
-static bool
 open_modules(struct life *l, struct gearmand_error *err)
 {
-	const struct text_list *wanted = &l->settings->protocols;
+	struct gearmand_host services = { 0 };
 
-	l->services = mem_new((wanted->count + 1) * sizeof *l->services);
-	if (!open_gear(l, err))
-		return false;
-	for (unsigned i = 0; i < wanted->count; i++) {
-		struct plugin *p = plugins_find(l->plugins, GEARMAND_KIND_PROTOCOL, wanted->at[i]);
-
-		if (p->is_open) /* named twice */
-			continue;
-		if (!plugin_open(p, err))
-			return false;
-		l->services[l->service_count++] = (struct service){
-			.name = p->desc->name, .protocol = p->desc->protocol, .protocol_module = p->module
-		};
-	}
-	return true;
+	io_host_services(&services);
+	plugins_set_services(l->plugins, &services);
+	return serving_open(&l->serving, l->settings, l->plugins, &gear_protocol, err);
 }
 
-/* Modules are closed with the plugin host. */
 static void
 close_modules(struct life *l)
 {
-	if (l->service_count > 0 && gear_protocol.close != NULL && l->services[0].protocol_module != NULL)
-		gear_protocol.close(&l->services[0].protocol_module);
-	mem_free(l->services);
-	l->services = NULL;
+	serving_close(&l->serving);
 }
 
 static struct bind_plan
 bind_plan(const struct life *l)
 {
-	return (struct bind_plan){ l->settings, l->plugins, l->services, l->service_count, &l->passed };
+	return (struct bind_plan){ l->settings, &l->serving, &l->passed };
 }
 
 /* Then nobody may connect before it is open. */

@@ -91,6 +91,7 @@ struct msg_conn {
 	const struct service *service; /* CONN: what is spoken; lives as long as the process */
 	char address[64];              /* numeric, or the path of a unix socket; for listings and logs */
 	char port[8];
+	const char *listener; /* CONN: the address that the peer connected to; lives as long as the process */
 };
 
 /* ADD: proc -> store -> proc.  REMOVE: proc -> store.  REPLAYED: store -> proc.
@@ -117,7 +118,7 @@ struct msg_log {
 
 struct msg_counts { /* COUNTS: what an I/O thread counted since the last */
 	struct msg msg;
-	uint64_t by[STAT_COUNT];
+	uint64_t by[STAT_ALL];
 };
 
 struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED, COMMITTED, REPLAY_END, the other STORE_* */

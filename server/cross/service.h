@@ -14,11 +14,16 @@
 #include <gearmand/plugin.h>
 
 struct service {
-	const char *name; /* "gear", "http": for the log */
+	const char *name;           /* of the protocol: "gear", "http" */
+	const char *transport_name; /* NULL without one */
 	const struct gearmand_protocol_ops *protocol;
 	void *protocol_module;
 	const struct gearmand_transport_ops *transport; /* NULL = the bytes of the socket */
 	void *transport_module;
+	void *tag;              /* what the module gave to listen() ... */
+	const void *tag_module; /* ... which is protocol_module or transport_module */
+	/* Numbers of the modules' counters: STAT_COUNT and up. */
+	unsigned protocol_counters, transport_counters;
 };
 
 #endif

@@ -8,6 +8,8 @@
 #ifndef GEARMAND_CROSS_STATS_H
 #define GEARMAND_CROSS_STATS_H
 
+struct gearmand_counter;
+
 /*    name                     meaning */
 /* clang-format off */
 #define STATS(X) \
@@ -48,7 +50,13 @@ enum statistic {
 	    STAT_COUNT
 };
 
-const char *stat_name(enum statistic);
-const char *stat_meaning(enum statistic);
+/* Numbers from STAT_COUNT on belong to modules. */
+enum { STAT_MODULES_MAX = 64, STAT_ALL = STAT_COUNT + STAT_MODULES_MAX };
+
+const char *stat_name(unsigned); /* one below stats_used() */
+unsigned stats_used(void);
+/* At start-up: adds what a module counts, as MODULE_NAME, and returns the number of the first; 0 = no room.  `counters`
+ * ends with a name of NULL, or is NULL. */
+unsigned stats_add(const char *module, const struct gearmand_counter *counters);
 
 #endif

@@ -46,7 +46,7 @@ struct io {
 	struct list dirty;   /* connections that may have something to write */
 	struct list to_proc; /* gathered in this pass */
 	size_t to_proc_count;
-	uint64_t counts[STAT_COUNT];
+	uint64_t counts[STAT_ALL];
 	bool counted;      /* counts are not all zero */
 	bool told_mgmt;    /* in this turn */
 	size_t unsent;     /* bytes and bookkeeping of all that waits in `out` of its connections */

@@ -154,6 +154,7 @@ hand_over(struct acceptor *a, int fd, const struct sockaddr_storage *sa, const s
 	conn->fd = fd;
 	conn->io = (uint16_t)io;
 	conn->service = l->service;
+	conn->listener = l->name;
 	name_peer(conn, sa, l);
 	if (log_wants(GEARMAND_LOG_INFO))
 		log_post(GEARMAND_LOG_INFO, "Accepted connection %llu from %s%s%s (%s)", (unsigned long long)a->last,

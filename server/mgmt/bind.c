@@ -14,52 +14,53 @@
 #include "cross/service.h"
 #include "mgmt/listen.h"
 #include "mgmt/notify.h"
-#include "mgmt/plugins.h"
+#include "mgmt/serving.h"
 #include "mgmt/settings.h"
 
-/* Those that a service manager holds open for us, by the name of what is spoken; else for gear. */
+static bool
+is_passed(const struct bind_plan *p, const char *name)
+{
+	for (unsigned i = 0; i < p->passed->count; i++)
+		if (strcmp(p->passed->at[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Sockets that a service manager holds open for us, by the name of what is spoken; all others are for gear. */
+static struct serving_place *
+place_of_passed(const struct bind_plan *p, const char *name)
+{
+	for (unsigned i = 1; i < p->serving->count; i++)
+		if (strcmp(p->serving->at[i]->passed_name, name) == 0)
+			return p->serving->at[i];
+	return p->serving->at[0];
+}
+
 bool
 bind_passed(struct listeners *ls, const struct bind_plan *p, struct gearmand_error *err)
 {
 	for (unsigned i = 0; i < p->passed->count; i++) {
-		const struct service *service = &p->services[0];
+		struct serving_place *place = place_of_passed(p, p->passed->at[i].name);
 
-		for (unsigned s = 1; s < p->service_count; s++)
-			if (strcmp(p->services[s].name, p->passed->at[i].name) == 0)
-				service = &p->services[s];
-		if (!listeners_take(ls, p->passed->at[i].fd, service, err))
+		if (!listeners_take(ls, p->passed->at[i].fd, place, err))
 			return false;
 	}
 	return true;
 }
 
-static bool
-bind_module(
-    struct listeners *ls, const struct bind_plan *plan, const struct service *service, struct gearmand_error *err)
-{
-	const struct plugin *p = plugins_find(plan->plugins, GEARMAND_KIND_PROTOCOL, service->name);
-
-	for (unsigned i = 0; i < p->listen_count; i++) {
-		struct listen_want want = { service, &p->listens[i].address, 1, p->listens[i].port,
-			(int)plan->settings->backlog };
-
-		if (!listeners_bind(ls, &want, err))
-			return false;
-	}
-	return true;
-}
-
+/* A place for which a socket was passed has all that it needs. */
 static bool
 bind_missing(struct listeners *ls, const struct bind_plan *p, struct gearmand_error *err)
 {
-	const struct settings *s = p->settings;
-	struct listen_want gear = { &p->services[0], s->listen.at, s->listen.count, s->port, (int)s->backlog };
+	for (unsigned i = 0; i < p->serving->count; i++) {
+		struct serving_place *place = p->serving->at[i];
 
-	if (!listeners_has(ls, gear.service) && !listeners_bind(ls, &gear, err))
-		return false;
-	for (unsigned i = 1; i < p->service_count; i++)
-		if (!listeners_has(ls, &p->services[i]) && !bind_module(ls, p, &p->services[i], err))
+		if (i == 0 ? listeners_has(ls, &place->service) || listeners_has(ls, place->on_unix)
+			   : is_passed(p, place->passed_name))
+			continue;
+		if (!listeners_bind(ls, place, (int)p->settings->backlog, err))
 			return false;
+	}
 	return true;
 }
 

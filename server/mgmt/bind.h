@@ -13,15 +13,12 @@
 
 struct listeners;
 struct passed_sockets;
-struct plugins;
-struct service;
+struct serving;
 struct settings;
 
 struct bind_plan {
 	const struct settings *settings;
-	const struct plugins *plugins;
-	const struct service *services; /* [0] is gear */
-	unsigned service_count;
+	const struct serving *serving;
 	const struct passed_sockets *passed;
 };
 

@@ -24,13 +24,16 @@
 #include "cross/service.h"
 #include "mgmt/fail.h"
 #include "mgmt/listen_unix.h"
+#include "mgmt/options.h"
+#include "mgmt/serving.h"
 
 enum { PORT_TRIES = 16 }; /* ports that the system may choose until one is free at all addresses */
 
 /* One listeners_bind() under way. */
 struct binding {
 	struct listeners *to;
-	const struct listen_want *want;
+	struct serving_place *want;
+	int backlog;
 	unsigned before;  /* listeners that were there already */
 	bool any_port;    /* port 0 was asked for ... */
 	in_port_t chosen; /* ... and this is what the system chose, network order; 0 = not yet */
@@ -52,9 +55,18 @@ listener_name(const struct listener *l)
 	return name;
 }
 
-static void
-add(struct listeners *ls, const struct listener *l)
+/* A transport that covers TCP connections leaves those of the machine alone. */
+static const struct service *
+service_on_unix(const struct serving_place *place)
 {
+	return place->on_unix != NULL ? place->on_unix : &place->service;
+}
+
+static void
+add(struct listeners *ls, struct serving_place *place, struct listener *l)
+{
+	text_list_add(&place->names, listener_name(l).text);
+	l->name = place->names.at[place->names.count - 1];
 	ls->at = mem_grow(ls->at, (ls->count + 1) * sizeof *ls->at);
 	ls->at[ls->count++] = *l;
 }
@@ -127,7 +139,7 @@ is_bound_already(const struct binding *b, const struct listener *l)
 static int
 bind_resolved(struct binding *b, struct sockaddr *sa, socklen_t len)
 {
-	struct listener l = { .fd = -1, .service = b->want->service };
+	struct listener l = { .fd = -1, .service = &b->want->service };
 	struct sockaddr_storage real;
 	socklen_t real_len = sizeof real;
 
@@ -136,7 +148,7 @@ bind_resolved(struct binding *b, struct sockaddr *sa, socklen_t len)
 	name_address(&l, sa, len);
 	if (is_bound_already(b, &l))
 		return 0;
-	if ((l.fd = open_tcp(sa, len, b->want->backlog)) < 0) {
+	if ((l.fd = open_tcp(sa, len, b->backlog)) < 0) {
 		int why = errno;
 
 		b->taken = b->chosen != 0 && why == EADDRINUSE;
@@ -147,7 +159,7 @@ bind_resolved(struct binding *b, struct sockaddr *sa, socklen_t len)
 		b->chosen = *port_of((struct sockaddr *)&real);
 		name_address(&l, (struct sockaddr *)&real, real_len);
 	}
-	add(b->to, &l);
+	add(b->to, b->want, &l);
 	return 0;
 }
 
@@ -188,12 +200,12 @@ bind_host(struct binding *b, const char *host, int flags)
 static bool
 bind_unix(struct binding *b, const char *path)
 {
-	struct listener l = { .service = b->want->service, .is_unix = true };
+	struct listener l = { .service = service_on_unix(b->want), .is_unix = true };
 
-	if ((l.fd = listen_unix(path, b->want->backlog, &l.dev, &l.ino, b->err)) < 0)
+	if ((l.fd = listen_unix(path, b->backlog, &l.dev, &l.ino, b->err)) < 0)
 		return false;
 	snprintf(l.host, sizeof l.host, "%s", path);
-	add(b->to, &l);
+	add(b->to, b->want, &l);
 	return true;
 }
 
@@ -219,18 +231,18 @@ bind_all(struct binding *b)
 {
 	b->chosen = 0;
 	b->taken = false;
-	if (b->want->count == 0)
+	if (b->want->address_count == 0)
 		return bind_host(b, NULL, 0);
-	for (unsigned i = 0; i < b->want->count; i++)
+	for (unsigned i = 0; i < b->want->address_count; i++)
 		if (!bind_address(b, b->want->addresses[i]))
 			return false;
 	return true;
 }
 
 bool
-listeners_bind(struct listeners *ls, const struct listen_want *want, struct gearmand_error *err)
+listeners_bind(struct listeners *ls, struct serving_place *want, int backlog, struct gearmand_error *err)
 {
-	struct binding b = { .to = ls, .want = want, .before = ls->count, .err = err };
+	struct binding b = { .to = ls, .want = want, .backlog = backlog, .before = ls->count, .err = err };
 	int tries = 0;
 
 	b.any_port = strcmp(want->port, "0") == 0;
@@ -243,9 +255,9 @@ listeners_bind(struct listeners *ls, const struct listen_want *want, struct gear
 }
 
 bool
-listeners_take(struct listeners *ls, int fd, const struct service *service, struct gearmand_error *err)
+listeners_take(struct listeners *ls, int fd, struct serving_place *place, struct gearmand_error *err)
 {
-	struct listener l = { .fd = fd, .service = service };
+	struct listener l = { .fd = fd, .service = &place->service };
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof sa, size = sizeof(int);
 	int type = 0, listens = 0, flags = fcntl(fd, F_GETFL);
@@ -254,14 +266,15 @@ listeners_take(struct listeners *ls, int fd, const struct service *service, stru
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || !listens ||
 	    getsockname(fd, (struct sockaddr *)&sa, &len) != 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
 		return fail(
-		    err, "descriptor %d that was passed for %s is no listening stream socket", fd, service->name);
+		    err, "descriptor %d that was passed for %s is no listening stream socket", fd, place->passed_name);
 	if (sa.ss_family == AF_UNIX) {
 		l.is_unix = true;
+		l.service = service_on_unix(place);
 		listen_unix_path(&sa, len, l.host, sizeof l.host);
 	} else {
 		name_address(&l, (struct sockaddr *)&sa, len);
 	}
-	add(ls, &l);
+	add(ls, place, &l);
 	return true;
 }
 

@@ -16,6 +16,7 @@
 #include <gearmand/plugin.h>
 
 struct service;
+struct serving_place;
 
 struct listener {
 	int fd;
@@ -23,8 +24,9 @@ struct listener {
 	bool is_unix;
 	dev_t dev; /* of a unix socket's file, while it is ours to remove; else 0 */
 	ino_t ino;
-	char host[256]; /* numeric address, or the path of a unix socket */
-	char port[8];   /* the real one, also when 0 was asked for; empty for a unix socket */
+	char host[256];   /* numeric address, or the path of a unix socket */
+	const char *name; /* "127.0.0.1:4730"; the place's */
+	char port[8];     /* the real one, also when 0 was asked for; empty for a unix socket */
 };
 
 struct listeners {
@@ -32,19 +34,10 @@ struct listeners {
 	unsigned count;
 };
 
-/* What one service wants to listen on. */
-struct listen_want {
-	const struct service *service;
-	char *const *addresses; /* "127.0.0.1", "::1", a name, "*" (all), "unix:/path" */
-	unsigned count;         /* 0 = loopback of every family that is there */
-	const char *port;       /* number or service name; all addresses share it, also when it is 0 */
-	int backlog;
-};
-
-/* All or nothing. */
-bool listeners_bind(struct listeners *, const struct listen_want *, struct gearmand_error *);
+/* All addresses of the place, or none; they share the port, also when it is 0. */
+bool listeners_bind(struct listeners *, struct serving_place *, int backlog, struct gearmand_error *);
 /* A socket that listens already. */
-bool listeners_take(struct listeners *, int fd, const struct service *, struct gearmand_error *);
+bool listeners_take(struct listeners *, int fd, struct serving_place *, struct gearmand_error *);
 bool listeners_has(const struct listeners *, const struct service *);
 void listeners_cut(struct listeners *, unsigned count); /* closes all but the first `count` */
 void listeners_fini(struct listeners *);                /* closes; removes unix sockets that are still ours */

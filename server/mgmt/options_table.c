@@ -143,6 +143,8 @@ const struct option_row option_rows[] = {
 	{ GROUP_MODULES, 0, 0, PLACE(standby), NULL,
 	    SWITCH("standby",
 		"when another server has the store, wait and take over when it ends; --queue-wait is implied") },
+	{ GROUP_MODULES, 0, OPTION_REPEATABLE, PLACE(transports), NULL,
+	    VALUE("transport", TEXT, NULL, "NAME", "transport module to load; may be given several times") },
 	{ GROUP_MODULES, 'r', OPTION_REPEATABLE, PLACE(protocols), NULL,
 	    VALUE("protocol", TEXT, NULL, "NAME",
 		"protocol module to load beside the gear protocol; may be given several times") },
@@ -154,7 +156,7 @@ const struct option_row option_rows[] = {
 	    SWITCH("list-plugins", "print what modules there are, and exit") },
 
 	/* TLS */
-	{ GROUP_TLS, 0, 0, PLACE(ssl), NULL, SWITCH("ssl", "speak TLS; needs the transport module \"tls\"") },
+	{ GROUP_TLS, 0, 0, PLACE(ssl), NULL, SWITCH("ssl", "speak TLS; the same as --transport=tls") },
 	{ GROUP_TLS, 0, OPTION_STAND_IN, NOWHERE, "GEARMAND_CA_CERTIFICATE",
 	    VALUE("ssl-ca-file", PATH, GEARMAND_SYSCONFDIR "/ssl/certs/gearmand-ca.pem", "FILE",
 		"certificates of authorities that are trusted") },

@@ -39,6 +39,7 @@ struct plugin {
 	struct plugin_listen *listens;      /* what a protocol's open() asked for */
 	unsigned listen_count;
 	struct text_list covers;          /* protocols whose own listeners a transport takes over */
+	unsigned first_counter;           /* in the table of all counters, when it is open */
 	const struct option_set *options; /* where host.option() looks; borrowed */
 	bool is_opening;                  /* host.listen() is allowed */
 	bool is_open;

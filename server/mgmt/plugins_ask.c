@@ -27,6 +27,7 @@ static const struct {
 	{ GEARMAND_KIND_QUEUE, " tokyo libtokyocabinet tokyocabinet ", "gearmand-queue-tokyo" },
 	{ GEARMAND_KIND_PROTOCOL, " http ", "gearmand-proto-http" },
 	{ GEARMAND_KIND_TRANSPORT, " tls ", "gearmand-transport-tls" },
+	{ GEARMAND_KIND_TRANSPORT, " proxy ", "gearmand-transport-proxy" },
 };
 
 /* Is it one of the words in `names`, with blanks around each?  Case is ignored. */
@@ -121,7 +122,9 @@ add_unknown(const struct plugins *all, enum gearmand_kind kind, const char *name
 {
 	const char *package = plugin_package(kind, name);
 
-	buf_add_str(b, kind == GEARMAND_KIND_QUEUE ? "Unknown queue " : "Unknown protocol module : ");
+	buf_add_str(b, kind == GEARMAND_KIND_QUEUE      ? "Unknown queue "
+		       : kind == GEARMAND_KIND_PROTOCOL ? "Unknown protocol module : "
+							: "Unknown transport module : ");
 	buf_add_escaped(b, slice_str(name));
 	buf_add_str(b, "; installed: ");
 	add_installed(all, kind, b);

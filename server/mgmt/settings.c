@@ -237,29 +237,25 @@ require(struct reading *r, enum gearmand_kind kind, const char *name)
 }
 
 static bool
-require_tls(struct reading *r)
+require_all(struct reading *r, enum gearmand_kind kind, const char *option)
 {
-	if (!is_on(r, "ssl") || plugins_find(r->plugins, GEARMAND_KIND_TRANSPORT, "tls") != NULL)
-		return true;
-	fprintf(stderr,
-	    "%s: --ssl needs the transport module tls, which is not here; without it all connections would be in "
-	    "the clear.  Install package gearmand-transport-tls or leave --ssl out\n",
-	    r->program);
-	return false;
+	const struct text_list *names = &option_find(r->options, option)->texts;
+
+	for (unsigned i = 0; i < names->count; i++)
+		if (!require(r, kind, names->at[i]))
+			return false;
+	return true;
 }
 
 static bool
 require_modules(struct reading *r)
 {
-	const struct option *protocols = option_find(r->options, "protocol");
 	const char *queue = option_find(r->options, "queue-type")->text;
 
-	if (!is_memory_queue(queue) && !require(r, GEARMAND_KIND_QUEUE, queue))
-		return false;
-	for (unsigned i = 0; i < protocols->texts.count; i++)
-		if (!require(r, GEARMAND_KIND_PROTOCOL, protocols->texts.at[i]))
-			return false;
-	return require_tls(r);
+	return (is_memory_queue(queue) || require(r, GEARMAND_KIND_QUEUE, queue)) &&
+	       require_all(r, GEARMAND_KIND_PROTOCOL, "protocol") &&
+	       require_all(r, GEARMAND_KIND_TRANSPORT, "transport") &&
+	       (!is_on(r, "ssl") || require(r, GEARMAND_KIND_TRANSPORT, "tls"));
 }
 
 /* ---- All of it ---------------------------------------------------------------------- */
@@ -293,6 +289,8 @@ settings_read(int argc, char **argv, struct settings **settings_r, struct plugin
 	*plugins_r = NULL;
 	if (verdict == SETTINGS_RUN) {
 		*settings_r = settings_new(&r.options);
+		if ((*settings_r)->ssl)
+			text_list_add(&(*settings_r)->transports, "tls");
 		*plugins_r = r.plugins;
 		r.plugins = NULL;
 	}

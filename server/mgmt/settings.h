@@ -35,7 +35,6 @@ struct settings {
 	int64_t backlog;
 	bool keepalive;
 	int64_t keepalive_idle, keepalive_interval, keepalive_count; /* seconds, seconds, probes; -1 = the system's */
-	bool ssl; /* a transport module named "tls" is there when this is set */
 	/* Threads and core. */
 	int64_t threads;     /* 0 = one for all classes; 1, 2, N: see gearmand(8) */
 	int64_t job_retries; /* -1 and 0 = no limit */
@@ -48,11 +47,13 @@ struct settings {
 	int64_t max_packet, max_line, max_output, max_connections, max_jobs, max_functions, max_abilities, max_storing;
 	int64_t max_memory; /* 0 on the command line has become 75 % of the machine's */
 	/* Modules. */
-	char *queue_type;           /* "builtin" or "none" = memory only; see settings_in_memory() */
-	int64_t queue_timeout;      /* seconds */
-	bool queue_wait;            /* for a store that is down at start */
-	bool standby;               /* ... and for one that another server has */
-	struct text_list protocols; /* -r, repeatable */
+	char *queue_type;            /* "builtin" or "none" = memory only; see settings_in_memory() */
+	int64_t queue_timeout;       /* seconds */
+	bool queue_wait;             /* for a store that is down at start */
+	bool standby;                /* ... and for one that another server has */
+	struct text_list protocols;  /* -r, repeatable */
+	struct text_list transports; /* --transport, repeatable; with --ssl "tls" too */
+	bool ssl;
 	struct text_list plugin_dirs;
 };
 

@@ -67,7 +67,7 @@ dispatch_from_peer(struct proc *p, struct msg *m)
 static PROC void
 dispatch_counts(struct proc *p, const struct msg_counts *counts)
 {
-	for (int i = 0; i < STAT_COUNT; i++)
+	for (unsigned i = 0; i < stats_used(); i++)
 		p->counts[i] += counts->by[i];
 }
 

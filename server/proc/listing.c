@@ -353,8 +353,8 @@ listing_counters(struct proc *p, struct peer *asking)
 {
 	struct buf out = { 0 };
 
-	for (int i = 0; i < STAT_COUNT; i++)
-		add_counter(&out, stat_name((enum statistic)i), p->counts[i]);
+	for (unsigned i = 0; i < stats_used(); i++)
+		add_counter(&out, stat_name(i), p->counts[i]);
 	add_counter(&out, "jobs_now", p->handles.count);
 	add_counter(&out, "background_jobs_now", p->background);
 	add_counter(&out, "job_bytes_now", p->memory);

@@ -73,7 +73,7 @@ struct proc {
 	uint64_t adding, removing; /* changes on their way into the store */
 	nsec_t store_heard;        /* monotonic, while changes wait: since when the store has said nothing */
 	bool store_slow;           /* that is long ago */
-	uint64_t counts[STAT_COUNT];
+	uint64_t counts[STAT_ALL];
 };
 
 enum { PROC_MAGIC = 0x50524f43 };

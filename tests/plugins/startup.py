@@ -178,8 +178,9 @@ def unknown_protocol(t):
 
 @case("--ssl without the module does not start in the clear", modes=None)
 def ssl(t):
-    says(t, ["--ssl", "--plugin-dir=" + t.dir], "--ssl needs the transport module tls, which is not here; without it all "
-         "connections would be in the clear.  Install package gearmand-transport-tls or leave --ssl out")
+    for option in "--ssl", "--transport=tls":
+        says(t, [option, "--plugin-dir=" + t.dir], "Unknown transport module : tls; installed: none; searched: %s; "
+             "package gearmand-transport-tls has it" % t.dir)
 
 
 @case("GEARMAND_PLUGIN_PATH is searched, unless --plugin-dir is given", modes=None)

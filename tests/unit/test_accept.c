@@ -18,13 +18,15 @@
 #include "cross/msg.h"
 #include "cross/service.h"
 #include "mgmt/accept.h"
+#include "mgmt/options.h"
+#include "mgmt/serving.h"
 
 enum { IOS = 3 };
 
 struct hall {
 	struct loop *loop;
 	struct mbox *io[IOS], *log;
-	struct service service;
+	struct serving_place place;
 	struct listeners listeners;
 	struct acceptor *acceptor;
 	unsigned came[IOS]; /* connections, by I/O thread */
@@ -54,7 +56,7 @@ hall_take(struct hall *h)
 			cr_assert_eq(m->kind, MSG_CONN);
 			cr_assert(m->peer < 64 && !(h->numbers >> m->peer & 1), "each number is given once");
 			cr_assert_str_eq(c->address, "127.0.0.1");
-			cr_assert_eq(c->service, &h->service);
+			cr_assert_eq(c->service, &h->place.service);
 			h->numbers |= UINT64_C(1) << m->peer;
 			h->came[c->io]++;
 			h->total++;
@@ -79,12 +81,12 @@ static void
 hall_open(struct hall *h, int fd_max)
 {
 	struct accept_config config = { .listeners = &h->listeners, .io = h->io, .io_count = IOS, .fd_max = fd_max };
-	char *loopback[] = { (char[]){ "127.0.0.1" } };
-	struct listen_want want = { &h->service, loopback, 1, "0", 64 };
+	static char address[] = "127.0.0.1", *const loopback[] = { address };
 	struct gearmand_error err;
 
 	memset(h, 0, sizeof *h);
-	h->service.name = "test";
+	h->place =
+	    (struct serving_place){ .service.name = "test", .addresses = loopback, .address_count = 1, .port = "0" };
 	role_take(&mgmt_role);
 	role_assume(&mgmt_role);
 	h->loop = loop_new();
@@ -94,7 +96,7 @@ hall_open(struct hall *h, int fd_max)
 	h->log = mbox_new(loop_waker(h->loop));
 	log_start(h->log, GEARMAND_LOG_ERROR);
 	loop_add_rider(h->loop, (struct rider){ hall_turn, h });
-	cr_assert(listeners_bind(&h->listeners, &want, &err), "%s", err.text);
+	cr_assert(listeners_bind(&h->listeners, &h->place, 64, &err), "%s", err.text);
 	h->acceptor = acceptor_new(loop_base(h->loop), &config);
 	acceptor_start(h->acceptor);
 }
@@ -104,6 +106,7 @@ hall_close(struct hall *h)
 {
 	log_start(NULL, GEARMAND_LOG_FATAL);
 	acceptor_free(&h->acceptor);
+	text_list_fini(&h->place.names);
 	for (unsigned i = 0; i < IOS; i++)
 		mbox_free(&h->io[i]);
 	mbox_free(&h->log);

@@ -119,11 +119,19 @@ Test(msg, everything_but_the_head_is_zero)
 	msg_free(&m);
 }
 
-Test(stats, each_has_a_name_and_a_meaning)
+Test(stats, those_of_modules_come_behind_the_servers_with_the_modules_name)
 {
-	for (int i = 0; i < STAT_COUNT; i++)
-		cr_assert(stat_name(i)[0] != '\0' && stat_meaning(i)[0] != '\0');
+	const struct gearmand_counter counters[] = { { "opened", "" }, { "refused", "" }, { NULL, NULL } };
+	struct gearmand_counter many[STAT_MODULES_MAX] = { { NULL, NULL } };
+
 	cr_assert_str_eq(stat_name(STAT_bytes_in), "bytes_in");
+	cr_assert_eq(stats_add("none", NULL), STAT_COUNT);
+	cr_assert_eq(stats_add("proxy", counters), STAT_COUNT);
+	cr_assert_eq(stats_used(), STAT_COUNT + 2);
+	cr_assert_str_eq(stat_name(STAT_COUNT + 1), "proxy_refused");
+	for (int i = 0; i < STAT_MODULES_MAX - 1; i++)
+		many[i].name = "n";
+	cr_assert_eq(stats_add("many", many), 0, "there is no room for all");
 }
 
 /* ---- Mailboxes -------------------------------------------------------------------------------- */
