@@ -32,7 +32,6 @@
 #include "io/io.h"
 #include "io/store.h"
 #include "mgmt/fail.h"
-#include "mgmt/limits.h"
 #include "mgmt/plugins.h"
 #include "mgmt/settings.h"
 #include "mgmt/signals.h"
@@ -44,8 +43,6 @@ enum {
 	MESSAGES_WAITING = 16384,    /* from one I/O thread, before it waits for the core */
 	PAUSE_OUTPUT = 4 << 20,      /* unsent bytes of a connection past which it is not read */
 	STORE_BATCH = 4096,          /* changes in one commit */
-	SERVER_FDS = 16,             /* streams, listening sockets, files, a store's */
-	LOOP_FDS = 5,                /* of an event loop and its waker */
 	HANDLE_BITS_PER_SECOND = 20, /* of job numbers: what a second of life leaves room for */
 };
 
@@ -234,17 +231,6 @@ build_io(struct classes *c)
 		loop_add_rider(c->io[0].loop, proc_run_rider(c->proc));
 }
 
-/* libevent ends the process without a word of ours when it gets no descriptors. */
-static bool
-has_descriptors(const struct classes *c, struct gearmand_error *err)
-{
-	int64_t needed = SERVER_FDS + (int64_t)c->io_count * LOOP_FDS;
-
-	return limits_descriptor_count() >= needed ||
-	       fail(err, "--threads=%u needs at least %lld descriptors and the limit is %lld; raise --file-descriptors",
-		   c->threads, (long long)needed, (long long)limits_descriptor_count());
-}
-
 struct classes *
 classes_new(const struct classes_config *config, struct gearmand_error *err)
 {
@@ -256,7 +242,7 @@ classes_new(const struct classes_config *config, struct gearmand_error *err)
 	c->io_count = c->threads > 2 ? c->threads - 1 : 1;
 	c->io = mem_new(c->io_count * sizeof *c->io);
 	c->io_boxes = mem_new(c->io_count * sizeof *c->io_boxes);
-	if (!has_descriptors(c, err) || !build_mailboxes(c, err)) {
+	if (!build_mailboxes(c, err)) {
 		classes_free(&c);
 		return NULL;
 	}

@@ -52,7 +52,7 @@ struct life {
 	struct serving serving;
 	struct listeners listeners;
 	struct logfile *log;
-	bool had_log;
+	bool had_log, log_is_stuck;
 	struct pidfile *pidfile;
 	struct classes *classes;
 	struct acceptor *acceptor;
@@ -72,7 +72,8 @@ set_limits(struct life *l, struct gearmand_error *err)
 {
 	if (!l->settings->coredump)
 		crash_install();
-	return limits_descriptors(l->settings->file_descriptors, err);
+	return limits_descriptors(l->settings->file_descriptors, err) &&
+	       limits_allow_threads((unsigned)l->settings->threads, err);
 }
 
 /* Before the process has another number than the one that they were passed to. */
@@ -107,6 +108,7 @@ make_management(struct life *l, struct gearmand_error *err)
 	l->mgmt = mgmt_new(l->loop);
 	l->signals = signals_new(loop_base(l->loop), l->mgmt);
 	log_start(mgmt_mbox(l->mgmt), l->settings->verbose);
+	log_post(GEARMAND_LOG_NOTICE, "gearmand %s starts, process %ld", GEARMAND_VERSION, (long)getpid());
 	return true;
 }
 
@@ -114,15 +116,19 @@ make_management(struct life *l, struct gearmand_error *err)
 static void
 unmake_management(struct life *l) RUNS_ON(mgmt_role)
 {
-	struct logfile *last = l->had_log || l->mgmt == NULL ? NULL : logfile_open("stderr", false);
+	struct gearmand_error err;
+	struct logfile *last =
+	    l->had_log || l->mgmt == NULL ? NULL : logfile_open("stderr", false, mgmt_mbox(l->mgmt), &err);
 
 	if (last != NULL) {
-		mgmt_set_log(l->mgmt, last);
-		mgmt_write_log(l->mgmt);
-		logfile_close(&last);
+		mgmt_set_log(l->mgmt, last, GEARMAND_LOG_WARNING);
+		mgmt_pass_log(l->mgmt);
+		l->log_is_stuck = !logfile_close(&last);
 	}
 	log_start(NULL, l->settings->verbose);
 	signals_free(&l->signals);
+	if (l->log_is_stuck) /* it may yet speak to management */
+		return;
 	mgmt_free(&l->mgmt);
 	loop_free(&l->loop);
 }
@@ -191,7 +197,7 @@ bind_late(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 			return true;
 		if (tries == 0)
 			log_post(GEARMAND_LOG_NOTICE, "%s; tries again for a while", err->text);
-		mgmt_write_log(l->mgmt);
+		mgmt_pass_log(l->mgmt);
 		nanosleep(&pause, NULL);
 	}
 	return false;
@@ -208,19 +214,26 @@ close_sockets(struct life *l)
 static bool
 open_log(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 {
-	(void)err;
-	l->log = logfile_open(l->settings->log_file, l->settings->syslog);
+	const struct settings *s = l->settings;
+
+	l->log = logfile_open(s->log_file, s->syslog, mgmt_mbox(l->mgmt), err);
+	if (l->log == NULL && s->daemon) /* its stderr is about to be nowhere */
+		return false;
+	if (l->log == NULL) {
+		fprintf(stderr, "gearmand: %s, logging to stderr instead\n", err->text);
+		l->log = logfile_open("stderr", s->syslog, mgmt_mbox(l->mgmt), err);
+	}
 	l->had_log = true;
-	mgmt_set_log(l->mgmt, l->log);
-	return true;
+	mgmt_set_log(l->mgmt, l->log, s->verbose);
+	return l->log != NULL;
 }
 
 static void
 close_log(struct life *l) RUNS_ON(mgmt_role)
 {
-	mgmt_write_log(l->mgmt);
-	mgmt_set_log(l->mgmt, NULL);
-	logfile_close(&l->log);
+	mgmt_pass_log(l->mgmt);
+	mgmt_set_log(l->mgmt, NULL, l->settings->verbose);
+	l->log_is_stuck = !logfile_close(&l->log);
 }
 
 static bool
@@ -229,7 +242,7 @@ write_pidfile(struct life *l, struct gearmand_error *err)
 	l->pidfile = pidfile_open(l->settings->pid_file, err);
 	if (l->pidfile != NULL || l->settings->pid_file_given)
 		return l->pidfile != NULL;
-	log_post(GEARMAND_LOG_NOTICE, "no pid file: %s", err->text);
+	log_post(GEARMAND_LOG_INFO, "no pid file: %s", err->text);
 	return true;
 }
 
@@ -367,7 +380,7 @@ enum { STEPS = sizeof steps / sizeof steps[0] };
 static void
 say_failure(const struct life *l, enum gearmand_level level, const char *sentence)
 {
-	fprintf(stderr, "%s: %s\n", l->name, sentence);
+	stderr_say(l->name, sentence);
 	if (l->log != NULL && !logfile_is_stderr(l->log))
 		log_post(level, "%s", sentence);
 }
@@ -375,9 +388,10 @@ say_failure(const struct life *l, enum gearmand_level level, const char *sentenc
 /* Other threads may be stuck in a store: leave without them, but not without our traces. */
 static void __attribute__((noreturn)) leave_at_once(struct life *l, int status) RUNS_ON(mgmt_role)
 {
-	mgmt_write_log(l->mgmt);
+	mgmt_pass_log(l->mgmt);
 	pidfile_close(&l->pidfile);
 	listeners_fini(&l->listeners);
+	logfile_close(&l->log);
 	_exit(status);
 }
 
@@ -395,7 +409,7 @@ do_steps(struct life *l, bool *ready_r, int *status_r) RUNS_ON(mgmt_role)
 			*status_r = EXIT_FAILURE;
 		}
 		if (l->log != NULL)
-			mgmt_write_log(l->mgmt);
+			mgmt_pass_log(l->mgmt);
 	}
 	return done;
 }

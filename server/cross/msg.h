@@ -10,9 +10,15 @@
  *   io    -> mgmt   CONN_CLOSED
  *   io    -> proc   PEER_NEW, PACKET, REFUSE, CLOSE_ME, CLOSE_IDLE, PEER_ENDED, PEER_GONE, COUNTS
  *   proc  -> io     REPLY, CLOSE, PAUSE, RESUME, PEER_FORGOTTEN
- *   proc  -> store  ADD, REMOVE            store -> proc   ADD (with its outcome), COMMITTED, REPLAYED, REPLAY_END,
- * STORE_STATE mgmt  -> proc   GRACEFUL, SHUTDOWN     proc  -> mgmt   IDLE mgmt  -> store  REPLAY, STOP           store
- * -> mgmt   STORE_WAITING, STORE_OPEN, STORE_READY, STORE_FAILED, STORE_FLUSHED any   -> mgmt   LOG
+ *   proc  -> store  ADD, REMOVE
+ *   store -> proc   ADD (with its outcome), COMMITTED, REPLAYED, REPLAY_END, STORE_STATE
+ *   mgmt  -> proc   GRACEFUL, SHUTDOWN
+ *   proc  -> mgmt   IDLE, FLUSHED
+ *   mgmt  -> store  REPLAY, STOP
+ *   store -> mgmt   STORE_WAITING, STORE_OPEN, STORE_READY, STORE_FAILED, STORE_FLUSHED
+ *   any   -> mgmt   LOG
+ *   mgmt  -> log    LOG, LOG_FILE, STOP
+ *   log   -> mgmt   LOG_LOST
  */
 #ifndef GEARMAND_CROSS_MSG_H
 #define GEARMAND_CROSS_MSG_H
@@ -36,7 +42,8 @@
 	X(REPLY) X(CLOSE) X(PAUSE) X(RESUME) X(PEER_FORGOTTEN) \
 	X(ADD) X(REMOVE) X(COMMITTED) X(REPLAY) X(REPLAYED) X(REPLAY_END) X(STORE_STATE) \
 	X(GRACEFUL) X(SHUTDOWN) X(IDLE) X(FLUSHED) \
-	X(LOG) X(STORE_WAITING) X(STORE_OPEN) X(STORE_READY) X(STORE_FAILED) X(STORE_FLUSHED)
+	X(LOG) X(STORE_WAITING) X(STORE_OPEN) X(STORE_READY) X(STORE_FAILED) X(STORE_FLUSHED) \
+	X(LOG_FILE) X(LOG_LOST)
 /* clang-format on */
 
 enum msg_kind {
@@ -124,7 +131,7 @@ struct msg_counts { /* COUNTS: what an I/O thread counted since the last */
 struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED, COMMITTED, REPLAY_END, the other STORE_* */
 	struct msg msg;
 	uint64_t number; /* COMMITTED: REMOVEs among it; REPLAY_END: jobs replayed; STORE_FLUSHED: changes that could
-			    not be saved */
+			    not be saved; LOG_FILE: a descriptor; LOG_LOST: lines */
 	uint64_t bytes;  /* COMMITTED: what these REMOVEs took, see remove_bytes() */
 	char text[];
 };

@@ -26,7 +26,7 @@
 #define SANITIZED 0
 #endif
 
-enum { FRAMES_MAX = 64 };
+enum { FRAMES_MAX = 64, STDERR_PATIENCE_S = 5 };
 
 static const struct crash_signal {
 	int number;
@@ -60,7 +60,13 @@ static void
 on_crash(int number)
 {
 	void *frames[FRAMES_MAX];
+	sigset_t alarm_only;
 
+	/* Nobody may be reading stderr. */
+	sigemptyset(&alarm_only);
+	sigaddset(&alarm_only, SIGALRM);
+	pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
+	alarm(STDERR_PATIENCE_S);
 	say("gearmand: crashed with ");
 	for (int i = 0; i < CRASH_SIGNALS; i++)
 		if (crash_signals[i].number == number)

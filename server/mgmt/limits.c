@@ -16,7 +16,11 @@
 
 #include "mgmt/fail.h"
 
-enum { SPARE_FDS = 16 }; /* descriptors that connections leave to the rest of the server */
+enum {
+	SPARE_FDS = 16,  /* descriptors that connections leave to the rest of the server */
+	SERVER_FDS = 16, /* streams, listening sockets, files, a store's */
+	LOOP_FDS = 5     /* of an event loop and its waker */
+};
 
 bool
 limits_descriptors(int64_t count, struct gearmand_error *err)
@@ -38,8 +42,9 @@ limits_descriptors(int64_t count, struct gearmand_error *err)
 	    strerror(errno));
 }
 
-int64_t
-limits_descriptor_count(void)
+/* The limit now; INT32_MAX when there is none. */
+static int64_t
+descriptor_count(void)
 {
 	struct rlimit now;
 
@@ -48,10 +53,21 @@ limits_descriptor_count(void)
 	return (int64_t)now.rlim_cur;
 }
 
+/* Without them libevent would end the process, and not in words of ours. */
+bool
+limits_allow_threads(unsigned threads, struct gearmand_error *err)
+{
+	int64_t io = threads > 2 ? threads - 1 : 1, needed = SERVER_FDS + io * LOOP_FDS;
+
+	return descriptor_count() >= needed ||
+	       fail(err, "--threads=%u needs at least %lld descriptors and the limit is %lld; raise --file-descriptors",
+		   threads, (long long)needed, (long long)descriptor_count());
+}
+
 int
 limits_connection_fd_max(void)
 {
-	int64_t limit = limits_descriptor_count();
+	int64_t limit = descriptor_count();
 
 	return (int)(limit - (limit / 8 < SPARE_FDS ? limit / 8 : SPARE_FDS)) - 1;
 }

@@ -14,7 +14,8 @@
 
 /* Sets the number of descriptors; raises the hard limit too when it is lower.  0 leaves it. */
 bool limits_descriptors(int64_t count, struct gearmand_error *);
-int64_t limits_descriptor_count(void); /* the limit now; INT32_MAX when there is none */
+/* Are there descriptors enough for this many threads, `-t`? */
+bool limits_allow_threads(unsigned threads, struct gearmand_error *);
 /* Highest descriptor number that connections may use; those above are kept for store, log and modules. */
 int limits_connection_fd_max(void);
 /* Core files as large as the system allows, also after a change of user. */

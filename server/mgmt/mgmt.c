@@ -42,11 +42,14 @@ struct mgmt {
 	struct mbox *in;
 	struct mgmt_links links OWNED_BY(mgmt_role);
 	struct logfile *log OWNED_BY(mgmt_role);
-	struct event *deadline OWNED_BY(mgmt_role); /* of DRAINING, GIVING_UP */
+	enum gearmand_level worst OWNED_BY(mgmt_role); /* least level that goes to `log` */
+	struct event *deadline OWNED_BY(mgmt_role);    /* of DRAINING, GIVING_UP */
 	void (*on_waiting)(void *arg, const char *why) OWNED_BY(mgmt_role);
 	void *waiting_arg OWNED_BY(mgmt_role);
 	char *failure OWNED_BY(mgmt_role);
 	enum phase phase OWNED_BY(mgmt_role);
+	uint64_t lost OWNED_BY(mgmt_role);   /* log lines, and the core does not know yet ... */
+	uint64_t unsaid OWNED_BY(mgmt_role); /* ... and no line says so yet */
 	bool hurried OWNED_BY(mgmt_role);
 	bool did OWNED_BY(mgmt_role); /* something in this turn that others may look at */
 };
@@ -174,7 +177,7 @@ mgmt_reopen_log(struct mgmt *m)
 	log_post(GEARMAND_LOG_NOTICE, "SIGHUP, reopening log file");
 	if (m->log == NULL)
 		return;
-	mgmt_write_log(m);
+	mgmt_pass_log(m);
 	if (!logfile_reopen(m->log, &err))
 		log_post(GEARMAND_LOG_ERROR, "%s", err.text);
 }
@@ -240,13 +243,28 @@ on_store_open(struct mgmt *m) RUNS_ON(mgmt_role)
 	loop_stop(m->loop);
 }
 
+/* Takes. */
+static void
+pass_line(struct mgmt *m, struct msg **line) RUNS_ON(mgmt_role)
+{
+	if (m->log == NULL || MSG_AS(msg_log, *line)->level > m->worst) {
+		msg_free(line);
+	} else if (!logfile_add(m->log, line)) {
+		m->lost++;
+		m->unsaid++;
+	} else if (m->unsaid > 0) {
+		log_post(GEARMAND_LOG_WARNING, "%llu log lines were dropped: the log could not keep up",
+		    (unsigned long long)m->unsaid);
+		m->unsaid = 0;
+	}
+}
+
 static void
 handle(struct mgmt *m, const struct msg *msg) RUNS_ON(mgmt_role)
 {
 	switch (msg->kind) {
-	case MSG_LOG:
-		if (m->log != NULL)
-			logfile_add(m->log, MSG_AS(msg_log, msg));
+	case MSG_LOG_LOST:
+		m->lost += MSG_AS(msg_text, msg)->number;
 		break;
 	case MSG_CONN_CLOSED:
 		acceptor_conn_closed(m->links.acceptor);
@@ -284,12 +302,14 @@ static void
 send_counts(struct mgmt *m) RUNS_ON(mgmt_role)
 {
 	uint64_t refused = m->links.acceptor == NULL ? 0 : acceptor_take_refused(m->links.acceptor);
-	uint64_t lost = log_lost();
+	uint64_t lost = m->lost + log_lost();
 	struct msg_counts *c;
 	struct msg *msg;
 
+	m->lost = lost;
 	if (m->links.acceptor == NULL || (refused == 0 && lost == 0))
 		return;
+	m->lost = 0;
 	c = msg_new_sized(MSG_COUNTS, 0, sizeof *c);
 	c->by[STAT_connections_refused] = refused;
 	c->by[STAT_log_lost] = lost;
@@ -313,13 +333,14 @@ turn(void *self, nsec_t *due_r)
 	while ((node = list_pop(&batch)) != NULL) {
 		struct msg *msg = MSG(node);
 
-		handle(m, msg);
+		if (msg->kind == MSG_LOG)
+			pass_line(m, &msg);
+		else
+			handle(m, msg);
 		msg_free(&msg);
 	}
 	if (m->phase != PHASE_ENDED)
 		send_counts(m);
-	if (m->log != NULL)
-		logfile_flush(m->log);
 	return m->did;
 }
 
@@ -373,9 +394,10 @@ mgmt_mbox(struct mgmt *m)
 }
 
 void
-mgmt_set_log(struct mgmt *m, struct logfile *log)
+mgmt_set_log(struct mgmt *m, struct logfile *log, enum gearmand_level worst)
 {
 	m->log = log;
+	m->worst = worst;
 }
 
 void
@@ -405,7 +427,7 @@ mgmt_begin(struct mgmt *m)
 }
 
 void
-mgmt_write_log(struct mgmt *m)
+mgmt_pass_log(struct mgmt *m)
 {
 	struct list batch, others;
 	struct list *node;
@@ -418,14 +440,11 @@ mgmt_write_log(struct mgmt *m)
 	while ((node = list_pop(&batch)) != NULL) {
 		struct msg *msg = MSG(node);
 
-		if (msg->kind != MSG_LOG) {
+		if (msg->kind == MSG_LOG)
+			pass_line(m, &msg);
+		else
 			list_push(&others, node);
-			continue;
-		}
-		logfile_add(m->log, MSG_AS(msg_log, msg));
-		msg_free(&msg);
 	}
-	logfile_flush(m->log);
 	mbox_post_all(m->in, &others);
 }
 

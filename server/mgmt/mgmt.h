@@ -15,6 +15,7 @@
 
 #include "base/role.h"
 #include "cross/loop.h"
+#include "wire/level.h"
 
 struct acceptor;
 struct logfile;
@@ -35,7 +36,8 @@ struct mgmt_links {
 struct mgmt *mgmt_new(struct loop *); /* adds itself to the loop, first of all riders */
 void mgmt_free(struct mgmt **);
 struct mbox *mgmt_mbox(struct mgmt *);
-void mgmt_set_log(struct mgmt *, struct logfile *) RUNS_ON(mgmt_role); /* borrowed; NULL = none any more */
+/* Where lines of this level and worse go; borrowed; NULL = they are thrown away. */
+void mgmt_set_log(struct mgmt *, struct logfile *, enum gearmand_level) RUNS_ON(mgmt_role);
 void mgmt_connect(struct mgmt *, const struct mgmt_links *) RUNS_ON(mgmt_role);
 /* Runs the loop until the store's thread, which has just been started, has opened it.  `on_waiting` is called with a
  * sentence at each change of what it waits for.  False: the server is to end; mgmt_failure() is NULL when a signal
@@ -44,8 +46,8 @@ bool mgmt_open_store(struct mgmt *, struct mbox *store, void (*on_waiting)(void 
     RUNS_ON(mgmt_role);
 /* Serves at once, or as soon as the store says that its jobs are back. */
 void mgmt_begin(struct mgmt *) RUNS_ON(mgmt_role);
-/* Writes the log lines that wait, outside of the loop: while starting and ending. */
-void mgmt_write_log(struct mgmt *) RUNS_ON(mgmt_role);
+/* Gives the log the lines that wait, outside of the loop: while starting and ending. */
+void mgmt_pass_log(struct mgmt *) RUNS_ON(mgmt_role);
 
 /* What signals ask for. */
 void mgmt_stop(struct mgmt *, const char *why) RUNS_ON(mgmt_role); /* orderly and soon; a second time: at once */

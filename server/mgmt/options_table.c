@@ -50,7 +50,7 @@ const struct option_row option_rows[] = {
 	    VALUE("log-file", PATH, GEARMAND_LOG_FILE, "FILE", "file for log lines, \"stderr\" or \"none\"") },
 	{ GROUP_GENERAL, 0, 0, PLACE(syslog), NULL, SWITCH("syslog", "write log lines to syslog, too") },
 	{ GROUP_GENERAL, 0, 0, PLACE(verbose), NULL,
-	    VALUE("verbose", OPTION_TYPE_LEVEL, "ERROR", "LEVEL",
+	    VALUE("verbose", OPTION_TYPE_LEVEL, "NOTICE", "LEVEL",
 		"least level that is logged: FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE, INFO or DEBUG") },
 	{ GROUP_GENERAL, 0, 0, PLACE(coredump), NULL, SWITCH("coredump", "leave a core file after a crash") },
 	{ GROUP_GENERAL, 'f', 0, PLACE(file_descriptors), NULL,

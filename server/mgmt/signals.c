@@ -39,14 +39,19 @@ struct signals *
 signals_new(struct event_base *base, struct mgmt *m)
 {
 	struct signals *s = mem_new(sizeof *s);
+	sigset_t ours;
 
+	sigemptyset(&ours);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file at the limit of its size fails like a full disk */
 	for (int i = 0; i < HANDLED; i++) {
 		s->at[i] = evsignal_new(base, handled[i], on_signal, m);
 		CHECK(s->at[i] != NULL);
 		event_add(s->at[i], NULL);
+		sigaddset(&ours, handled[i]);
 	}
+	/* Whoever started us may have had them blocked. */
+	pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
 	return s;
 }
 

@@ -35,7 +35,7 @@ log_accepted(struct proc *p, const struct func *func, const struct job_request *
 {
 	struct buf line = { 0 };
 
-	if (p->cfg.log_level < GEARMAND_LOG_NOTICE)
+	if (p->cfg.log_level < GEARMAND_LOG_INFO)
 		return;
 	buf_add_str(&line, "accepted,");
 	buf_add_escaped(&line, func_name(func));
@@ -43,7 +43,7 @@ log_accepted(struct proc *p, const struct func *func, const struct job_request *
 	buf_add_escaped(&line, request->unique);
 	buf_add_char(&line, ',');
 	buf_add_i64(&line, request->run_at);
-	proc_log(p, GEARMAND_LOG_NOTICE, &line);
+	proc_log(p, GEARMAND_LOG_INFO, &line);
 	buf_fini(&line);
 }
 

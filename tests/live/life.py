@@ -3,6 +3,7 @@
 """The life of the process: start and its failures, daemon, pid file, user, log, signals, crash, end."""
 import os
 import re
+import select
 import signal
 import socket
 import stat
@@ -317,12 +318,102 @@ def _(t):
         s = t.server("--syslog", under=own_dev)
         line = syslog.recv(4096).decode()
         # user is facility 1, INFO is priority 6
-        check(re.match(r"<14>.* gearmand\[%d\]: \[  main \] Listening on " % s.pid, line), line)
+        while "Listening on " not in line:
+            line = syslog.recv(4096).decode()
+        check(re.match(r"<13>.* gearmand\[%d\]: \[  main \] Listening on " % s.pid, line), line)
         s.stop()
         while "SIGTERM, shutting down" not in line:
             line = syslog.recv(4096).decode()
         check(line.startswith("<13>"), line)
         check("Listening on " in s.log(), "the file has it, too")
+
+
+def counter(peer, name):
+    return next(line.split(b"\t")[1] for line in peer.listing("counters") if line.startswith(name.encode() + b"\t"))
+
+
+def flood(p):
+    """Log lines, more than wait for a log that nobody reads."""
+    for n in range(0, 12000, 1000):
+        p.raw(b"".join(pack(SUBMIT_JOB_BG, 600 * "f", i, data=b"") for i in range(n, n + 1000)))
+        p.sync()
+
+
+@case("a log that nobody reads stops nobody: lines are dropped and counted, signals are heard", modes=(0, 2))
+def _(t):
+    os.mkfifo(t.path("fifo"))
+    reader, writer = os.pipe()
+    for log in (t.path("fifo"), "stderr"):
+        p = t.spawn(*words(t, "--verbose=INFO", log=log), stderr=writer)
+        port = until(lambda: of_pid(p.pid).ports(), "the start")[0]
+        with Peer(("127.0.0.1", port)) as peer:
+            flood(peer)
+            until(lambda: int(counter(peer, "log_lost")) > 0,
+                  "lines to be dropped")
+        p.send_signal(signal.SIGHUP)
+        with Peer(("127.0.0.1", port)) as peer:
+            peer.sync()
+        p.terminate()
+        check(p.wait(timeout=patience()) == 0, "status")
+    os.close(reader), os.close(writer)
+
+
+@case("a log that is read again says how many lines were dropped", modes=ONE)
+def _(t):
+    os.mkfifo(t.path("fifo"))
+    p = t.spawn(*words(t, "--verbose=INFO", log=t.path("fifo")))
+    port = until(lambda: of_pid(p.pid).ports(), "the start")[0]
+    with Peer(("127.0.0.1", port)) as peer:
+        flood(peer)
+        log, text = os.open(t.path("fifo"), os.O_RDONLY | os.O_NONBLOCK), bytearray()
+
+        def says_dropped():
+            peer.submit("f", nr=SUBMIT_JOB_BG)  # a line behind those that were dropped
+            while select.select([log], [], [], 0)[0]:
+                text.extend(os.read(log, 1 << 16))
+            return re.search(rb"WARNING .* \d+ log lines were dropped: the log could not keep up\n", text)
+        until(says_dropped, "the line that says it")
+        os.close(log)
+    check(b" starts, process " in text.splitlines()[0], "the first line is there")
+    p.terminate()
+    check(p.wait(timeout=patience()) == 0, "status")
+
+
+@case("a daemon whose log cannot be opened does not start: its stderr is about to be nowhere", modes=ONE)
+def _(t):
+    path = t.path("no/such/folder/log")
+    done = t.run(*words(t, "--daemon", "--pid-file=" + t.path("pid"), log=path), status=1)
+    check(done.err.decode() == '%s: Could not open log file "%s" (No such file or directory)\n' % (GEARMAND, path), done)
+
+
+@case("the life of the server is in the log at the default level, submissions are not", modes=ONE)
+def _(t):
+    p = t.spawn(*words(t, "--job-retries=1", log=t.path("log")))
+    port = until(lambda: of_pid(p.pid).ports(), "the start")[0]
+    with Peer(("127.0.0.1", port)) as peer, Peer(("127.0.0.1", port)) as worker:
+        worker.can("f")
+        peer.submit("f", "u", nr=SUBMIT_JOB_BG)
+        worker.send(GRAB_JOB)
+        worker.expect(JOB_ASSIGN)
+        worker.close()
+        until(lambda: "dropped job" in read(t.path("log")), "the line of a job that is given up")
+    p.terminate()
+    check(p.wait(timeout=patience()) == 0, "status")
+    lines = [re.sub(r"^ *(\w+) .{26} \[[^]]*\] ", r"\1 ", line) for line in read(t.path("log")).splitlines()]
+    for want in (r"NOTICE gearmand \S+ starts, process %d$" % p.pid, r"NOTICE Listening on 127\.0\.0\.1:%d " % port,
+                 r"NOTICE dropped job \S+ of f: lost by its worker 1 time$", r"NOTICE SIGTERM, shutting down$"):
+        check(any(re.match(want, line) for line in lines), want, "is not in", lines)
+    check(not any("accepted," in line for line in lines), lines)
+
+
+@case("SIGTERM is heard though whoever started the server had it blocked", modes=(0, 2))
+def _(t):
+    def block():
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1})
+    p = t.spawn(*words(t), preexec_fn=block)
+    until(lambda: of_pid(p.pid).ports(), "the start")
+    p.terminate()
+    check(p.wait(timeout=patience()) == 0, "status")
 
 
 # ---- Threads and descriptors -------------------------------------------------------------------
@@ -334,7 +425,7 @@ def _(t):
     names = {0: [], 1: ["gm-io-1"], 2: ["gm-io-1", "gm-proc"], 4: ["gm-io-1", "gm-io-2", "gm-io-3", "gm-proc"]}[t.mode]
     tasks = s.threads()
     main_name = read("/proc/%d/comm" % s.pid).strip()
-    check(sorted(n for n in tasks if n != main_name) == names, tasks)
+    check(sorted(n for n in tasks if n != main_name) == sorted(names + ["gm-log"]), tasks)
     for name, task in tasks.items():
         blocked = int(status_line(s.pid, "SigBlk", task), 16)
         for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP, signal.SIGCHLD):
@@ -354,6 +445,13 @@ def _(t):
 def _(t):
     done = t.run(GEARMAND, "-L", "127.0.0.1", "-p", "0", "-l", "none", "-t", "100", "-f", "100", status=1)
     check(re.search(rb": --threads=100 needs at least \d+ descriptors and the limit is 100; raise --file-descriptors\n$", done.err), done)
+
+
+@case("too few descriptors for anything is one sentence", modes=ONE)
+def _(t):
+    done = t.run(*words(t, "-f", 5, log="none"), status=1)
+    check(done.err.decode() == "%s: --threads=0 needs at least 21 descriptors and the limit is 5; raise --file-descriptors\n"
+          % GEARMAND, done)
 
 
 @case("closed standard streams are not taken for anything else", modes=ONE)

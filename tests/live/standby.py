@@ -199,28 +199,35 @@ def _(t):
     refuses(t, "another gearmand is using it", *wait, "--libsqlite3-db=" + t.path("queue.db"))
 
 
-@case("a daemon that waits lets go of the shell and says why; the service manager is told, too", modes=(0,))
+@case("a daemon that waits lets go of the shell and says why", modes=(0,))
 def _(t):
+    done = t.run(os.environ["GEARMAND"], "-d", "--listen=127.0.0.1", "--port=0", "-q", "sqlite",
+                 "--libsqlite3-db=" + t.path("later/queue.db"), "--queue-wait", "-P", t.path("pid"), "-l", t.path("log"))
+    pid = int(open(t.path("pid")).read())
+    os.kill(pid, 15)
+    check(re.search(b"waiting for the queue: " + WAITING.encode(), done.err), done)
+    until(lambda: not os.path.exists(t.path("pid")), "the daemon to end")
+
+
+@case("the service manager is told what the server waits for, and -d is ignored under one", modes=(0,))
+def _(t):
+    with open(os.environ["GEARMAND"], "rb") as f:
+        if b"sd_listen_fds_with_names" not in f.read():
+            t.skip("built without libsystemd")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(t.path("notify"))
         manager.settimeout(patience())
-        done = t.run(os.environ["GEARMAND"], "-d", "--listen=127.0.0.1", "--port=0", "-q", "sqlite",
-                     "--libsqlite3-db=" + t.path("later/queue.db"), "--queue-wait", "-P", t.path("pid"),
-                     "-l", t.path("log"), env={"NOTIFY_SOCKET": t.path("notify")})
-        check(re.search(b"waiting for the queue: " + WAITING.encode(), done.err), done)
-        pid = int(open(t.path("pid")).read())
-        try:
-            with open(os.environ["GEARMAND"], "rb") as f:
-                if b"sd_listen_fds_with_names" in f.read():
-                    told = manager.recv(4096).decode()
-                    check("READY=1" in told and "STATUS=Waiting for the queue: queue sqlite: waiting" in told, told)
-                    os.mkdir(t.path("later"))
-                    told = ""
-                    while "STATUS=Serving" not in told:
-                        told = manager.recv(4096).decode()
-        finally:
-            os.kill(pid, 15)
-        until(lambda: not os.path.exists(t.path("pid")), "the daemon to end")
+        p = t.spawn(os.environ["GEARMAND"], "--log-file=stderr", "-d", "--listen=127.0.0.1", "--port=0", "-q", "sqlite",
+                    "--libsqlite3-db=" + t.path("later/queue.db"), "--queue-wait", "-P", t.path("pid"), "-l", t.path("log"),
+                    env={"NOTIFY_SOCKET": t.path("notify")})
+        told = manager.recv(4096).decode()
+        check("READY=1" in told and "MAINPID=%d\n" % p.pid in told, told)
+        check("STATUS=Waiting for the queue: queue sqlite: waiting" in told, told)
+        os.mkdir(t.path("later"))
+        while "STATUS=Serving" not in told:
+            told = manager.recv(4096).decode()
+        p.terminate()
+        check(p.wait(timeout=patience()) == 0, "status")
 
 
 @case("SIGTERM does not wait for a module that is stuck in opening", modes=(2,))

@@ -78,7 +78,7 @@ Test(settings, defaults)
 	cr_assert_eq(settings->keepalive_idle, -1);
 	cr_assert_eq(settings->keepalive_interval, -1);
 	cr_assert_eq(settings->keepalive_count, -1);
-	cr_assert_eq(settings->verbose, GEARMAND_LOG_ERROR);
+	cr_assert_eq(settings->verbose, GEARMAND_LOG_NOTICE);
 	cr_assert_eq(settings->hashtable_buckets, 991);
 	cr_assert_eq(settings->listen.count, 0);
 	cr_assert_eq(settings->protocols.count, 0);

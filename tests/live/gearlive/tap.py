@@ -122,7 +122,8 @@ class Case:
         how.setdefault("stdin", subprocess.DEVNULL)
         how.setdefault("stdout", subprocess.PIPE)
         how.setdefault("stderr", open(self.path("stderr.%d" % len(self.children)), "wb"))
-        p = subprocess.Popen(command, cwd=self.dir, env=clean_env(env), preexec_fn=die_with_parent, **how)
+        how.setdefault("preexec_fn", die_with_parent)
+        p = subprocess.Popen(command, cwd=self.dir, env=clean_env(env), **how)
         self.children.append(p)
         return p
 
