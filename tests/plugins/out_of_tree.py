@@ -53,6 +53,8 @@ def gearman(t, server, *words, input=b""):
 def out_of_tree(t):
     t.need("gearman", "make", "pkg-config")
     root = install(t)
+    number = t.run("pkg-config", "--variable=abi_major", "gearmand-plugin", env=sdk(root)).out
+    check(number == b"1\n", number)
     folder = build_example(t, root)
     os.environ["GEARMAND"] = find(root, "gearmand")
     server = t.server("--plugin-dir=" + folder, "-q", "journal", "--journal-file=" + t.path("jobs"))
