@@ -42,6 +42,8 @@
 enum {
 	MESSAGES_WAITING = 16384,    /* from one I/O thread, before it waits for the core */
 	PAUSE_OUTPUT = 4 << 20,      /* unsent bytes of a connection past which it is not read */
+	BESIDE_JOBS = 32 << 20,      /* bytes of bodies that are in no job, at least */
+	UNSENT_LEAST = 4 << 20,      /* of an I/O thread, before anybody is closed for what others hold */
 	STORE_BATCH = 4096,          /* changes in one commit */
 	HANDLE_BITS_PER_SECOND = 20, /* of job numbers: what a second of life leaves room for */
 };
@@ -63,6 +65,7 @@ struct classes {
 	struct io_class *io;
 	struct mbox **io_boxes; /* of `io`, in order */
 	unsigned io_count;
+	uint8_t seed[sizeof((struct proc_config *)NULL)->seed];
 	struct waker *proc_waker; /* of the processing thread; NULL when it rides on a loop */
 	struct mbox *proc_box;
 	struct proc_run *proc;
@@ -102,11 +105,12 @@ pause_output(const struct settings *s)
 }
 
 static bool
-configure_proc(const struct classes *c, const struct settings *s, struct proc_config *p, struct gearmand_error *err)
+configure_proc(struct classes *c, const struct settings *s, struct proc_config *p, struct gearmand_error *err)
 {
 	p->first_handle = first_handle();
-	if (getrandom(p->seed, sizeof p->seed, 0) != (ssize_t)sizeof p->seed)
+	if (getrandom(c->seed, sizeof c->seed, 0) != (ssize_t)sizeof c->seed)
 		return fail(err, "the system gives no random numbers");
+	memcpy(p->seed, c->seed, sizeof p->seed);
 	p->job_retries = s->job_retries < 0 ? 0 : (uint32_t)s->job_retries;
 	p->wakeups = (uint32_t)s->worker_wakeup;
 	p->strict_order = s->strict_order;
@@ -130,19 +134,25 @@ configure_proc(const struct classes *c, const struct settings *s, struct proc_co
 	return true;
 }
 
-/* A quarter of what jobs may take, but not less than what one slow reader may have. */
+static int64_t
+at_least(int64_t n, int64_t least)
+{
+	return n > least ? n : least;
+}
+
+/* What waits in all connections of an I/O thread: its share of a quarter of what jobs may take. */
 static size_t
 max_unsent(const struct settings *s, unsigned io_count)
 {
-	int64_t share = s->max_memory / 4 / io_count;
-
-	return (size_t)(share > s->max_output ? share : s->max_output);
+	return (size_t)at_least(at_least(s->max_memory / 4, BESIDE_JOBS / 2) / io_count, UNSENT_LEAST);
 }
 
+/* Bodies may take a quarter more than jobs: requests half of that. */
 static struct io_config
-configure_io(const struct settings *s, unsigned number, unsigned io_count)
+configure_io(const struct classes *c, const struct settings *s, unsigned number, unsigned io_count)
 {
-	return (struct io_config){
+	int64_t beside = at_least(s->max_memory / 4, BESIDE_JOBS);
+	struct io_config config = {
 		.number = number,
 		.max_packet = (size_t)s->max_packet,
 		.max_line = (size_t)s->max_line,
@@ -150,7 +160,12 @@ configure_io(const struct settings *s, unsigned number, unsigned io_count)
 		.max_unsent = max_unsent(s, io_count),
 		.pause_output = pause_output(s),
 		.max_waiting = MESSAGES_WAITING,
+		.max_bodies = { (size_t)(s->max_memory + beside / 2), (size_t)(s->max_memory + beside) },
+		.queue_timeout = (uint32_t)s->queue_timeout * 1000,
 	};
+
+	memcpy(config.hash_key, c->seed, sizeof config.hash_key);
+	return config;
 }
 
 /* ---- Building ---------------------------------------------------------------------------- */
@@ -222,7 +237,7 @@ build_io(struct classes *c)
 
 	for (unsigned i = 0; i < c->io_count; i++) {
 		struct io_class *io = &c->io[i];
-		struct io_config ic = configure_io(config->settings, io->number, c->io_count);
+		struct io_config ic = configure_io(c, config->settings, io->number, c->io_count);
 
 		io->io = io_new(io->loop, &ic, io->in, c->proc_box, config->mgmt);
 		loop_add_rider(io->loop, io_rider(io->io));

@@ -12,18 +12,38 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-enum { BLOB_CAP_MIN = 64 };
+enum { BLOB_CAP_MIN = 64, BLOB_CAP_COUNTED = 1024 };
+
+/* The sum of large blobs' capacities.  Small ones come and go much more often than this word should travel. */
+static size_t all_bytes;
+
+static void
+blob_count(size_t cap, bool more)
+{
+	if (cap >= BLOB_CAP_COUNTED)
+		__atomic_add_fetch(&all_bytes, more ? cap : -cap, __ATOMIC_RELAXED);
+}
+
+size_t
+blob_bytes(void)
+{
+	return __atomic_load_n(&all_bytes, __ATOMIC_RELAXED);
+}
 
 static struct blob *
 blob_sized(struct blob *old, size_t cap)
 {
+	size_t old_cap = old == NULL ? 0 : old->cap;
 	struct blob *b;
 
 	if (cap > UINT32_MAX)
 		return NULL;
 	b = mem_try_grow(old, sizeof *b + cap);
-	if (b != NULL)
-		b->cap = (uint32_t)cap;
+	if (b == NULL)
+		return NULL;
+	blob_count(old_cap, false);
+	blob_count(cap, true);
+	b->cap = (uint32_t)cap;
 	return b;
 }
 
@@ -113,6 +133,8 @@ blob_unref(struct blob **bp)
 	if (b == NULL)
 		return;
 	/* The last reference needs no locked instruction: nobody else can take another. */
-	if (__atomic_load_n(&b->refs, __ATOMIC_ACQUIRE) == 1 || __atomic_sub_fetch(&b->refs, 1, __ATOMIC_ACQ_REL) == 0)
-		mem_free(b);
+	if (__atomic_load_n(&b->refs, __ATOMIC_ACQUIRE) != 1 && __atomic_sub_fetch(&b->refs, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	blob_count(b->cap, false);
+	mem_free(b);
 }

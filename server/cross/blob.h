@@ -32,6 +32,8 @@ bool blob_add(struct blob **, struct slice);
 bool blob_reserve(struct blob **, size_t cap);
 struct blob *blob_ref(struct blob *); /* NULL gives NULL */
 void blob_unref(struct blob **);      /* takes; NULL is fine */
+/* Bytes of all blobs of the process but the small ones, whose number is bounded where they come in. */
+size_t blob_bytes(void);
 
 static inline struct slice
 blob_slice(const struct blob *b)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A connection's life: opened, half closed, closed, forgotten, ended.
+ * A connection's life: opened, half closed, closed, forgotten, ended; and what is wanted of its socket meanwhile.
  *
  * Runs on:  its I/O thread.
  * Owns:     the connection, its socket and its events.
@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <event2/event.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,45 +18,52 @@
 #include "cross/log.h"
 #include "io/conn.h"
 
-static void
-on_ready(evutil_socket_t fd, short what, void *arg)
-{
-	struct conn *c = arg;
-
-	role_assume(&io_role);
-	(void)fd;
-	if ((what & EV_WRITE) != 0) {
-		c->blocked = c->yields = false;
-		conn_mark_dirty(c);
-	}
-	if ((what & EV_READ) != 0)
-		conn_readable(c);
-}
-
-static IO bool
+/* A module's protocol cannot be stopped in front of one request. */
+bool
 conn_wants_read(const struct conn *c)
 {
-	return !c->deaf && !c->at_end && !c->paused && !c->paused_output && !c->paused_rest;
+	unsigned stops = PAUSED_REQUEST | PAUSED_OUTPUT | PAUSED_REST;
+
+	if (!conn_speaks_gear(c))
+		stops |= PAUSED_CORE | PAUSED_SUBMISSIONS;
+	return c->life == CONN_OPEN && !c->at_end && (c->pauses & stops) == 0;
+}
+
+/* A socket that is not read is watched for edges: each time something comes, its state is looked at, which shows the
+ * end of the peer behind bytes that nobody reads.  While it is to be written a reset shows by itself. */
+static IO short
+conn_wants(const struct conn *c)
+{
+	bool ahead = c->life == CONN_OPEN && !c->end_told;
+
+	if (c->broken)
+		return 0;
+	if (c->life == CONN_LINGERING)
+		return EV_READ;
+	if (conn_wants_read(c))
+		return (short)(EV_READ | EV_CLOSED | (c->blocked ? EV_WRITE : 0));
+	if (c->blocked)
+		return (short)(EV_WRITE | (ahead ? EV_CLOSED : 0));
+	if (c->life <= CONN_DEAF && c->io->by_edge)
+		return EV_READ | EV_CLOSED | EV_ET;
+	return 0;
 }
 
 void
 conn_watch(struct conn *c)
 {
-	short want = 0;
+	short want = conn_wants(c);
 
-	if (!c->broken && (c->lingering || conn_wants_read(c)))
-		want |= EV_READ;
-	if (!c->broken && c->blocked)
-		want |= EV_WRITE;
 	if (want == c->watched)
 		return;
 	if (c->watched != 0)
-		event_del(c->event);
+		event_del(conn_event(c));
 	c->watched = want;
 	if (want == 0)
 		return;
-	event_assign(c->event, c->io->base, c->fd, (short)(want | EV_PERSIST), on_ready, c);
-	if (event_add(c->event, NULL) == 0)
+	event_assign(
+	    conn_event(c), c->io->base, c->fd, (short)(want | EV_PERSIST), event_get_callback(conn_event(c)), c);
+	if (event_add(conn_event(c), NULL) == 0)
 		return;
 	log_post(
 	    GEARMAND_LOG_ERROR, "%s: connection lost: the socket cannot be watched: %s", c->address, strerror(errno));
@@ -65,7 +71,7 @@ conn_watch(struct conn *c)
 	conn_break(c);
 }
 
-/* The timer has three uses, one after the other. */
+/* One after the other: a protocol's tick or a request's patience; then the two of the end. */
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -74,14 +80,18 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	role_assume(&io_role);
 	(void)fd;
 	(void)what;
-	if (!c->forgotten) {
-		if (!c->mute && c->service->protocol->tick != NULL)
-			c->service->protocol->tick(c->protocol);
-		return;
+	if (c->life >= CONN_DRAINING) {
+		if (c->out_bytes > 0)
+			log_post(GEARMAND_LOG_INFO, "%s: closed with %zu bytes that it did not read", c->address,
+			    c->out_bytes);
+		conn_free(&c);
+	} else if ((c->pauses & PAUSED_REQUEST) != 0) {
+		c->impatient = c->again = true;
+		c->pauses &= (uint8_t)~PAUSED_REQUEST;
+		conn_mark_dirty(c);
+	} else if (c->life != CONN_SHUT && c->service->protocol->tick != NULL) {
+		c->service->protocol->tick(c->protocol);
 	}
-	if (c->out_bytes > 0)
-		log_post(GEARMAND_LOG_INFO, "%s: closed with %zu bytes that it did not read", c->address, c->out_bytes);
-	conn_free(&c);
 }
 
 void
@@ -100,167 +110,102 @@ conn_timer(struct conn *c, uint32_t ms)
 	evtimer_add(c->timer, &tv);
 }
 
-static size_t
-conn_address(char *out, size_t size, const struct msg_conn *m)
-{
-	bool is_v6 = strchr(m->address, ':') != NULL;
-	int n;
-
-	if (m->port[0] == '\0')
-		n = snprintf(out, size, "%.64s", m->address);
-	else
-		n = snprintf(out, size, is_v6 ? "[%.64s]:%.8s" : "%.64s:%.8s", m->address, m->port);
-	return (size_t)n;
-}
-
-static IO struct conn *
-conn_new(struct io *io, const struct msg_conn *m)
-{
-	char address[sizeof m->address + sizeof m->port + 4];
-	size_t len = conn_address(address, sizeof address, m);
-	struct conn *c = mem_new(sizeof *c + len + 1);
-
-	c->number = m->msg.peer;
-	c->io = io;
-	c->service = m->service;
-	c->fd = m->fd;
-	list_init(&c->dirty);
-	list_init(&c->out);
-	memcpy(c->address, address, len + 1);
-	c->event = event_new(io->base, c->fd, EV_READ | EV_PERSIST, on_ready, c);
-	CHECK(c->event != NULL);
-	hash_add(&io->conns, &c->by_number, hash_number(c->number));
-	return c;
-}
-
-/* What the core is told first is the message that brought the socket. */
-void
-conn_open(struct io *io, struct msg_conn **mp)
-{
-	struct msg *m = &(*mp)->msg;
-	struct conn *c = conn_new(io, *mp);
-	struct gearmand_conn *handle = (struct gearmand_conn *)(void *)c;
-
-	*mp = NULL;
-	m->kind = MSG_PEER_NEW;
-	io_post(io, &m);
-	if (c->service->transport != NULL) {
-		c->in_transport = true;
-		c->transport = c->service->transport->conn_new(c->service->transport_module, handle);
-		c->in_transport = false;
-	}
-	c->protocol = c->service->protocol->conn_new(c->service->protocol_module, NULL, handle);
-	if (c->protocol == NULL || (c->service->transport != NULL && c->transport == NULL)) {
-		log_post(GEARMAND_LOG_ERROR, "%s: refused by module %s", c->address, c->service->name);
-		conn_break(c);
-	}
-	conn_watch(c);
-}
-
-static IO void
-conn_tell_mgmt(struct conn *c)
-{
-	struct msg *m = msg_new(MSG_CONN_CLOSED, c->number);
-
-	io_post_mgmt(c->io, &m);
-}
-
 void
 conn_free(struct conn **cp)
 {
 	struct conn *c = *cp;
+	struct msg *m = msg_new(MSG_CONN_CLOSED, c->number);
 
 	*cp = NULL;
 	CHECK(c->sending == NULL);
 	hash_remove(&c->io->conns, &c->by_number);
-	list_remove(&c->dirty);
+	list_remove(&c->in_io);
 	if (c->protocol != NULL)
 		c->service->protocol->conn_free(&c->protocol);
 	if (c->transport != NULL)
 		c->service->transport->conn_free(&c->transport);
-	event_free(c->event);
+	if (c->watched != 0)
+		event_del(conn_event(c));
 	if (c->timer != NULL)
 		event_free(c->timer);
 	close(c->fd);
 	conn_drop_output(c);
+	conn_drop_body(c);
 	buf_fini(&c->rest);
-	blob_unref(&c->body);
-	conn_tell_mgmt(c);
+	io_post_mgmt(c->io, &m);
 	mem_free(c);
+}
+
+static IO void
+conn_end_input(struct conn *c, enum conn_life to)
+{
+	struct msg *m = c->life >= CONN_GONE ? NULL : msg_new(MSG_PEER_GONE, c->number);
+
+	conn_move(c, to);
+	conn_drop_body(c);
+	buf_fini(&c->rest);
+	if (m != NULL)
+		io_post(c->io, &m);
+	conn_watch(c);
 }
 
 void
 conn_gone(struct conn *c)
 {
-	struct msg *m;
-
-	c->deaf = true;
-	buf_fini(&c->rest);
-	conn_watch(c);
-	if (c->gone)
-		return;
-	c->gone = true;
-	m = msg_new(MSG_PEER_GONE, c->number);
-	io_post(c->io, &m);
+	if (c->life == CONN_OPEN)
+		conn_end_input(c, CONN_GONE);
 }
 
 void
 conn_close(struct conn *c)
 {
-	c->mute = true;
+	if (c->life >= CONN_SHUT)
+		return;
 	conn_timer(c, 0);
-	conn_gone(c);
+	conn_end_input(c, CONN_SHUT);
 }
 
 void
 conn_break(struct conn *c)
 {
 	c->broken = true;
-	c->mute = true;
+	c->blocked = false;
 	conn_drop_output(c);
-	conn_gone(c);
+	conn_close(c);
+	conn_watch(c);
+	conn_mark_dirty(c);
 }
 
 /* Our end of file goes out behind the last byte; the peer's is waited for, but not long. */
 static IO void
 conn_linger(struct conn *c)
 {
-	c->lingering = true;
+	conn_move(c, CONN_LINGERING);
 	shutdown(c->fd, SHUT_WR);
 	conn_watch(c);
 	conn_timer(c, LINGER_SECONDS * 1000);
 }
 
-/* However slowly it is read, it ends in time. */
-static IO void
-conn_drain(struct conn *c)
-{
-	if (c->draining)
-		return;
-	c->draining = true;
-	conn_timer(c, DRAIN_SECONDS * 1000);
-}
-
 void
 conn_end(struct conn *c)
 {
-	CHECK(c->forgotten);
-	if (c->lingering)
+	if (c->life == CONN_LINGERING)
 		return;
-	if (c->out_bytes > 0)
-		conn_drain(c);
-	else if (c->broken || c->at_end)
+	CHECK(c->life == CONN_DRAINING);
+	if (c->out_bytes > 0) {
+		if (c->timer == NULL || !evtimer_pending(c->timer, NULL))
+			conn_timer(c, DRAIN_SECONDS * 1000); /* however slowly it is read, it ends in time */
+	} else if (c->broken || c->at_end) {
 		conn_free(&c);
-	else
+	} else {
 		conn_linger(c);
+	}
 }
 
 void
 conn_forgotten(struct conn *c)
 {
-	CHECK(c->gone && !c->forgotten);
-	c->forgotten = true;
-	c->mute = true;
 	conn_timer(c, 0);
+	conn_move(c, CONN_DRAINING);
 	conn_mark_dirty(c);
 }

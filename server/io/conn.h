@@ -5,15 +5,24 @@
  * Runs on:  its I/O thread.
  * Owns:     the socket, what is unread and unsent, the state of the protocol on it.
  *
- * Life: conn_open() tells the core PEER_NEW.  When nothing more can come from the peer (end of
- * file, a socket error, or we close) conn_gone() tells it PEER_GONE, once.  What the core
- * still sends goes out, until PEER_FORGOTTEN; then the connection ends when its output is out.
+ * A connection's life is a table of moves; conn_move() is the only writer of `life`.  Beside its life stand the
+ * pauses: reasons for which its socket is not read.  The end of the peer is seen in any case.
  *
- * An idle connection costs this struct, libevent's event and the protocol's state: buffers
- * belong to the thread, and `rest` and `out` hold memory only while there is something in them.
+ * An idle connection costs this struct and the state of a module's protocol: buffers belong to the thread; `rest`,
+ * `out` and `body` hold memory only while there is something in them.
+ *
+ * The files call each other downwards only:
+ *   io.c, conn_open.c   from events and messages
+ *   host.c, gear.c      from protocols
+ *   conn_in.c           bytes in       conn_reply.c   packets out
+ *   conn_request.c      packets in     conn_out.c     bytes out
+ *   conn.c              life and events
+ *   conn_base.c         what all of them need
  */
 #ifndef GEARMAND_IO_CONN_H
 #define GEARMAND_IO_CONN_H
+
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/hash.h"
@@ -28,13 +37,18 @@ struct event_base;
 #define IO RUNS_ON(io_role)
 
 enum {
-	READ_BYTES = 65536,      /* at most this much of a connection per pass */
-	WRITE_BYTES = 1 << 20,   /* the same for writing */
-	MESSAGE_COST = 96,       /* memory of an unsent message beside its bytes */
-	UNSENT_FEW = 1 << 16,    /* of one connection: too little to close it, however much waits for others */
-	BLOB_FIRST_BYTES = 4096, /* of an announced body, before any of it came */
-	DRAIN_SECONDS = 10,      /* for a peer to read what it is owed when the connection ends */
-	LINGER_SECONDS = 2       /* for a peer to see our end of file before its bytes are answered by a reset */
+	READ_BYTES = 65536,       /* at most this much of a connection per pass */
+	READ_BYTES_LEAST = 512,   /* the same, however many are ready */
+	PASS_BYTES = 1 << 21,     /* of all connections of a thread per pass, about */
+	WRITE_BYTES = 1 << 20,    /* of a connection per pass */
+	MESSAGE_COST = 96,        /* memory of an unsent message beside its bytes */
+	UNSENT_FEW = 1 << 16,     /* of one connection: too little to close it, however much waits for others */
+	GATHER_BYTES = 1 << 16,   /* answers to text lines that came together go out together, up to this */
+	BODY_FIRST_BYTES = 4096,  /* of an announced body, before any of it came */
+	BODY_LARGE_BYTES = 65536, /* of a body that may have to make room for others */
+	DRAIN_SECONDS = 10,       /* for a peer to read what it is owed when the connection ends */
+	LINGER_SECONDS = 2,       /* for a peer to see our end of file before its bytes are answered by a reset */
+	STALL_SECONDS = 2         /* a peer that takes nothing for so long does not read */
 };
 
 struct io {
@@ -43,15 +57,62 @@ struct io {
 	struct mbox *in, *proc, *mgmt;
 	struct io_config config;
 	struct hash conns;   /* by number */
-	struct list dirty;   /* connections that may have something to write */
+	struct list dirty;   /* connections that may have something to do */
+	struct list waiting; /* connections with output that the socket did not take */
+	struct list bodies;  /* large ones that are being received, the oldest first */
 	struct list to_proc; /* gathered in this pass */
 	size_t to_proc_count;
 	uint64_t counts[STAT_ALL];
-	bool counted;      /* counts are not all zero */
-	bool told_mgmt;    /* in this turn */
-	size_t unsent;     /* bytes and bookkeeping of all that waits in `out` of its connections */
-	char *read_buffer; /* rest_max + READ_BYTES */
-	size_t rest_max;   /* bytes a protocol may leave unused before its connection is not read */
+	bool by_edge;       /* the event base can watch for edges */
+	bool counted;       /* counts are not all zero */
+	bool told_mgmt;     /* in this turn */
+	bool bodies_full;   /* and the log has a line about it */
+	unsigned reads;     /* in this pass */
+	size_t read_bytes;  /* at most, of a connection in this pass */
+	size_t unsent;      /* bytes and bookkeeping of all that waits in `out` of its connections */
+	char *read_buffer;  /* rest_max + READ_BYTES */
+	size_t rest_max;    /* bytes a protocol may leave unused before its connection is not read */
+	uint32_t now;       /* seconds, monotonic; of this turn */
+	uint32_t judged_at; /* `now` when those that hold output were last looked at */
+};
+
+/*     from      to          */
+/* clang-format off */
+#define CONN_MOVES(X) \
+	X(OPEN,      DEAF     ) /* what the peer sends is wrong: the core closes in order */ \
+	X(OPEN,      GONE     ) /* the peer has ended */ \
+	X(OPEN,      SHUT     ) \
+	X(DEAF,      SHUT     ) \
+	X(GONE,      SHUT     ) \
+	X(GONE,      DRAINING ) \
+	X(SHUT,      DRAINING ) \
+	X(DRAINING,  LINGERING)
+/* clang-format on */
+
+enum conn_life {
+	CONN_OPEN,
+	CONN_DEAF,     /* nothing is received any more */
+	CONN_GONE,     /* the core was told PEER_GONE; what it still says goes out */
+	CONN_SHUT,     /* the same, but what the core says is dropped */
+	CONN_DRAINING, /* the core has forgotten it; what is unsent has DRAIN_SECONDS */
+	CONN_LINGERING /* all is sent; waits for the peer's end of file */
+};
+
+enum conn_pause {
+	PAUSED_CORE = 1,        /* the core wants no requests but results */
+	PAUSED_SUBMISSIONS = 2, /* the core wants no submissions in the background */
+	PAUSED_REQUEST = 4,     /* `rest` begins with a request that must wait for that */
+	PAUSED_OUTPUT = 8,      /* too much is unsent */
+	PAUSED_REST = 16        /* the protocol does not use what is there */
+};
+
+/* A request's body that comes in pieces. */
+struct body {
+	struct list in_io; /* io.bodies, when it is large */
+	struct conn *conn;
+	struct blob *blob; /* NULL when empty */
+	size_t size;       /* announced; 0 = not known */
+	uint32_t type;
 };
 
 /* What modules know as struct gearmand_conn. */
@@ -62,81 +123,95 @@ struct conn {
 	const struct service *service;
 	void *protocol;            /* its state */
 	void *transport;           /* its state; NULL without one */
-	struct event *event;       /* the socket is ready */
-	struct event *timer;       /* tick_in, DRAIN, LINGER; NULL until used */
-	struct list dirty;         /* in io->dirty */
+	struct event *timer;       /* tick_in, a request's patience, DRAIN, LINGER; NULL until used */
+	struct list in_io;         /* io.dirty or io.waiting */
 	struct list out;           /* struct msg_reply, in wire form */
 	size_t out_bytes;          /* of `out`, less out_sent */
-	size_t out_count;          /* messages in `out` */
 	size_t out_sent;           /* bytes of the first message that are sent already */
+	uint32_t out_count;        /* messages in `out` */
+	uint32_t moved_at;         /* io.now when the socket last took something, or `out` began to wait */
 	struct buf rest;           /* what the protocol did not use yet */
-	struct blob *body;         /* of a request that comes in pieces; NULL when empty */
+	struct body *body;         /* NULL: none is begun */
 	struct msg_reply *sending; /* what the protocol's send is being called with */
-	uint32_t body_type;
+	uint32_t body_left;        /* gear: bytes of a packet's body that have not come */
 	int fd;
-	short watched; /* EV_READ, EV_WRITE */
-	bool body_begun : 1;
-	bool deaf : 1;          /* nothing is received any more */
-	bool mute : 1;          /* the protocol closed it: nothing more is sent */
-	bool broken : 1;        /* the socket is of no more use */
-	bool at_end : 1;        /* the peer's end of file was read; what is in `rest` may still count */
-	bool gone : 1;          /* the core was told PEER_GONE */
-	bool forgotten : 1;     /* the core said PEER_FORGOTTEN */
-	bool draining : 1;      /* forgotten; what is unsent has DRAIN_SECONDS */
-	bool lingering : 1;     /* all is sent; waits for the peer's end of file */
-	bool blocked : 1;       /* the socket takes no more bytes for now */
-	bool yields : 1;        /* blocked, but only to let others go first: the event comes at once */
-	bool text_open : 1;     /* a text line is with the core, and its one reply has not come */
-	bool held_rest : 1;     /* the reply came; `rest` is to be looked at when output is not held up */
-	bool paused : 1;        /* not read: the core said so */
-	bool paused_output : 1; /* not read: too much is unsent */
-	bool paused_rest : 1;   /* not read: the protocol does not use what is there */
-	bool in_transport : 1;  /* what is written now is for the socket, not for the transport */
-	char address[];         /* "192.0.2.1:4730", "[::1]:4730", or a unix socket's path */
+	short watched;         /* EV_* */
+	uint8_t life;          /* enum conn_life */
+	uint8_t pauses;        /* enum conn_pause */
+	bool dirty : 1;        /* it is in io.dirty */
+	bool broken : 1;       /* the socket is of no more use */
+	bool at_end : 1;       /* the peer's end of file was read; what is in `rest` may still count */
+	bool end_told : 1;     /* the core was told PEER_ENDED */
+	bool blocked : 1;      /* the socket takes no more bytes for now, or others go first */
+	bool again : 1;        /* `rest` is to be presented again */
+	bool text_open : 1;    /* a text line is with the core, and its one reply has not come */
+	bool gathers : 1;      /* the reply to a line waits for the reply to the next, which came with it */
+	bool impatient : 1;    /* its submissions waited too long for the store: refused until that is well */
+	bool passes_over : 1;  /* gear: what comes of the packet's body is of no use */
+	bool in_transport : 1; /* what is written now is for the socket, not for the transport */
+	const char *address;   /* "192.0.2.1:4730", "[::1]:4730", or a unix socket's path */
+			       /* libevent's event of the socket stands behind this struct */
 };
 
-/* io.c */
+static inline struct event *
+conn_event(struct conn *c)
+{
+	return (struct event *)(void *)(c + 1);
+}
+
+/* conn_base.c */
 void io_post(struct io *, struct msg **) IO; /* to the core, at the end of the pass */
 void io_post_mgmt(struct io *, struct msg **) IO;
 void io_count(struct io *, enum statistic, uint64_t n) IO;
+void conn_move(struct conn *, enum conn_life) IO;
+void conn_mark_dirty(struct conn *) IO;
+void conn_count_out(struct conn *, ssize_t bytes, int messages) IO;
+size_t conn_unsent(const struct conn *) IO; /* memory of what waits */
+void conn_drop_output(struct conn *) IO;
+void conn_drop_body(struct conn *) IO;
+bool conn_speaks_gear(const struct conn *);
 
 /* conn.c */
+bool conn_wants_read(const struct conn *) IO;
+void conn_watch(struct conn *) IO;              /* after a change of what is wanted of the socket */
+void conn_timer(struct conn *, uint32_t ms) IO; /* 0 = off */
+void conn_gone(struct conn *) IO;               /* nothing more comes; tells the core, once */
+void conn_close(struct conn *) IO;              /* gone, and ends when the output is out */
+void conn_break(struct conn *) IO;              /* gone, and what is unsent is lost */
+void conn_forgotten(struct conn *) IO;
+void conn_end(struct conn *) IO; /* forgotten: goes on towards the end; may free it */
+void conn_free(struct conn **) IO;
+
+/* conn_open.c */
 void conn_open(struct io *, struct msg_conn **) IO; /* takes */
-void conn_free(struct conn **) IO;                  /* at once */
-void conn_gone(struct conn *) IO;                   /* nothing more comes; tells the core, once */
-void conn_close(struct conn *) IO;                  /* gone, and ends when the output is out */
-void conn_break(struct conn *) IO;                  /* gone, and what is unsent is lost */
-void conn_forgotten(struct conn *) IO;              /* may free it */
-void conn_end(struct conn *) IO;                    /* forgotten: goes on towards the end; may free it */
-void conn_watch(struct conn *) IO;                  /* after a change of what is wanted of the socket */
-void conn_timer(struct conn *, uint32_t ms) IO;     /* 0 = off */
 
 /* conn_in.c */
-void conn_readable(struct conn *) IO; /* may free it */
-/* Plain bytes for the protocol. */
-void conn_present(struct conn *, struct slice) IO;
-void conn_present_rest(struct conn *) IO; /* again, what it did not use */
-void conn_release_rest(struct conn *) IO; /* the same, if it was held for a text reply */
+void conn_readable(struct conn *, bool ending) IO; /* `ending`: the peer's end of file has come; may free it */
+void conn_present(struct conn *, struct slice) IO; /* plain bytes for the protocol */
+void conn_resume(struct conn *) IO;                /* what is in `rest`, if it is time for that */
+void conn_set_pauses(struct conn *, unsigned) IO;  /* the core says so: PAUSED_CORE, PAUSED_SUBMISSIONS or neither */
 
 /* conn_out.c */
 void conn_put(struct conn *, struct msg_reply *) IO; /* takes; wire form, for the socket */
 void conn_put_bytes(struct conn *, struct slice) IO; /* copies; for the socket */
-void conn_drop_output(struct conn *) IO;
-void conn_flush(struct conn *) IO; /* may free it */
-void conn_mark_dirty(struct conn *) IO;
+void conn_flush(struct conn *) IO;
+void io_judge(struct io *) IO; /* closes those that hold the most, while too much is unsent in all */
 
 /* conn_reply.c: a packet from the core, by way of protocol and transport; takes. */
 void conn_reply(struct conn *, struct msg *) IO;
 void conn_write(struct conn *, struct slice) IO; /* plain bytes; copies */
 
 /* conn_request.c */
-void conn_body_begin(struct conn *, uint32_t type, size_t size) IO;
-bool conn_body_add(struct conn *, struct slice, size_t size) IO; /* `size`: announced; 0 = not known */
-void conn_body_end(struct conn *) IO;
-void conn_body_drop(struct conn *) IO;
+/* May such a packet be taken at all, now?  If not, *why_r says why. */
+bool conn_may_take(struct conn *, uint32_t type, size_t size, enum wire_error *why_r) IO;
+void conn_body_begin(struct conn *, uint32_t type, size_t size) IO; /* `size`: announced; 0 = not known */
+bool conn_body_add(struct conn *, struct slice) IO;                 /* false: the body is dropped */
+void conn_body_end(struct conn *) IO;                               /* no-op when it is */
 /* A packet whose body is there as a whole; copied. */
 void conn_packet(struct conn *, uint32_t type, struct slice body) IO;
 void conn_request(struct conn *, const struct gearmand_packet *) IO;
+/* Must this request wait?  Then the connection is not read, and `rest` presented again when it may go on. */
+bool conn_must_wait(struct conn *, uint32_t type) IO;
 /* The core answers with this ERROR when the answers to earlier requests are out. */
 void conn_refuse(struct conn *, enum wire_error) IO;
 /* The core closes the connection when the answers to earlier requests are out. */

@@ -1,83 +1,73 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Bytes from a socket to the protocol on it.
+ * Bytes from a socket to the protocol on it, and the end of the peer.
  *
  * Runs on:  its I/O thread.
  * Owns:     `rest`: what the protocol has seen and not used.
  *
- * A connection is read once per pass, into the thread's one buffer.  What the protocol leaves unused is
- * kept, and stands in front of the next bytes.
+ * A connection is read once per pass, into the thread's one buffer; the more of them are ready, the less of each.
+ * What the protocol leaves unused is kept, and stands in front of the next bytes.
  */
 #include <errno.h>
+#include <event2/event.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "cross/log.h"
 #include "io/conn.h"
 
-/* The module is at fault when it is false. */
-static IO bool
-conn_receive(struct conn *c, struct slice in, size_t *used_r)
-{
-	*used_r = c->service->protocol->receive(c->protocol, in);
-	if (*used_r <= in.len)
-		return true;
-	log_post(GEARMAND_LOG_ERROR, "%s: closed: module %s used %zu of %zu bytes", c->address, c->service->name,
-	    *used_r, in.len);
-	conn_break(c);
-	return false;
-}
-
 /* A protocol may take one request of many at a time: it is asked again while the rest is too
- * large to wait for more. */
+ * large to wait for more.  Returns what it left. */
 static IO struct slice
 conn_feed(struct conn *c, struct slice in)
 {
 	size_t used = 0;
 
 	do {
-		if (c->deaf || in.len == 0 || !conn_receive(c, in, &used))
+		if (c->life != CONN_OPEN || in.len == 0)
 			return slice_of("", 0);
+		used = c->service->protocol->receive(c->protocol, in);
+		if (used > in.len) {
+			log_post(GEARMAND_LOG_ERROR, "%s: closed: module %s used %zu of %zu bytes", c->address,
+			    c->service->name, used, in.len);
+			conn_break(c);
+			return slice_of("", 0);
+		}
 		in = slice_of(in.data + used, in.len - used);
 	} while (used > 0 && in.len >= c->io->rest_max);
-	return c->deaf ? slice_of("", 0) : in;
+	return c->life == CONN_OPEN ? in : slice_of("", 0);
 }
 
+/* A module that neither uses what is there nor has a timer waits for the core: if that has nothing to say, it closes
+ * the connection. */
 static IO void
 conn_pause_rest(struct conn *c)
 {
-	bool full = c->rest.len >= c->io->rest_max;
+	bool was = (c->pauses & PAUSED_REST) != 0, full = c->rest.len >= c->io->rest_max;
+	struct msg *m;
 
-	if (full && !c->paused_rest)
+	c->pauses = (uint8_t)(full ? c->pauses | PAUSED_REST : c->pauses & ~PAUSED_REST);
+	if (full != was)
+		conn_watch(c);
+	if (full && !was)
 		io_count(c->io, STAT_reads_paused, 1);
-	c->paused_rest = full;
-	conn_watch(c);
-}
-
-/* `in` is not in `rest`. */
-static IO void
-conn_keep_rest(struct conn *c, struct slice in)
-{
-	if (in.len == 0) {
-		buf_fini(&c->rest);
+	if (!full || conn_speaks_gear(c) || (c->timer != NULL && evtimer_pending(c->timer, NULL)))
 		return;
-	}
-	c->rest.len = 0;
-	buf_add_slice(&c->rest, in);
-	if (c->rest.len >= c->io->rest_max)
-		conn_pause_rest(c);
+	m = msg_new(MSG_CLOSE_IDLE, c->number);
+	io_post(c->io, &m);
 }
 
-void
+/* What is presented may not change under the protocol, whatever that does with the connection. */
+static IO void
 conn_present_rest(struct conn *c)
 {
+	struct buf held = c->rest;
 	size_t left;
 
-	if (c->rest.len == 0)
-		return;
-	left = conn_feed(c, buf_slice(&c->rest)).len;
-	if (c->deaf)
-		return;
-	buf_drop(&c->rest, c->rest.len - left);
+	c->rest = (struct buf){ 0 };
+	left = conn_feed(c, buf_slice(&held)).len;
+	buf_drop(&held, held.len - left);
+	c->rest = held;
 	conn_pause_rest(c);
 }
 
@@ -89,28 +79,97 @@ conn_present(struct conn *c, struct slice in)
 		conn_present_rest(c);
 		return;
 	}
-	conn_keep_rest(c, conn_feed(c, in));
+	in = conn_feed(c, in);
+	if (in.len == 0)
+		return;
+	buf_add_slice(&c->rest, in);
+	conn_pause_rest(c);
 }
 
-/* Text lines that wait for the reply to the one before them were sent before the end. */
+/* The peer has ended; what stands in front of its end is still to come. */
 static IO void
-conn_end_input(struct conn *c)
+conn_tell_ended(struct conn *c)
 {
-	if (c->text_open && c->rest.len > 0)
-		conn_watch(c);
+	struct msg *m;
+
+	if (c->end_told)
+		return;
+	c->end_told = true;
+	m = msg_new(MSG_PEER_ENDED, c->number);
+	io_post(c->io, &m);
+	conn_watch(c);
+}
+
+/* Text lines that wait for the reply to the one before them, and requests that the core is not ready for, were sent
+ * before the end. */
+static IO void
+conn_end_of_file(struct conn *c)
+{
+	bool waits = c->text_open || (c->pauses & PAUSED_REQUEST) != 0;
+
+	c->at_end = true;
+	if (waits && c->rest.len > 0)
+		conn_tell_ended(c);
 	else
 		conn_gone(c);
 }
 
 void
-conn_release_rest(struct conn *c)
+conn_resume(struct conn *c)
 {
-	if (!c->held_rest || c->paused_output || c->deaf)
+	bool stopped = (c->pauses & (PAUSED_OUTPUT | PAUSED_REQUEST)) != 0 ||
+		       conn_unsent(c) > c->io->config.pause_output ||
+		       (!conn_speaks_gear(c) && (c->pauses & (PAUSED_CORE | PAUSED_SUBMISSIONS)) != 0);
+
+	if (c->again && !stopped && c->life == CONN_OPEN) {
+		c->again = false;
+		if (c->rest.len > 0)
+			conn_present_rest(c);
+		if (c->at_end && c->life == CONN_OPEN)
+			conn_end_of_file(c);
+	}
+	c->gathers &= c->text_open;
+}
+
+void
+conn_set_pauses(struct conn *c, unsigned pauses)
+{
+	if ((c->pauses & PAUSED_REQUEST) != 0)
+		conn_timer(c, 0);
+	c->pauses &= (uint8_t) ~(PAUSED_CORE | PAUSED_SUBMISSIONS | PAUSED_REQUEST);
+	c->pauses |= (uint8_t)pauses;
+	c->impatient &= (pauses & PAUSED_SUBMISSIONS) != 0;
+	c->again = true;
+	conn_mark_dirty(c);
+}
+
+/* Its end of file has come, though there may be something in front of it.  A module that does not take that now will
+ * not be asked again. */
+static IO void
+conn_ending(struct conn *c)
+{
+	if (c->life != CONN_OPEN)
 		return;
-	c->held_rest = false;
-	conn_present_rest(c);
-	if (c->at_end && !c->deaf)
-		conn_end_input(c);
+	if (conn_wants_read(c) || conn_speaks_gear(c) || (c->pauses & PAUSED_OUTPUT) != 0) {
+		conn_tell_ended(c);
+	} else {
+		c->at_end = true;
+		conn_gone(c);
+	}
+}
+
+/* The connection is not to be read: is there still a peer? */
+static IO void
+conn_look(struct conn *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLRDHUP };
+
+	if (poll(&p, 1, 0) <= 0)
+		return;
+	if ((p.revents & (POLLERR | POLLNVAL)) != 0)
+		conn_break(c);
+	else
+		conn_ending(c);
 }
 
 /* What the peer still sends is of no interest; its end is. */
@@ -135,36 +194,48 @@ conn_through_transport(struct conn *c, struct slice in)
 		conn_close(c);
 }
 
-void
-conn_readable(struct conn *c)
+static IO void
+conn_received(struct conn *c, size_t n)
 {
 	struct io *io = c->io;
-	bool plain = c->transport == NULL;
-	size_t kept = plain ? c->rest.len : 0;
-	ssize_t n;
+	size_t kept = c->rest.len;
 
-	if (c->lingering) {
-		conn_linger_read(c);
-		return;
-	}
-	if (c->deaf || c->at_end)
-		return;
-	CHECK(kept < io->rest_max);
-	n = recv(c->fd, io->read_buffer + kept, READ_BYTES, 0);
-	if (n <= 0) {
-		c->at_end = n == 0;
-		if (c->at_end)
-			conn_end_input(c);
-		else if (errno != EAGAIN && errno != EINTR)
-			conn_break(c);
-		return;
-	}
-	io_count(io, STAT_bytes_in, (uint64_t)n);
-	if (!plain) {
-		conn_through_transport(c, slice_of(io->read_buffer, (size_t)n));
+	io_count(io, STAT_bytes_in, n);
+	if (c->transport != NULL) {
+		conn_through_transport(c, slice_of(io->read_buffer, n));
 		return;
 	}
 	if (kept > 0)
 		memcpy(io->read_buffer, c->rest.data, kept);
-	conn_keep_rest(c, conn_feed(c, slice_of(io->read_buffer, kept + (size_t)n)));
+	buf_fini(&c->rest);
+	conn_present(c, slice_of(io->read_buffer, kept + n));
+}
+
+void
+conn_readable(struct conn *c, bool ending)
+{
+	struct io *io = c->io;
+	size_t kept = c->transport == NULL ? c->rest.len : 0;
+	ssize_t n;
+
+	if (c->life == CONN_LINGERING) {
+		conn_linger_read(c);
+		return;
+	}
+	if (!conn_wants_read(c)) {
+		conn_look(c);
+		return;
+	}
+	CHECK(kept < io->rest_max);
+	io->reads++;
+	n = recv(c->fd, io->read_buffer + kept, io->read_bytes, 0);
+	if (n > 0) {
+		if (ending)
+			conn_ending(c);
+		conn_received(c, (size_t)n);
+	} else if (n == 0) {
+		conn_end_of_file(c);
+	} else if (errno != EAGAIN && errno != EINTR) {
+		conn_break(c);
+	}
 }

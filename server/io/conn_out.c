@@ -8,8 +8,9 @@
  * Each connection that has something is written once per pass.  Two bounds: past pause_output unsent bytes the peer's
  * requests are not read, since their answers would only wait too; past max_output the peer, which
  * then gets what others produce, is closed.  The message that is being sent may have any size.  When more than
- * max_unsent waits for all of them together, a peer that gets more and does not read is closed much earlier.
- * Both are compared with the memory it takes: a packet of 12 bytes takes ten times that.
+ * max_unsent waits for all of them together, the connection that holds the most is closed: of those that take nothing
+ * any more, and past twice the bound of all.
+ * All are compared with the memory it takes: a packet of 12 bytes takes ten times that.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -42,28 +43,6 @@ reply_at(struct list *node)
 }
 
 void
-conn_mark_dirty(struct conn *c)
-{
-	if (!list_is_linked(&c->dirty))
-		list_push(&c->io->dirty, &c->dirty);
-}
-
-/* Memory of what waits. */
-static size_t
-conn_unsent(const struct conn *c)
-{
-	return c->out_bytes + c->out_count * MESSAGE_COST;
-}
-
-static IO void
-conn_count_out(struct conn *c, ssize_t bytes, ssize_t messages)
-{
-	c->out_bytes += (size_t)bytes;
-	c->out_count += (size_t)messages;
-	c->io->unsent += (size_t)(bytes + messages * MESSAGE_COST);
-}
-
-void
 conn_put(struct conn *c, struct msg_reply *reply)
 {
 	struct msg *m = &reply->msg;
@@ -72,6 +51,8 @@ conn_put(struct conn *c, struct msg_reply *reply)
 		msg_free(&m);
 		return;
 	}
+	if (c->out_count == 0)
+		c->moved_at = c->io->now;
 	list_push(&c->out, &m->link);
 	conn_count_out(c, (ssize_t)reply_size(reply), 1);
 	conn_mark_dirty(c);
@@ -105,14 +86,6 @@ conn_put_bytes(struct conn *c, struct slice bytes)
 	msg_reply_arg(chunk, bytes, true);
 	conn_count_out(c, (ssize_t)bytes.len, 0);
 	conn_mark_dirty(c);
-}
-
-void
-conn_drop_output(struct conn *c)
-{
-	msg_free_all(&c->out);
-	c->io->unsent -= conn_unsent(c);
-	c->out_bytes = c->out_count = c->out_sent = 0;
 }
 
 struct gather {
@@ -189,17 +162,9 @@ conn_send_some(struct conn *c, size_t *sent)
 	return (size_t)n == g.bytes;
 }
 
-/* `sent` in this pass: who reads slowly in a crowd is not at fault. */
 static IO void
-conn_close_slow(struct conn *c, size_t sent)
+conn_close_slow(struct conn *c)
 {
-	bool crowded = sent == 0 && c->io->config.max_unsent > 0 && c->io->unsent > c->io->config.max_unsent;
-	size_t bound = crowded ? UNSENT_FEW : c->io->config.max_output;
-
-	if (conn_unsent(c) <= bound)
-		return;
-	if (!crowded && conn_unsent(c) - (reply_size(reply_at(c->out.next)) - c->out_sent) <= bound)
-		return;
 	log_post(
 	    GEARMAND_LOG_WARNING, "%s: closed: it does not read, and %zu bytes wait for it", c->address, c->out_bytes);
 	io_count(c->io, STAT_slow_readers, 1);
@@ -209,13 +174,16 @@ conn_close_slow(struct conn *c, size_t sent)
 static IO void
 conn_bound_output(struct conn *c)
 {
-	size_t bound = c->io->config.pause_output;
+	size_t bound = c->io->config.pause_output, unsent = conn_unsent(c);
 
-	if (!c->paused_output && conn_unsent(c) > bound) {
-		c->paused_output = true;
+	if (c->blocked && unsent > c->io->config.max_output &&
+	    unsent - (reply_size(reply_at(c->out.next)) - c->out_sent) > c->io->config.max_output) {
+		conn_close_slow(c);
+	} else if ((c->pauses & PAUSED_OUTPUT) == 0 && unsent > bound) {
+		c->pauses |= PAUSED_OUTPUT;
 		io_count(c->io, STAT_reads_paused, 1);
-	} else if (c->paused_output && conn_unsent(c) <= bound / 2) {
-		c->paused_output = false;
+	} else if (unsent <= bound / 2) {
+		c->pauses &= (uint8_t)~PAUSED_OUTPUT;
 	}
 }
 
@@ -224,17 +192,49 @@ conn_flush(struct conn *c)
 {
 	size_t sent = 0;
 
+	if (c->gathers && c->life == CONN_OPEN && c->out_bytes < GATHER_BYTES)
+		return;
 	while (c->out_bytes > 0 && !c->blocked) {
 		if (!conn_send_some(c, &sent))
 			c->blocked = !c->broken;
 		else if (sent >= WRITE_BYTES)
-			c->blocked = c->yields = c->out_bytes > 0;
+			c->blocked = c->out_bytes > 0;
 	}
-	if (c->blocked)
-		conn_close_slow(c, sent);
+	if (sent > 0)
+		c->moved_at = c->io->now;
 	conn_bound_output(c);
-	conn_release_rest(c);
-	conn_watch(c);
-	if (c->forgotten)
-		conn_end(c);
+	if (c->blocked && !c->dirty)
+		list_push(&c->io->waiting, &c->in_io);
+}
+
+/* Of those that are judged, the one that holds the most; NULL: nobody holds much. */
+static IO struct conn *
+io_largest_waiting(struct io *io)
+{
+	size_t most = UNSENT_FEW;
+	struct conn *found = NULL;
+
+	LIST_EACH(node, &io->waiting) {
+		struct conn *c = LIST_ENTRY(node, struct conn, in_io);
+		bool stalls = io->now - c->moved_at >= STALL_SECONDS;
+
+		if ((stalls || io->unsent > 2 * io->config.max_unsent) && conn_unsent(c) > most) {
+			most = conn_unsent(c);
+			found = c;
+		}
+	}
+	return found;
+}
+
+void
+io_judge(struct io *io)
+{
+	struct conn *c = NULL;
+	size_t bound = io->config.max_unsent;
+
+	if (bound == 0 || io->unsent <= bound || (io->judged_at == io->now && io->unsent <= 2 * bound))
+		return;
+	io->judged_at = io->now;
+	while (io->unsent > bound && (c = io_largest_waiting(io)) != NULL)
+		conn_close_slow(c);
 }

@@ -94,20 +94,22 @@ conn_reply_module(struct conn *c, struct msg_reply *reply)
 	c->sending = NULL;
 	buf_fini(&joined);
 	msg_free(&m);
-	conn_present_rest(c);
+	c->again = true;
+	conn_mark_dirty(c);
 }
 
 void
 conn_reply(struct conn *c, struct msg *m)
 {
-	if (c->mute) {
+	if (c->life >= CONN_SHUT) {
 		msg_free(&m);
 		return;
 	}
 	io_count(c->io, STAT_packets_out, 1);
 	if (m->type == PKT_TEXT) {
 		c->text_open = false;
-		c->held_rest = true;
+		c->again = true;
+		c->gathers = c->rest.len > 0;
 	}
 	if (c->service->protocol->send == NULL)
 		conn_reply_raw(c, MSG_AS(msg_reply, m));

@@ -4,12 +4,38 @@
  *
  * Runs on:  its I/O thread.
  * Owns:     the body of the request that is being received.
+ *
+ * Bodies have a bound of the server, wherever they are: on their way, in jobs, in answers.  A result may fill it; other
+ * requests leave some room for results.  Past it a large body that is still being received makes room for one of
+ * a connection that holds less; else the new one is refused.
  */
 #include "base/mem.h"
+#include "cross/log.h"
 #include "io/conn.h"
 #include "wire/sched.h"
 
-enum { SCHED_FIELDS_AT = 2 };
+enum { SCHED_FIELDS_AT = 2, UNIQUE_AT = 1, JUDGED_BODIES = 64 };
+
+static bool
+pkt_is_result(uint32_t type)
+{
+	return (type >= PKT_WORK_STATUS && type <= PKT_WORK_FAIL) ||
+	       (type >= PKT_WORK_DATA && type <= PKT_WORK_WARNING) || type == PKT_WORK_EXCEPTION;
+}
+
+static bool
+pkt_is_background(uint32_t type)
+{
+	return type == PKT_SUBMIT_JOB_BG || type == PKT_SUBMIT_JOB_HIGH_BG || type == PKT_SUBMIT_JOB_LOW_BG ||
+	       type == PKT_SUBMIT_JOB_SCHED || type == PKT_SUBMIT_JOB_EPOCH || type == PKT_SUBMIT_REDUCE_JOB_BACKGROUND;
+}
+
+static bool
+pkt_is_submission(uint32_t type)
+{
+	return type == PKT_SUBMIT_JOB || type == PKT_SUBMIT_JOB_HIGH || type == PKT_SUBMIT_JOB_LOW ||
+	       type == PKT_SUBMIT_REDUCE_JOB || pkt_is_background(type);
+}
 
 void
 conn_refuse(struct conn *c, enum wire_error error)
@@ -25,10 +51,73 @@ conn_close_in_order(struct conn *c)
 {
 	struct msg *m = msg_new(MSG_CLOSE_ME, c->number);
 
-	c->deaf = true;
+	conn_move(c, CONN_DEAF);
 	conn_watch(c);
 	io_post(c->io, &m);
 }
+
+bool
+conn_must_wait(struct conn *c, uint32_t type)
+{
+	bool for_store = (c->pauses & PAUSED_CORE) == 0;
+
+	if ((c->pauses & (PAUSED_CORE | PAUSED_SUBMISSIONS)) == 0 || pkt_is_result(type))
+		return false;
+	if (for_store && (!pkt_is_background(type) || c->impatient))
+		return false;
+	c->pauses |= PAUSED_REQUEST;
+	if (for_store)
+		conn_timer(c, c->io->config.queue_timeout);
+	conn_watch(c);
+	return true;
+}
+
+/* ---- Room -------------------------------------------------------------------------------- */
+
+/* Of the bodies that have been coming for longest, the largest. */
+static IO struct body *
+io_largest_body(const struct io *io)
+{
+	struct body *found = NULL;
+	int looked = 0;
+
+	LIST_EACH(node, &io->bodies) {
+		struct body *b = LIST_ENTRY(node, struct body, in_io);
+
+		if (found == NULL || b->blob->cap > found->blob->cap)
+			found = b;
+		if (++looked == JUDGED_BODIES)
+			break;
+	}
+	return found;
+}
+
+/* Is there room for `more` bytes on a connection that has `has` of the same body? */
+static IO bool
+conn_has_room(struct conn *c, uint32_t type, size_t has, size_t more)
+{
+	struct io *io = c->io;
+	size_t bound = io->config.max_bodies[pkt_is_result(type)];
+	struct body *b;
+
+	while (bound > 0 && blob_bytes() + more > bound) {
+		b = io_largest_body(io);
+		if (has + more > bound || b == NULL || b->conn == c || b->blob->cap <= has + more) {
+			io_count(io, STAT_refused_full, 1);
+			if (!io->bodies_full)
+				log_post(GEARMAND_LOG_ERROR,
+				    "packets are refused: all bodies take %zu bytes, as many as --max-memory allows",
+				    blob_bytes());
+			io->bodies_full = true;
+			return false;
+		}
+		conn_drop_body(b->conn);
+	}
+	io->bodies_full &= blob_bytes() > bound / 2;
+	return true;
+}
+
+/* ---- Posting ------------------------------------------------------------------------------- */
 
 static enum wire_error
 split_error(const char *why)
@@ -61,6 +150,8 @@ conn_post_body(struct conn *c, uint32_t type, struct blob **body)
 	} else if (type == PKT_SUBMIT_JOB_SCHED) {
 		good = sched_next(&packet->pkt.arg[SCHED_FIELDS_AT], clock_wall() / 1000000000, &packet->run_at);
 	}
+	if (good && pkt_is_submission(type) && slice_is(packet->pkt.arg[UNIQUE_AT], "-"))
+		packet->data_hash = hash_bytes(packet->pkt.data, c->io->config.hash_key);
 	if (good) {
 		c->text_open |= type == PKT_TEXT;
 		io_post(c->io, &m);
@@ -70,79 +161,102 @@ conn_post_body(struct conn *c, uint32_t type, struct blob **body)
 	conn_refuse(c, error);
 }
 
+bool
+conn_may_take(struct conn *c, uint32_t type, size_t size, enum wire_error *why_r)
+{
+	size_t bound = c->io->config.max_bodies[pkt_is_result(type)];
+
+	if (c->impatient && pkt_is_background(type)) {
+		io_count(c->io, STAT_store_timeouts, 1);
+		*why_r = WIRE_QUEUE_TIMEOUT;
+		return false;
+	}
+	*why_r = WIRE_BODIES_FULL;
+	return bound == 0 || size <= bound || conn_has_room(c, type, 0, size);
+}
+
 void
 conn_packet(struct conn *c, uint32_t type, struct slice body)
 {
 	struct blob *b = NULL;
 
-	if (body.len > 0 && (b = blob_copy(body)) == NULL)
+	if (!conn_has_room(c, type, 0, body.len))
+		conn_refuse(c, WIRE_BODIES_FULL);
+	else if (body.len > 0 && (b = blob_copy(body)) == NULL)
 		conn_refuse(c, WIRE_NO_MEMORY);
 	else
 		conn_post_body(c, type, &b);
 }
 
 void
-conn_body_drop(struct conn *c)
-{
-	c->body_begun = false;
-	blob_unref(&c->body);
-}
-
-void
 conn_body_begin(struct conn *c, uint32_t type, size_t size)
 {
-	conn_body_drop(c);
-	c->body_begun = true;
-	c->body_type = type;
+	conn_drop_body(c);
+	c->body = mem_new(sizeof *c->body);
+	list_init(&c->body->in_io);
+	c->body->conn = c;
+	c->body->type = type;
+	c->body->size = size;
 	if (size > 0)
-		c->body = blob_new(size < BLOB_FIRST_BYTES ? size : BLOB_FIRST_BYTES);
+		c->body->blob = blob_new(size < BODY_FIRST_BYTES ? size : BODY_FIRST_BYTES);
 }
 
 /* Memory follows what came: at most twice that, and not more than was announced. */
-static bool
-body_room(struct blob **b, size_t need, size_t size)
+static IO bool
+body_room(struct conn *c, struct body *body, size_t need)
 {
-	size_t cap = *b == NULL ? 0 : (size_t)(*b)->cap * 2;
+	size_t has = body->blob == NULL ? 0 : body->blob->cap, cap = has * 2;
 
-	if (*b != NULL && need <= (*b)->cap)
+	if (need <= has && body->blob != NULL)
 		return true;
-	if (size > 0 && cap > size)
-		cap = size;
+	if (body->size > 0 && cap > body->size)
+		cap = body->size;
 	if (cap < need)
 		cap = need;
-	if (*b != NULL)
-		return blob_reserve(b, cap);
-	*b = blob_new(cap);
-	return *b != NULL;
+	if (!conn_has_room(c, body->type, has, cap - has))
+		return false;
+	if (body->blob == NULL)
+		body->blob = blob_new(cap);
+	else if (!blob_reserve(&body->blob, cap))
+		return false;
+	if (cap >= BODY_LARGE_BYTES && !list_is_linked(&body->in_io))
+		list_push(&c->io->bodies, &body->in_io);
+	return body->blob != NULL;
 }
 
 bool
-conn_body_add(struct conn *c, struct slice bytes, size_t size)
+conn_body_add(struct conn *c, struct slice bytes)
 {
-	size_t need = blob_slice(c->body).len + bytes.len;
+	struct body *body = c->body;
+	size_t need;
 
-	if (!c->body_begun)
+	if (body == NULL)
 		return false;
-	if (need <= c->io->config.max_packet && need <= UINT32_MAX && body_room(&c->body, need, size) &&
-	    blob_add(&c->body, bytes))
+	need = blob_slice(body->blob).len + bytes.len;
+	if (need <= c->io->config.max_packet && need <= UINT32_MAX && body_room(c, body, need) &&
+	    blob_add(&body->blob, bytes))
 		return true;
-	conn_body_drop(c);
+	conn_drop_body(c);
 	return false;
 }
 
 void
 conn_body_end(struct conn *c)
 {
-	struct blob *b = c->body;
+	struct body *body = c->body;
+	struct blob *b;
 
-	if (!c->body_begun)
+	if (body == NULL)
 		return;
-	c->body = NULL;
-	c->body_begun = false;
+	b = body->blob;
+	body->blob = NULL;
 	if (b != NULL && b->len == 0)
 		blob_unref(&b);
-	conn_post_body(c, c->body_type, &b);
+	conn_post_body(c, body->type, &b);
+	conn_drop_body(c);
 }
+
+/* ---- A module's packets ------------------------------------------------------------------------- */
 
 static size_t
 packet_size(const struct gearmand_packet *packet)
@@ -175,30 +289,35 @@ void
 conn_request(struct conn *c, const struct gearmand_packet *packet)
 {
 	const struct pkt_info *info = pkt_info(packet->type);
-	size_t size;
+	size_t size = packet_size(packet);
+	struct blob *b = NULL;
+	enum wire_error why = WIRE_BODIES_FULL;
+	bool whole;
 
-	if (c->deaf)
+	if (c->life != CONN_OPEN)
 		return;
 	if (!packet_is_sound(packet)) {
 		conn_refuse(c, WIRE_INVALID_COMMAND);
 		return;
 	}
-	size = packet_size(packet);
 	if (size > c->io->config.max_packet) {
 		io_count(c->io, STAT_packets_too_large, 1);
 		conn_refuse(c, WIRE_PACKET_TOO_LARGE);
 		return;
 	}
-	conn_body_begin(c, packet->type, size);
-	for (uint32_t i = 0; i < packet->argc; i++) {
+	whole = conn_may_take(c, packet->type, size, &why) && conn_has_room(c, packet->type, 0, size);
+	if (whole && size > 0)
+		whole = (b = blob_new(size)) != NULL;
+	for (uint32_t i = 0; whole && i < packet->argc; i++) {
 		bool last = i + 1 == packet->argc && info->last == PKT_LAST_TEXT;
 
-		conn_body_add(c, packet->arg[i], size);
-		if (!last)
-			conn_body_add(c, slice_of("", 1), size);
+		whole = blob_add(&b, packet->arg[i]) && (last || blob_add(&b, slice_of("", 1)));
 	}
-	if (conn_body_add(c, packet->data, size))
-		conn_body_end(c);
+	if (whole && packet->data.len > 0)
+		whole = blob_add(&b, packet->data);
+	if (whole)
+		conn_post_body(c, packet->type, &b);
 	else
-		conn_refuse(c, WIRE_NO_MEMORY);
+		conn_refuse(c, why);
+	blob_unref(&b);
 }

@@ -32,7 +32,7 @@ static bool
 host_body_add(struct gearmand_conn *handle, struct gearmand_slice bytes)
 {
 	role_assume(&io_role);
-	return conn_body_add(conn_of(handle), bytes, 0);
+	return conn_body_add(conn_of(handle), bytes);
 }
 
 static void
@@ -41,9 +41,9 @@ host_body_end(struct gearmand_conn *handle)
 	struct conn *c = conn_of(handle);
 
 	role_assume(&io_role);
-	if (c->deaf)
-		conn_body_drop(c);
-	else if (pkt_info(c->body_type) == NULL && c->body_type != PKT_TEXT)
+	if (c->life != CONN_OPEN)
+		conn_drop_body(c);
+	else if (c->body != NULL && pkt_info(c->body->type) == NULL && c->body->type != PKT_TEXT)
 		conn_refuse(c, WIRE_INVALID_COMMAND);
 	else
 		conn_body_end(c);
@@ -53,7 +53,7 @@ static void
 host_body_drop(struct gearmand_conn *handle)
 {
 	role_assume(&io_role);
-	conn_body_drop(conn_of(handle));
+	conn_drop_body(conn_of(handle));
 }
 
 static void
@@ -62,7 +62,7 @@ host_write(struct gearmand_conn *handle, struct gearmand_slice bytes)
 	struct conn *c = conn_of(handle);
 
 	role_assume(&io_role);
-	if (!c->mute || c->in_transport)
+	if (c->life < CONN_SHUT || c->in_transport)
 		conn_write(c, bytes);
 }
 
@@ -82,7 +82,7 @@ host_write_data(struct gearmand_conn *handle, struct gearmand_slice data)
 	struct msg_reply *part;
 
 	role_assume(&io_role);
-	if (data.len < WORTH_A_REFERENCE || c->mute || c->transport != NULL || c->sending == NULL ||
+	if (data.len < WORTH_A_REFERENCE || c->life >= CONN_SHUT || c->transport != NULL || c->sending == NULL ||
 	    !is_within(c->sending->msg.blob, data)) {
 		host_write(handle, data);
 		return;
@@ -105,7 +105,7 @@ host_tick_in(struct gearmand_conn *handle, uint32_t ms)
 	struct conn *c = conn_of(handle);
 
 	role_assume(&io_role);
-	if (!c->mute)
+	if (c->life < CONN_SHUT)
 		conn_timer(c, ms);
 }
 
@@ -129,7 +129,7 @@ host_deliver(struct gearmand_conn *handle, struct gearmand_slice plain)
 	bool was_in_transport = c->in_transport;
 
 	role_assume(&io_role);
-	if (c->deaf)
+	if (c->life != CONN_OPEN)
 		return;
 	c->in_transport = false;
 	conn_present(c, plain);

@@ -10,9 +10,13 @@
  */
 #include "io/io.h"
 
+#include <event2/event.h>
+
 #include "base/mem.h"
 #include "cross/log.h"
 #include "io/conn.h"
+
+#define SECOND INT64_C(1000000000)
 
 struct io *
 io_new(struct loop *loop, const struct io_config *config, struct mbox *in, struct mbox *proc, struct mbox *mgmt)
@@ -27,7 +31,11 @@ io_new(struct loop *loop, const struct io_config *config, struct mbox *in, struc
 	io->mgmt = mgmt;
 	hash_init(&io->conns);
 	list_init(&io->dirty);
+	list_init(&io->waiting);
+	list_init(&io->bodies);
 	list_init(&io->to_proc);
+	io->by_edge = (event_base_get_features(io->base) & EV_FEATURE_ET) != 0;
+	io->read_bytes = READ_BYTES;
 	io->rest_max = config->max_line > READ_BYTES ? config->max_line : READ_BYTES;
 	io->read_buffer = mem_grow(NULL, io->rest_max + READ_BYTES);
 	return io;
@@ -63,28 +71,6 @@ io_free(struct io **iop)
 	mem_free(io);
 }
 
-void
-io_post(struct io *io, struct msg **mp)
-{
-	list_push(&io->to_proc, &(*mp)->link);
-	io->to_proc_count++;
-	*mp = NULL;
-}
-
-void
-io_post_mgmt(struct io *io, struct msg **mp)
-{
-	mbox_post(io->mgmt, mp);
-	io->told_mgmt = true;
-}
-
-void
-io_count(struct io *io, enum statistic stat, uint64_t n)
-{
-	io->counts[stat] += n;
-	io->counted = true;
-}
-
 static IO void
 io_gather_counts(struct io *io)
 {
@@ -116,13 +102,23 @@ io_post_gathered(struct io *io)
 	return true;
 }
 
+/* What is read again since it was answered, or since output went out, may bring more output. */
 static IO void
 io_flush(struct io *io)
 {
 	struct list *node;
 
-	while ((node = list_pop(&io->dirty)) != NULL)
-		conn_flush(CONTAINER_OF(node, struct conn, dirty));
+	while ((node = list_pop(&io->dirty)) != NULL) {
+		struct conn *c = LIST_ENTRY(node, struct conn, in_io);
+
+		c->dirty = false;
+		conn_resume(c);
+		conn_flush(c);
+		conn_resume(c);
+		conn_watch(c);
+		if (c->life >= CONN_DRAINING)
+			conn_end(c);
+	}
 }
 
 static bool
@@ -131,11 +127,14 @@ has_number(const struct hash_node *node, const void *number)
 	return CONTAINER_OF(node, const struct conn, by_number)->number == *(const uint64_t *)number;
 }
 
+/* A connection that a module has brought to a halt is worth a line. */
 static IO void
-io_set_paused(struct conn *c, bool paused)
+io_close(struct conn *c)
 {
-	c->paused = paused;
-	conn_watch(c);
+	if ((c->pauses & PAUSED_REST) != 0 && !conn_speaks_gear(c) && c->life == CONN_OPEN)
+		log_post(GEARMAND_LOG_WARNING, "%s: closed: protocol %s leaves %zu bytes unused and waits for nothing",
+		    c->address, c->service->name, c->rest.len);
+	conn_close(c);
 }
 
 /* What the core says of one connection.  It speaks of none that it has forgotten, and a connection
@@ -155,11 +154,13 @@ io_to_conn(struct io *io, struct msg **mp)
 		conn_reply(c, m);
 		break;
 	case MSG_CLOSE:
-		conn_close(c);
+		io_close(c);
 		break;
 	case MSG_PAUSE:
+		conn_set_pauses(c, m->type == PAUSE_SUBMISSIONS ? PAUSED_SUBMISSIONS : PAUSED_CORE);
+		break;
 	case MSG_RESUME:
-		io_set_paused(c, m->kind == MSG_PAUSE);
+		conn_set_pauses(c, 0);
 		break;
 	case MSG_PEER_FORGOTTEN:
 		conn_forgotten(c);
@@ -185,6 +186,17 @@ io_take(struct io *io, struct msg *m)
 	msg_free(&m);
 }
 
+/* The more connections were ready in the last pass, the less is read of each in the next. */
+static IO void
+io_begin(struct io *io)
+{
+	size_t share = io->reads == 0 ? READ_BYTES : PASS_BYTES / io->reads;
+
+	io->now = (uint32_t)(clock_mono() / SECOND);
+	io->reads = 0;
+	io->read_bytes = share > READ_BYTES ? READ_BYTES : share < READ_BYTES_LEAST ? READ_BYTES_LEAST : share;
+}
+
 static bool
 io_turn(void *self, nsec_t *due_r)
 {
@@ -194,11 +206,14 @@ io_turn(void *self, nsec_t *due_r)
 
 	role_assume(&io_role);
 	(void)due_r;
+	io_begin(io);
 	list_init(&msgs);
 	mbox_take(io->in, &msgs);
 	while ((node = list_pop(&msgs)) != NULL)
 		io_take(io, MSG(node));
 	posted = io_post_gathered(io); /* first, so that the core works while this thread writes */
+	io_flush(io);
+	io_judge(io);
 	io_flush(io);
 	posted |= io_post_gathered(io) || io->told_mgmt;
 	io->told_mgmt = false;

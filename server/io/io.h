@@ -11,19 +11,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/hash.h"
 #include "cross/loop.h"
 #include "cross/service.h"
 
 struct io;
 
 struct io_config {
-	unsigned number;     /* 1 ...; its log tag */
-	size_t max_packet;   /* bytes of a packet's body */
-	size_t max_line;     /* bytes of a text line, LF included */
-	size_t max_output;   /* unsent bytes of a connection before it is closed */
-	size_t max_unsent;   /* of all connections of this thread; past it, those that do not read are closed earlier */
-	size_t pause_output; /* unsent bytes before the connection is not read */
-	size_t max_waiting;  /* messages posted to the core and not yet taken, before this thread waits */
+	unsigned number;        /* 1 ...; its log tag */
+	size_t max_packet;      /* bytes of a packet's body */
+	size_t max_line;        /* bytes of a text line, LF included */
+	size_t max_output;      /* unsent bytes of a connection before it is closed */
+	size_t max_unsent;      /* of all connections of this thread; past it, those that hold the most are closed */
+	size_t pause_output;    /* unsent bytes before the connection is not read */
+	size_t max_waiting;     /* messages posted to the core and not yet taken, before this thread waits */
+	size_t max_bodies[2];   /* bytes of all bodies in the process: for requests, for results; 0 = no bound */
+	uint32_t queue_timeout; /* milliseconds that a submission waits for the store */
+	uint8_t hash_key[HASH_KEY_BYTES]; /* the core's, for msg_packet.data_hash */
 };
 
 /* Mailboxes are borrowed and outlive it. */

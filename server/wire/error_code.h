@@ -23,6 +23,7 @@
 	X(QUEUE_TIMEOUT,       "QUEUE_ERROR",          "The queue's store did not answer in time") \
 	X(STORE_BEHIND,        "QUEUE_ERROR",          "Too much waits for the queue's store already") \
 	X(SERVER_FULL,         "QUEUE_ERROR",          "The server holds as many jobs as it may") \
+	X(BODIES_FULL,         "QUEUE_ERROR",          "The server has no room for the packet now") \
 	X(TOO_MANY_CLIENTS,    "QUEUE_ERROR",          "As many clients as may wait for this job already") \
 	X(NO_MEMORY,           "QUEUE_ERROR",          "MEMORY_ALLOCATION_FAILURE") \
 	X(TOO_MANY_FUNCTIONS,  "QUEUE_ERROR",          "The server holds as many functions as it may") \

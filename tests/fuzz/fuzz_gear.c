@@ -73,14 +73,14 @@ parse(struct slice in, uint32_t seed)
 	peer = rig_connect(&rig);
 	role_assume(&io_role);
 	c = only_conn(&rig);
-	while (in.len > 0 && !c->deaf) {
+	while (in.len > 0 && c->life == CONN_OPEN) {
 		size_t n = seed == 0 ? in.len : 1 + next_random(&seed) % (next_random(&seed) % 4 == 0 ? 200 : 5);
 
 		n = n > in.len ? in.len : n;
 		conn_present(c, slice_of(in.data, n));
-		while (c->text_open && !c->deaf)
+		while (c->text_open && c->life == CONN_OPEN)
 			rig_pass(&rig);
-		CHECK(c->deaf || c->rest.len < 80);
+		CHECK(c->life != CONN_OPEN || c->rest.len < 80);
 		in = slice_of(in.data + n, in.len - n);
 	}
 	while ((m = rig_core(&rig)) != NULL)

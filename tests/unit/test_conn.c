@@ -3,6 +3,7 @@
  * A connection's life and its bounds: order of output, half close, closing, pauses, slow readers.
  */
 #include <criterion/criterion.h>
+#include <event2/event.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -149,14 +150,162 @@ Test(conn, unread_bytes_do_not_turn_the_last_reply_into_a_reset)
 	cr_assert(rig_at_end(&rig, peer));
 }
 
-Test(conn, paused_peer_is_not_read)
+static void
+pause_peer(enum pause_what what)
 {
-	rig_tell(&rig, MSG_PAUSE, 1);
-	rig_write(&rig, peer, slice_str("status\n"));
+	struct msg *m = msg_new(MSG_PAUSE, 1);
+
+	m->type = (uint16_t)what;
+	mbox_post(rig.in, &m);
+	rig_pass(&rig);
+}
+
+static void
+send_packet(uint32_t type, const char *const *arg, struct slice data)
+{
+	struct buf b = { 0 };
+
+	wire_packet(&b, false, type, arg, data);
+	rig_write(&rig, peer, buf_slice(&b));
+	buf_fini(&b);
+}
+
+static void
+expect_packet(uint32_t type)
+{
+	struct msg *m = rig_core(&rig);
+
+	cr_assert(m != NULL && m->kind == MSG_PACKET, "no packet came");
+	cr_assert_eq(m->type, type);
+}
+
+static void
+expect_refusal(enum wire_error error)
+{
+	struct msg *m;
+
+	for (int i = 0; i < 1000 && (m = rig_core(&rig)) == NULL; i++)
+		usleep(1000);
+	cr_assert(m != NULL && m->kind == MSG_REFUSE);
+	cr_assert_eq(m->type, error);
+}
+
+Test(conn, paused_peer_has_only_its_results_taken)
+{
+	pause_peer(PAUSE_REQUESTS);
+	send_packet(PKT_WORK_COMPLETE, ARGS("H:x:1"), slice_str("result"));
+	expect_packet(PKT_WORK_COMPLETE);
+	send_packet(PKT_ECHO_REQ, NO_ARGS, slice_str("x"));
+	send_packet(PKT_WORK_COMPLETE, ARGS("H:x:2"), slice_str("result"));
 	expect_nothing();
 	rig_tell(&rig, MSG_RESUME, 1);
+	expect_packet(PKT_ECHO_REQ);
+	expect_packet(PKT_WORK_COMPLETE);
+	expect_nothing();
+}
+
+Test(conn, peer_whose_submissions_are_paused_may_do_all_else)
+{
+	pause_peer(PAUSE_SUBMISSIONS);
+	send_packet(PKT_WORK_COMPLETE, ARGS("H:x:1"), slice_str("result"));
+	expect_packet(PKT_WORK_COMPLETE);
+	send_packet(PKT_SUBMIT_JOB, ARGS("f", "u"), slice_str("x"));
+	expect_packet(PKT_SUBMIT_JOB);
+	rig_write(&rig, peer, slice_str("status\n"));
+	expect_packet(PKT_TEXT);
+	rig_text(&rig, 1, ".\n");
+	send_packet(PKT_SUBMIT_JOB_BG, ARGS("f", "u"), slice_str("x"));
+	send_packet(PKT_ECHO_REQ, NO_ARGS, slice_str("x"));
+	expect_nothing();
+	rig_tell(&rig, MSG_RESUME, 1);
+	expect_packet(PKT_SUBMIT_JOB_BG);
+	expect_packet(PKT_ECHO_REQ);
+	expect_nothing();
+}
+
+Test(conn, submissions_that_waited_for_the_store_too_long_are_refused_until_it_is_well)
+{
+	rig.io->config.queue_timeout = 1;
+	pause_peer(PAUSE_SUBMISSIONS);
+	send_packet(PKT_SUBMIT_JOB_BG, ARGS("f", "u"), slice_str("x"));
+	expect_refusal(WIRE_QUEUE_TIMEOUT);
+	send_packet(PKT_SUBMIT_JOB_LOW_BG, ARGS("f", "u"), slice_of(rig.io->read_buffer, 100000));
+	expect_refusal(WIRE_QUEUE_TIMEOUT);
+	send_packet(PKT_ECHO_REQ, NO_ARGS, slice_str("x"));
+	expect_packet(PKT_ECHO_REQ);
+	rig_tell(&rig, MSG_RESUME, 1);
+	send_packet(PKT_SUBMIT_JOB_BG, ARGS("f", "u"), slice_str("x"));
+	expect_packet(PKT_SUBMIT_JOB_BG);
+	cr_assert_eq(rig.counts[STAT_store_timeouts], 2);
+}
+
+Test(conn, end_of_a_peer_whose_request_waits_is_told_and_what_it_sent_before_comes)
+{
+	pause_peer(PAUSE_REQUESTS);
+	send_packet(PKT_ECHO_REQ, NO_ARGS, slice_str("x"));
+	expect_nothing();
+	close(peer);
+	peer = -1;
+	expect_kind(MSG_PEER_ENDED);
+	expect_nothing();
+	rig_tell(&rig, MSG_RESUME, 1);
+	expect_packet(PKT_ECHO_REQ);
+	expect_kind(MSG_PEER_GONE);
+	expect_nothing();
+}
+
+Test(conn, reset_of_a_peer_whose_request_waits_ends_it)
+{
+	pause_peer(PAUSE_REQUESTS);
+	send_packet(PKT_ECHO_REQ, NO_ARGS, slice_str("x"));
+	rig_text(&rig, 1, "it does not read this");
+	expect_nothing();
+	close(peer); /* with something unread: a reset */
+	peer = -1;
+	expect_kind(MSG_PEER_GONE);
+	expect_nothing();
+}
+
+Test(conn, end_of_a_peer_that_does_not_read_is_told_too)
+{
+	char *text = calloc(1, rig.config.pause_output * 3);
+
+	memset(text, 't', rig.config.pause_output * 3 - 1);
+	rig_text(&rig, 1, text);
 	rig_pass(&rig);
-	expect_kind(MSG_PACKET);
+	rig_write(&rig, peer, slice_str("status\n"));
+	expect_nothing();
+	shutdown(peer, SHUT_WR);
+	expect_kind(MSG_PEER_ENDED);
+	expect_nothing();
+	close(peer);
+	peer = -1;
+	expect_kind(MSG_PEER_GONE);
+	free(text);
+}
+
+Test(conn, paused_peers_cost_no_passes)
+{
+	pause_peer(PAUSE_REQUESTS);
+	send_packet(PKT_ECHO_REQ, NO_ARGS, slice_str("x"));
+	send_packet(PKT_ECHO_REQ, NO_ARGS, slice_str("more that stays unread"));
+	shutdown(peer, SHUT_WR);
+	expect_kind(MSG_PEER_ENDED);
+	expect_nothing();
+	cr_assert_eq(event_base_loop(loop_base(rig.loop), EVLOOP_ONCE | EVLOOP_NONBLOCK), 0);
+	cr_assert_eq(event_base_get_num_events(loop_base(rig.loop), EVENT_BASE_COUNT_ACTIVE), 0);
+}
+
+Test(conn, what_a_worker_sent_last_comes_behind_the_word_that_it_has_ended)
+{
+	static const char grab[] = "\0REQ\0\0\0\t\0\0\0\0";
+
+	cr_assert_eq(send(peer, grab, PKT_HEAD, MSG_NOSIGNAL), PKT_HEAD);
+	shutdown(peer, SHUT_WR);
+	expect_kind(MSG_PEER_ENDED);
+	expect_packet(PKT_GRAB_JOB);
+	expect_kind(MSG_PEER_GONE);
+	expect_nothing();
 }
 
 Test(conn, peer_that_does_not_read_its_output_is_not_read)
@@ -217,32 +366,82 @@ Test(conn, slow_reader_is_closed_also_when_its_output_grows_bit_by_bit)
 	cr_assert_eq(rig.counts[STAT_slow_readers], 1);
 }
 
-Test(conn, when_much_waits_for_all_together_those_that_do_not_read_are_closed_early)
+static void
+give_texts(uint64_t to, size_t len)
 {
-	size_t len = rig.config.max_output * 4;
 	char *text = calloc(1, len + 1);
-	struct buf got;
-	int reader = 0;
 
 	memset(text, 't', len);
-	for (uint64_t i = 2; i <= 5; i++) {
-		reader = rig_connect(&rig);
-		if (i < 5)
-			rig_text(&rig, i, text);
+	rig_text(&rig, to, text);
+	rig_text(&rig, to, text);
+	rig_pass(&rig);
+	free(text);
+}
+
+/* Its three seconds are taken from the time at which the output began to wait. */
+static void
+let_stall(uint64_t number)
+{
+	struct hash_walk walk = { 0 };
+	struct hash_node *node;
+
+	while ((node = hash_next(&rig.io->conns, &walk)) != NULL) {
+		struct conn *c = CONTAINER_OF(node, struct conn, by_number);
+
+		if (c->number == number)
+			c->moved_at -= STALL_SECONDS + 1;
 	}
-	rig_text(&rig, 1, text);
-	rig_pass(&rig);
+	rig.io->judged_at--;
+}
+
+Test(conn, when_much_waits_for_all_together_the_one_that_holds_most_and_takes_nothing_is_closed)
+{
+	int slow = rig_connect(&rig), hoarder = rig_connect(&rig);
+	struct msg *m;
+
+	rig.io->config.max_output = 64 << 20;
+	give_texts(1, 2 << 20);
+	give_texts(2, 1 << 20);
 	expect_nothing();
-	rig_text(&rig, 5, "few");
-	rig_text(&rig, 1, "more");
-	rig_pass(&rig);
-	expect_kind(MSG_PEER_GONE);
+	give_texts(3, 3 << 20);
+	expect_nothing();
+	let_stall(2);
+	let_stall(3);
+	m = rig_core(&rig);
+	cr_assert(m != NULL && m->kind == MSG_PEER_GONE && m->peer == 3);
 	expect_nothing();
 	cr_assert_eq(rig.counts[STAT_slow_readers], 1);
-	got = rig_read(&rig, reader);
-	cr_assert_eq(got.len, 3);
-	buf_fini(&got);
-	free(text);
+	close(slow);
+	close(hoarder);
+}
+
+Test(conn, past_twice_the_bound_of_all_whoever_holds_most_is_closed_at_once)
+{
+	int other = rig_connect(&rig);
+	struct msg *m;
+
+	rig.io->config.max_output = 64 << 20;
+	give_texts(1, 3 << 20);
+	give_texts(2, 6 << 20);
+	m = rig_core(&rig);
+	cr_assert(m != NULL && m->kind == MSG_PEER_GONE && m->peer == 2);
+	expect_nothing();
+	cr_assert_leq(rig.io->unsent, rig.config.max_unsent);
+	close(other);
+}
+
+Test(conn, little_output_is_never_at_fault)
+{
+	rig.io->config.max_unsent = 1000;
+	give_texts(1, rig.config.pause_output);
+	let_stall(1);
+	expect_kind(MSG_PEER_GONE);
+	peer = rig_connect(&rig);
+	send(peer, "x", 1, MSG_NOSIGNAL);
+	for (int i = 0; i < 100; i++)
+		give_texts(2, 100);
+	let_stall(2);
+	expect_nothing();
 }
 
 Test(conn, packets_that_nobody_reads_count_with_the_memory_they_take)
@@ -311,7 +510,7 @@ Test(conn, other_peers_are_served_beside_one_that_floods)
 }
 
 /* A listing may be of any size, and the request for it is short. */
-Test(conn, text_line_waits_for_the_reply_to_the_one_before_it)
+Test(conn, text_line_waits_for_the_reply_to_the_one_before_it_and_they_are_answered_together)
 {
 	rig_write(&rig, peer, slice_str("status\nworkers\nversion\n"));
 	expect_kind(MSG_PACKET);
@@ -320,10 +519,31 @@ Test(conn, text_line_waits_for_the_reply_to_the_one_before_it)
 	rig_pass(&rig);
 	expect_kind(MSG_PACKET);
 	expect_nothing();
-	rig_text(&rig, 1, ".\n");
+	expect_bytes("", 0);
+	rig_text(&rig, 1, "..\n");
 	rig_pass(&rig);
 	expect_kind(MSG_PACKET);
-	expect_bytes(".\n.\n", 4);
+	expect_bytes("", 0);
+	rig_text(&rig, 1, "OK\n");
+	rig_pass(&rig);
+	expect_bytes(".\n..\nOK\n", 8);
+}
+
+Test(conn, large_answer_does_not_wait_for_the_answer_to_the_next_line)
+{
+	char *text = calloc(1, GATHER_BYTES + 1);
+	struct buf got;
+
+	memset(text, 't', GATHER_BYTES);
+	rig_write(&rig, peer, slice_str("status\nworkers\n"));
+	expect_kind(MSG_PACKET);
+	rig_text(&rig, 1, text);
+	rig_pass(&rig);
+	expect_kind(MSG_PACKET);
+	got = rig_read(&rig, peer);
+	cr_assert_eq(got.len, GATHER_BYTES);
+	buf_fini(&got);
+	free(text);
 }
 
 Test(conn, lines_behind_one_that_is_answered_count_though_the_peer_has_ended)
@@ -332,6 +552,7 @@ Test(conn, lines_behind_one_that_is_answered_count_though_the_peer_has_ended)
 	shutdown(peer, SHUT_WR);
 	rig_pass(&rig);
 	expect_kind(MSG_PACKET);
+	expect_kind(MSG_PEER_ENDED);
 	expect_nothing();
 	rig_text(&rig, 1, ".\n");
 	rig_pass(&rig);
@@ -377,7 +598,7 @@ Test(conn, idle_connection_holds_no_buffers)
 	cr_assert_eq(c->rest.cap, 0);
 	cr_assert(list_is_empty(&c->out));
 	cr_assert_null(c->body);
-	cr_assert_leq(sizeof *c, 256);
+	cr_assert_leq(sizeof *c, 240);
 }
 
 Test(conn, stop_writes_what_came_before_it)

@@ -264,8 +264,81 @@ Test(gear, announced_size_alone_takes_no_memory_to_speak_of)
 	send_head(PKT_ECHO_REQ, (uint32_t)rig.config.max_packet);
 	rig_write(&rig, peer, slice_str("x"));
 	c = CONTAINER_OF(hash_next(&rig.io->conns, &(struct hash_walk){ 0 }), struct conn, by_number);
-	cr_assert_leq(c->body->cap, BLOB_FIRST_BYTES);
+	cr_assert_leq(c->body->blob->cap, BODY_FIRST_BYTES);
 	expect_nothing();
+}
+
+/* ---- The bound of all bodies -------------------------------------------------------------- */
+
+static void
+allow_bodies(size_t requests, size_t results)
+{
+	rig.io->config.max_bodies[false] = blob_bytes() + requests;
+	rig.io->config.max_bodies[true] = blob_bytes() + results;
+}
+
+static void
+send_part(int fd, uint32_t type, uint32_t size, size_t part)
+{
+	char head[PKT_HEAD], *bytes = calloc(1, part);
+
+	pkt_head_write(head, false, type, size);
+	rig_write(&rig, fd, slice_of(head, sizeof head));
+	rig_write(&rig, fd, slice_of(bytes, part));
+	free(bytes);
+}
+
+Test(gear, announced_body_that_does_not_fit_is_refused_at_once_and_passed_over)
+{
+	allow_bodies(200000, 400000);
+	send_part(peer, PKT_ECHO_REQ, 300000, 300000);
+	expect_refusal(WIRE_BODIES_FULL);
+	expect_alive();
+	send_part(peer, PKT_WORK_COMPLETE, 300000, 300000);
+	expect_packet(PKT_WORK_COMPLETE);
+	cr_assert_eq(rig.counts[STAT_refused_full], 1);
+	cr_assert_not_null(strstr(MSG_AS(msg_log, rig_management(&rig))->text, "packets are refused"));
+	cr_assert_null(rig_management(&rig), "one line is enough");
+}
+
+Test(gear, bodies_on_their_way_share_a_bound_and_the_largest_makes_room)
+{
+	enum { PEERS = 10, SIZE = 900000 };
+	size_t before = blob_bytes(), refused = 0;
+	bool first_refused = false;
+	int fd[PEERS];
+	struct msg *m;
+
+	allow_bodies(SIZE, SIZE);
+	for (int i = 0; i < PEERS; i++)
+		fd[i] = rig_connect(&rig);
+	for (int i = 0; i < PEERS; i++) {
+		send_part(fd[i], PKT_ECHO_REQ, SIZE, i == 0 ? SIZE - 1 : SIZE / PEERS);
+		cr_assert_leq(blob_bytes(), before + SIZE);
+	}
+	rig_write(&rig, fd[0], slice_str("x"));
+	for (; (m = rig_core(&rig)) != NULL; refused++) {
+		cr_assert(m->kind == MSG_REFUSE && m->type == WIRE_BODIES_FULL);
+		first_refused |= m->peer == 2;
+	}
+	cr_assert(first_refused && refused < PEERS / 2, "%zu refused", refused);
+	for (int i = 0; i < PEERS; i++)
+		close(fd[i]);
+	while (rig_core(&rig) != NULL)
+		;
+	cr_assert_eq(blob_bytes(), before, "what is gone takes nothing");
+}
+
+Test(gear, data_of_the_unique_minus_is_hashed_here)
+{
+	struct msg_packet *p;
+
+	memset(rig.io->config.hash_key, 7, sizeof rig.io->config.hash_key);
+	send_packet(false, PKT_SUBMIT_JOB_HIGH, ARGS("f", "-"), slice_str("data"));
+	p = expect_packet(PKT_SUBMIT_JOB_HIGH);
+	cr_assert_eq(p->data_hash, hash_bytes(slice_str("data"), rig.io->config.hash_key));
+	send_packet(false, PKT_SUBMIT_JOB_HIGH, ARGS("f", "u"), slice_str("data"));
+	cr_assert_eq(expect_packet(PKT_SUBMIT_JOB_HIGH)->data_hash, 0);
 }
 
 Test(gear, arguments_of_8192_bytes_are_taken_and_one_more_is_not)

@@ -425,6 +425,58 @@ Test(module, one_that_uses_nothing_stops_the_reading)
 	cr_assert_leq(((struct conn *)(void *)talker.conn)->rest.len, 2 * READ_BYTES);
 }
 
+static void
+stick(void)
+{
+	static char much[100000];
+
+	start(&talker_ops, NULL);
+	memset(much, 'm', sizeof much);
+	rig_write(&rig, peer, slice_of(much, sizeof much));
+}
+
+Test(module, one_that_uses_nothing_is_closed_when_the_core_has_nothing_for_it)
+{
+	struct msg *m;
+
+	stick();
+	m = rig_core(&rig);
+	cr_assert(m != NULL && m->kind == MSG_CLOSE_IDLE);
+	cr_assert_null(rig_core(&rig));
+	rig_tell(&rig, MSG_CLOSE, 1);
+	m = rig_core(&rig);
+	cr_assert(m != NULL && m->kind == MSG_PEER_GONE);
+	m = rig_management(&rig);
+	cr_assert(m != NULL && m->kind == MSG_LOG);
+	cr_assert_not_null(strstr(MSG_AS(msg_log, m)->text, "bytes unused"));
+}
+
+Test(module, end_of_a_peer_is_seen_behind_bytes_that_the_module_does_not_use)
+{
+	struct msg *m;
+
+	stick();
+	m = rig_core(&rig);
+	cr_assert(m != NULL && m->kind == MSG_CLOSE_IDLE);
+	shutdown(peer, SHUT_WR);
+	m = rig_core(&rig);
+	cr_assert(m != NULL && m->kind == MSG_PEER_GONE);
+	cr_assert_null(rig_core(&rig));
+}
+
+Test(module, end_of_a_peer_whose_requests_the_core_does_not_want_is_seen)
+{
+	struct msg *m;
+
+	start(&talker_ops, NULL);
+	rig_tell(&rig, MSG_PAUSE, 1);
+	rig_write(&rig, peer, slice_str("a request\n"));
+	cr_assert_null(rig_core(&rig));
+	shutdown(peer, SHUT_WR);
+	m = rig_core(&rig);
+	cr_assert(m != NULL && m->kind == MSG_PEER_GONE);
+}
+
 /* ---- Transports ------------------------------------------------------------------------------ */
 
 static void
