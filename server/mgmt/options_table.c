@@ -114,8 +114,7 @@ const struct option_row option_rows[] = {
 	{ GROUP_LIMITS, 0, 0, PLACE(max_line), NULL,
 	    SIZE("max-line", "8192", "64", "16M", "longest line of an administrative command") },
 	{ GROUP_LIMITS, 0, 0, PLACE(max_output), NULL,
-	    SIZE(
-		"max-output", "64M", "64K", "1T", "bytes that may wait for a slow reader before it is disconnected") },
+	    SIZE("max-output", "64M", "64K", "1T", "bytes that may wait for a slow reader before it is disconnected") },
 	{ GROUP_LIMITS, 0, 0, PLACE(max_connections), NULL,
 	    NUMBER("max-connections", "0", "0", INT32_MAX_TEXT,
 		"connections at a time; 0 is as many as open files allow") },

@@ -93,7 +93,7 @@ Test(settings, default_bounds)
 	cr_assert_eq(start("", NULL), SETTINGS_RUN);
 	cr_assert_eq(settings->max_packet, 256 << 20);
 	cr_assert_eq(settings->max_line, 8192);
-	cr_assert_eq(settings->max_output, 512 << 20);
+	cr_assert_eq(settings->max_output, 64 << 20);
 	cr_assert_eq(settings->max_connections, 0);
 	cr_assert_eq(settings->max_jobs, 100000000);
 	cr_assert_eq(settings->max_functions, 100000);
