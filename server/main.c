@@ -179,7 +179,7 @@ bind_early(struct life *l, struct gearmand_error *err)
 {
 	struct bind_plan plan = bind_plan(l);
 
-	return bind_passed(&l->listeners, &plan, err) &&
+	return bind_rights(&l->listeners, l->settings, err) && bind_passed(&l->listeners, &plan, err) &&
 	       (may_wait_for_store(l) || bind_rest(&l->listeners, &plan, err));
 }
 
@@ -327,8 +327,6 @@ start_classes(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 		.listeners = &l->listeners,
 		.max_connections = (uint64_t)s->max_connections,
 		.fd_max = limits_connection_fd_max(),
-		.keepalive =
-		    s->keepalive || s->keepalive_idle >= 0 || s->keepalive_interval >= 0 || s->keepalive_count >= 0,
 		.keepalive_idle = (int)s->keepalive_idle,
 		.keepalive_interval = (int)s->keepalive_interval,
 		.keepalive_count = (int)s->keepalive_count,

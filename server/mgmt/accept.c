@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -28,14 +29,15 @@
 #include "cross/mbox.h"
 #include "cross/msg.h"
 
-#define MINUTE (INT64_C(60) * 1000000000)
+#define CALM (INT64_C(10) * 1000000000) /* without trouble, after which it is over */
 
 enum { ACCEPTS_PER_EVENT = 64, REST_MS = 100 };
 
-/* A complaint that is said once a minute, with how often it would have been said. */
-struct complaint {
-	nsec_t next;
-	uint64_t count;
+/* A bound that is reached, or a failing system: said when it begins, and when it is over. */
+struct trouble {
+	bool is_on;
+	nsec_t last;
+	uint64_t count; /* times since it began */
 };
 
 /* One listening socket and its event. */
@@ -54,7 +56,7 @@ struct acceptor {
 	uint64_t last OWNED_BY(mgmt_role);      /* number of the last connection */
 	uint64_t open OWNED_BY(mgmt_role);      /* handed over and not ended */
 	uint64_t refused OWNED_BY(mgmt_role);   /* since it was last asked */
-	struct complaint too_many OWNED_BY(mgmt_role), no_descriptors OWNED_BY(mgmt_role), failing OWNED_BY(mgmt_role);
+	struct trouble too_many OWNED_BY(mgmt_role), no_descriptors OWNED_BY(mgmt_role), failing OWNED_BY(mgmt_role);
 };
 
 /* What to do after one accept4(). */
@@ -83,19 +85,37 @@ acceptor_free(struct acceptor **ap)
 	mem_free(a);
 }
 
-/* True when it is time to say it; *count_r is how often it happened since it was last said. */
+/* True when it begins. */
 static bool
-complaint_due(struct complaint *c, uint64_t *count_r)
+trouble_is_new(struct trouble *t)
 {
-	nsec_t now = clock_mono();
+	bool is_new = !t->is_on;
 
-	c->count++;
-	if (now < c->next)
-		return false;
-	*count_r = c->count;
-	c->count = 0;
-	c->next = now + MINUTE;
-	return true;
+	if (is_new)
+		t->count = 0;
+	t->is_on = true;
+	t->count++;
+	t->last = clock_mono();
+	return is_new;
+}
+
+/* A connection was taken. */
+static void
+trouble_look(struct trouble *t, const char *what)
+{
+	if (!t->is_on || clock_mono() - t->last < CALM)
+		return;
+	t->is_on = false;
+	log_post(
+	    GEARMAND_LOG_NOTICE, "connections are accepted again; %s %llu times", what, (unsigned long long)t->count);
+}
+
+static void
+look_for_calm(struct acceptor *a) RUNS_ON(mgmt_role)
+{
+	trouble_look(&a->too_many, "--max-connections closed one");
+	trouble_look(&a->no_descriptors, "the limit of descriptors closed one");
+	trouble_look(&a->failing, "the system refused one");
 }
 
 static void
@@ -116,7 +136,7 @@ static void
 set_tcp_options(const struct accept_config *c, int fd)
 {
 	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (!c->keepalive)
+	if (c->keepalive_idle == 0)
 		return;
 	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	if (c->keepalive_idle >= 0)
@@ -125,6 +145,12 @@ set_tcp_options(const struct accept_config *c, int fd)
 		set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, c->keepalive_interval);
 	if (c->keepalive_count >= 0)
 		set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, c->keepalive_count);
+	/* A peer that vanished with bytes on their way to it is not probed: it is given up after the same time. */
+	if (c->keepalive_idle > 0 && c->keepalive_interval > 0 && c->keepalive_count > 0) {
+		int64_t ms = INT64_C(1000) * (c->keepalive_idle + c->keepalive_interval * c->keepalive_count);
+
+		set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, ms > INT_MAX ? INT_MAX : (int)ms);
+	}
 }
 
 static void
@@ -167,8 +193,6 @@ hand_over(struct acceptor *a, int fd, const struct sockaddr_storage *sa, const s
 static enum accepted
 accept_failed(struct acceptor *a, int why) RUNS_ON(mgmt_role)
 {
-	uint64_t times;
-
 	switch (why) {
 	case EAGAIN:
 		return ACCEPT_NONE_LEFT;
@@ -186,9 +210,8 @@ accept_failed(struct acceptor *a, int why) RUNS_ON(mgmt_role)
 	case EPERM:
 		return ACCEPT_MORE;
 	default:
-		if (complaint_due(&a->failing, &times))
-			log_post(GEARMAND_LOG_ERROR, "cannot accept connections for the moment: %s (%llu times)",
-			    strerror(why), (unsigned long long)times);
+		if (trouble_is_new(&a->failing))
+			log_post(GEARMAND_LOG_ERROR, "cannot accept connections for the moment: %s", strerror(why));
 		return ACCEPT_REST;
 	}
 }
@@ -198,30 +221,29 @@ accept_one(struct acceptor *a, const struct listener *l) RUNS_ON(mgmt_role)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof sa;
-	uint64_t times;
 	int fd = accept4(l->fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0)
 		return accept_failed(a, errno);
 	if (a->config.max_connections != 0 && a->open >= a->config.max_connections) {
 		refuse(a, fd);
-		if (complaint_due(&a->too_many, &times))
+		if (trouble_is_new(&a->too_many))
 			log_post(GEARMAND_LOG_ERROR,
-			    "connection closed: %llu are open, as many as --max-connections allows (%llu times)",
-			    (unsigned long long)a->open, (unsigned long long)times);
+			    "connection closed: %llu are open, as many as --max-connections allows",
+			    (unsigned long long)a->open);
 		return ACCEPT_MORE;
 	}
 	if (fd > a->config.fd_max) {
 		refuse(a, fd);
-		if (complaint_due(&a->no_descriptors, &times))
+		if (trouble_is_new(&a->no_descriptors))
 			log_post(GEARMAND_LOG_ERROR,
-			    "connection closed: %llu are open and descriptors run out; raise --file-descriptors (%llu "
-			    "times)",
-			    (unsigned long long)a->open, (unsigned long long)times);
+			    "connection closed: %llu are open and descriptors run out; raise --file-descriptors",
+			    (unsigned long long)a->open);
 		return ACCEPT_REST;
 	}
 	if (!l->is_unix)
 		set_tcp_options(&a->config, fd);
+	look_for_calm(a);
 	hand_over(a, fd, &sa, l);
 	return ACCEPT_MORE;
 }

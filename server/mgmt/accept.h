@@ -25,8 +25,8 @@ struct accept_config {
 	unsigned io_count;
 	uint64_t max_connections; /* 0 = no bound */
 	int fd_max;               /* a connection with a higher number is closed: descriptors run out */
-	bool keepalive;
-	int keepalive_idle, keepalive_interval, keepalive_count; /* seconds, seconds, probes; -1 = the system's */
+	/* Seconds (0 = no probes), seconds, probes; -1 = the system's. */
+	int keepalive_idle, keepalive_interval, keepalive_count;
 };
 
 struct acceptor *acceptor_new(struct event_base *, const struct accept_config *);

@@ -8,14 +8,68 @@
  */
 #include "mgmt/bind.h"
 
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cross/log.h"
 #include "cross/service.h"
+#include "mgmt/fail.h"
 #include "mgmt/listen.h"
 #include "mgmt/notify.h"
 #include "mgmt/serving.h"
 #include "mgmt/settings.h"
+
+/* A number, or the name's.  False: unknown. */
+static bool
+find_user(const char *name, struct unix_rights *rights)
+{
+	const struct passwd *entry = getpwnam(name);
+	char *end;
+	unsigned long number = strtoul(name, &end, 10);
+
+	if (entry != NULL) {
+		rights->uid = entry->pw_uid;
+		rights->gid = entry->pw_gid;
+	} else if (name[0] >= '0' && name[0] <= '9' && *end == '\0') {
+		rights->uid = (uid_t)number;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static bool
+find_group(const char *name, struct unix_rights *rights)
+{
+	const struct group *entry = getgrnam(name);
+	char *end;
+	unsigned long number = strtoul(name, &end, 10);
+
+	if (entry == NULL && (name[0] < '0' || name[0] > '9' || *end != '\0'))
+		return false;
+	rights->gid = entry != NULL ? entry->gr_gid : (gid_t)number;
+	return true;
+}
+
+bool
+bind_rights(struct listeners *ls, const struct settings *s, struct gearmand_error *err)
+{
+	struct unix_rights *rights = &ls->unix_rights;
+	char user[256];
+	const char *group;
+
+	*rights = (struct unix_rights){ (uid_t)-1, (gid_t)-1, (mode_t)strtoul(s->unix_mode, NULL, 8) };
+	if (s->unix_owner == NULL)
+		return s->user == NULL || find_user(s->user, rights) || fail(err, "Could not find user : %s", s->user);
+	snprintf(user, sizeof user, "%.*s", (int)strcspn(s->unix_owner, ":"), s->unix_owner);
+	group = strchr(s->unix_owner, ':');
+	if ((user[0] != '\0' && !find_user(user, rights)) || (group != NULL && !find_group(group + 1, rights)))
+		return fail(err, "--unix-owner=%s: no such user or group", s->unix_owner);
+	return true;
+}
 
 static bool
 is_passed(const struct bind_plan *p, const char *name)
@@ -26,14 +80,19 @@ is_passed(const struct bind_plan *p, const char *name)
 	return false;
 }
 
-/* Sockets that a service manager holds open for us, by the name of what is spoken; all others are for gear. */
+/* Sockets that a service manager holds open for us, by the name of what is spoken.  Those without a name of their own
+ * have that of their unit, or "unknown", and are for gear.  NULL: for a module that is not there. */
 static struct serving_place *
 place_of_passed(const struct bind_plan *p, const char *name)
 {
+	size_t len = strlen(name);
+	bool is_named = strcmp(name, "gear") != 0 && strcmp(name, "unknown") != 0 &&
+			(len < 7 || strcmp(name + len - 7, ".socket") != 0);
+
 	for (unsigned i = 1; i < p->serving->count; i++)
 		if (strcmp(p->serving->at[i]->passed_name, name) == 0)
 			return p->serving->at[i];
-	return p->serving->at[0];
+	return is_named ? NULL : p->serving->at[0];
 }
 
 bool
@@ -42,6 +101,12 @@ bind_passed(struct listeners *ls, const struct bind_plan *p, struct gearmand_err
 	for (unsigned i = 0; i < p->passed->count; i++) {
 		struct serving_place *place = place_of_passed(p, p->passed->at[i].name);
 
+		if (place == NULL)
+			return fail(err,
+			    "a socket was passed for \"%s\", which this server does not speak; add --protocol=%s, or "
+			    "call the "
+			    "socket \"gear\"",
+			    p->passed->at[i].name, p->passed->at[i].name);
 		if (!listeners_take(ls, p->passed->at[i].fd, place, err))
 			return false;
 	}

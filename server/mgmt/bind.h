@@ -22,6 +22,8 @@ struct bind_plan {
 	const struct passed_sockets *passed;
 };
 
+/* Who may connect to the unix sockets that are bound from here on. */
+bool bind_rights(struct listeners *, const struct settings *, struct gearmand_error *);
 /* Takes what a service manager holds open for us. */
 bool bind_passed(struct listeners *, const struct bind_plan *, struct gearmand_error *);
 /* Binds for each service that has no socket yet: all or nothing. */

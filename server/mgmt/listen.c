@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -202,7 +203,7 @@ bind_unix(struct binding *b, const char *path)
 {
 	struct listener l = { .service = service_on_unix(b->want), .is_unix = true };
 
-	if ((l.fd = listen_unix(path, b->backlog, &l.dev, &l.ino, b->err)) < 0)
+	if ((l.fd = listen_unix(path, b->backlog, &b->to->unix_rights, &l.dev, &l.ino, b->err)) < 0)
 		return false;
 	snprintf(l.host, sizeof l.host, "%s", path);
 	add(b->to, b->want, &l);
@@ -242,7 +243,9 @@ bind_all(struct binding *b)
 bool
 listeners_bind(struct listeners *ls, struct serving_place *want, int backlog, struct gearmand_error *err)
 {
-	struct binding b = { .to = ls, .want = want, .backlog = backlog, .before = ls->count, .err = err };
+	struct binding b = {
+		.to = ls, .want = want, .backlog = backlog < 0 ? INT_MAX : backlog, .before = ls->count, .err = err
+	};
 	int tries = 0;
 
 	b.any_port = strcmp(want->port, "0") == 0;
@@ -265,8 +268,8 @@ listeners_take(struct listeners *ls, int fd, struct serving_place *place, struct
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || !listens ||
 	    getsockname(fd, (struct sockaddr *)&sa, &len) != 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
-		return fail(
-		    err, "descriptor %d that was passed for %s is no listening stream socket", fd, place->passed_name);
+		return fail(err, "descriptor %d that was passed for %s is not a listening stream socket", fd,
+		    place->passed_name);
 	if (sa.ss_family == AF_UNIX) {
 		l.is_unix = true;
 		l.service = service_on_unix(place);

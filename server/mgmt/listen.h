@@ -15,6 +15,8 @@
 
 #include <gearmand/plugin.h>
 
+#include "mgmt/listen_unix.h"
+
 struct service;
 struct serving_place;
 
@@ -32,6 +34,7 @@ struct listener {
 struct listeners {
 	struct listener *at;
 	unsigned count;
+	struct unix_rights unix_rights; /* of those that are made from here on */
 };
 
 /* All addresses of the place, or none; they share the port, also when it is 0. */

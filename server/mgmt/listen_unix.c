@@ -39,7 +39,7 @@ clear_path(const struct sockaddr_un *sa, socklen_t len, struct gearmand_error *e
 	if (lstat(sa->sun_path, &st) != 0)
 		return errno == ENOENT || fail(err, "cannot listen on unix:%s: %s", sa->sun_path, strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return fail(err, "cannot listen on unix:%s: a file that is no socket is in the way", sa->sun_path);
+		return fail(err, "cannot listen on unix:%s: a file that is not a socket is in the way", sa->sun_path);
 	if (!is_stale(sa, len))
 		return fail(err, "cannot listen on unix:%s: another server listens there", sa->sun_path);
 	if (unlink(sa->sun_path) != 0)
@@ -49,7 +49,8 @@ clear_path(const struct sockaddr_un *sa, socklen_t len, struct gearmand_error *e
 }
 
 int
-listen_unix(const char *path, int backlog, dev_t *dev_r, ino_t *ino_r, struct gearmand_error *err)
+listen_unix(const char *path, int backlog, const struct unix_rights *rights, dev_t *dev_r, ino_t *ino_r,
+    struct gearmand_error *err)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	struct stat st;
@@ -63,8 +64,9 @@ listen_unix(const char *path, int backlog, dev_t *dev_r, ino_t *ino_r, struct ge
 	if (!clear_path(&sa, sizeof sa, err))
 		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 || listen(fd, backlog) != 0 ||
-	    stat(path, &st) != 0) {
+	/* Nobody can connect before it listens. */
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 || lchown(path, rights->uid, rights->gid) != 0 ||
+	    chmod(path, rights->mode) != 0 || listen(fd, backlog) != 0 || stat(path, &st) != 0) {
 		fail(err, "cannot listen on unix:%s: %s", path, strerror(errno));
 		if (fd >= 0)
 			close(fd);

@@ -79,8 +79,24 @@ is_still_there(int fd, const char *path)
 {
 	struct stat locked, named;
 
-	return fstat(fd, &locked) == 0 && stat(path, &named) == 0 && locked.st_dev == named.st_dev &&
+	return fstat(fd, &locked) == 0 && lstat(path, &named) == 0 && locked.st_dev == named.st_dev &&
 	       locked.st_ino == named.st_ino;
+}
+
+/* Only a file that we could have made is written, emptied or removed. */
+static bool
+is_ours(int fd, const char *path, struct gearmand_error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return fail(err, "Could not open pid file for writing: %s (%s)", path, strerror(errno));
+	if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
+		return fail(err, "Could not open pid file for writing: %s (it is not a plain file of its own)", path);
+	if (st.st_uid != geteuid())
+		return fail(
+		    err, "Could not open pid file for writing: %s (it belongs to user %u)", path, (unsigned)st.st_uid);
+	return true;
 }
 
 /* The locked file, or -1. */
@@ -88,12 +104,20 @@ static int
 open_locked(const char *path, struct gearmand_error *err)
 {
 	for (int i = 0; i < TRIES; i++) {
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0644);
 
+		if (fd < 0 && errno == ELOOP) {
+			fail(err, "Could not open pid file for writing: %s (it is a symbolic link)", path);
+			return -1;
+		}
 		if (fd < 0)
 			break;
 		if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
 			fail(err, "pid file %s is held by a running server (pid %ld)", path, (long)number_in(fd));
+			close(fd);
+			return -1;
+		}
+		if (!is_ours(fd, path, err)) {
 			close(fd);
 			return -1;
 		}

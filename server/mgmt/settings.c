@@ -158,13 +158,24 @@ check_handle_prefix(const char *prefix, struct gearmand_error *err)
 }
 
 static bool
+check_unix_mode(const char *mode, struct gearmand_error *err)
+{
+	size_t len = strlen(mode);
+
+	return (len >= 3 && len <= 4 && strspn(mode, "01234567") == len) ||
+	       fail(err, "the argument ('%s') for option '--unix-mode' is invalid: it must be a file mode such as 0660",
+		   mode);
+}
+
+static bool
 check_values(struct reading *r)
 {
 	if (option_find(r->options, "hashtable-buckets")->number == 0)
 		return fail(&r->err, "hashtable-buckets has to be greater than 0");
 	if (is_on(r, "standby") && is_memory_queue(option_find(r->options, "queue-type")->text))
 		return fail(&r->err, "standby needs a queue that servers can share: --queue-type");
-	return check_handle_prefix(option_find(r->options, "job-handle-prefix")->text, &r->err);
+	return check_unix_mode(option_find(r->options, "unix-mode")->text, &r->err) &&
+	       check_handle_prefix(option_find(r->options, "job-handle-prefix")->text, &r->err);
 }
 
 /* A broken file does not keep anybody from the help. */

@@ -32,8 +32,10 @@ struct settings {
 	/* Listening. */
 	struct text_list listen; /* empty = loopback */
 	char *port;              /* number or service name */
-	int64_t backlog;
-	bool keepalive;
+	int64_t backlog;         /* negative = as the system allows */
+	char *unix_owner;        /* "user", "user:group"; NULL = the one that it runs as */
+	char *unix_mode;         /* octal digits */
+	bool keepalive;          /* without effect */
 	int64_t keepalive_idle, keepalive_interval, keepalive_count; /* seconds, seconds, probes; -1 = the system's */
 	/* Threads and core. */
 	int64_t threads;     /* 0 = one for all classes; 1, 2, N: see gearmand(8) */

@@ -180,6 +180,27 @@ def _(t):
     check(read(t.path("pid.0")) == "1\n", "it belongs to somebody else")
 
 
+@case("a pid file that is a link, a device, a folder or somebody else's is not touched", modes=ONE)
+def _(t):
+    t.write("target", "precious\n")
+    os.symlink(t.path("target"), t.path("link"))
+    os.link(t.path("target"), t.path("hard"))
+    os.mkfifo(t.path("fifo"))
+    os.mkdir(t.path("folder"))
+    plain = "it is not a plain file of its own"
+    wrong = [(t.path("link"), "it is a symbolic link"), (t.path("hard"), plain), (t.path("fifo"), plain), ("/dev/null", plain),
+             (t.path("folder"), "Is a directory")]
+    if os.geteuid() == 0:
+        t.write("other", "1\n")
+        os.chown(t.path("other"), NOBODY, NOBODY)
+        wrong.append((t.path("other"), "it belongs to user %d" % NOBODY))
+    for path, why in wrong:
+        done = t.run(*words(t, "--pid-file=" + path, log="none"), status=1)
+        check(done.err.decode() == "%s: Could not open pid file for writing: %s (%s)\n" % (GEARMAND, path, why), done)
+        check(os.path.lexists(path), path, "was removed")
+    check(read(t.path("target")) == "precious\n", "it was written to")
+
+
 # ---- User --------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Where the server listens, what it accepts, and what it does when there are too many."""
 import os
+import pwd
 import re
 import signal
 import socket
@@ -159,7 +160,7 @@ def _(t):
 @case("what is no socket is not replaced, and an impossible path is refused", modes=ONE)
 def _(t):
     path = t.write("precious", "data")
-    for where, why in ((path, "a file that is no socket is in the way"),
+    for where, why in ((path, "a file that is not a socket is in the way"),
                        (t.path("no/such/folder"), "No such file or directory"),
                        ("/" + 120 * "x", "the path must have 1 to 107 bytes"), ("", "the path must have 1 to 107 bytes")):
         done = t.run(GEARMAND, "--listen=unix:" + where, "-l", "none", status=1)
@@ -253,6 +254,16 @@ def _(t):
         end(p)
 
 
+@case("a passed socket that is named after a protocol which is not there ends the start", modes=ONE)
+def _(t):
+    if not has_systemd():
+        t.skip("built without libsystemd")
+    with listening_socket(("127.0.0.1", 0)) as web:
+        p = pass_sockets(t, [web], "http")
+        check(p.wait(timeout=patience()) == 1, "status")
+        check(b'a socket was passed for "http", which this server does not speak; add --protocol=http' in p.stderr.read())
+
+
 @case("a daemon takes passed sockets, too", modes=ONE)
 def _(t):
     if not has_systemd():
@@ -280,7 +291,34 @@ def _(t):
     with socket.socket() as idle:
         p = pass_sockets(t, [idle], "gear")
         check(p.wait(timeout=patience()) == 1, "status")
-        check(b"descriptor 3 that was passed for gear is no listening stream socket" in p.stderr.read(), "the sentence")
+        check(b"descriptor 3 that was passed for gear is not a listening stream socket" in p.stderr.read(), "the sentence")
+
+
+# ---- Unix sockets --------------------------------------------------------------------------------
+
+
+@case("unix sockets are for their owner and group, or as told", modes=ONE)
+def _(t):
+    def rights(*options):
+        path = t.path("sock.%d" % len(t.servers))
+        s = t.server("--listen=unix:" + path, *options, listen=False, wait=False)
+        until(lambda: "Listening on unix:" in s.log(), "the socket")
+        st = os.stat(path)
+        return "%04o %d:%d" % (stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid)
+    me = "%d:%d" % (os.geteuid(), os.getegid())
+    check(rights() == "0660 " + me, rights())
+    check(rights("--unix-mode=666") == "0666 " + me)
+    if os.geteuid() == 0:
+        os.chmod(t.dir, 0o777)
+        nobody = pwd.getpwnam("nobody")
+        check(rights("--user=nobody") == "0660 %d:%d" % (nobody.pw_uid, nobody.pw_gid))
+        check(rights("--user=nobody", "--unix-owner=daemon:12", "--unix-mode=0600") == "0600 %d:12" % pwd.getpwnam("daemon").pw_uid)
+    for option, sentence in (("--unix-owner=no-such-user", "--unix-owner=no-such-user: no such user or group"),
+                             ("--unix-owner=:no-such-group", "--unix-owner=:no-such-group: no such user or group"),
+                             ("--unix-mode=rw", "the argument ('rw') for option '--unix-mode' is invalid: it must be a file "
+                              "mode such as 0660")):
+        done = t.run(GEARMAND, "--listen=unix:" + t.path("sock"), "--log-file=none", option, status=1)
+        check(done.err.decode() == "%s: %s\n" % (GEARMAND, sentence), done)
 
 
 # ---- Too many ------------------------------------------------------------------------------------
@@ -304,7 +342,7 @@ def _(t):
         is_refused(("127.0.0.1", s.port))
     for p in peers:
         p.sync()
-    check(s.log().count("as many as --max-connections") == 1, "it is said more than once a minute")
+    check(s.log().count("as many as --max-connections") == 1, "it is said more than once")
     peers.pop().close()
 
     def served_again():
@@ -331,7 +369,7 @@ def _(t):
     check(20 < len(peers) < 64, "%d connections were served with 64 descriptors" % len(peers))
     for p in peers:
         p.sync()
-    check(s.log().count("descriptors run out") == 1, "it is said more than once a minute")
+    check(s.log().count("descriptors run out") == 1, "it is said more than once")
     # Some are kept: a log can still be reopened.
     os.rename(s.log_path, t.path("old"))
     s.signal(signal.SIGHUP)
@@ -380,13 +418,24 @@ def has_keepalive(s, peer):
     raise Failure("the connection is not there")
 
 
-@case("keepalive is off unless asked for, and its options apply to accepted connections", modes=(0, 2))
+@case("accepted connections are probed, unless --keepalive-idle=0", modes=(0, 2))
 def _(t):
-    for options, want in (([], False), (["--keepalive"], True), (["--keepalive-idle=77"], True),
-                          (["--keepalive", "--keepalive-idle=77", "--keepalive-interval=5", "--keepalive-count=3"], True)):
+    for options, want in (([], True), (["--keepalive"], True), (["--keepalive-idle=-1"], True), (["--keepalive-idle=0"], False),
+                          (["--keepalive-idle=77", "--keepalive-interval=5", "--keepalive-count=3"], True)):
         s = t.server(*options)
         p = s.connect().sync()
         until(lambda: has_keepalive(s, p) == want, "keepalive to be %s with %s" % (want, options))
+
+
+@case("the backlog is what the system allows, or as told", modes=ONE)
+def _(t):
+    t.need("ss")
+    with open("/proc/sys/net/core/somaxconn") as f:
+        most = int(f.read())
+    for options, want in (([], most), (["--backlog=-1"], most), (["-b", "7"], 7)):
+        s = t.server(*options)
+        row = t.run("ss", "-Hltn", "sport = :%d" % s.port).out.split()
+        check(int(row[2]) == want, row, options)
 
 
 @case("addresses of peers show in the log, with port", modes=ONE)

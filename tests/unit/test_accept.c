@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -31,10 +32,21 @@ struct hall {
 	struct acceptor *acceptor;
 	unsigned came[IOS]; /* connections, by I/O thread */
 	unsigned total, complaints;
-	uint64_t numbers;           /* one bit for each that was given */
-	unsigned wanted;            /* stop when so many came ... */
-	unsigned complaints_wanted; /* ... and so much was complained of */
+	int keepalive, user_timeout; /* of the last one */
+	uint64_t numbers;            /* one bit for each that was given */
+	unsigned wanted;             /* stop when so many came ... */
+	unsigned complaints_wanted;  /* ... and so much was complained of */
 };
+
+static int
+option_of(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof value;
+
+	cr_assert_eq(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
 
 static void
 hall_take(struct hall *h)
@@ -60,6 +72,8 @@ hall_take(struct hall *h)
 			h->numbers |= UINT64_C(1) << m->peer;
 			h->came[c->io]++;
 			h->total++;
+			h->keepalive = option_of(c->fd, SOL_SOCKET, SO_KEEPALIVE);
+			h->user_timeout = option_of(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT);
 		}
 		msg_free(&m); /* closes the socket */
 	}
@@ -80,7 +94,13 @@ hall_turn(void *self, nsec_t *due_r)
 static void
 hall_open(struct hall *h, int fd_max)
 {
-	struct accept_config config = { .listeners = &h->listeners, .io = h->io, .io_count = IOS, .fd_max = fd_max };
+	struct accept_config config = { .listeners = &h->listeners,
+		.io = h->io,
+		.io_count = IOS,
+		.fd_max = fd_max,
+		.keepalive_idle = 120,
+		.keepalive_interval = 30,
+		.keepalive_count = 4 };
 	static char address[] = "127.0.0.1", *const loopback[] = { address };
 	struct gearmand_error err;
 
@@ -152,6 +172,20 @@ Test(accept, connections_go_to_io_threads_in_turn, .timeout = 20)
 	hall_close(&h);
 }
 
+Test(accept, a_peer_whose_machine_vanished_is_noticed, .timeout = 20)
+{
+	struct hall h;
+	int guest;
+
+	hall_open(&h, 10000);
+	guest = knock(&h);
+	hall_await(&h, 1, 0);
+	cr_assert_eq(h.keepalive, 1);
+	cr_assert_eq(h.user_timeout, 1000 * (120 + 4 * 30), "as long with bytes on their way");
+	close(guest);
+	hall_close(&h);
+}
+
 Test(accept, spare_descriptors_are_not_given_to_connections, .timeout = 20)
 {
 	struct hall h;
@@ -184,7 +218,7 @@ Test(accept, out_of_descriptors_it_rests_and_recovers, .timeout = 20)
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &now), 0);
 	hall_await(&h, 0, 1);
 	cr_assert_eq(h.total, 0);
-	/* It has tried again meanwhile, or does so from now on: nothing more is said within the minute. */
+	/* It has tried again meanwhile, or does so from now on: nothing more is said while it lasts. */
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	hall_await(&h, 1, 1);
 	cr_assert_eq(h.total, 1);

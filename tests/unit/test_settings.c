@@ -71,13 +71,14 @@ Test(settings, defaults)
 	cr_assert_str_eq(settings->port, "4730");
 	cr_assert_str_eq(settings->queue_type, "builtin");
 	cr_assert(settings_in_memory(settings));
-	cr_assert_eq(settings->backlog, 32);
+	cr_assert_eq(settings->backlog, -1);
 	cr_assert_eq(settings->threads, 0);
 	cr_assert_eq(settings->job_retries, 0);
 	cr_assert_eq(settings->worker_wakeup, 0);
-	cr_assert_eq(settings->keepalive_idle, -1);
-	cr_assert_eq(settings->keepalive_interval, -1);
-	cr_assert_eq(settings->keepalive_count, -1);
+	cr_assert_eq(settings->keepalive_idle, 120);
+	cr_assert_eq(settings->keepalive_interval, 30);
+	cr_assert_eq(settings->keepalive_count, 4);
+	cr_assert_str_eq(settings->unix_mode, "0660");
 	cr_assert_eq(settings->verbose, GEARMAND_LOG_NOTICE);
 	cr_assert_eq(settings->hashtable_buckets, 991);
 	cr_assert_eq(settings->listen.count, 0);
