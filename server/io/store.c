@@ -44,6 +44,7 @@ store_new(const struct store_config *config, struct mbox *proc, struct mbox *mgm
 	list_init(&s->settled);
 	list_init(&s->batch);
 	s->give_up_at = s->taken_at = s->check_at = NEVER;
+	s->waited_for = -1;
 	return s;
 }
 
@@ -57,31 +58,6 @@ bool
 store_adds_at_shutdown(const struct store *s)
 {
 	return s->adds_at_shutdown;
-}
-
-void
-store_take(struct store *s)
-{
-	struct list msgs, *node;
-
-	list_init(&msgs);
-	mbox_take(s->in, &msgs);
-	while ((node = list_pop(&msgs)) != NULL) {
-		struct msg *m = MSG(node);
-
-		if (m->kind == MSG_STOP && !s->stopping) {
-			s->stopping = true;
-			s->give_up_at = clock_mono() + s->config.give_up_after;
-		}
-		if (m->kind == MSG_REPLAY)
-			s->replay = true;
-		if (m->kind == MSG_STOP || m->kind == MSG_REPLAY || s->stopping) {
-			msg_free(&m);
-			continue;
-		}
-		CHECK(m->kind == MSG_ADD || m->kind == MSG_REMOVE);
-		list_push(&s->pending, &m->link);
-	}
 }
 
 /* ---- Sick and well ------------------------------------------------------------------- */
@@ -118,7 +94,7 @@ store_is_unwell(struct store *s)
 		strcpy(s->trouble.text, "it does not say why");
 	if (!s->unwell) {
 		s->unwell = true;
-		s->back_off = BACK_OFF_FIRST;
+		s->back_off = store_next_back_off(0);
 		log_post(GEARMAND_LOG_ERROR, "queue %s: cannot store, tries again until it can: %s", s->config.name,
 		    s->trouble.text);
 	} else {
@@ -202,16 +178,6 @@ store_end(struct store *s)
 	store_tell_mgmt(s, MSG_STORE_FLUSHED, "", lost);
 }
 
-void
-store_tell_mgmt(struct store *s, enum msg_kind kind, const char *text, uint64_t number)
-{
-	struct msg_text *t = msg_text_new(kind, slice_str(text));
-	struct msg *m = &t->msg;
-
-	t->number = number;
-	mbox_post(s->mgmt, &m);
-}
-
 static STORE void
 store_fail(struct store *s, const char *sentence)
 {
@@ -248,6 +214,19 @@ store_await_core(struct store *s)
 	return !s->stopping;
 }
 
+/* A lock that passes may be in the way of the replay, too: then all begins again with the opening. */
+static STORE bool
+store_replay_patiently(struct store *s)
+{
+	while (!store_replay(s)) {
+		store_close(s);
+		if (!store_wait_at_start(s, "read") || !store_open(s))
+			return false;
+	}
+	store_say_started(s);
+	return true;
+}
+
 static STORE void
 store_live(struct store *s)
 {
@@ -260,12 +239,13 @@ store_live(struct store *s)
 	}
 	store_tell_mgmt(s, MSG_STORE_OPEN, "", 0);
 	if (store_await_core(s)) {
-		if (!store_replay(s)) {
+		if (!store_replay_patiently(s) && !s->stopping) {
 			store_fail(s, s->trouble.text);
 			return;
 		}
-		store_tell_mgmt(s, MSG_STORE_READY, "", 0);
-		if (!store_serve(s)) {
+		if (!s->stopping)
+			store_tell_mgmt(s, MSG_STORE_READY, "", 0);
+		if (!s->stopping && !store_serve(s)) {
 			store_lose(s);
 			return;
 		}

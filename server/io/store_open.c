@@ -53,65 +53,55 @@ store_may_wait(const struct store *s)
 }
 
 static STORE void
-store_say_waiting(struct store *s)
+store_say_waiting(struct store *s, const char *what)
 {
 	char text[700];
 	bool in_use = s->trouble.why == GEARMAND_WHY_IN_USE;
 
-	snprintf(text, sizeof text, "queue %s: %s: %s", s->config.name,
-	    in_use ? "standing by" : "waiting until it can be opened", s->trouble.text);
+	if (in_use)
+		snprintf(text, sizeof text, "queue %s: standing by: %s", s->config.name, s->trouble.text);
+	else
+		snprintf(text, sizeof text, "queue %s: waiting until it can be %s: %s", s->config.name, what,
+		    s->trouble.text);
 	log_post(in_use ? GEARMAND_LOG_NOTICE : GEARMAND_LOG_ERROR, "%s", text);
 	store_tell_mgmt(s, MSG_STORE_WAITING, text, 0);
 }
 
-/* Who took over from another says so in every log: something has happened to that one. */
-static STORE void
-store_say_open(const struct store *s, bool stood_by)
+bool
+store_wait_at_start(struct store *s, const char *what)
 {
-	if (stood_by)
-		log_post(GEARMAND_LOG_ALERT, "queue %s: this server is active now: it has taken the queue over",
-		    s->config.name);
-	else
-		log_post(GEARMAND_LOG_NOTICE, "queue %s: open now", s->config.name);
-}
+	int why = (int)s->trouble.why;
 
-/* Sleeps for a while; false: STOP came. */
-static STORE bool
-store_rest(struct store *s, nsec_t how_long)
-{
-	nsec_t until = clock_mono() + how_long;
-
-	for (store_take(s); !s->stopping && clock_mono() < until; store_take(s))
-		waker_sleep(s->waker, until);
-	return !s->stopping;
+	if (!store_may_wait(s))
+		return false;
+	if (why != s->waited_for) {
+		store_say_waiting(s, what);
+		s->start_back_off = 0;
+	}
+	s->waited_for = why;
+	s->stood_by |= why == GEARMAND_WHY_IN_USE;
+	s->start_back_off = store_next_back_off(s->start_back_off);
+	return store_rest(s, why == GEARMAND_WHY_IN_USE ? LOOK_AGAIN : s->start_back_off);
 }
 
 bool
 store_open(struct store *s)
 {
-	enum { NOTHING = -1 };
-	int waiting_for = NOTHING;
-	bool stood_by = false;
-	nsec_t rest = 0;
-
-	while (!store_try_open(s)) {
-		int why = (int)s->trouble.why;
-
-		if (!store_may_wait(s))
+	while (!store_try_open(s))
+		if (!store_wait_at_start(s, "opened"))
 			return false;
-		if (why != waiting_for) {
-			store_say_waiting(s);
-			rest = 0;
-		}
-		waiting_for = why;
-		stood_by |= why == GEARMAND_WHY_IN_USE;
-		rest = rest == 0 ? BACK_OFF_FIRST : store_next_back_off(rest);
-		if (!store_rest(s, why == GEARMAND_WHY_IN_USE ? LOOK_AGAIN : rest))
-			return false;
-	}
-	if (waiting_for != NOTHING)
-		store_say_open(s, stood_by);
 	return true;
+}
+
+/* A server that took over from another says so in every log: something has happened to that one. */
+void
+store_say_started(const struct store *s)
+{
+	if (s->stood_by)
+		log_post(GEARMAND_LOG_ALERT, "queue %s: this server is active now: it has taken the queue over",
+		    s->config.name);
+	else if (s->waited_for >= 0)
+		log_post(GEARMAND_LOG_NOTICE, "queue %s: open now", s->config.name);
 }
 
 /* ---- After it broke -------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * store_priv.h - the insides that store.c, store_open.c, store_batch.c and store_replay.c share.
+ * store_priv.h - the insides that the files of the store thread share.  None calls one that stands before it here:
+ * store.c, store_replay.c, store_batch.c, store_open.c, store_mail.c.
  *
  * Runs on:  store thread.
  * Owns:     the module's store, the batch in the works, what was taken and is in no batch yet.
@@ -22,9 +23,9 @@
 #define LOOK_AGAIN     (250 * MS) /* whether another server still has it */
 
 static inline nsec_t
-store_next_back_off(nsec_t now)
+store_next_back_off(nsec_t last)
 {
-	return now * 2 < BACK_OFF_MOST ? now * 2 : BACK_OFF_MOST;
+	return last == 0 ? BACK_OFF_FIRST : last * 2 < BACK_OFF_MOST ? last * 2 : BACK_OFF_MOST;
 }
 
 struct store {
@@ -50,18 +51,27 @@ struct store {
 	nsec_t taken_at;               /* since when another server has it, after it broke; NEVER = none has */
 	bool was_taken;                /* another server has had it meanwhile, says the module */
 	bool replay;                   /* MSG_REPLAY came */
+	bool was_replayed;             /* in part; it begins again */
+	int waited_for;                /* at start: enum gearmand_why, the last one; -1 = nothing */
+	bool stood_by;                 /* at start: another server had it */
+	nsec_t start_back_off;         /* at start: the last rest */
 	bool adds_at_shutdown;         /* the module's word; others read it once it is open */
 	struct gearmand_error trouble; /* the last thing that went wrong */
 	struct gearmand_error told;    /* to the core: its trouble; empty = well */
 };
 
-/* store.c: moves what was posted to `pending`, and notices MSG_STOP. */
-void store_take(struct store *) STORE;
+/* store_mail.c */
+void store_take(struct store *) STORE;                  /* what was posted goes to `pending`; notices MSG_STOP */
+bool store_rest(struct store *, nsec_t how_long) STORE; /* false: STOP came */
 void store_tell_mgmt(struct store *, enum msg_kind, const char *text, uint64_t number) STORE;
 
 /* store_open.c */
-bool store_open(struct store *) STORE;   /* at start, waiting if it may; false: STOP came, or `trouble` says why */
-bool store_reopen(struct store *) STORE; /* one attempt, if it is closed */
+bool store_open(struct store *) STORE; /* at start, waiting if it may; false: STOP came, or `trouble` says why */
+/* At start, after an attempt to have it opened (or `what`) failed: says so and sleeps a while; false: STOP came, or it
+ * may not wait for that. */
+bool store_wait_at_start(struct store *, const char *what) STORE;
+void store_say_started(const struct store *) STORE; /* if it had to wait */
+bool store_reopen(struct store *) STORE;            /* one attempt, if it is closed */
 void store_close(struct store *) STORE;
 bool store_is_lost(const struct store *)
     STORE; /* another server has had it, or has it for so long that it is no mistake */

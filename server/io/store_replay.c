@@ -82,6 +82,7 @@ on_job(void *sink, const struct gearmand_job *job)
 	role_assume(&store_role);
 	if (body == NULL) {
 		r->failed = true;
+		s->trouble.why = GEARMAND_WHY_LASTING;
 		snprintf(
 		    s->trouble.text, sizeof s->trouble.text, "no memory for a stored job of %zu bytes", job->data.len);
 		return false;
@@ -94,17 +95,28 @@ on_job(void *sink, const struct gearmand_job *job)
 	return !s->stopping;
 }
 
+static void
+replay_tell_core(struct store *s, enum msg_kind kind, uint64_t jobs)
+{
+	struct msg_text *t = msg_text_new(kind, slice_of("", 0));
+	struct msg *m = &t->msg;
+
+	t->number = jobs;
+	mbox_post(s->proc, &m);
+}
+
 /* A replay that the shutdown cut short is no failure: the jobs are still in the store. */
 bool
 store_replay(struct store *s)
 {
 	struct replay r = { .store = s };
-	struct msg_text *end;
-	struct msg *m;
 	bool whole;
 
 	list_init(&r.burst);
-	s->trouble.text[0] = '\0';
+	s->trouble = (struct gearmand_error){ .text = "" };
+	if (s->was_replayed)
+		replay_tell_core(s, MSG_REPLAY_AGAIN, 0);
+	s->was_replayed = true;
 	whole = s->config.ops->replay(s->module, on_job, &r, &s->trouble);
 	replay_post(&r);
 	if (r.failed || (!whole && !s->stopping)) {
@@ -115,9 +127,6 @@ store_replay(struct store *s)
 	if (r.jobs > 0)
 		log_post(
 		    GEARMAND_LOG_NOTICE, "queue %s: %llu jobs taken over", s->config.name, (unsigned long long)r.jobs);
-	end = msg_text_new(MSG_REPLAY_END, slice_of("", 0));
-	end->number = r.jobs;
-	m = &end->msg;
-	mbox_post(s->proc, &m);
+	replay_tell_core(s, MSG_REPLAY_END, r.jobs);
 	return true;
 }

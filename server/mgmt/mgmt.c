@@ -84,6 +84,8 @@ end(struct mgmt *m) RUNS_ON(mgmt_role)
 static void
 set_deadline(struct mgmt *m, const struct timeval *tv, event_callback_fn callback) RUNS_ON(mgmt_role)
 {
+	if (m->deadline != NULL)
+		event_free(m->deadline);
 	m->deadline = evtimer_new(loop_base(m->loop), callback, m);
 	CHECK(m->deadline != NULL);
 	event_add(m->deadline, tv);
@@ -182,12 +184,30 @@ mgmt_reopen_log(struct mgmt *m)
 		log_post(GEARMAND_LOG_ERROR, "%s", err.text);
 }
 
+/* The module is inside a call that does not return: its thread cannot give up by itself. */
+static void
+on_store_hangs(evutil_socket_t fd, short what, void *arg)
+{
+	log_post(GEARMAND_LOG_ERROR, "the store hangs, ending without it: what waits for it is not saved");
+	on_patience_over(fd, what, arg);
+}
+
+/* A store that is unwell gives up after 10 seconds and tells what is lost; it gets a second to say so. */
+static void
+flush_store(struct mgmt *m) RUNS_ON(mgmt_role)
+{
+	static const struct timeval patience = { .tv_sec = 11 };
+
+	m->phase = PHASE_FLUSHING_STORE;
+	tell(m, m->links.store, MSG_STOP);
+	set_deadline(m, &patience, on_store_hangs);
+}
+
 static void
 on_flushed(struct mgmt *m) RUNS_ON(mgmt_role)
 {
 	if (m->phase == PHASE_FLUSHING_CORE && m->links.store != NULL) {
-		m->phase = PHASE_FLUSHING_STORE;
-		tell(m, m->links.store, MSG_STOP);
+		flush_store(m);
 	} else if (m->phase == PHASE_FLUSHING_CORE || m->phase == PHASE_LAST_REPLIES) {
 		end(m);
 	}
@@ -209,6 +229,7 @@ on_store_flushed(struct mgmt *m, const struct msg_text *t) RUNS_ON(mgmt_role)
 		return;
 	if (t->number > 0)
 		fail_with(m, "the store did not take everything before the end; see the log");
+	event_del(m->deadline);
 	m->phase = PHASE_LAST_REPLIES;
 	tell(m, m->links.proc, MSG_SHUTDOWN);
 }

@@ -90,6 +90,9 @@ dispatch_other(struct proc *p, struct msg *m)
 	case MSG_REPLAYED:
 		on_replayed(p, MSG_AS(msg_store, m));
 		break;
+	case MSG_REPLAY_AGAIN:
+		on_replay_again(p);
+		break;
 	case MSG_REPLAY_END:
 		on_replay_end(p, m);
 		break;

@@ -249,6 +249,22 @@ on_replayed(struct proc *p, struct msg_store *m)
 		take_over(p, func, m);
 }
 
+/* Nobody is served before the end of the replay, so there are no other jobs. */
+void
+on_replay_again(struct proc *p)
+{
+	struct hash_walk walk = { 0 };
+	struct hash_node *node;
+
+	while ((node = hash_next(&p->handles, &walk)) != NULL) {
+		struct job *job = CONTAINER_OF(node, struct job, by_handle);
+
+		if (job->stored && job->state != JOB_RUNNING)
+			job_leave_in_store(p, job);
+	}
+	p->counts[STAT_jobs_replayed] = 0;
+}
+
 void
 on_replay_end(struct proc *p, struct msg *m)
 {

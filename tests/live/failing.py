@@ -283,6 +283,39 @@ def _(t):
     check([j[0] for j in drain_jobs(s)] == [handle])
 
 
+HANGS = "the store hangs, ending without it: what waits for it is not saved"
+
+
+@case("SIGTERM while a commit hangs for good: it ends without it in the end, with status 1", modes=(0, 2))
+def _(t):
+    s = fail_server(t)
+    s.expect_log(HANGS)
+    p = s.connect()
+    stored = p.submit("f", "a", "x", SUBMIT_JOB_BG)
+    rules(t, "commit * hold")
+    submit_many(p, [b"b"])
+    s.await_log("fail: commit 2 begins")
+    s.stop(status=1, limit=60)
+    no_rules(t)
+    s = fail_server(t)
+    check([j[0] for j in drain_jobs(s)] == [stored])
+
+
+@case("SIGTERM while the replay hangs for good: it ends in the end, and nothing is lost", modes=(2,))
+def _(t):
+    s = fail_server(t)
+    stored = s.connect().submit("f", "a", "x", SUBMIT_JOB_BG)
+    s.stop()
+    rules(t, "replay * hold")
+    s.start()
+    s.expect_log(HANGS)
+    s.await_log(r"fail: replay 1 begins(.|\n)*fail: replay 1 begins")
+    s.stop(status=1, limit=60)
+    no_rules(t)
+    s = fail_server(t)
+    check([j[0] for j in drain_jobs(s)] == [stored])
+
+
 @case("a store that stays broken is given up at the end: status 1, and a line that says how much", modes=(2,))
 def _(t):
     s = fail_server(t, "--fail-rules=commit 2- broken it is gone", "--queue-timeout=60")

@@ -51,6 +51,36 @@ def refuses(t, sentence, *options):
     s.end(1)
 
 
+# --- a replay that meets trouble
+
+@case("a replay that meets a lock which passes is waited for, with --queue-wait and with --standby", modes=(0, 2))
+def _(t):
+    s = sqlite_server(t)
+    handle = s.connect().submit("f", "u", "x", SUBMIT_JOB_BG)
+    s.kill()
+    for option in ("--queue-wait", "--standby"):
+        lock = lock_database(t)
+        s = t.server("-q", "sqlite", "--libsqlite3-db=" + t.path("queue.db"), option, wait=False)
+        s.expect_log("queue sqlite: waiting until it can be read: .*locked by another process")
+        s.await_log("queue sqlite: waiting until it can be read")
+        lock.rollback()
+        lock.close()
+        s.await_log("queue sqlite: open now")
+        check(serves(s).connect().status(handle)[0] == 1)
+        s.stop()
+
+
+@case("a replay that is cut in the midst begins again, and no job is there twice", modes=(0, 2))
+def _(t):
+    s = fail_server(t)
+    acked = acknowledged(submit_many(s.connect(), [b"a", b"b", b"c"]), [b"a", b"b", b"c"], 3)
+    s.stop()
+    s = fail_server(t, "--queue-wait", "--fail-rules=replay 1-2 partly the line is cut", wait=False)
+    s.expect_log("queue fail: waiting until it can be read: the line is cut")
+    s.await_log("queue fail: open now")
+    check({j[2]: j[0] for j in drain_jobs(serves(s))} == acked)
+
+
 # --- a standby
 
 @case("a standby takes over after kill -9: the jobs of the first are run, and their handles are the same")

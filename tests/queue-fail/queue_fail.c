@@ -89,6 +89,7 @@ fail_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_
 	if (v.action != DO_FAIL && v.action != DO_PARTLY)
 		return ok;
 	s->host->error_set(err, "%s", v.text);
+	err->why = v.action == DO_PARTLY ? GEARMAND_WHY_PASSING : GEARMAND_WHY_LASTING;
 	return false;
 }
 

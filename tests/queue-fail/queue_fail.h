@@ -41,7 +41,7 @@ void inner_unlock(void *inner);
  *                    hold       wait before, until no rule says so any more
  *                    crash      kill -9 of itself, before
  *           open:    passing TEXT, lasting TEXT, in-use TEXT
- *           replay:  fail TEXT; partly TEXT: after the first job
+ *           replay:  fail TEXT, which lasts; partly TEXT: after the first job, which may pass
  *           commit:  again TEXT, broken TEXT: nothing is stored
  *                    half TEXT: the first half is stored, then as again
  *                    unknown TEXT: all is stored, then as broken

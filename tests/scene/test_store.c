@@ -382,6 +382,25 @@ Test(store, replayed_jobs_keep_their_handle_and_numbers_go_on_above)
 	scene_free(&s);
 }
 
+Test(store, a_replay_that_begins_again_leaves_nothing_of_the_first_attempt)
+{
+	struct scene *s = scene_new("--durable");
+	int worker = scene_worker(s, "f");
+
+	store_replay(s, "f", "u", "old", "H:test:41");
+	store_replay(s, "f", "v", "old", "H:test:42");
+	scene_post(s, msg_new(MSG_REPLAY_AGAIN, 0));
+	expect_no_change(s);
+	store_replay(s, "f", "v", "old", "H:test:42");
+	scene_post(s, msg_new_sized(MSG_REPLAY_END, 0, sizeof(struct msg_text)));
+	tell(s, worker, GRAB_JOB);
+	expect(s, worker, JOB_ASSIGN, "H:test:42", "f", "old");
+	tell(s, worker, GRAB_JOB);
+	expect(s, worker, NO_JOB);
+	cr_assert_eq(scene_counter(s, worker, "jobs_replayed"), 1);
+	scene_free(&s);
+}
+
 Test(store, replayed_rows_of_old_with_no_unique_are_removed_by_the_key_they_have)
 {
 	struct scene *s = scene_new("--durable");

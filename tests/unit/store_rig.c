@@ -50,9 +50,11 @@ queue_replay(void *store, gearmand_replay_f *on_job, void *sink, struct gearmand
 		if (!on_job(sink, &job))
 			return false;
 	}
-	if (sr.replay_fails)
-		snprintf(error->text, sizeof error->text, "the table is gone");
-	return !sr.replay_fails;
+	if (sr.replays_that_fail-- <= 0)
+		return true;
+	snprintf(error->text, sizeof error->text, "the table is gone");
+	error->why = sr.replay_why;
+	return false;
 }
 
 static GEARMAND_PRINTF(2, 3) void refuse(struct gearmand_change *change, const char *format, ...)

@@ -22,7 +22,8 @@ struct store_rig {
 	bool fails_at_start;
 	enum gearmand_why why_not;
 	int jobs_to_replay;
-	bool replay_fails;
+	int replays_that_fail; /* the first ones, behind their last job */
+	enum gearmand_why replay_why;
 	bool has_check;
 	int checks_that_fail; /* the first ones; they break it */
 

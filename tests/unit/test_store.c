@@ -259,7 +259,7 @@ Test(store, replay_hands_over_every_job_as_it_was)
 
 Test(store, replay_that_fails_ends_the_start)
 {
-	sr.replay_fails = true;
+	sr.replays_that_fail = 1;
 	sr.jobs_to_replay = 1;
 	sr_start_replay();
 	cr_assert_eq(sr_to_management()->kind, MSG_STORE_FAILED);
