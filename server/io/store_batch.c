@@ -124,6 +124,7 @@ store_hand_back(struct store *s)
 			list_push(&news, &m->link);
 		} else {
 			removed++;
+			bytes += remove_bytes(MSG_AS(msg_store, m));
 			msg_free(&m);
 		}
 	}
