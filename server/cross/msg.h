@@ -69,7 +69,8 @@ struct msg {
 	struct blob *blob;
 };
 
-enum pause_what { PAUSE_REQUESTS, PAUSE_SUBMISSIONS /* in the background */ };
+/* Of submissions, those in the background; ALL: results of jobs too, and the end of the peer may be told late. */
+enum pause_what { PAUSE_REQUESTS, PAUSE_SUBMISSIONS, PAUSE_ALL };
 
 /* PACKET: a request in wire form.  `pkt` views into msg.blob.  For PKT_TEXT, pkt.data is the line, which gets
  * exactly one PKT_TEXT reply. */

@@ -69,25 +69,17 @@ ability_new(struct proc *p, struct peer *peer, struct func *func)
 	list_push(&func->abilities, &ability->of_func);
 	list_push(peer->asleep ? &func->sleepers : &peer->unlisted, &ability->sleeping);
 	hash_add(&p->abilities, &ability->by_pair, pair_hash(p, &pair));
+	count_func_memory(p, sizeof *ability);
 	peer->ability_count++;
 	func->workers++;
 	list_remove(&func->in_idle);
 	return ability;
 }
 
-static PROC void
-lose_jobs(struct proc *p, struct list *running)
-{
-	struct list *node;
-
-	while ((node = list_first(running)) != NULL)
-		job_attempt_lost(p, LIST_ENTRY(node, struct job, link));
-}
-
-/* What it was running is put to `running`: an ability goes before its jobs are lost, so that they do not wake this
+/* What it was running is put to peer.lost: an ability goes before its jobs are lost, so that they do not wake this
  * same worker. */
 static PROC void
-ability_free(struct proc *p, struct ability **ability_p, struct list *running)
+ability_free(struct proc *p, struct ability **ability_p)
 {
 	struct ability *ability = *ability_p;
 	struct func *func = ability->func;
@@ -95,13 +87,16 @@ ability_free(struct proc *p, struct ability **ability_p, struct list *running)
 
 	*ability_p = NULL;
 	hash_remove(&p->abilities, &ability->by_pair);
-	list_remove(&ability->of_peer);
 	list_remove(&ability->of_func);
 	list_remove(&ability->sleeping);
 	CHECK(peer->ability_count > 0 && func->workers > 0);
 	peer->ability_count--;
 	func->workers--;
-	list_splice(running, &ability->running);
+	list_splice(&peer->lost, &ability->running);
+	if (p->listed == &ability->of_peer)
+		p->listed = ability->of_peer.next;
+	list_remove(&ability->of_peer);
+	count_func_memory(p, -(int64_t)sizeof *ability);
 	mem_free(ability);
 	func_idle_check(p, func);
 }
@@ -117,20 +112,23 @@ without_nul(struct slice name)
 static PROC void
 can_do(struct proc *p, struct peer *peer, struct slice name, uint32_t limit_ms)
 {
-	struct func *func = func_get(p, name);
+	enum wire_error why;
+	struct func *func = func_get(p, name, &why);
 	struct ability *ability;
 
 	if (func == NULL) {
 		count(p, STAT_refused_full);
-		reply_error(p, peer, WIRE_TOO_MANY_FUNCTIONS);
+		reply_error(p, peer, why);
 		return;
 	}
 	ability = ability_find(p, peer, func);
 	if (ability == NULL) {
-		if (p->cfg.max_abilities > 0 && peer->ability_count >= p->cfg.max_abilities) {
+		bool many = p->cfg.max_abilities > 0 && peer->ability_count >= p->cfg.max_abilities;
+
+		if (many || !has_memory(p, sizeof *ability)) {
 			func_idle_check(p, func);
 			count(p, STAT_refused_full);
-			reply_error(p, peer, WIRE_TOO_MANY_FUNCTIONS);
+			reply_error(p, peer, many ? WIRE_TOO_MANY_FUNCTIONS : WIRE_SERVER_FULL);
 			return;
 		}
 		ability = ability_new(p, peer, func);
@@ -165,28 +163,24 @@ on_cant_do(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
 	struct func *func = func_find(p, without_nul(packet->pkt.arg[0]));
 	struct ability *ability = func == NULL ? NULL : ability_find(p, peer, func);
-	struct list running;
 
 	if (ability == NULL)
 		return;
-	list_init(&running);
-	ability_free(p, &ability, &running);
-	lose_jobs(p, &running);
+	ability_free(p, &ability);
+	peer_loses_jobs(p, peer);
 }
 
 void
 abilities_reset(struct proc *p, struct peer *peer)
 {
-	struct list running;
 	struct list *node;
 
-	list_init(&running);
 	while ((node = list_first(&peer->abilities)) != NULL) {
 		struct ability *ability = LIST_ENTRY(node, struct ability, of_peer);
 
-		ability_free(p, &ability, &running);
+		ability_free(p, &ability);
 	}
-	lose_jobs(p, &running);
+	peer_loses_jobs(p, peer);
 }
 
 void

@@ -117,18 +117,25 @@ do_cancel(struct proc *p, struct peer *peer, const struct words *words)
 	say(p, peer, "OK\r\n");
 }
 
+static const char *
+no_room_text(enum wire_error why)
+{
+	return why == WIRE_SERVER_FULL ? "ERR MEMORY_ALLOCATION_FAILURE\r\n" : "ERR TOO_MANY_FUNCTIONS\r\n";
+}
+
 static PROC void
 do_create(struct proc *p, struct peer *peer, const struct words *words)
 {
 	struct func *func;
+	enum wire_error why;
 
 	if (words->count != 3 || !slice_is_nocase(words->at[1], "function")) {
 		incomplete(p, peer, words->at[0]);
 		return;
 	}
-	func = func_get(p, words->at[2]);
+	func = func_get(p, words->at[2], &why);
 	if (func == NULL) {
-		say(p, peer, "ERR TOO_MANY_FUNCTIONS\r\n");
+		say(p, peer, no_room_text(why));
 		return;
 	}
 	func->kept = true;
@@ -159,15 +166,16 @@ static PROC void
 do_maxqueue(struct proc *p, struct peer *peer, const struct words *words)
 {
 	struct func *func;
+	enum wire_error why;
 	bool limited = false;
 
 	if (words->count < 2) {
 		incomplete(p, peer, words->at[0]);
 		return;
 	}
-	func = func_get(p, words->at[1]);
+	func = func_get(p, words->at[1], &why);
 	if (func == NULL) {
-		say(p, peer, "ERR TOO_MANY_FUNCTIONS\r\n");
+		say(p, peer, no_room_text(why));
 		return;
 	}
 	for (unsigned i = 0; i < PRIORITIES; i++) {

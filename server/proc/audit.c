@@ -12,7 +12,7 @@
 #include "proc/reply.h"
 
 struct sums {
-	uint64_t jobs, running, background, memory, storing;
+	uint64_t jobs, running, background, memory, storing, held;
 };
 
 static size_t
@@ -40,7 +40,8 @@ audit_job(const struct job *job, struct sums *sums)
 	CHECK(job->slots == NULL || job->adding);
 	CHECK(!job->removed && !(job->adding && job->stored));
 	for (const struct client *client = job->clients; client != NULL; client = client->next, clients++)
-		CHECK(client->job == job && !client->peer->gone && *client->back == client);
+		CHECK(client->job == job && *client->back == client &&
+		      (!client->peer->gone || list_is_linked(&client->peer->in_leaving)));
 	CHECK(clients == job->client_count);
 	for (const struct slot *slot = job->slots; slot != NULL; slot = slot->next)
 		CHECK(slot->job == job && slot->msg == NULL && *slot->back == slot && list_is_linked(&slot->by_age));
@@ -69,7 +70,6 @@ audit_jobs(const struct proc *p, struct sums *sums)
 	CHECK(sums->jobs == p->handles.count);
 	CHECK(sums->background == p->background);
 	CHECK(p->storing >= sums->storing && (p->removing > 0 || p->storing == sums->storing));
-	CHECK(p->memory == sums->memory + (p->storing - sums->storing)); /* REMOVEs count in both */
 }
 
 static PROC void
@@ -91,6 +91,7 @@ audit_func(const struct func *func, struct sums *sums)
 	CHECK(!list_is_linked(&func->in_idle) || (func_is_unused(func) && !func->kept));
 	LIST_EACH(node, &func->sleepers)
 		CHECK(LIST_ENTRY(node, struct ability, sleeping)->func == func);
+	sums->memory += sizeof *func + func->name_len + 1;
 	sums->jobs += func->jobs;
 	sums->running += func->running;
 }
@@ -105,11 +106,13 @@ audit_funcs(const struct proc *p, const struct sums *jobs)
 	while ((node = hash_next(&p->funcs, &walk)) != NULL)
 		audit_func(CONTAINER_OF(node, struct func, by_name), &sums);
 	CHECK(sums.jobs == jobs->jobs && sums.running == jobs->running);
+	CHECK(sums.memory + p->abilities.count * sizeof(struct ability) == p->func_memory);
+	CHECK(p->func_memory + jobs->memory + (p->storing - jobs->storing) == p->memory); /* REMOVEs count as storing */
 }
 
 /* A sleeping worker must be one that every function it does can wake, and have nothing to do. */
 static PROC void
-audit_peer(struct proc *p, struct peer *peer, uint64_t *running)
+audit_peer(struct proc *p, struct peer *peer, struct sums *sums)
 {
 	struct ability *ability;
 	int64_t turn = INT64_MIN;
@@ -121,7 +124,7 @@ audit_peer(struct proc *p, struct peer *peer, uint64_t *running)
 			const struct job *job = LIST_ENTRY(at, struct job, link);
 
 			CHECK(job->worker == peer && job->func == ability->func);
-			++*running;
+			sums->running++;
 		}
 		CHECK(ability->peer == peer && ability->turn > turn);
 		CHECK(ability_find(p, peer, ability->func) == ability);
@@ -129,11 +132,18 @@ audit_peer(struct proc *p, struct peer *peer, uint64_t *running)
 	}
 	CHECK(peer->ability_count == length(&peer->abilities));
 	CHECK(!peer->asleep || list_is_empty(&peer->unlisted));
-	CHECK(!peer->gone || (list_is_empty(&peer->abilities) && !list_is_empty(&peer->slots)));
+	LIST_EACH(node, &peer->lost) {
+		CHECK(LIST_ENTRY(node, struct job, link)->worker == peer && list_is_linked(&peer->in_leaving));
+		sums->running++;
+	}
+	CHECK(!peer->gone || list_is_linked(&peer->in_leaving) ||
+	      (list_is_empty(&peer->abilities) && list_is_empty(&peer->waits_for) && !list_is_empty(&peer->slots)));
+	CHECK(peer->debt == NULL || peer->gone || peer->told_pause == PAUSE_ALL + 1);
 	CHECK(peer->is_paused == list_is_linked(&peer->in_paused));
 	LIST_EACH(node, &peer->slots)
 		held += LIST_ENTRY(node, struct slot, of_peer)->bytes;
 	CHECK(held == peer->held);
+	sums->held += held;
 	if (!list_is_empty(&peer->slots))
 		CHECK(LIST_ENTRY(list_first(&peer->slots), struct slot, of_peer)->msg == NULL);
 }
@@ -158,16 +168,15 @@ audit_waking(const struct proc *p)
 void
 proc_audit(const struct proc *p)
 {
-	struct sums jobs = { 0 };
-	uint64_t running = 0;
+	struct sums jobs = { 0 }, peers = { 0 };
 	struct proc *mutable = (struct proc *)(uintptr_t)p; /* look-ups move buckets of growing tables */
 
 	CHECK(p->magic == PROC_MAGIC);
 	audit_jobs(p, &jobs);
 	audit_funcs(p, &jobs);
 	LIST_EACH(node, &p->peer_list)
-		audit_peer(mutable, LIST_ENTRY(node, struct peer, in_list), &running);
+		audit_peer(mutable, LIST_ENTRY(node, struct peer, in_list), &peers);
 	CHECK(length(&p->peer_list) == p->peers.count);
-	CHECK(running == jobs.running);
+	CHECK(peers.running == jobs.running && peers.held == p->held);
 	audit_waking(p);
 }

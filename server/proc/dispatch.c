@@ -5,6 +5,7 @@
  * Runs on:  processing thread, called by proc_turn().
  * Owns:     the message while its handler runs.
  */
+#include "proc/fair.h"
 #include "proc/func.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
@@ -41,14 +42,13 @@ peer_awaits(const struct peer *peer)
 	return peer->asleep || !list_is_empty(&peer->waits_for) || !list_is_empty(&peer->slots);
 }
 
-/* What an I/O thread says of one connection.  A peer that is gone or closing says nothing any more,
- * though some of it may have been on its way. */
-static PROC void
-dispatch_from_peer(struct proc *p, struct msg *m)
+/* A peer that is gone or closing says nothing any more, though some of it may have been on its way. */
+void
+proc_dispatch_from_peer(struct proc *p, struct peer *peer, struct msg *m)
 {
-	struct peer *peer = peer_find(p, m->peer);
+	size_t before = p->spent;
 
-	if (peer == NULL || peer->gone)
+	if (peer->gone)
 		return;
 	if (m->kind == MSG_PEER_GONE)
 		peer_gone(p, peer);
@@ -58,10 +58,26 @@ dispatch_from_peer(struct proc *p, struct msg *m)
 		dispatch_packet(p, peer, MSG_AS(msg_packet, m));
 	else if (m->kind == MSG_REFUSE)
 		reply_error(p, peer, (enum wire_error)m->type);
-	else if (m->kind == MSG_PEER_ENDED)
-		peer->ended = true;
 	else if (m->kind == MSG_CLOSE_ME || !peer_awaits(peer))
 		dispatch_close(p, peer);
+	debt_charge(p, peer, p->spent - before);
+	p->spent++;
+}
+
+/* What an I/O thread says of one connection. */
+static PROC void
+dispatch_from_io(struct proc *p, struct msg **mm)
+{
+	struct peer *peer = peer_find(p, (*mm)->peer);
+
+	if (peer == NULL || peer->gone)
+		return;
+	if ((*mm)->kind == MSG_PEER_ENDED)
+		peer->ended = true, peer->asleep = false;
+	else if (debt_is_open(p, peer))
+		debt_add(p, peer, mm);
+	else
+		proc_dispatch_from_peer(p, peer, *mm);
 }
 
 static PROC void
@@ -123,7 +139,7 @@ proc_dispatch(struct proc *p, struct msg **mm)
 	case MSG_CLOSE_IDLE:
 	case MSG_PEER_ENDED:
 	case MSG_PEER_GONE:
-		dispatch_from_peer(p, m);
+		dispatch_from_io(p, &m);
 		break;
 	default:
 		dispatch_other(p, m);

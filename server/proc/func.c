@@ -16,7 +16,8 @@
 #include "proc/job.h"
 #include "proc/peer.h"
 
-enum { FUNC_MAGIC = 0x46554e43 };
+/* FOR_USE: bytes that must be free beside a new function, for the ability or the job that it is made for. */
+enum { FUNC_MAGIC = 0x46554e43, FOR_USE = 512 };
 
 struct slice
 func_name(const struct func *func)
@@ -38,11 +39,18 @@ func_find(struct proc *p, struct slice name)
 	return node == NULL ? NULL : CONTAINER_OF(node, struct func, by_name);
 }
 
+static size_t
+func_bytes(size_t name_len)
+{
+	return sizeof(struct func) + name_len + 1;
+}
+
 static PROC struct func *
 func_new(struct proc *p, struct slice name)
 {
-	struct func *func = mem_new(sizeof *func + name.len + 1);
+	struct func *func = mem_new(func_bytes(name.len));
 
+	count_func_memory(p, (int64_t)func_bytes(name.len));
 	func->magic = FUNC_MAGIC;
 	func->number = (uint32_t)++p->last_func;
 	func->width = 1;
@@ -61,30 +69,34 @@ func_new(struct proc *p, struct slice name)
 	return func;
 }
 
+/* Jobs that come back from the store find room in memory: they were acknowledged. */
 static PROC bool
-make_room(struct proc *p)
+func_has_room(const struct proc *p, size_t name_len, enum wire_error *why_r)
 {
-	struct list *node;
-	struct func *func;
-
-	if (p->cfg.max_functions == 0 || p->funcs.count < p->cfg.max_functions)
-		return true;
-	node = list_first(&p->idle_funcs);
-	if (node == NULL)
+	*why_r = WIRE_TOO_MANY_FUNCTIONS;
+	if (p->cfg.max_functions > 0 && p->funcs.count >= p->cfg.max_functions)
 		return false;
-	func = LIST_ENTRY(node, struct func, in_idle);
-	func_free(p, &func);
-	return true;
+	*why_r = WIRE_SERVER_FULL;
+	return p->replaying || has_memory(p, func_bytes(name_len) + FOR_USE);
 }
 
 struct func *
-func_get(struct proc *p, struct slice name)
+func_get(struct proc *p, struct slice name, enum wire_error *why_r)
 {
 	struct func *func = func_find(p, name);
 
 	if (func != NULL)
 		return func;
-	return make_room(p) ? func_new(p, name) : NULL;
+	while (!func_has_room(p, name.len, why_r)) {
+		struct list *node = list_first(&p->idle_funcs);
+
+		if (node == NULL)
+			return NULL;
+		func = LIST_ENTRY(node, struct func, in_idle);
+		func_free(p, &func);
+		p->spent++;
+	}
+	return func_new(p, name);
 }
 
 bool
@@ -113,6 +125,7 @@ func_free(struct proc *p, struct func **func_p)
 	list_remove(&func->in_idle);
 	hash_remove(&p->funcs, &func->by_name);
 	func->magic = 0;
+	count_func_memory(p, -(int64_t)func_bytes(func->name_len));
 	mem_free(func);
 }
 

@@ -45,11 +45,12 @@ struct ability {
 	struct func *func;
 	int64_t turn;      /* smaller is served earlier; the order of peer.abilities */
 	uint32_t limit_ms; /* CAN_DO_TIMEOUT; 0 = none */
+	uint32_t line;     /* the newest line of a listing that has it; see proc.line */
 };
 
 struct func *func_find(struct proc *, struct slice name) RUNS_ON(proc_role); /* NULL when there is none */
-/* Finds or makes it; NULL when there are too many. */
-struct func *func_get(struct proc *, struct slice name) RUNS_ON(proc_role);
+/* Finds or makes it; NULL when there is no room, and *why_r says of what. */
+struct func *func_get(struct proc *, struct slice name, enum wire_error *why_r) RUNS_ON(proc_role);
 /* Call after something stopped using it: it may be dropped from then on when room is needed. */
 void func_idle_check(struct proc *, struct func *) RUNS_ON(proc_role);
 bool func_is_unused(const struct func *) RUNS_ON(proc_role);      /* no jobs, no workers */

@@ -9,6 +9,7 @@
  * Choice: highest priority over all functions of the worker; then the function that this worker
  * was served from longest ago; then the oldest job.
  */
+#include "proc/fair.h"
 #include "proc/func.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
@@ -26,11 +27,16 @@ struct firsts {
 };
 
 static PROC void
-walk_abilities(const struct peer *peer, int priority, struct firsts *firsts)
+walk_abilities(struct proc *p, const struct peer *peer, int priority, struct firsts *firsts)
 {
+	size_t steps = 0;
+
 	firsts->known = true;
 	LIST_EACH(node, &peer->abilities) {
 		struct ability *ability = LIST_ENTRY(node, struct ability, of_peer);
+
+		if (++steps % STEPS_PER_UNIT == 0)
+			p->spent++;
 
 		for (int i = priority; i < PRIORITIES; i++)
 			if (firsts->by[i] == NULL && !list_is_empty(&ability->func->ready[i]))
@@ -46,6 +52,7 @@ least_turn(struct proc *p, const struct peer *peer, int priority)
 {
 	struct ability *best = NULL;
 
+	p->spent += p->ready_count[priority] * FIND_COST / STEPS_PER_UNIT;
 	LIST_EACH(node, &p->ready_funcs[priority]) {
 		struct func *func = CONTAINER_OF(node - priority, struct func, in_ready);
 		struct ability *ability = ability_find(p, peer, func);
@@ -56,6 +63,8 @@ least_turn(struct proc *p, const struct peer *peer, int priority)
 	return best;
 }
 
+/* Either way is as long as the peer made it, and the peer is charged for it: at the bound of 10,000 abilities about a
+ * thousand units, so that others do not wait. */
 static PROC struct ability *
 choose(struct proc *p, const struct peer *peer, int priority, struct firsts *firsts)
 {
@@ -64,7 +73,7 @@ choose(struct proc *p, const struct peer *peer, int priority, struct firsts *fir
 	if (peer->ability_count > FEW_ABILITIES && p->ready_count[priority] < peer->ability_count / FIND_COST)
 		return least_turn(p, peer, priority);
 	if (!firsts->known)
-		walk_abilities(peer, priority, firsts);
+		walk_abilities(p, peer, priority, firsts);
 	return firsts->by[priority];
 }
 
@@ -90,6 +99,10 @@ take_turn(struct proc *p, struct ability *ability)
 	if (p->cfg.strict_order)
 		return;
 	ability->turn = ++p->last_turn;
+	if (ability->of_peer.next == &ability->peer->abilities)
+		return;
+	if (p->listed == &ability->of_peer)
+		p->listed = ability->of_peer.next;
 	list_remove(&ability->of_peer);
 	list_push(&ability->peer->abilities, &ability->of_peer);
 }
@@ -145,6 +158,8 @@ on_grab(struct proc *p, struct peer *peer, struct msg_packet *packet)
 	struct job *job;
 
 	peer->asleep = false;
+	if (peer->ended)
+		return; /* nobody would do the job, and nobody waits for a NO_JOB */
 	job = grab_peek(p, peer, &ability);
 	if (job == NULL) {
 		reply_plain(p, peer, PKT_NO_JOB);

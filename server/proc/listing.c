@@ -17,8 +17,8 @@
 #include "proc/peer.h"
 #include "proc/reply.h"
 
-/* What a turn may do for each kind: about a quarter of a millisecond.  A line costs 1 and more when it is long,
- * an empty place of a table 1. */
+/* What a turn may do for each kind: about a quarter of a millisecond, at worst 2.  A line or a worker's ability costs 1
+ * and more when it is long, an empty place of a table 1. */
 enum { COST_PER_TURN = 2048, BYTES_PER_COST = 64 };
 
 struct listing {
@@ -28,6 +28,7 @@ struct listing {
 	bool begun;
 	struct hash_walk walk;
 	struct peer *next; /* WORKERS, when begun */
+	bool in_line;      /* WORKERS: a part of next's line is there, and proc.listed is where it goes on */
 	struct blob *text; /* NULL: no memory for it */
 	struct buf line;
 	size_t name_len; /* DROP */
@@ -81,22 +82,6 @@ add_unique(struct buf *out, const struct job *job)
 }
 
 static PROC void
-add_worker(struct buf *out, const struct peer *peer)
-{
-	buf_add_i64(out, peer->fd);
-	buf_add_char(out, ' ');
-	buf_add_escaped(out, slice_str(peer->address));
-	buf_add_char(out, ' ');
-	buf_add_escaped(out, peer_id(peer));
-	buf_add_str(out, " :");
-	LIST_EACH(at, &peer->abilities) {
-		buf_add_char(out, ' ');
-		buf_add_escaped(out, func_name(LIST_ENTRY(at, struct ability, of_peer)->func));
-	}
-	buf_add_char(out, '\n');
-}
-
-static PROC void
 drop(struct proc *p, struct buf *out, struct func *func)
 {
 	if (func->workers > 0 || func->running > 0) {
@@ -118,7 +103,7 @@ equal_nocase(struct slice a, const struct listing *listing)
 }
 
 static PROC void
-add_line(struct proc *p, struct listing *listing, struct hash_node *node)
+add_line(struct proc *p, struct listing *listing, struct hash_node *node, size_t *budget)
 {
 	struct func *func = CONTAINER_OF(node, struct func, by_name);
 
@@ -130,6 +115,7 @@ add_line(struct proc *p, struct listing *listing, struct hash_node *node)
 		add_priorities(&listing->line, func);
 		break;
 	case LIST_DROP:
+		*budget -= earlier(*budget, func->name_len == listing->name_len ? func->name_len / BYTES_PER_COST : 0);
 		if (equal_nocase(func_name(func), listing))
 			drop(p, &listing->line, func);
 		break;
@@ -151,7 +137,7 @@ start(struct proc *p, struct peer *peer, enum listing_kind kind, struct slice na
 	bool of_jobs = kind == LIST_JOBS || kind == LIST_UNIQUES;
 
 	listing->kind = kind;
-	listing->slot = slot_open_plain(peer);
+	listing->slot = slot_open_plain(p, peer);
 	listing->name_len = name.len;
 	if (name.len > 0)
 		memcpy(listing->name, name.data, name.len);
@@ -183,22 +169,25 @@ listing_free(struct listing **listing_p)
 	mem_free(listing);
 }
 
-static void
-keep_line(struct listing *listing)
+/* The text may be as long as there is room in --max-memory. */
+static PROC void
+keep_line(const struct proc *p, struct listing *listing)
 {
-	if (listing->text != NULL && !blob_add(&listing->text, buf_slice(&listing->line)))
+	size_t len = blob_slice(listing->text).len + listing->line.len;
+
+	if (listing->text != NULL && (!has_memory(p, len) || !blob_add(&listing->text, buf_slice(&listing->line))))
 		blob_unref(&listing->text);
 	listing->line.len = 0;
 }
 
-static void
-add_end(struct listing *listing)
+static PROC void
+add_end(const struct proc *p, struct listing *listing)
 {
 	if (listing->kind != LIST_DROP)
 		buf_add_str(&listing->line, ".\n");
 	else if (blob_slice(listing->text).len == 0)
 		buf_add_str(&listing->line, "ERR function not found\r\n");
-	keep_line(listing);
+	keep_line(p, listing);
 }
 
 static PROC void
@@ -208,7 +197,7 @@ finish(struct proc *p, struct listing *listing)
 	struct msg_reply *reply = msg_reply_new(PKT_TEXT, listing->slot->peer->number, sizeof no_memory);
 	struct msg *m = &reply->msg;
 
-	add_end(listing);
+	add_end(p, listing);
 	if (listing->text != NULL)
 		msg_reply_data(reply, listing->text, blob_slice(listing->text));
 	else
@@ -218,13 +207,13 @@ finish(struct proc *p, struct listing *listing)
 }
 
 /* Takes the line into the text and its cost off the budget. */
-static void
-charge(struct listing *listing, size_t *budget)
+static PROC void
+charge(struct proc *p, struct listing *listing, size_t *budget)
 {
 	size_t cost = 1 + listing->line.len / BYTES_PER_COST;
 
 	*budget -= cost < *budget ? cost : *budget;
-	keep_line(listing);
+	keep_line(p, listing);
 }
 
 static PROC struct peer *
@@ -233,15 +222,58 @@ peer_at(const struct proc *p, struct list *node)
 	return node == &p->peer_list ? NULL : LIST_ENTRY(node, struct peer, in_list);
 }
 
+static PROC void
+begin_worker(struct proc *p, struct listing *listing)
+{
+	const struct peer *peer = listing->next;
+
+	buf_add_i64(&listing->line, peer->fd);
+	buf_add_char(&listing->line, ' ');
+	buf_add_escaped(&listing->line, slice_str(peer->address));
+	buf_add_char(&listing->line, ' ');
+	buf_add_escaped(&listing->line, peer_id(peer));
+	buf_add_str(&listing->line, " :");
+	listing->in_line = true;
+	p->listed = peer->abilities.next;
+	p->line++;
+}
+
+static PROC void
+end_worker(struct proc *p, struct listing *listing)
+{
+	if (listing->in_line)
+		buf_add_char(&listing->line, '\n');
+	listing->in_line = false;
+	p->listed = NULL;
+	listing->next = peer_at(p, listing->next->in_list.next);
+}
+
+/* Abilities change places while a long line is made; each is in it once. */
+static PROC void
+add_ability(struct proc *p, struct listing *listing)
+{
+	struct ability *ability = LIST_ENTRY(p->listed, struct ability, of_peer);
+
+	p->listed = p->listed->next;
+	if (ability->line == p->line)
+		return;
+	ability->line = p->line;
+	buf_add_char(&listing->line, ' ');
+	buf_add_escaped(&listing->line, func_name(ability->func));
+}
+
 /* False when all peers have been. */
 static PROC bool
 step_peers(struct proc *p, struct listing *listing, size_t *budget)
 {
 	while (*budget > 0 && listing->next != NULL) {
-		if (!listing->next->gone)
-			add_worker(&listing->line, listing->next);
-		listing->next = peer_at(p, listing->next->in_list.next);
-		charge(listing, budget);
+		if (!listing->in_line && !listing->next->gone)
+			begin_worker(p, listing);
+		else if (listing->in_line && p->listed != &listing->next->abilities)
+			add_ability(p, listing);
+		else
+			end_worker(p, listing);
+		charge(p, listing, budget);
 	}
 	return listing->next != NULL;
 }
@@ -255,8 +287,8 @@ step_table(struct proc *p, struct listing *listing, const struct hash *table, si
 
 		if (node == NULL)
 			return *budget == 0;
-		add_line(p, listing, node);
-		charge(listing, budget);
+		add_line(p, listing, node, budget);
+		charge(p, listing, budget);
 	}
 	return true;
 }
@@ -305,7 +337,7 @@ listings_forget(struct proc *p, const struct peer *peer)
 	struct listing *listing = node == NULL ? NULL : LIST_ENTRY(node, struct listing, link);
 
 	if (listing != NULL && listing->next == peer)
-		listing->next = peer_at(p, peer->in_list.next);
+		end_worker(p, listing);
 }
 
 static PROC void
@@ -357,7 +389,8 @@ listing_counters(struct proc *p, struct peer *asking)
 		add_counter(&out, stat_name(i), p->counts[i]);
 	add_counter(&out, "jobs_now", p->handles.count);
 	add_counter(&out, "background_jobs_now", p->background);
-	add_counter(&out, "job_bytes_now", p->memory);
+	add_counter(&out, "job_bytes_now", p->memory - p->func_memory);
+	add_counter(&out, "function_bytes_now", p->func_memory);
 	add_counter(&out, "storing_bytes_now", p->storing);
 	add_counter(&out, "functions_now", p->funcs.count);
 	add_counter(&out, "connections_now", p->peers.count);

@@ -10,12 +10,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "proc/fair.h"
 #include "proc/func.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
 #include "proc/reply.h"
 
-enum { PEER_MAGIC = 0x50454552 };
+enum { PEER_MAGIC = 0x50454552, LET_GO_PER_TURN = 512 };
 
 void
 peer_new(struct proc *p, const struct msg_conn *conn)
@@ -34,6 +35,8 @@ peer_new(struct proc *p, const struct msg_conn *conn)
 	list_init(&peer->in_paused);
 	list_init(&peer->abilities);
 	list_init(&peer->unlisted);
+	list_init(&peer->lost);
+	list_init(&peer->in_leaving);
 	list_init(&peer->waits_for);
 	list_init(&peer->slots);
 	list_init(&peer->in_list);
@@ -97,18 +100,43 @@ client_free(struct proc *p, struct client **client_p)
 }
 
 static PROC void
-let_go_of_jobs(struct proc *p, struct peer *peer)
+lose_job(struct proc *p, struct peer *peer)
 {
-	struct list *node;
+	struct list *node = list_first(&peer->lost);
 
-	while ((node = list_first(&peer->waits_for)) != NULL) {
-		struct client *client = LIST_ENTRY(node, struct client, of_peer);
-		struct job *job = client->job;
+	job_attempt_lost(p, LIST_ENTRY(node, struct job, link));
+}
 
-		client_free(p, &client);
-		job_settle(p, job);
+static PROC void
+wait_no_more(struct proc *p, struct peer *peer)
+{
+	struct client *client = LIST_ENTRY(list_first(&peer->waits_for), struct client, of_peer);
+	struct job *job = client->job;
+
+	client_free(p, &client);
+	job_settle(p, job);
+}
+
+/* What one peer brought in may be a million jobs: they are let go of in parts.  True when all are. */
+static PROC bool
+let_go(struct proc *p, struct peer *peer)
+{
+	for (int n = 0; n < LET_GO_PER_TURN; n++, p->spent++) {
+		if (peer->gone && !list_is_empty(&peer->waits_for))
+			wait_no_more(p, peer);
+		else if (!list_is_empty(&peer->lost))
+			lose_job(p, peer);
+		else
+			return true;
 	}
-	abilities_reset(p, peer);
+	return false;
+}
+
+void
+peer_loses_jobs(struct proc *p, struct peer *peer)
+{
+	if (!let_go(p, peer) && !list_is_linked(&peer->in_leaving))
+		list_push(&p->leaving, &peer->in_leaving);
 }
 
 void
@@ -116,21 +144,45 @@ peer_gone(struct proc *p, struct peer *peer)
 {
 	CHECK(!peer->gone);
 	peer->asleep = false;
-	let_go_of_jobs(p, peer);
 	peer->gone = true;
-	peer_forget_if_done(p, peer);
+	if (!list_is_linked(&peer->in_leaving))
+		list_push(&p->leaving, &peer->in_leaving);
+	if (let_go(p, peer)) /* as a client first, then as a worker */
+		abilities_reset(p, peer);
 }
 
-void
-peer_forget_if_done(struct proc *p, struct peer *peer)
+/* What one turn does for one leaving peer. */
+static PROC void
+leave(struct proc *p, struct peer *peer)
 {
 	struct msg *m;
 
+	if (!let_go(p, peer))
+		return;
+	if (peer->gone && peer->ability_count > 0) {
+		abilities_reset(p, peer);
+		return;
+	}
+	list_remove(&peer->in_leaving);
 	if (!peer->gone || !list_is_empty(&peer->slots))
 		return;
 	m = msg_new(MSG_PEER_FORGOTTEN, peer->number);
 	peer_send(p, peer, &m);
 	peer_free(p, &peer);
+}
+
+/* Each peer in turn, as long as the turn has something to spend. */
+bool
+peers_leave(struct proc *p)
+{
+	struct list *node;
+
+	while (p->spent < SPENT_PER_TURN && (node = list_first(&p->leaving)) != NULL) {
+		list_remove(node);
+		list_push(&p->leaving, node);
+		leave(p, LIST_ENTRY(node, struct peer, in_leaving));
+	}
+	return !list_is_empty(&p->leaving);
 }
 
 void
@@ -142,7 +194,8 @@ peer_free(struct proc *p, struct peer **peer_p)
 	CHECK(peer->magic == PEER_MAGIC);
 	abilities_reset(p, peer);
 	CHECK(list_is_empty(&peer->slots) && list_is_empty(&peer->waits_for));
-	CHECK(list_is_empty(&peer->unlisted));
+	CHECK(list_is_empty(&peer->unlisted) && list_is_empty(&peer->lost) && peer->debt == NULL);
+	list_remove(&peer->in_leaving);
 	listings_forget(p, peer);
 	list_remove(&peer->in_paused);
 	list_remove(&peer->in_list);

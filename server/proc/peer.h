@@ -10,31 +10,37 @@
 
 #include "proc/state.h"
 
+struct debt;
 struct func;
 struct job;
 
 struct peer {
 	uint32_t magic;
-	uint16_t io;     /* number of its I/O thread */
-	bool exceptions; /* wants WORK_EXCEPTION as such */
-	bool asleep;     /* PRE_SLEEP came, and neither NOOP nor a request since */
-	bool closing;    /* CLOSE is on its way: nothing more is taken from it */
-	bool ended;      /* PEER_ENDED came: it sends nothing new */
-	bool gone;       /* PEER_GONE came: only open replies are left */
-	bool is_paused;  /* its submissions wait: too much waits for the store */
-	bool is_held;    /* its requests wait: too much waits behind its open replies */
-	bool is_cut;     /* closed, since too much waited behind its open replies: nothing is said to it */
+	uint16_t io;        /* number of its I/O thread */
+	bool exceptions;    /* wants WORK_EXCEPTION as such */
+	bool asleep;        /* PRE_SLEEP came, and neither NOOP nor a request since */
+	bool closing;       /* CLOSE is on its way: nothing more is taken from it */
+	bool ended;         /* PEER_ENDED came: it sends nothing new */
+	bool gone;          /* PEER_GONE came: only open replies are left */
+	bool is_paused;     /* its submissions wait: too much waits for the store */
+	bool is_held;       /* its requests wait: too much waits behind its open replies */
+	bool is_cut;        /* closed, since too much waited behind its open replies: nothing is said to it */
+	uint8_t told_pause; /* enum pause_what + 1 as its I/O thread was told last; 0 = none */
 	uint32_t ability_count;
 	uint64_t number;
+	nsec_t clear;      /* when it has paid for what its packets cost beyond their share; see fair.h */
+	struct debt *debt; /* NULL unless it owes */
 	struct hash_node by_number;
-	struct list in_list;   /* proc.peer_list */
-	struct list in_paused; /* proc.paused */
-	struct list abilities; /* struct ability.of_peer, by turn */
-	struct list unlisted;  /* struct ability.sleeping, those in no function's sleepers */
-	struct list waits_for; /* struct client.of_peer: jobs whose results it wants */
-	struct list slots;     /* struct slot.of_peer: replies that must wait, in order */
-	size_t held;           /* bytes of them */
-	uint64_t excepted;     /* number of the job it ended last with WORK_EXCEPTION; 0 = none */
+	struct list in_list;    /* proc.peer_list */
+	struct list in_paused;  /* proc.paused */
+	struct list abilities;  /* struct ability.of_peer, by turn */
+	struct list unlisted;   /* struct ability.sleeping, those in no function's sleepers */
+	struct list lost;       /* struct job.link: jobs that it has given up and that are not lost yet */
+	struct list in_leaving; /* proc.leaving */
+	struct list waits_for;  /* struct client.of_peer: jobs whose results it wants */
+	struct list slots;      /* struct slot.of_peer: replies that must wait, in order */
+	size_t held;            /* bytes of them */
+	uint64_t excepted;      /* number of the job it ended last with WORK_EXCEPTION; 0 = none */
 	uint16_t excepted_prefix;
 	char *id; /* SET_CLIENT_ID; NULL = "-" */
 	uint32_t id_len;
@@ -53,10 +59,12 @@ struct client {
 
 void peer_new(struct proc *, const struct msg_conn *) RUNS_ON(proc_role);
 struct peer *peer_find(struct proc *, uint64_t number) RUNS_ON(proc_role); /* NULL when there is none */
-/* The connection has ended: its jobs go elsewhere.  Frees it now, or when its last reply is out. */
+/* The connection has ended: its jobs go elsewhere, and it is forgotten when its last reply is out. */
 void peer_gone(struct proc *, struct peer *) RUNS_ON(proc_role);
-/* Frees a gone peer whose replies are all out; else nothing. */
-void peer_forget_if_done(struct proc *, struct peer *) RUNS_ON(proc_role);
+/* It has put jobs to `lost`: the first of them go now, the others in peers_leave(). */
+void peer_loses_jobs(struct proc *, struct peer *) RUNS_ON(proc_role);
+/* A part of what leaving peers leave; forgets those that are done.  True while there is more. */
+bool peers_leave(struct proc *) RUNS_ON(proc_role);
 void peer_free(struct proc *, struct peer **) RUNS_ON(proc_role); /* takes; has no jobs and no slots any more */
 struct slice peer_id(const struct peer *) RUNS_ON(proc_role);
 

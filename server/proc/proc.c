@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "proc/fair.h"
 #include "proc/func.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
@@ -29,6 +30,8 @@ tables_init(struct proc *p)
 	heap_init(&p->limits);
 	heap_init(&p->delays);
 	heap_init(&p->rewakes);
+	heap_init(&p->owing);
+	list_init(&p->leaving);
 	list_init(&p->peer_list);
 	list_init(&p->idle_funcs);
 	list_init(&p->waiting);
@@ -62,14 +65,14 @@ proc_new(const struct proc_config *cfg)
 }
 
 static PROC void
-free_slots(struct peer *peer)
+free_slots(struct proc *p, struct peer *peer)
 {
 	struct list *node;
 
 	while ((node = list_first(&peer->slots)) != NULL) {
 		struct slot *slot = LIST_ENTRY(node, struct slot, of_peer);
 
-		slot_free(&slot);
+		slot_free(p, &slot);
 	}
 }
 
@@ -98,11 +101,12 @@ free_members(struct proc *p)
 
 	listings_drop(p);
 	LIST_EACH(at, &p->peer_list)
-		free_slots(LIST_ENTRY(at, struct peer, in_list));
+		free_slots(p, LIST_ENTRY(at, struct peer, in_list));
 	free_jobs(p);
 	LIST_EACH_SAFE(at, &p->peer_list) {
 		struct peer *peer = LIST_ENTRY(at, struct peer, in_list);
 
+		debt_drop(p, peer);
 		peer_free(p, &peer);
 	}
 	while ((node = hash_next(&p->funcs, &walk)) != NULL) {
@@ -131,6 +135,7 @@ tables_fini(struct proc *p)
 	heap_fini(&p->limits);
 	heap_fini(&p->delays);
 	heap_fini(&p->rewakes);
+	heap_fini(&p->owing);
 }
 
 void
@@ -186,27 +191,27 @@ tell_idle(struct proc *p)
 	list_push(&p->out->mgmt, &m->link);
 }
 
-/* One packet may be passed on to thousands of peers; a batch of such must not fill the memory with replies that
- * nobody has begun to write. */
-enum { SAID_PER_TURN = 65536 };
-
 nsec_t
 proc_turn(struct proc *p, struct list *batch, struct instant now, struct outbox *out)
 {
 	struct list *node;
 	nsec_t due;
+	bool more;
 
 	CHECK(p->magic == PROC_MAGIC);
 	p->now = now;
 	p->out = out;
-	p->said = 0;
-	while (p->said < SAID_PER_TURN && (node = list_pop(batch)) != NULL) {
+	p->spent = 0;
+	while (p->spent < SPENT_PER_TURN && (node = list_pop(batch)) != NULL) {
 		struct msg *m = MSG(node);
 
 		proc_dispatch(p, &m);
 	}
-	due = timers_run(p);
-	if (listings_run(p) || !list_is_empty(batch))
+	due = debts_run(p);
+	due = earlier(due, timers_run(p));
+	more = peers_leave(p);
+	more |= listings_run(p);
+	if (more || !list_is_empty(batch))
 		due = now.mono;
 	tell_idle(p);
 	p->out = NULL;

@@ -11,6 +11,8 @@
 #include "proc/job.h"
 #include "proc/peer.h"
 
+enum { HELD_IN_CROWD = 65536 };
+
 static PROC void
 send_now(struct proc *p, const struct peer *peer, struct msg **mm)
 {
@@ -21,20 +23,24 @@ send_now(struct proc *p, const struct peer *peer, struct msg **mm)
 	CHECK(m->peer == peer->number);
 	if (m->kind == MSG_REPLY && m->type == PKT_ERROR)
 		count(p, STAT_errors_sent);
-	p->said++;
+	p->spent++;
 	list_push(&p->out->io[peer->io], &m->link);
 }
 
 void
-peer_tell_paused(struct proc *p, const struct peer *peer, bool before)
+peer_tell_paused(struct proc *p, struct peer *peer)
 {
-	bool now = peer->is_paused || peer->is_held;
+	bool any = peer->debt != NULL || peer->is_held || peer->is_paused;
+	uint16_t what = peer->debt != NULL ? PAUSE_ALL : peer->is_held ? PAUSE_REQUESTS : PAUSE_SUBMISSIONS;
 	struct msg *m;
 
-	if (now && !before)
+	if (peer->gone || (any ? what + 1 : 0) == peer->told_pause)
+		return;
+	if (any && peer->told_pause == 0)
 		count(p, STAT_reads_paused);
-	m = msg_new(now ? MSG_PAUSE : MSG_RESUME, peer->number);
-	m->type = peer->is_held ? PAUSE_REQUESTS : PAUSE_SUBMISSIONS;
+	peer->told_pause = any ? (uint8_t)(what + 1) : 0;
+	m = msg_new(any ? MSG_PAUSE : MSG_RESUME, peer->number);
+	m->type = what;
 	send_now(p, peer, &m);
 }
 
@@ -50,12 +56,14 @@ bytes_of(struct msg *m)
 }
 
 static PROC struct slot *
-slot_new(struct peer *peer, struct msg **mm)
+slot_new(struct proc *p, struct peer *peer, struct msg **mm)
 {
 	struct slot *slot = mem_new(sizeof *slot);
 
 	slot->bytes = sizeof *slot + (mm == NULL ? 0 : bytes_of(*mm));
+	p->spent++;
 	peer->held += slot->bytes;
+	p->held += slot->bytes;
 	slot->peer = peer;
 	if (mm != NULL) {
 		slot->msg = *mm;
@@ -90,13 +98,14 @@ slot_leave_job(struct slot *slot)
 }
 
 void
-slot_free(struct slot **slot_p)
+slot_free(struct proc *p, struct slot **slot_p)
 {
 	struct slot *slot = *slot_p;
 
 	*slot_p = NULL;
 	slot_leave_job(slot);
 	slot->peer->held -= slot->bytes;
+	p->held -= slot->bytes;
 	list_remove(&slot->of_peer);
 	msg_free(&slot->msg);
 	mem_free(slot);
@@ -130,9 +139,18 @@ cut(struct proc *p, struct peer *peer)
 		struct slot *slot = LIST_ENTRY(node, struct slot, of_peer);
 
 		if (slot->msg != NULL)
-			slot_free(&slot);
+			slot_free(p, &slot);
 	}
 	send_now(p, peer, &m);
+}
+
+/* In a crowd of peers whose replies wait, each may have less. */
+static PROC uint64_t
+pause_held(const struct proc *p)
+{
+	bool crowded = p->cfg.max_memory > 0 && p->held > p->cfg.max_memory / 4;
+
+	return crowded && p->cfg.pause_held > HELD_IN_CROWD ? HELD_IN_CROWD : p->cfg.pause_held;
 }
 
 /* Too much behind an open slot: the peer's own requests bring no more of it, and if those of others do, it is closed.
@@ -142,19 +160,19 @@ hold(struct proc *p, struct peer *peer)
 {
 	if (p->cfg.max_held > 0 && peer->held > p->cfg.max_held && !peer->is_cut && !peer->gone)
 		cut(p, peer);
-	if (p->cfg.pause_held > 0 && peer->held > p->cfg.pause_held && !peer->is_held) {
+	if (p->cfg.pause_held > 0 && peer->held > pause_held(p) && !peer->is_held) {
 		peer->is_held = true;
-		peer_tell_paused(p, peer, peer->is_paused);
+		peer_tell_paused(p, peer);
 	}
 }
 
 static PROC void
 hold_no_more(struct proc *p, struct peer *peer)
 {
-	if (!peer->is_held || peer->gone || peer->held > p->cfg.pause_held / 2)
+	if (!peer->is_held || peer->held > pause_held(p) / 2)
 		return;
 	peer->is_held = false;
-	peer_tell_paused(p, peer, true);
+	peer_tell_paused(p, peer);
 }
 
 void
@@ -165,21 +183,21 @@ peer_send(struct proc *p, struct peer *peer, struct msg **mm)
 	} else if (list_is_empty(&peer->slots)) {
 		send_now(p, peer, mm);
 	} else {
-		slot_new(peer, mm);
+		slot_new(p, peer, mm);
 		hold(p, peer);
 	}
 }
 
 struct slot *
-slot_open_plain(struct peer *peer)
+slot_open_plain(struct proc *p, struct peer *peer)
 {
-	return slot_new(peer, NULL);
+	return slot_new(p, peer, NULL);
 }
 
 void
 slot_open(struct proc *p, struct peer *peer, struct job *job)
 {
-	struct slot *slot = slot_new(peer, NULL);
+	struct slot *slot = slot_new(p, peer, NULL);
 
 	slot->job = job;
 	slot->next = job->slots;
@@ -203,12 +221,14 @@ slot_fill(struct proc *p, struct slot *slot, struct msg **mm)
 	*mm = NULL;
 	slot->bytes += bytes_of(slot->msg);
 	peer->held += bytes_of(slot->msg);
+	p->held += bytes_of(slot->msg);
 	for (slot = first_slot(peer); slot != NULL && slot->msg != NULL; slot = first_slot(peer)) {
 		send_now(p, peer, &slot->msg);
-		slot_free(&slot);
+		slot_free(p, &slot);
 	}
 	hold_no_more(p, peer);
-	peer_forget_if_done(p, peer);
+	if (peer->gone && list_is_empty(&peer->slots) && !list_is_linked(&peer->in_leaving))
+		list_push(&p->leaving, &peer->in_leaving);
 }
 
 static PROC struct msg *

@@ -29,9 +29,8 @@ struct slot {
 
 /* Sends, or queues behind the peer's open slots.  Takes the message. */
 void peer_send(struct proc *, struct peer *, struct msg **) RUNS_ON(proc_role);
-/* Its I/O thread shall not take what it sends, or shall again: call after a change of is_paused or is_held, with what
- * either was before. */
-void peer_tell_paused(struct proc *, const struct peer *, bool before) RUNS_ON(proc_role);
+/* Its I/O thread shall not take what it sends, or shall again: call after a change of what peer.told_pause sums up. */
+void peer_tell_paused(struct proc *, struct peer *) RUNS_ON(proc_role);
 
 /* The common shapes. */
 void reply_plain(struct proc *, struct peer *, enum pkt_type) RUNS_ON(proc_role);
@@ -45,12 +44,11 @@ void reply_job_created(struct proc *, struct peer *, const struct job *) RUNS_ON
 /* An open slot for JOB_CREATED; waits for the job's commit. */
 void slot_open(struct proc *, struct peer *, struct job *) RUNS_ON(proc_role);
 /* An open slot for something else; slot_fill() ends it. */
-struct slot *slot_open_plain(struct peer *) RUNS_ON(proc_role);
-/* Gives the slot its message and sends all that may go now.  Takes the message; the slot may be gone,
- * and so may its peer when that had gone before. */
+struct slot *slot_open_plain(struct proc *, struct peer *) RUNS_ON(proc_role);
+/* Gives the slot its message and sends all that may go now.  Takes the message; the slot may be gone. */
 void slot_fill(struct proc *, struct slot *, struct msg **) RUNS_ON(proc_role);
 void slot_created(struct proc *, struct slot *) RUNS_ON(proc_role); /* fills it with JOB_CREATED */
 void slot_refused(struct proc *, struct slot *, const char *code, struct slice text) RUNS_ON(proc_role);
-void slot_free(struct slot **) RUNS_ON(proc_role); /* takes; says nothing */
+void slot_free(struct proc *, struct slot **) RUNS_ON(proc_role); /* takes; says nothing */
 
 #endif

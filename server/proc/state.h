@@ -34,7 +34,7 @@ struct proc {
 	char *version_text, *verbose_text, *queue_text; /* backing of cfg's strings */
 	struct instant now;                             /* of this turn */
 	struct outbox *out;                             /* of this turn */
-	size_t said;                                    /* messages to peers in this turn */
+	size_t spent;                                   /* in this turn; see fair.h */
 
 	struct hash peers;                   /* struct peer by number */
 	struct list peer_list;               /* the same, in order of arrival */
@@ -54,18 +54,25 @@ struct proc {
 	struct list paused;       /* peers that are not read: too much waits for the store */
 	struct list listings;     /* long admin answers in the works, of functions and peers; the first one has begun */
 	struct list job_listings; /* the same, of jobs */
+	struct list *listed;      /* in the abilities of the worker that is being listed: the next one */
+	uint32_t line;            /* number of that line; see ability.line */
+	struct heap owing;        /* struct debt: peers whose packets cost more than their share; monotonic */
+	struct list leaving;      /* peers that have jobs to lose, or are gone and to be forgotten */
 
 	struct hash prefixes;      /* struct prefix by text */
 	struct prefix **prefix_at; /* the same by number */
 	uint64_t next_handle;
 	uint64_t last_func;            /* number of the newest function */
 	int64_t first_turn, last_turn; /* see ability.turn */
-	uint64_t memory;               /* bytes of jobs, also of dead ones that wait for the store, and of REMOVEs */
-	uint64_t storing;              /* bytes of what waits for the store: jobs and REMOVEs */
-	bool memory_full, store_full;  /* said in the log: --max-memory, --max-storing is reached */
-	uint64_t background;           /* jobs with a background owner */
-	struct list dead;              /* struct job.link: DEAD jobs whose ADD is still under way */
-	bool replaying;                /* REPLAY_END has not come yet */
+	uint64_t memory;      /* bytes of all that peers make grow: jobs, also dead ones that wait for the store,
+				 those who wait for them, functions, abilities, REMOVEs */
+	uint64_t func_memory; /* of that, functions and abilities */
+	uint64_t storing;     /* bytes of what waits for the store: jobs and REMOVEs */
+	uint64_t held;        /* bytes of replies behind open ones, of all peers */
+	bool memory_full, store_full; /* said in the log: --max-memory, --max-storing is reached */
+	uint64_t background;          /* jobs with a background owner */
+	struct list dead;             /* struct job.link: DEAD jobs whose ADD is still under way */
+	bool replaying;               /* REPLAY_END has not come yet */
 	bool graceful, shut, idle_told;
 	struct buf store_trouble;  /* why the store is unwell; empty = it is well */
 	struct buf store_error;    /* the last trouble it had, also when it is well again */
@@ -78,10 +85,30 @@ struct proc {
 
 enum { PROC_MAGIC = 0x50524f43 };
 
+static inline nsec_t
+earlier(nsec_t a, nsec_t b)
+{
+	return a < b ? a : b;
+}
+
 static inline void
 count(struct proc *p, enum statistic which)
 {
 	p->counts[which]++;
+}
+
+static inline void
+count_func_memory(struct proc *p, int64_t bytes)
+{
+	p->memory += (uint64_t)bytes;
+	p->func_memory += (uint64_t)bytes;
+}
+
+/* Is there room for so much more of what peers make grow? */
+static inline bool
+has_memory(const struct proc *p, size_t bytes)
+{
+	return p->cfg.max_memory == 0 || p->memory + bytes < p->cfg.max_memory;
 }
 
 /* A line for the log; the management thread writes it.  Asks cfg.log_level itself. */

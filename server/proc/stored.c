@@ -122,7 +122,7 @@ read_again(struct proc *p)
 		struct peer *peer = LIST_ENTRY(node, struct peer, in_paused);
 
 		peer->is_paused = false;
-		peer_tell_paused(p, peer, true);
+		peer_tell_paused(p, peer);
 	}
 }
 
@@ -238,12 +238,13 @@ void
 on_replayed(struct proc *p, struct msg_store *m)
 {
 	struct func *func;
+	enum wire_error why;
 
 	if (m->function.len > PKT_ARG_BYTES_MAX || memchr(m->function.data, '\0', m->function.len) != NULL)
 		log_not_replayed(p, m, "its function's name is none");
 	else if (m->unique.len > UNIQUE_MAX || m->reducer.len > REDUCER_MAX)
 		log_not_replayed(p, m, "its unique or reducer is longer than 64 bytes");
-	else if ((func = func_get(p, m->function)) == NULL)
+	else if ((func = func_get(p, m->function, &why)) == NULL)
 		log_not_replayed(p, m, "there are more functions than --max-functions");
 	else
 		take_over(p, func, m);

@@ -78,7 +78,7 @@ hold_back(struct proc *p, struct peer *peer)
 		return;
 	peer->is_paused = true;
 	list_push(&p->paused, &peer->in_paused);
-	peer_tell_paused(p, peer, peer->is_held);
+	peer_tell_paused(p, peer);
 }
 
 static PROC void
@@ -124,7 +124,7 @@ may_join(const struct proc *p, const struct job *job, bool background, enum wire
 	if (job->client_count >= JOB_CLIENTS_MAX)
 		return false;
 	*why_r = WIRE_SERVER_FULL;
-	return p->cfg.max_memory == 0 || p->memory < p->cfg.max_memory;
+	return has_memory(p, 0);
 }
 
 /* Once for each change. */
@@ -155,7 +155,7 @@ has_room(struct proc *p, const struct func *func, const struct job_request *requ
 	*why_r = WIRE_SERVER_FULL;
 	if (p->cfg.max_jobs > 0 && p->handles.count >= p->cfg.max_jobs)
 		return false;
-	if (p->cfg.max_memory == 0 || p->memory + request->body->cap < p->cfg.max_memory) {
+	if (has_memory(p, request->body->cap)) {
 		if (p->memory < p->cfg.max_memory / 8 * 7)
 			say_bound(p, &p->memory_full, false, "--max-memory");
 		return true;
@@ -232,6 +232,7 @@ submit(struct proc *p, struct peer *peer, const struct msg_packet *packet, struc
 		.background = kinds[packet->msg.type].background,
 	};
 	struct func *func;
+	enum wire_error why;
 
 	if (p->graceful) {
 		reply_error(p, peer, WIRE_SHUTTING_DOWN);
@@ -239,9 +240,9 @@ submit(struct proc *p, struct peer *peer, const struct msg_packet *packet, struc
 		reply_error(p, peer, WIRE_UNIQUE_TOO_LARGE);
 	} else if (reducer.len > REDUCER_MAX) {
 		reply_error(p, peer, WIRE_REDUCER_TOO_LARGE);
-	} else if ((func = func_get(p, packet->pkt.arg[0])) == NULL) {
+	} else if ((func = func_get(p, packet->pkt.arg[0], &why)) == NULL) {
 		count(p, STAT_refused_full);
-		reply_error(p, peer, WIRE_TOO_MANY_FUNCTIONS);
+		reply_error(p, peer, why);
 	} else {
 		submit_to(p, peer, func, &request);
 	}

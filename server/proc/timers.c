@@ -109,12 +109,6 @@ run_queue_timeouts(struct proc *p)
 	}
 }
 
-static nsec_t
-earlier(nsec_t a, nsec_t b)
-{
-	return a < b ? a : b;
-}
-
 static PROC nsec_t
 next_due(const struct proc *p, nsec_t due)
 {

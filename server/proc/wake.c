@@ -98,6 +98,8 @@ on_pre_sleep(struct proc *p, struct peer *peer, struct msg_packet *packet)
 	struct ability *ability;
 
 	(void)packet;
+	if (peer->ended)
+		return;
 	sleep_enter(peer);
 	if (grab_peek(p, peer, &ability) != NULL)
 		sleep_wake(p, peer);

@@ -117,7 +117,6 @@ run(struct scene *s, struct msg *m)
 	if (s->gathers)
 		return NEVER;
 	due = proc_turn(s->proc, &s->batch, s->now, &s->out);
-	cr_assert(list_is_empty(&s->batch));
 	for (unsigned i = 0; i < s->out.io_count; i++)
 		list_splice(&s->said, &s->out.io[i]);
 	list_splice(&s->changes, &s->out.store);
