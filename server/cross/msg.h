@@ -108,12 +108,13 @@ struct msg_store {
 	struct msg msg;
 	void *job; /* ADD: the core's; only carried */
 	struct slice function, unique, handle, reducer, data;
-	int64_t run_at;   /* seconds since 1970; 0 = at once */
-	uint8_t priority; /* enum gearmand_priority */
-	uint8_t flags;    /* GEARMAND_JOB_* */
-	uint8_t outcome;  /* ADD on its way back: enum gearmand_outcome */
-	char *reason;     /* ADD refused: a sentence; owned; may be NULL */
-	char text[];      /* backing of handle and generated keys */
+	int64_t run_at;             /* seconds since 1970; 0 = at once */
+	uint8_t priority;           /* enum gearmand_priority */
+	uint8_t flags;              /* GEARMAND_JOB_* */
+	uint8_t outcome;            /* ADD on its way back: enum gearmand_outcome */
+	struct msg_store *replaced; /* ADD in a batch: the REMOVE of its key before it; the store's */
+	char *reason;               /* ADD refused: a sentence; owned; may be NULL */
+	char text[];                /* backing of handle and generated keys */
 };
 
 struct msg_log {

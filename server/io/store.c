@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/mem.h"
 #include "cross/log.h"
@@ -42,6 +43,7 @@ store_new(const struct store_config *config, struct mbox *proc, struct mbox *mgm
 	s->in = mbox_new(s->waker);
 	list_init(&s->pending);
 	list_init(&s->settled);
+	CHECK(getrandom(s->hash_key, sizeof s->hash_key, 0) == (ssize_t)sizeof s->hash_key);
 	list_init(&s->batch);
 	s->give_up_at = s->taken_at = s->check_at = NEVER;
 	s->waited_for = -1;
@@ -62,19 +64,6 @@ store_adds_at_shutdown(const struct store *s)
 
 /* ---- Sick and well ------------------------------------------------------------------- */
 
-/* An empty text: it is well again.  Each is said once. */
-static STORE void
-store_tell_state(struct store *s, const char *trouble)
-{
-	struct msg *m;
-
-	if (strcmp(trouble, s->told.text) == 0)
-		return;
-	strcpy(s->told.text, trouble);
-	m = &msg_text_new(MSG_STORE_STATE, slice_str(trouble))->msg;
-	mbox_post(s->proc, &m);
-}
-
 static STORE void
 store_is_well(struct store *s)
 {
@@ -82,7 +71,7 @@ store_is_well(struct store *s)
 		return;
 	s->unwell = false;
 	log_post(GEARMAND_LOG_NOTICE, "queue %s: well again", s->config.name);
-	store_tell_state(s, "");
+	store_tell_state(s, "", false);
 }
 
 static STORE void
@@ -100,7 +89,9 @@ store_is_unwell(struct store *s)
 	} else {
 		s->back_off = store_next_back_off(s->back_off);
 	}
-	store_tell_state(s, s->trouble.text);
+	s->is_full = false;
+	store_tell_state(s, s->trouble.text, false);
+	store_drop_superfluous(s);
 	s->retry_at = now + s->back_off;
 }
 
@@ -167,7 +158,7 @@ store_serve(struct store *s)
 static STORE void
 store_end(struct store *s)
 {
-	size_t lost = s->count;
+	size_t lost = s->count + s->unsaved;
 
 	LIST_EACH(node, &s->pending)
 		lost++;

@@ -42,28 +42,45 @@ change_of(const struct msg_store *m)
 }
 
 static STORE void
-store_add_change(struct store *s, struct msg *m)
+store_add_change(struct store *s, const struct msg_store *m)
 {
 	if (s->count == s->cap) {
 		s->cap = s->cap == 0 ? CHANGES_FIRST : s->cap * 2;
 		s->changes = mem_grow(s->changes, s->cap * sizeof *s->changes);
 	}
-	list_push(&s->batch, &m->link);
-	s->changes[s->count++] = change_of(MSG_AS(msg_store, m));
+	s->changes[s->count++] = change_of(m);
+}
+
+/* While room is short: few, and REMOVEs and ADDs never in one batch. */
+static STORE bool
+store_may_gather(const struct store *s, size_t count, size_t bytes)
+{
+	const struct list *first = list_first(&s->batch), *next = list_first(&s->pending);
+
+	if (next == NULL || bytes >= BATCH_BYTES)
+		return false;
+	if (s->piece == 0)
+		return count < s->config.batch_max;
+	return count < s->piece && (first == NULL || MSG(first)->kind == MSG(next)->kind);
 }
 
 void
 store_gather(struct store *s)
 {
-	size_t bytes = 0;
-	struct list *node;
+	size_t count = 0, bytes = 0;
 
-	while (s->count < s->config.batch_max && bytes < BATCH_BYTES && (node = list_pop(&s->pending)) != NULL) {
+	if (s->piece > 0)
+		store_removes_first(s);
+	for (; store_may_gather(s, count, bytes); count++) {
+		struct list *node = list_pop(&s->pending);
+
 		bytes += MSG_AS(msg_store, MSG(node))->data.len;
-		store_add_change(s, MSG(node));
+		list_push(&s->batch, node);
 	}
-	if (s->count > 1)
-		store_keep_last(s);
+	if (count > 1)
+		store_keep_last(s, &s->batch, &s->settled, true);
+	LIST_EACH(node, &s->batch)
+		store_add_change(s, MSG_AS(msg_store, MSG(node)));
 }
 
 /* The module may have refused changes before it failed; it is asked about them again. */
@@ -75,17 +92,6 @@ store_reset_outcomes(struct store *s)
 		s->changes[i].reason = NULL;
 		s->changes[i].outcome = GEARMAND_STORED;
 	}
-}
-
-/* The core keeps count of what waits. */
-static struct msg *
-committed(uint64_t removed, uint64_t bytes)
-{
-	struct msg_text *t = msg_text_new(MSG_COMMITTED, slice_of("", 0));
-
-	t->number = removed;
-	t->bytes = bytes;
-	return &t->msg;
 }
 
 /* Nobody waits for the outcome of a REMOVE, so a refused one is said here, once for all of a batch.  It is done with:
@@ -108,43 +114,61 @@ store_say_unremoved(const struct store *s)
 		    count, reason == NULL ? "it does not say why" : reason);
 }
 
-/* ADDs go back with their outcome, in order; REMOVEs are done. */
+/* What a refused ADD should have replaced is removed nevertheless. */
+static STORE void
+store_set_outcome(struct store *s, struct msg_store *m, const struct gearmand_change *c)
+{
+	m->outcome = (uint8_t)c->outcome;
+	m->reason = c->reason;
+	if (c->outcome == GEARMAND_REFUSED && m->replaced != NULL) {
+		list_remove(&m->replaced->msg.link);
+		list_push_front(&s->pending, &m->replaced->msg.link);
+	}
+	if (c->outcome == GEARMAND_REFUSED && s->stopping && s->adds_at_shutdown)
+		s->unsaved++;
+}
+
 static STORE void
 store_hand_back(struct store *s)
 {
-	struct list news, *node;
-	uint64_t removed = 0, bytes = 0;
+	size_t i = 0;
 
-	list_init(&news);
 	store_say_unremoved(s);
-	while ((node = list_pop(&s->settled)) != NULL) {
-		struct msg *m = MSG(node);
+	LIST_EACH(node, &s->batch) {
+		struct gearmand_change *c = &s->changes[i++];
 
-		if (m->kind == MSG_ADD) {
-			list_push(&news, &m->link);
-		} else {
-			removed++;
-			bytes += remove_bytes(MSG_AS(msg_store, m));
-			msg_free(&m);
-		}
+		if (c->op == GEARMAND_ADD)
+			store_set_outcome(s, MSG_AS(msg_store, MSG(node)), c);
+		else
+			mem_free(c->reason);
 	}
-	for (size_t i = 0; (node = list_pop(&s->batch)) != NULL; i++) {
-		struct msg *m = MSG(node);
+	s->count = s->alone = 0;
+	list_splice(&s->settled, &s->batch);
+	store_tell_done(s, &s->settled, true);
+}
 
-		if (m->kind == MSG_ADD) {
-			MSG_AS(msg_store, m)->outcome = (uint8_t)s->changes[i].outcome;
-			MSG_AS(msg_store, m)->reason = s->changes[i].reason;
-			list_push(&news, &m->link);
-		} else {
-			removed++;
-			bytes += remove_bytes(MSG_AS(msg_store, m));
-			mem_free(s->changes[i].reason);
-			msg_free(&m);
-		}
+/* Removals first, and all in smaller pieces.  A job that does not fit alone is tried once more, for the module may have
+ * made room, and then refused.  False: not even one removal fits. */
+static STORE bool
+store_meets_lack_of_room(struct store *s)
+{
+	struct gearmand_change *c = &s->changes[0];
+
+	if (s->count > 1 || !list_is_empty(&s->settled)) {
+		store_take_apart(s);
+		s->count = 0;
+		return true;
 	}
-	s->count = 0;
-	list_push(&news, &committed(removed, bytes)->link);
-	mbox_post_all(s->proc, &news);
+	if (c->op != GEARMAND_ADD)
+		return false;
+	if (s->alone++ == 0)
+		return true;
+	store_say_full(s, c->job.data.len);
+	c->outcome = GEARMAND_REFUSED;
+	c->reason = mem_dup(s->trouble.text, strlen(s->trouble.text));
+	store_hand_back(s);
+	store_refuse_larger(s);
+	return true;
 }
 
 static STORE bool
@@ -160,11 +184,15 @@ store_is_done(struct store *s, enum gearmand_commit result)
 bool
 store_commit(struct store *s)
 {
+	enum gearmand_commit result;
+
 	s->trouble = (struct gearmand_error){ .text = "" };
-	if (!store_is_done(s, s->config.ops->commit(s->module, s->changes, s->count, &s->trouble))) {
+	result = s->config.ops->commit(s->module, s->changes, s->count, &s->trouble);
+	if (!store_is_done(s, result)) {
 		store_reset_outcomes(s);
-		return false;
+		return result == GEARMAND_COMMIT_FULL && store_meets_lack_of_room(s);
 	}
+	store_had_room(s);
 	store_hand_back(s);
 	return true;
 }

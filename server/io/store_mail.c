@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What the store thread is told, and what it tells management.
+ * What the store thread is told, and what it tells the core and management.
  *
  * Runs on:  store thread.
  * Owns:     nothing; changes go to `pending`.
  */
+#include <string.h>
+
 #include "base/mem.h"
 #include "io/store_priv.h"
 
@@ -29,6 +31,7 @@ store_take(struct store *s)
 			continue;
 		}
 		CHECK(m->kind == MSG_ADD || m->kind == MSG_REMOVE);
+		s->removes_came |= m->kind == MSG_REMOVE;
 		list_push(&s->pending, &m->link);
 	}
 }
@@ -51,4 +54,41 @@ store_tell_mgmt(struct store *s, enum msg_kind kind, const char *text, uint64_t 
 
 	t->number = number;
 	mbox_post(s->mgmt, &m);
+}
+
+/* Each is said once. */
+void
+store_tell_state(struct store *s, const char *trouble, bool is_full)
+{
+	struct msg_text *t;
+	struct msg *m;
+
+	if (strcmp(trouble, s->told.text) == 0)
+		return;
+	strcpy(s->told.text, trouble);
+	t = msg_text_new(MSG_STORE_STATE, slice_str(trouble));
+	t->number = is_full;
+	m = &t->msg;
+	mbox_post(s->proc, &m);
+}
+
+/* The core keeps count of what waits. */
+void
+store_tell_done(struct store *s, struct list *done, bool is_commit)
+{
+	struct msg_text *end = msg_text_new(MSG_COMMITTED, slice_of("", 0));
+
+	end->msg.type = is_commit;
+	LIST_EACH_SAFE(node, done) {
+		struct msg *m = MSG(node);
+
+		if (m->kind == MSG_ADD)
+			continue;
+		end->number++;
+		end->bytes += remove_bytes(MSG_AS(msg_store, m));
+		list_remove(node);
+		msg_free(&m);
+	}
+	list_push(done, &end->msg.link);
+	mbox_post_all(s->proc, done);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A key stands in a batch once: of several changes of one job, the last one counts.
+ * Of several changes of one key the last one counts; those before it are superfluous.
  *
- * Runs on:  store thread, when a batch has gathered.
- * Owns:     nothing for longer than a call; what is superseded goes to `settled`.
+ * Runs on:  store thread.
+ * Owns:     nothing for longer than a call.
  *
- * So no module has to think of a job that is added and removed in one batch, or removed and added again.  The last
- * change alone has the same effect: ADD replaces what is stored, and REMOVE of what is not stored is fine.
+ * So a key stands in a batch once, and no module has to think of a job that is added and removed in one batch, or
+ * removed and added again: ADD replaces what is stored, and REMOVE of what is not stored is fine.  And a job whose
+ * submission was given up while the store was away leaves the memory before the store is back.
  */
 #include <string.h>
 
@@ -14,70 +15,59 @@
 #include "base/mem.h"
 #include "io/store_priv.h"
 
-/* Batches are built by this process, and it is restarted with another layout of memory: the key need not be secret. */
-static uint64_t
-key_hash(const struct gearmand_job *job)
-{
-	static const uint8_t key[HASH_KEY_BYTES] = { 1 };
+/* The next change of each key, behind the one that is looked at; open addressing. */
+struct later {
+	struct msg_store **slots;
+	size_t mask;
+};
 
-	return hash_bytes(job->function, key) ^ hash_bytes(job->unique, key) * UINT64_C(0x9e3779b97f4a7c15);
+static STORE struct msg_store **
+later_find(const struct store *s, const struct later *l, const struct msg_store *m)
+{
+	size_t at = (hash_bytes(m->function, s->hash_key) ^ hash_bytes(m->unique, s->hash_key) * 3) & l->mask;
+
+	while (l->slots[at] != NULL &&
+	       !(slice_eq(l->slots[at]->unique, m->unique) && slice_eq(l->slots[at]->function, m->function)))
+		at = (at + 1) & l->mask;
+	return &l->slots[at];
 }
 
+/* A REMOVE makes all before it superfluous.  An ADD replaces, but it may be refused: then what it replaced must be
+ * removed nevertheless. */
 static bool
-same_key(const struct gearmand_job *a, const struct gearmand_job *b)
+is_superfluous(struct msg_store *m, struct msg_store **later, bool in_batch)
 {
-	return slice_eq(a->unique, b->unique) && slice_eq(a->function, b->function);
-}
-
-/* `slots` holds indices + 1 of the last change of each key so far.  Changes that are superseded get op 0; returns how
- * many there are. */
-static STORE size_t
-mark_superseded(struct store *s, uint32_t *slots, size_t mask)
-{
-	size_t found = 0;
-
-	for (size_t i = 0; i < s->count; i++) {
-		size_t at = key_hash(&s->changes[i].job) & mask;
-
-		while (slots[at] != 0 && !same_key(&s->changes[slots[at] - 1].job, &s->changes[i].job))
-			at = (at + 1) & mask;
-		if (slots[at] != 0) {
-			s->changes[slots[at] - 1].op = 0;
-			found++;
-		}
-		slots[at] = (uint32_t)i + 1;
+	if (*later != NULL && (*later)->msg.kind == MSG_REMOVE)
+		return true;
+	if (*later == NULL || !in_batch) {
+		*later = m;
+		return false;
 	}
-	return found;
-}
-
-static STORE void
-settle_superseded(struct store *s)
-{
-	struct list *node = s->batch.next, *next;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < s->count; i++, node = next) {
-		next = node->next;
-		if (s->changes[i].op != 0) {
-			s->changes[kept++] = s->changes[i];
-			continue;
-		}
-		list_remove(node);
-		list_push(&s->settled, node);
-	}
-	s->count = kept;
+	if (m->msg.kind == MSG_REMOVE)
+		(*later)->replaced = m;
+	return true;
 }
 
 void
-store_keep_last(struct store *s)
+store_keep_last(struct store *s, struct list *changes, struct list *superfluous, bool in_batch)
 {
-	size_t size = 16;
-	uint32_t *slots;
+	struct later later = { .mask = 15 };
+	size_t count = 0;
+	struct list *before;
 
-	while (size < s->count * 2)
-		size *= 2;
-	slots = mem_new(size * sizeof(*slots));
-	if (mark_superseded(s, slots, size - 1) > 0)
-		settle_superseded(s);
-	mem_free(slots);
+	LIST_EACH(node, changes)
+		count++;
+	while (later.mask < count * 2)
+		later.mask = later.mask * 2 + 1;
+	later.slots = mem_new((later.mask + 1) * sizeof *later.slots);
+	for (struct list *node = changes->prev; node != changes; node = before) {
+		struct msg_store *m = MSG_AS(msg_store, MSG(node));
+
+		before = node->prev;
+		if (!is_superfluous(m, later_find(s, &later, m), in_batch))
+			continue;
+		list_remove(node);
+		list_push_front(superfluous, node);
+	}
+	mem_free(later.slots);
 }

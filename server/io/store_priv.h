@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * store_priv.h - the insides that the files of the store thread share.  None calls one that stands before it here:
- * store.c, store_replay.c, store_batch.c, store_open.c, store_mail.c.
+ * store.c, store_replay.c, store_batch.c, store_full.c, store_once.c, store_open.c, store_mail.c.
  *
  * Runs on:  store thread.
  * Owns:     the module's store, the batch in the works, what was taken and is in no batch yet.
@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include "base/hash.h"
 #include "base/role.h"
 #include "cross/msg.h"
 #include "io/store.h"
@@ -43,6 +44,14 @@ struct store {
 	struct list settled;             /* the same, of changes that a later one of their key supersedes */
 	struct gearmand_change *changes; /* one for each of `batch` */
 	size_t count, cap;
+	size_t alone;      /* attempts of a batch of one for which there is no room */
+	size_t piece;      /* changes in one batch while room is short; 0 = it is not */
+	bool is_full;      /* a job was refused for want of room ... */
+	size_t full_size;  /* ... of so many bytes ... */
+	nsec_t full_at;    /* ... then */
+	bool removes_came; /* REMOVEs in `pending` may make others superfluous */
+	size_t unsaved;    /* jobs that were refused at shutdown, though they had been acknowledged */
+	uint8_t hash_key[HASH_KEY_BYTES];
 	nsec_t give_up_at;         /* NEVER until MSG_STOP */
 	nsec_t retry_at, back_off; /* while it is unwell */
 	nsec_t check_at;           /* while it is well and has nothing to do; NEVER = the module has no check */
@@ -64,6 +73,9 @@ struct store {
 void store_take(struct store *) STORE;                  /* what was posted goes to `pending`; notices MSG_STOP */
 bool store_rest(struct store *, nsec_t how_long) STORE; /* false: STOP came */
 void store_tell_mgmt(struct store *, enum msg_kind, const char *text, uint64_t number) STORE;
+void store_tell_state(struct store *, const char *trouble, bool is_full) STORE; /* to the core; "" = it is well */
+/* To the core: ADDs with their outcome, in order, and how many REMOVEs are done; empties the list. */
+void store_tell_done(struct store *, struct list *, bool is_commit) STORE;
 
 /* store_open.c */
 bool store_open(struct store *) STORE; /* at start, waiting if it may; false: STOP came, or `trouble` says why */
@@ -83,8 +95,17 @@ bool store_commit(struct store *) STORE; /* false: to be tried again; the batch 
 bool store_check(struct store *) STORE;  /* while there is no batch; false: as commit */
 void store_drop_batch(struct store *) STORE;
 
-/* store_once.c: moves all but the last change of each key to `settled`. */
-void store_keep_last(struct store *) STORE;
+/* store_full.c */
+void store_drop_superfluous(struct store *) STORE; /* pending ADDs that are to be removed again */
+void store_removes_first(struct store *) STORE;    /* in `pending` */
+void store_take_apart(struct store *) STORE;       /* the batch, which found no room; smaller ones from now on */
+void store_say_full(struct store *, size_t size) STORE;
+void store_refuse_larger(struct store *) STORE;
+void store_had_room(struct store *) STORE; /* for the batch */
+
+/* store_once.c: all but the last change of each key go to `superfluous`.  Not in a batch: only those before a REMOVE.
+ */
+void store_keep_last(struct store *, struct list *changes, struct list *superfluous, bool in_batch) STORE;
 
 /* store_replay.c: false: `trouble` says why. */
 bool store_replay(struct store *) STORE;

@@ -376,7 +376,7 @@ queue_state(const struct proc *p)
 	if (p->replaying)
 		return "replaying";
 	if (p->store_trouble.len > 0)
-		return "unwell";
+		return p->store_is_full ? "full" : "unwell";
 	return p->store_slow ? "slow" : "well";
 }
 

@@ -80,6 +80,7 @@ struct proc {
 	uint64_t adding, removing; /* changes on their way into the store */
 	nsec_t store_heard;        /* monotonic, while changes wait: since when the store has said nothing */
 	bool store_slow;           /* that is long ago */
+	bool store_is_full;        /* its trouble is want of room */
 	uint64_t counts[STAT_ALL];
 };
 

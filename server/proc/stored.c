@@ -356,6 +356,7 @@ on_store_state(struct proc *p, struct msg *m)
 	hear_from_store(p);
 	buf_fini(&p->store_trouble);
 	buf_add_str(&p->store_trouble, trouble);
+	p->store_is_full = MSG_AS(msg_text, m)->number != 0;
 	if (was_well != (trouble[0] == '\0'))
 		p->store_since = p->now.wall;
 	if (trouble[0] == '\0')
@@ -376,5 +377,6 @@ on_committed(struct proc *p, struct msg *m)
 	p->memory -= t->bytes;
 	hear_from_store(p);
 	read_again(p);
-	count(p, STAT_store_commits);
+	if (m->type != 0) /* a batch; else only what a later change made superfluous */
+		count(p, STAT_store_commits);
 }

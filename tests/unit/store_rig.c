@@ -79,6 +79,23 @@ remember(const struct gearmand_change *change)
 	    (int)change->job.unique.len, change->job.unique.data);
 }
 
+static bool
+is_full(const struct gearmand_change *changes, size_t count)
+{
+	bool has_big = false;
+	int adds = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		adds += changes[i].op == GEARMAND_ADD;
+		has_big |= changes[i].op == GEARMAND_ADD && slice_is(changes[i].job.unique, "big");
+	}
+	if (!has_big && (adds == 0 || sr.full_until_removed <= 0)) {
+		sr.full_until_removed -= (int)count - adds;
+		return false;
+	}
+	return true;
+}
+
 static enum gearmand_commit
 queue_commit(void *store, struct gearmand_change *changes, size_t count, struct gearmand_error *error)
 {
@@ -91,6 +108,10 @@ queue_commit(void *store, struct gearmand_change *changes, size_t count, struct 
 	for (size_t i = 0; i < count; i++)
 		if (changes[i].job.unique.len >= 3 && memcmp(changes[i].job.unique.data, "bad", 3) == 0)
 			refuse(&changes[i], "bad is %s", "bad");
+	if (result == GEARMAND_COMMIT_DONE && is_full(changes, count)) {
+		snprintf(error->text, sizeof error->text, "no room");
+		return GEARMAND_COMMIT_FULL;
+	}
 	if (result != GEARMAND_COMMIT_DONE) {
 		snprintf(error->text, sizeof error->text, "disk on fire");
 		error->why = sr.commit_why;
@@ -232,6 +253,7 @@ sr_change(struct list *list, enum msg_kind kind, const char *unique)
 	memcpy(m->text, unique, len);
 	m->function = slice_str("f");
 	m->unique = slice_of(m->text, len);
+	m->data = m->unique; /* longer names are larger jobs */
 	m->job = &sr;
 	list_push(list, &m->msg.link);
 }

@@ -17,6 +17,8 @@ struct store_rig {
 	/* How the queue behaves; set by the test before sr_start(). */
 	enum gearmand_commit script[SR_CALLS_MAX]; /* what a commit says; DONE behind its end */
 	bool always_again;
+	int full_until_removed; /* no ADD fits before so many REMOVEs, nor a batch of both; and never one called "big"
+				 */
 	enum gearmand_why commit_why; /* when a commit fails */
 	int fail_opens;               /* from the first or second open on */
 	bool fails_at_start;

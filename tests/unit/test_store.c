@@ -197,6 +197,90 @@ Test(store, one_that_is_taken_while_it_has_nothing_to_do_is_lost)
 	cr_assert_eq(sr.commits, 0);
 }
 
+/* ---- Full ------------------------------------------------------------------------------------------ */
+
+Test(store, full_one_gets_removals_first_and_then_the_rest)
+{
+	struct list burst;
+
+	sr.full_until_removed = 2;
+	list_init(&burst);
+	sr_change(&burst, MSG_ADD, "a");
+	sr_change(&burst, MSG_REMOVE, "x");
+	sr_change(&burst, MSG_ADD, "b");
+	sr_change(&burst, MSG_ADD, "c");
+	sr_change(&burst, MSG_REMOVE, "y");
+	sr_post_all(&burst);
+	sr_start();
+	sr_expect_added("a", GEARMAND_STORED, NULL);
+	sr_expect_added("b", GEARMAND_STORED, NULL);
+	sr_expect_added("c", GEARMAND_STORED, NULL);
+	sr_stop();
+	cr_assert_eq(sr_to_management()->kind, MSG_STORE_FLUSHED);
+	cr_assert_str_eq(sr.history, "-x -y | +a +b +c | ");
+}
+
+Test(store, full_one_refuses_what_does_not_fit_alone_and_says_so_once)
+{
+	struct list burst;
+
+	list_init(&burst);
+	sr_change(&burst, MSG_ADD, "a");
+	sr_change(&burst, MSG_ADD, "big");
+	sr_change(&burst, MSG_ADD, "b");
+	sr_change(&burst, MSG_REMOVE, "x");
+	sr_change(&burst, MSG_ADD, "as big");
+	sr_post_all(&burst);
+	sr_start();
+	sr_expect_added("a", GEARMAND_STORED, NULL);
+	sr_expect_state("no room");
+	sr_expect_added("big", GEARMAND_REFUSED, "no room");
+	sr_expect_added("as big", GEARMAND_REFUSED, "no room");
+	sr_expect_added("b", GEARMAND_STORED, NULL);
+	sr_expect_log("queue test: full: new jobs are refused until there is room, removals go on: no room");
+	sr_post(MSG_ADD, "as large");
+	sr_expect_state("");
+	sr_expect_added("as large", GEARMAND_STORED, NULL);
+	sr_expect_log("queue test: has room again");
+	sr_stop();
+}
+
+Test(store, removal_that_a_refused_job_was_to_replace_is_done)
+{
+	struct list burst;
+
+	list_init(&burst);
+	sr_change(&burst, MSG_REMOVE, "big");
+	sr_change(&burst, MSG_ADD, "big");
+	sr_post_all(&burst);
+	sr_start();
+	sr_expect_state("no room");
+	sr_expect_added("big", GEARMAND_REFUSED, "no room");
+	sr_stop();
+	while (sr_to_management()->kind != MSG_STORE_FLUSHED)
+		;
+	cr_assert_str_eq(sr.history, "-big | ");
+}
+
+Test(store, job_that_was_given_up_leaves_the_memory_before_the_store_is_back)
+{
+	struct list burst;
+
+	sr.always_again = true;
+	sr_post(MSG_ADD, "a");
+	sr_start();
+	sr_expect_state("disk on fire");
+	list_init(&burst);
+	sr_change(&burst, MSG_ADD, "b");
+	sr_change(&burst, MSG_REMOVE, "b");
+	sr_change(&burst, MSG_ADD, "c");
+	sr_change(&burst, MSG_REMOVE, "c");
+	sr_post_all(&burst);
+	sr_expect_added("b", GEARMAND_STORED, NULL);
+	sr_expect_added("c", GEARMAND_STORED, NULL);
+	sr_stop();
+}
+
 /* ---- Shutdown -------------------------------------------------------------------------------------- */
 
 Test(store, stop_commits_what_came_before_it)
