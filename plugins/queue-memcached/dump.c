@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The keys of all jobs, on all servers.
+ * The keys of all jobs, on all servers, as a list.
  *
  * Runs on:  the store thread.
  * Owns:     a connection for each dump; the list is its user's.
@@ -9,315 +9,168 @@
  * from before they knew "hash" have `metadump all`, which walks lists that memcached sorts items among at the same
  * time: it may miss some.  There it is repeated until it finds nothing new.
  *
- * A server gives the connection back behind its last line.  It must be read fast, else it drops lines; so nothing is
- * done here but to gather.
+ * The answer must be read fast, else a server drops lines; so nothing is done here but to gather.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include <endian.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "queue_memcached.h"
 
-enum { ENTRIES_FIRST = 1024, STRAYS_FIRST = 64, DUMPS_MOST = 20, BUSY_REST = 50, BUSY_MOST = 30000 /* ms */ };
+enum { DUMPS_MOST = 20, BUSY_REST = 50, BUSY_MOST = 30000 /* ms */ };
 
 struct dump {
 	struct mc_store *store;
 	struct mc_list *list;
-	size_t node;
-	struct mc_link link;
-	struct mc_pool pool;
+	struct mc_node *node;
+	FILE *in;
+	char *line; /* free() */
+	size_t size;
 	struct gearmand_error *err;
 };
 
-/* ---- The list -------------------------------------------------------------------------------- */
-
-bool
-mc_list_add(struct mc_list *list, const struct mc_name *name)
+static bool
+dump_failed(const struct dump *d, const char *why)
 {
-	if (list->count == list->size) {
-		size_t size = list->size == 0 ? ENTRIES_FIRST : list->size * 2;
-		struct mc_entry *entries = reallocarray(list->entries, size, sizeof(*entries));
-
-		if (entries == NULL)
-			return false;
-		list->entries = entries;
-		list->size = size;
-	}
-	list->entries[list->count++] = (struct mc_entry){ .name = *name };
-	return true;
+	return gm_fail(d->err, GEARMAND_WHY_PASSING, "memcached %s: %s", d->node->name, why);
 }
 
 static bool
-add_stray(struct mc_list *list, const char *key, uint64_t order, size_t node, bool is_old)
+dump_connect(struct dump *d)
 {
-	if (list->stray_count == list->stray_size) {
-		size_t size = list->stray_size == 0 ? STRAYS_FIRST : list->stray_size * 2;
-		struct mc_stray *strays = reallocarray(list->strays, size, sizeof(*strays));
+	const struct timeval patience = { .tv_sec = d->node->timeout };
+	struct sockaddr_un path = { .sun_family = AF_UNIX };
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL, *a;
+	struct addrinfo local = {
+		.ai_family = AF_UNIX, .ai_addr = (struct sockaddr *)&path, .ai_addrlen = sizeof(path)
+	};
+	char port[8];
 
-		if (strays == NULL)
-			return false;
-		list->strays = strays;
-		list->stray_size = size;
+	snprintf(port, sizeof(port), "%u", (unsigned)d->node->port);
+	memcpy(path.sun_path, d->node->host, strnlen(d->node->host, sizeof(path.sun_path) - 1));
+	if (d->node->host[0] != '/' && getaddrinfo(d->node->host, port, &hints, &found) != 0)
+		return dump_failed(d, "its address is not found");
+	for (a = found == NULL ? &local : found; a != NULL && d->in == NULL; a = a->ai_next) {
+		int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+		if (connect(fd, a->ai_addr, a->ai_addrlen) == 0)
+			d->in = fdopen(fd, "r");
+		if (d->in == NULL && fd >= 0)
+			close(fd);
 	}
-	list->strays[list->stray_count] =
-	    (struct mc_stray){ .key = strdup(key), .order = order, .node = (uint32_t)node, .is_old = is_old };
-	return list->strays[list->stray_count++].key != NULL;
+	if (found != NULL)
+		freeaddrinfo(found);
+	return d->in != NULL || dump_failed(d, strerror(errno));
+}
+
+/* Into d->line, without its end: the answer to the command, or the next line. */
+static bool
+dump_line(struct dump *d, const char *command)
+{
+	if (command[0] != '\0' && send(fileno(d->in), command, strlen(command), MSG_NOSIGNAL) < 0)
+		return dump_failed(d, strerror(errno));
+	if (getline(&d->line, &d->size, d->in) < 0)
+		return dump_failed(d, feof(d->in) ? "it closed the connection" : "it does not answer");
+	d->line[strcspn(d->line, "\r\n")] = '\0';
+	return true;
+}
+
+/* "key=KEY exp=... cas=...", with %xx in the key.  What could not be asked for is nobody's: the binary protocol takes
+ * any bytes as a key, line ends too. */
+static void
+take_line(struct dump *d)
+{
+	const struct mc_store *s = d->store;
+	const char *cas = strstr(d->line, " cas=");
+	struct mc_stray stray = { .node = (uint32_t)(d->node - s->nodes) };
+	struct mc_entry entry = { .order = 0 };
+	struct mc_key *key = &stray.key;
+	struct gearmand_slice rest;
+
+	stray.order = htobe64(cas == NULL ? 0 : strtoull(cas + strlen(" cas="), NULL, 10));
+	for (const char *c = d->line + strlen("key="); *c != ' ' && *c != '\0'; c++) {
+		unsigned byte = (unsigned char)*c;
+
+		if (byte == '%' && sscanf(c + 1, "%2x", &byte) == 1)
+			c += 2;
+		if (key->len == MC_KEY_MOST || byte <= ' ' || byte == 0x7f)
+			return;
+		key->text[key->len++] = (char)byte;
+	}
+	rest = (struct gearmand_slice){ key->text + s->prefix_len, key->len - s->prefix_len };
+	if (strncmp(key->text, s->prefix, s->prefix_len) != 0 || gm_is(rest, "lock") || gm_is(rest, "owner"))
+		return;
+	stray.is_old = !mc_is_name(rest);
+	memcpy(entry.name, rest.data, rest.len < MC_NAME ? rest.len : MC_NAME);
+	if (!stray.is_old && mc_node_of(s, key) == d->node)
+		gm_add(&d->list->entries, &entry, sizeof(entry));
+	else if (!stray.is_old || (strstr(d->line, " exp=-1") != NULL && gm_has_byte(rest, '-')))
+		gm_add(&d->list->strays, &stray, sizeof(stray));
+	else
+		d->list->foreign = *key;
 }
 
 static int
-compare_entries(const void *x, const void *y)
+compare(const void *a, const void *b, void *size)
 {
-	const struct mc_entry *a = x, *b = y;
-
-	if (a->order != b->order)
-		return a->order < b->order ? -1 : 1;
-	return memcmp(a->name.bytes, b->name.bytes, MC_NAME);
+	return memcmp(a, b, *(size_t *)size);
 }
 
-static int
-compare_strays(const void *x, const void *y)
+static void
+sort_once(struct gm_bytes *b, size_t size)
 {
-	const struct mc_stray *a = x, *b = y;
+	size_t kept = 0;
 
-	if (a->order != b->order)
-		return a->order < b->order ? -1 : 1;
-	return a->node != b->node ? (a->node < b->node ? -1 : 1) : strcmp(a->key, b->key);
+	if (b->len > 0)
+		qsort_r(b->data, b->len / size, size, compare, &size);
+	for (size_t at = 0; at < b->len; at += size) {
+		if (kept == 0 || memcmp(b->data + kept - size, b->data + at, size) != 0) {
+			memmove(b->data + kept, b->data + at, size);
+			kept += size;
+		}
+	}
+	b->len = kept;
 }
 
 void
 mc_list_sort(struct mc_list *list)
 {
-	size_t kept = 0;
-
-	if (list->count > 1)
-		qsort(list->entries, list->count, sizeof(*list->entries), compare_entries);
-	for (size_t i = 0; i < list->count; i++) {
-		if (kept == 0 || compare_entries(&list->entries[kept - 1], &list->entries[i]) != 0)
-			list->entries[kept++] = list->entries[i];
-	}
-	list->count = kept;
-	if (list->stray_count > 1)
-		qsort(list->strays, list->stray_count, sizeof(*list->strays), compare_strays);
-	kept = 0;
-	for (size_t i = 0; i < list->stray_count; i++) {
-		if (kept == 0 || compare_strays(&list->strays[kept - 1], &list->strays[i]) != 0)
-			list->strays[kept++] = list->strays[i];
-		else
-			free(list->strays[i].key);
-	}
-	list->stray_count = kept;
+	sort_once(&list->entries, sizeof(struct mc_entry));
+	sort_once(&list->strays, sizeof(struct mc_stray));
 }
 
-void
-mc_list_free(struct mc_list *list)
-{
-	for (size_t i = 0; i < list->stray_count; i++)
-		free(list->strays[i].key);
-	free(list->strays);
-	free(list->entries);
-	*list = (struct mc_list){ .count = 0 };
-}
-
-/* ---- A line ---------------------------------------------------------------------------------- */
-
-static int
-hex(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-				      : -1;
-}
-
-/* Up to the blank, %xx turned into what it is.  0 = that is no key that could be asked for: the binary protocol takes
- * any bytes, line ends too. */
-static size_t
-decode_key(struct gearmand_slice text, char key[MC_KEY_MOST + 1])
-{
-	size_t len = 0;
-
-	for (size_t i = 0; i < text.len && text.data[i] != ' '; i++) {
-		int c = (unsigned char)text.data[i];
-
-		if (c == '%' && i + 2 < text.len && hex(text.data[i + 1]) >= 0 && hex(text.data[i + 2]) >= 0) {
-			c = hex(text.data[i + 1]) * 16 + hex(text.data[i + 2]);
-			i += 2;
-		}
-		if (len == MC_KEY_MOST || c <= ' ' || c == 0x7f)
-			return 0;
-		key[len++] = (char)c;
-	}
-	key[len] = '\0';
-	return len;
-}
-
-/* What stands behind " name=" in the line. */
-static struct gearmand_slice
-field(struct gearmand_slice line, const char *name)
-{
-	const char *found = memmem(line.data, line.len, name, strlen(name));
-
-	if (found == NULL)
-		return (struct gearmand_slice){ .len = 0 };
-	found += strlen(name);
-	return (struct gearmand_slice){ found, line.len - (size_t)(found - line.data) };
-}
-
-/* False: no memory. */
+/* Somebody else's dump is waited for; a crawler that is off is turned on: there is no other way to find the jobs. */
 static bool
-take_key(struct dump *d, const char *key, size_t len, uint64_t order, bool expires)
-{
-	const struct mc_store *s = d->store;
-	struct gearmand_slice rest = { key + s->prefix_len, len - s->prefix_len };
-	struct mc_name name = { .bytes = { 0 } };
-
-	if (strcmp(key, s->lock_key) == 0 || strcmp(key, s->owner_key) == 0)
-		return true;
-	if (mc_key_read(rest, &name))
-		return mc_node_of(s, key, len) == d->node ? mc_list_add(d->list, &name)
-							  : add_stray(d->list, key, order, d->node, false);
-	if (!expires && memchr(rest.data, '-', rest.len) != NULL)
-		return add_stray(d->list, key, order, d->node, true);
-	strcpy(d->list->foreign_key, key);
-	return true;
-}
-
-static bool
-take_line(struct dump *d, struct gearmand_slice line)
-{
-	char key[MC_KEY_MOST + 1];
-	size_t len;
-
-	line.data += strlen("key=");
-	line.len -= strlen("key=");
-	len = decode_key(line, key);
-	if (len <= d->store->prefix_len || memcmp(key, d->store->prefix, d->store->prefix_len) != 0)
-		return true;
-	return take_key(d, key, len, mc_number(field(line, " cas=")), !mc_begins(field(line, " exp="), "-1"));
-}
-
-/* ---- A dump ---------------------------------------------------------------------------------- */
-
-static bool
-fail(struct dump *d, enum mc_state state)
-{
-	mc_sentence(d->store, &d->link, state, d->err);
-	return false;
-}
-
-/* Sends the command; what it answers first that is no "OK". */
-static enum mc_state
-ask(struct dump *d, const char *mode, struct gearmand_slice *line_r)
-{
-	enum mc_state state;
-
-	mc_text_adds(&d->link.out, "lru_crawler metadump ");
-	mc_text_adds(&d->link.out, mode);
-	mc_text_adds(&d->link.out, "\r\n");
-	do
-		state = mc_line(&d->pool, &d->link, line_r);
-	while (state == MC_WELL && line_r->len == 2 && mc_begins(*line_r, "OK"));
-	return state;
-}
-
-/* The same, when somebody else's dump is over. */
-static enum mc_state
-ask_in_turn(struct dump *d, const char *mode, struct gearmand_slice *line_r)
+dump_once(struct dump *d, const char *command)
 {
 	const struct timespec rest = { .tv_nsec = BUSY_REST * 1000000 };
-	enum mc_state state = ask(d, mode, line_r);
+	bool is_well = dump_line(d, command);
 
-	for (int waited = 0; state == MC_WELL && mc_begins(*line_r, "BUSY") && waited < BUSY_MOST;
-	     waited += BUSY_REST) {
+	if (is_well && strcmp(d->line, "CLIENT_ERROR lru crawler disabled") == 0)
+		is_well = dump_line(d, "lru_crawler enable\r\n") && dump_line(d, command);
+	for (int waited = 0; is_well && strncmp(d->line, "BUSY", 4) == 0 && waited < BUSY_MOST; waited += BUSY_REST) {
 		nanosleep(&rest, NULL);
-		state = ask(d, mode, line_r);
+		is_well = dump_line(d, command);
 	}
-	return state;
-}
-
-/* From its first line on. */
-static bool
-gather(struct dump *d, struct gearmand_slice line)
-{
-	enum mc_state state = MC_WELL;
-
-	while (state == MC_WELL && mc_begins(line, "key=")) {
-		if (!take_line(d, line)) {
-			d->store->host->error_set(d->err, "memcached: out of memory for the keys of the jobs");
-			return false;
-		}
-		d->link.used = d->link.at;
-		state = mc_line(&d->pool, &d->link, &line);
+	while (is_well && (strncmp(d->line, "key=", 4) == 0 || strcmp(d->line, "OK") == 0)) {
+		if (d->line[0] == 'k')
+			take_line(d);
+		is_well = dump_line(d, "");
 	}
-	if (state == MC_WELL && !mc_begins(line, "END"))
-		state = mc_odd(&d->link, line);
-	d->link.used = d->link.at;
-	return state == MC_WELL || fail(d, state);
-}
-
-/* A crawler that is off is turned on: there is no other way to find the jobs. */
-static enum mc_state
-turn_on(struct dump *d)
-{
-	struct gearmand_slice line;
-	enum mc_state state;
-
-	mc_text_adds(&d->link.out, "lru_crawler enable\r\n");
-	state = mc_line(&d->pool, &d->link, &line);
-	return state != MC_WELL || mc_begins(line, "OK") ? state : mc_odd(&d->link, line);
-}
-
-static bool
-repeat(struct dump *d, struct gearmand_slice line)
-{
-	size_t before;
-	enum mc_state state;
-
-	for (int i = 0; i < DUMPS_MOST; i++) {
-		before = d->list->count + d->list->stray_count;
-		if (!gather(d, line))
-			return false;
-		mc_list_sort(d->list);
-		if (i > 0 && d->list->count + d->list->stray_count == before)
-			break;
-		state = ask_in_turn(d, "all", &line);
-		if (state != MC_WELL)
-			return fail(d, state);
-	}
-	return true;
-}
-
-static bool
-dump_node(struct dump *d)
-{
-	struct gearmand_slice line;
-	enum mc_state state = mc_link_open(&d->pool, &d->link);
-
-	if (state == MC_WELL)
-		state = ask_in_turn(d, "hash", &line);
-	if (state == MC_WELL && mc_begins(line, "CLIENT_ERROR lru crawler disabled")) {
-		state = turn_on(d);
-		if (state == MC_WELL)
-			state = ask_in_turn(d, "hash", &line);
-	}
-	if (state != MC_WELL)
-		return fail(d, state);
-	if (!mc_begins(line, "BADCLASS"))
-		return gather(d, line);
-	state = ask_in_turn(d, "all", &line);
-	return state == MC_WELL ? repeat(d, line) : fail(d, state);
-}
-
-static void
-explain(struct dump *d)
-{
-	if (strstr(d->link.trouble, "metadump not allowed") == NULL &&
-	    strstr(d->link.trouble, "says \"ERROR\"") == NULL)
-		return;
-	d->store->host->error_set(d->err,
-	    "memcached %s does not tell which keys it has: it was started with -X, or is older than 1.4.31",
-	    d->link.node->name);
+	mc_list_sort(d->list);
+	if (d->list->entries.failed || d->list->strays.failed)
+		return dump_failed(d, "out of memory for the keys of the jobs");
+	if (is_well && (strcmp(d->line, "ERROR") == 0 || strstr(d->line, "metadump not allowed") != NULL))
+		return gm_fail(d->err, GEARMAND_WHY_LASTING,
+		    "memcached %s does not tell which keys it has: it was started with -X, or is older than 1.4.31",
+		    d->node->name);
+	if (is_well && strcmp(d->line, "END") != 0 && strncmp(d->line, "BADCLASS", 8) != 0)
+		return gm_fail(
+		    d->err, GEARMAND_WHY_PASSING, "memcached %s: it says \"%.100s\"", d->node->name, d->line);
+	return is_well;
 }
 
 bool
@@ -325,16 +178,21 @@ mc_dump(struct mc_store *s, struct mc_list *list, struct gearmand_error *err)
 {
 	bool is_well = true;
 
-	for (size_t i = 0; i < s->pool.count && is_well; i++) {
-		struct dump d = { .store = s, .list = list, .node = i, .err = err };
+	for (struct mc_node *n = s->nodes; n < s->end && is_well; n++) {
+		struct dump d = { .store = s, .list = list, .node = n, .err = err };
+		size_t before = SIZE_MAX, now = 0;
 
-		d.link = (struct mc_link){ .node = &s->nodes[i], .fd = -1 };
-		d.pool = (struct mc_pool){ .links = &d.link, .count = 1, .patience = s->pool.patience, .stop_fd = -1 };
-		is_well = dump_node(&d);
-		if (!is_well)
-			explain(&d);
-		mc_link_free(&d.link);
+		is_well = dump_connect(&d) && dump_once(&d, "lru_crawler metadump hash\r\n");
+		if (is_well && d.line[0] == 'B') {
+			for (int i = 0; i < DUMPS_MOST && is_well && now != before; i++) {
+				before = i == 0 ? SIZE_MAX : now;
+				is_well = dump_once(&d, "lru_crawler metadump all\r\n");
+				now = list->entries.len + list->strays.len;
+			}
+		}
+		if (d.in != NULL)
+			fclose(d.in);
+		free(d.line);
 	}
-	mc_list_sort(list);
 	return is_well;
 }

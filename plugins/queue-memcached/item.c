@@ -3,176 +3,101 @@
  * A job as memcached has it: a short key that is made from the names, and a value that has everything.
  *
  * Runs on:  the store thread.
- * Owns:     the latest sequence number.
+ * Owns:     nothing.
  *
  * A key of memcached has up to 250 bytes and no blanks; names have any bytes, and more of them.  So the key is the
  * prefix and a hash (BLAKE2b, 144 bits as 24 characters) of function NUL unique.  It has no '-', which every key of
- * gearmand 1.1 has.  The value:
- *
- *     "gmj1"  priority  length of unique  lengths (2 bytes) of function, handle, reducer  0 0  flags (4)
- *     sequence (8)  time it is due (8)  function  unique  handle  reducer  payload
- *
- * Numbers are big-endian.  The item's own flags have the priority, as with 1.1.
+ * gearmand 1.1 has.  The value is the head below, in big-endian, and function, unique, handle, reducer, payload.  The
+ * item's own flags have the priority, as with 1.1.
  */
-#include <ctype.h>
-#include <stdio.h>
-#include <string.h>
+#include <endian.h>
 
 #include <sodium.h>
 
 #include "queue_memcached.h"
 
-static const char magic[4] = { 'g', 'm', 'j', '1' };
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.";
 
-/* As the server holds it. */
-enum { FUNCTION_MOST = 8192, UNIQUE_MOST = 64, UUID = 36 };
+enum { HASH = 18, KEPT = 1 << 20 };
 
-/* ---- Keys -------------------------------------------------------------------------------- */
+struct head {
+	char magic[4];
+	uint8_t priority, unique;           /* lengths, here and below */
+	uint16_t function, handle, reducer; /* this, ... */
+	uint32_t flags;
+	uint64_t sequence, run_at;
+};
 
-void
-mc_name_make(struct mc_name *name, struct gearmand_slice function, struct gearmand_slice unique)
+_Static_assert(sizeof(struct head) == 32, "no holes");
+
+struct mc_key
+mc_key_of_rest(const struct mc_store *s, const char *rest, size_t len)
 {
-	crypto_generichash_state state;
+	struct mc_key key;
 
-	crypto_generichash_init(&state, NULL, 0, MC_NAME);
-	crypto_generichash_update(&state, (const unsigned char *)function.data, function.len);
-	crypto_generichash_update(&state, (const unsigned char *)"", 1);
-	crypto_generichash_update(&state, (const unsigned char *)unique.data, unique.len);
-	crypto_generichash_final(&state, name->bytes, MC_NAME);
+	memcpy(key.text, s->prefix, s->prefix_len);
+	memcpy(key.text + s->prefix_len, rest, len);
+	key.len = s->prefix_len + len;
+	key.text[key.len] = '\0';
+	return key;
 }
 
-size_t
-mc_key_write(const struct mc_store *s, const struct mc_name *name, char key[MC_KEY_MOST + 1])
+struct mc_key
+mc_key_of(const struct mc_store *s, const struct gearmand_job *job)
 {
-	char *to = key + s->prefix_len;
+	crypto_generichash_state state;
+	unsigned char hash[HASH];
+	char name[MC_NAME], *to = name;
 
-	memcpy(key, s->prefix, s->prefix_len);
-	for (const uint8_t *b = name->bytes; b < name->bytes + MC_NAME; b += 3) {
+	crypto_generichash_init(&state, NULL, 0, HASH);
+	crypto_generichash_update(&state, (const unsigned char *)job->function.data, job->function.len);
+	crypto_generichash_update(&state, (const unsigned char *)"", 1);
+	crypto_generichash_update(&state, (const unsigned char *)job->unique.data, job->unique.len);
+	crypto_generichash_final(&state, hash, HASH);
+	for (const unsigned char *b = hash; b < hash + HASH; b += 3) {
 		*to++ = alphabet[b[0] >> 2];
 		*to++ = alphabet[(b[0] & 3) << 4 | b[1] >> 4];
 		*to++ = alphabet[(b[1] & 15) << 2 | b[2] >> 6];
 		*to++ = alphabet[b[2] & 63];
 	}
-	*to = '\0';
-	return (size_t)(to - key);
+	return mc_key_of_rest(s, name, MC_NAME);
 }
 
 bool
-mc_key_read(struct gearmand_slice rest, struct mc_name *name)
+mc_is_name(struct gearmand_slice rest)
 {
-	uint8_t *to = name->bytes;
-	unsigned bits = 0;
-
-	if (rest.len != MC_NAME_TEXT)
-		return false;
-	for (size_t i = 0; i < MC_NAME_TEXT; i++) {
-		const char *found = memchr(alphabet, rest.data[i], sizeof(alphabet) - 1);
-
-		if (found == NULL)
+	for (size_t i = 0; i < rest.len; i++) {
+		if (memchr(alphabet, rest.data[i], sizeof(alphabet) - 1) == NULL)
 			return false;
-		bits = bits << 6 | (unsigned)(found - alphabet);
-		if (i % 4 != 3)
-			continue;
-		*to++ = (uint8_t)(bits >> 16);
-		*to++ = (uint8_t)(bits >> 8);
-		*to++ = (uint8_t)bits;
 	}
-	return true;
-}
-
-/* ---- Order ------------------------------------------------------------------------------- */
-
-/* Of the process: a store that is opened again goes on. */
-static uint64_t latest;
-
-void
-mc_sequence_seen(uint64_t sequence)
-{
-	if (sequence > latest && sequence < UINT64_MAX / 2)
-		latest = sequence;
+	return rest.len == MC_NAME;
 }
 
 uint64_t
-mc_sequence_next(const struct gearmand_host *host)
+mc_sequence_next(struct mc_store *s)
 {
-	if (latest == 0)
-		mc_sequence_seen((uint64_t)host->wall());
-	return ++latest;
+	if (s->memory->sequence == 0)
+		s->memory->sequence = (uint64_t)s->host->wall();
+	return ++s->memory->sequence;
 }
 
-/* ---- Values ------------------------------------------------------------------------------ */
-
-static void
-put(uint8_t *to, uint64_t number, int bytes)
-{
-	while (bytes-- > 0) {
-		to[bytes] = (uint8_t)number;
-		number >>= 8;
-	}
-}
-
-static uint64_t
-get(const char *from, int bytes)
-{
-	uint64_t number = 0;
-
-	for (int i = 0; i < bytes; i++)
-		number = number << 8 | (uint8_t)from[i];
-	return number;
-}
-
-size_t
-mc_value_length(const struct gearmand_job *job)
-{
-	return MC_HEAD + job->function.len + job->unique.len + job->handle.len + job->reducer.len + job->data.len;
-}
-
-static void
-make_head(uint8_t head[MC_HEAD], const struct gearmand_job *job, uint64_t sequence)
-{
-	memcpy(head, magic, sizeof(magic));
-	head[4] = (uint8_t)job->priority;
-	head[5] = (uint8_t)job->unique.len;
-	put(head + 6, job->function.len, 2);
-	put(head + 8, job->handle.len, 2);
-	put(head + 10, job->reducer.len, 2);
-	put(head + 12, job->flags, 4);
-	put(head + 16, sequence, 8);
-	put(head + 24, (uint64_t)job->run_at, 8);
-}
-
-void
-mc_write_job(struct mc_text *t, const char *verb, const char *key, size_t key_len, const struct gearmand_job *job,
+memcached_return_t
+mc_put(struct mc_store *s, mc_put_f *put, struct mc_link *l, const struct mc_key *key, const struct gearmand_job *job,
     uint64_t sequence)
 {
-	size_t len = mc_value_length(job);
-	uint8_t head[MC_HEAD];
+	const struct gearmand_slice parts[] = { job->function, job->unique, job->handle, job->reducer, job->data };
+	struct head h = { "gmj1", (uint8_t)job->priority, (uint8_t)job->unique.len,
+		htobe16((uint16_t)job->function.len), htobe16((uint16_t)job->handle.len),
+		htobe16((uint16_t)job->reducer.len), htobe32(job->flags), htobe64(sequence),
+		htobe64((uint64_t)job->run_at) };
 
-	if (!mc_text_room(t, len + key_len + 64)) /* whole, or not at all */
-		return;
-	make_head(head, job, sequence);
-	mc_text_adds(t, verb);
-	mc_text_add(t, " ", 1);
-	mc_text_add(t, key, key_len);
-	mc_text_add(t, " ", 1);
-	mc_text_addn(t, job->priority);
-	mc_text_add(t, " 0 ", 3);
-	mc_text_addn(t, len);
-	mc_text_add(t, "\r\n", 2);
-	mc_text_add(t, (const char *)head, sizeof(head));
-	mc_text_add(t, job->function.data, job->function.len);
-	mc_text_add(t, job->unique.data, job->unique.len);
-	mc_text_add(t, job->handle.data, job->handle.len);
-	mc_text_add(t, job->reducer.data, job->reducer.len);
-	mc_text_add(t, job->data.data, job->data.len);
-	mc_text_add(t, "\r\n", 2);
-}
-
-static enum gearmand_priority
-priority_of(unsigned number)
-{
-	return number <= GEARMAND_LOW ? (enum gearmand_priority)number : GEARMAND_NORMAL;
+	gm_bytes_clear(&s->value, KEPT);
+	gm_add(&s->value, &h, sizeof(h));
+	for (const struct gearmand_slice *part = parts; part < parts + sizeof(parts) / sizeof(*parts); part++)
+		gm_add_slice(&s->value, *part);
+	if (s->value.failed)
+		return MEMCACHED_MEMORY_ALLOCATION_FAILURE;
+	return put(l->m, key->text, key->len, s->value.data, s->value.len, 0, job->priority);
 }
 
 static struct gearmand_slice
@@ -185,95 +110,28 @@ cut(struct gearmand_slice *from, size_t len)
 	return piece;
 }
 
-static bool
-is_name(struct gearmand_slice s, size_t most)
-{
-	return s.len > 0 && s.len <= most && memchr(s.data, '\0', s.len) == NULL;
-}
-
 bool
 mc_value_read(struct gearmand_slice value, struct gearmand_job *job, uint64_t *sequence_r)
 {
-	size_t function, unique, handle, reducer;
-	const char *head = value.data;
+	struct head h;
+	size_t function, handle, reducer;
 
-	if (value.len < MC_HEAD || memcmp(head, magic, sizeof(magic)) != 0)
+	if (value.len < sizeof(h) || memcmp(value.data, "gmj1", 4) != 0)
 		return false;
-	unique = (uint8_t)head[5];
-	function = get(head + 6, 2);
-	handle = get(head + 8, 2);
-	reducer = get(head + 10, 2);
-	cut(&value, MC_HEAD);
-	if (function + unique + handle + reducer > value.len)
+	memcpy(&h, cut(&value, sizeof(h)).data, sizeof(h));
+	function = be16toh(h.function);
+	handle = be16toh(h.handle);
+	reducer = be16toh(h.reducer);
+	if (function + h.unique + handle + reducer > value.len || function > GM_FUNCTION_MOST || h.unique == 0 ||
+	    h.unique > GM_UNIQUE_MOST)
 		return false;
-	*sequence_r = get(head + 16, 8);
-	job->priority = priority_of((uint8_t)head[4]);
-	job->flags = (uint32_t)get(head + 12, 4);
-	job->run_at = (int64_t)get(head + 24, 8);
+	*sequence_r = be64toh(h.sequence);
+	*job = (struct gearmand_job){ .flags = be32toh(h.flags), .run_at = (int64_t)be64toh(h.run_at) };
+	job->priority = h.priority <= GEARMAND_LOW ? (enum gearmand_priority)h.priority : GEARMAND_NORMAL;
 	job->function = cut(&value, function);
-	job->unique = cut(&value, unique);
+	job->unique = cut(&value, h.unique);
 	job->handle = cut(&value, handle);
 	job->reducer = cut(&value, reducer);
 	job->data = value;
-	return is_name(job->function, FUNCTION_MOST) && is_name(job->unique, UNIQUE_MOST);
-}
-
-/* ---- gearmand 1.1 ------------------------------------------------------------------------ */
-
-static bool
-is_uuid(const char *s)
-{
-	for (int i = 0; i < UUID; i++) {
-		bool has_dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-		if (has_dash ? s[i] != '-' : !isxdigit((unsigned char)s[i]))
-			return false;
-	}
-	return true;
-}
-
-/* Length of the function; 0 = it cannot be told.  Most uniques are UUIDs, made by the client. */
-static size_t
-split(struct gearmand_slice rest)
-{
-	const char *dash = memchr(rest.data, '-', rest.len), *end = rest.data + rest.len;
-	size_t len = dash == NULL ? 0 : (size_t)(dash - rest.data);
-
-	if (len == 0)
-		return 0;
-	if (memchr(dash + 1, '-', (size_t)(end - dash - 1)) == NULL)
-		return len;
-	if (rest.len > UUID + 1 && end[-UUID - 1] == '-' && is_uuid(end - UUID))
-		return rest.len - UUID - 1;
-	return end - dash == 2 ? len : 0; /* the unique "-" */
-}
-
-/* Many jobs could have had no unique, or "-"; 1.1 kept the latest.  It gets a key of its own. */
-static void
-make_unique(struct gearmand_job *job, struct gearmand_slice rest, char made[65])
-{
-	uint8_t hash[16];
-
-	job->flags = job->unique.len == 0 ? GEARMAND_JOB_NO_UNIQUE : GEARMAND_JOB_UNIQUE_IS_DATA;
-	crypto_generichash(hash, sizeof(hash), (const unsigned char *)rest.data, rest.len, NULL, 0);
-	strcpy(made, "gearmand-1.1-");
-	for (size_t i = 0; i < sizeof(hash); i++)
-		snprintf(made + strlen(made), 3, "%02x", hash[i]);
-	job->unique = (struct gearmand_slice){ made, strlen(made) };
-}
-
-bool
-mc_old_read(struct gearmand_slice rest, const struct mc_value *value, char made[65], struct gearmand_job *job)
-{
-	size_t len = split(rest);
-
-	if (len == 0 || value->flags > GEARMAND_LOW)
-		return false;
-	*job = (struct gearmand_job){ .data = value->data, .priority = priority_of(value->flags) };
-	job->function = cut(&rest, len);
-	cut(&rest, 1);
-	job->unique = rest;
-	if (rest.len == 0 || (rest.len == 1 && rest.data[0] == '-'))
-		make_unique(job, (struct gearmand_slice){ job->function.data, len + 1 + rest.len }, made);
-	return is_name(job->function, FUNCTION_MOST) && is_name(job->unique, UNIQUE_MOST);
+	return !gm_has_byte(job->function, '\0') && !gm_has_byte(job->unique, '\0');
 }

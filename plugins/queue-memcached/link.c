@@ -1,485 +1,287 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * One connection to a memcached: bytes out, lines and blocks in.
+ * The servers of --libmemcached-servers, and connections to them.
  *
- * Runs on:  the store thread; the one that renews the lock has links of its own.
- * Owns:     socket and buffers.
+ * Runs on:  the store thread; the thread that renews the lock has a connection of its own.
+ * Owns:     the nodes of the store and their connections.
  *
- * A link remembers which replies are due, in their order.  When one is LATE nothing is lost: what is unsent will
- * be sent and what is due be read before anything new, so a batch that is repeated comes behind its first try in
- * the same stream, and can never be overtaken by it.
+ * Keys are spread as libmemcached does by itself, and as gearmand 1.1 had it: by a hash and the number of servers.  No
+ * server is ever left out because it is down: its keys would be looked for elsewhere afterwards.
+ *
+ * After any failure a connection is dropped, for libmemcached may have sent a part of a command.  What memcached has
+ * received by then it may still do, and a late "delete" could hit a job that was stored anew; so before the store is
+ * opened again, memcached must have ended such connections, which it does behind the last command.
  */
-#include <ctype.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 #include "queue_memcached.h"
 
-enum { READ_LEAST = 65536, LINE_MOST = 8192, LINKS_MOST = 256, SAID_MOST = 100 };
+enum { SERVERS_MOST = 256, LOOK_AGAIN = 5, GIVE_UP = 60000 /* ms */ };
 
-/* Seconds: a peer that is silent is probed after this; ms: one that acknowledges nothing is given up. */
-enum { PROBE_AFTER = 30, PROBE_EVERY = 10, PROBES = 3, UNHEARD_MOST = 60000 };
-
-static enum mc_state __attribute__((format(printf, 2, 3))) gone(struct mc_link *l, const char *format, ...)
+/* libmemcached's own sentence is "(address) CODE, what the server said, host: name:port -> file:line". */
+bool
+mc_went_well(struct mc_link *l, memcached_return_t rc, memcached_return_t fine, struct gearmand_error *err)
 {
-	va_list args;
+	const char *said, *begin, *text = memcached_strerror(l->m, rc), *quote = "";
+	int number;
 
-	va_start(args, format);
-	vsnprintf(l->trouble, sizeof(l->trouble), format, args);
-	va_end(args);
-	if (l->fd >= 0)
-		close(l->fd);
-	l->fd = -1;
-	return MC_GONE;
+	if (rc == MEMCACHED_SUCCESS || rc == fine)
+		return true;
+	l->is_asking = l->has_value = false;
+	number = memcached_last_error_errno(l->m);
+	said = memcached_last_error_message(l->m);
+	begin = strstr(said, text);
+	begin = begin == NULL ? said + strcspn(said, " ") : begin + strlen(text);
+	begin += strspn(begin, ", ");
+	if (rc == MEMCACHED_TIMEOUT || memcached_last_error(l->m) == MEMCACHED_TIMEOUT) {
+		text = "it does not answer";
+	} else if (number != 0) {
+		text = strerror(number);
+	} else if (rc == MEMCACHED_CONNECTION_FAILURE) {
+		text = "it closed the connection";
+	} else if (strstr(begin, " host: ") > begin) {
+		text = begin;
+		quote = "\"";
+	}
+	gm_fail(err, GEARMAND_WHY_PASSING, "memcached %s: %s%s%.*s%s", l->node->name,
+	    quote[0] == '\0' ? "" : "it says ", quote, (int)strcspn(text, ",\r\n"), text, quote);
+	if (strstr(err->text, "unauthenticated") != NULL)
+		err->why = GEARMAND_WHY_LASTING;
+	return false;
+}
+
+/* libmemcached tells the port of a TCP connection, and not its descriptor. */
+static int
+duplicate(const struct mc_link *l)
+{
+	const memcached_instance_st *server = memcached_server_instance_by_position(l->m, 0);
+	long most = l->node->host[0] == '/' ? 0 : sysconf(_SC_OPEN_MAX);
+	struct sockaddr_in6 own, peer; /* AF_INET has the port at the same place */
+
+	for (int fd = 0; fd < most; fd++) {
+		socklen_t len = sizeof(own), peer_len = sizeof(peer);
+
+		if (getsockname(fd, (struct sockaddr *)&own, &len) == 0 && own.sin6_family != AF_UNIX &&
+		    getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0 &&
+		    ntohs(own.sin6_port) == memcached_server_srcport(server) && ntohs(peer.sin6_port) == l->node->port)
+			return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	}
+	return -1;
+}
+
+/* To connect, a command is needed that does nothing and tells what goes wrong; a "get" does not tell. */
+bool
+mc_link_open(struct mc_link *l, const struct mc_node *n, enum mc_link_kind kind, struct gearmand_error *err)
+{
+	static const char nothing[] = "gearmand.connects";
+	memcached_return_t rc;
+
+	*l = (struct mc_link){ .node = n, .m = memcached_create(NULL), .fd = -1 };
+	if (l->m == NULL)
+		return gm_fail(err, GEARMAND_WHY_PASSING, "memcached: out of memory");
+	memcached_behavior_set(l->m, MEMCACHED_BEHAVIOR_NO_BLOCK, 1);
+	memcached_behavior_set(l->m, MEMCACHED_BEHAVIOR_TCP_NODELAY, 1);
+	memcached_behavior_set(l->m, MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, (uint64_t)n->timeout * 1000);
+	memcached_behavior_set(l->m, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, (uint64_t)n->timeout * 1000);
+	memcached_behavior_set(l->m, MEMCACHED_BEHAVIOR_NOREPLY, kind == MC_BULK);
+	memcached_behavior_set(l->m, MEMCACHED_BEHAVIOR_BUFFER_REQUESTS, kind == MC_BULK);
+	memcached_behavior_set(l->m, MEMCACHED_BEHAVIOR_SUPPORT_CAS, kind == MC_TALK);
+	memcached_result_create(l->m, &l->result);
+	rc = n->host[0] == '/' ? memcached_server_add_unix_socket(l->m, n->host)
+			       : memcached_server_add(l->m, n->host, n->port);
+	if (rc == MEMCACHED_SUCCESS)
+		rc = memcached_delete(l->m, nothing, strlen(nothing), 0);
+	if (!mc_went_well(l, rc, kind == MC_BULK ? MEMCACHED_BUFFERED : MEMCACHED_NOTFOUND, err))
+		return false;
+	l->fd = duplicate(l);
+	return true;
 }
 
 void
 mc_link_close(struct mc_link *l)
 {
+	if (l->m == NULL)
+		return;
+	memcached_result_free(&l->result);
+	memcached_free(l->m);
 	if (l->fd >= 0)
 		close(l->fd);
-	l->fd = -1;
-	mc_text_clear(&l->out);
-	mc_text_clear(&l->in);
-	l->sent = l->used = l->at = 0;
-	l->due_first = l->due_end = 0;
-	l->keys = l->taken = 0;
+	gm_bytes_free(&l->keys);
+	gm_bytes_free(&l->lens);
+	l->m = NULL;
 }
 
 void
-mc_link_free(struct mc_link *l)
+mc_want(struct mc_link *l, const struct mc_key *key)
 {
-	mc_link_close(l);
-	mc_text_free(&l->out);
-	mc_text_free(&l->in);
-	free(l->due);
-	l->due = NULL;
-	l->due_size = 0;
+	const char *text = key->text;
+
+	gm_add(&l->keys, &text, sizeof(text));
+	gm_add(&l->lens, &key->len, sizeof(key->len));
 }
 
-/* ---- Waiting and sending ------------------------------------------------------------------- */
-
-/* For bytes from `l`, or to be connected; meanwhile the others may send.  LATE: nothing happened. */
-static enum mc_state
-await(struct mc_pool *p, struct mc_link *l, short events)
+bool
+mc_ask(struct mc_link *l, struct gearmand_error *err)
 {
-	struct pollfd fds[LINKS_MOST + 1];
-	nfds_t count = 0;
-	int got;
+	size_t count = MC_COUNT(l->lens, size_t);
+	memcached_return_t rc = MEMCACHED_SUCCESS;
 
-	fds[count++] = (struct pollfd){ .fd = p->stop_fd, .events = POLLIN };
-	for (size_t i = 0; i < p->count; i++) {
-		struct mc_link *other = &p->links[i];
-		bool sends = other->sent < other->out.len;
-
-		fds[count++] = (struct pollfd){ .fd = other->fd,
-			.events = (short)((other == l ? events : 0) | (sends ? POLLOUT : 0)) };
-	}
-	do
-		got = poll(fds, count, p->patience);
-	while (got < 0 && errno == EINTR);
-	if (got <= 0 || fds[0].revents != 0)
-		return MC_LATE;
-	for (size_t i = 0; i < p->count; i++) {
-		if ((fds[i + 1].revents & POLLOUT) != 0)
-			mc_push(&p->links[i]);
-	}
-	return MC_WELL;
+	if (l->keys.failed || l->lens.failed)
+		rc = MEMCACHED_MEMORY_ALLOCATION_FAILURE;
+	else if (count > 0)
+		rc = memcached_mget(l->m, MC_ALL(l->keys, const char *), MC_ALL(l->lens, const size_t), count);
+	l->is_asking = count > 0;
+	l->keys.len = l->lens.len = 0;
+	return mc_went_well(l, rc, MEMCACHED_SUCCESS, err);
 }
 
-/* What went wrong is told to whoever reads next. */
-void
-mc_push(struct mc_link *l)
+/* Whatever the failure, libmemcached calls it "not found" while its count of values is 0. */
+bool
+mc_next(struct mc_link *l, const struct mc_key *key, struct mc_value *v, struct gearmand_error *err)
 {
-	while (l->fd >= 0 && l->sent < l->out.len) {
-		ssize_t n = send(l->fd, l->out.data + l->sent, l->out.len - l->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n > 0)
-			l->sent += (size_t)n;
-		else if (errno == EAGAIN)
-			return;
-		else if (errno != EINTR)
-			l->sent = l->out.len;
-	}
-	mc_text_clear(&l->out);
-	l->sent = 0;
-}
-
-/* ---- Connecting ---------------------------------------------------------------------------- */
-
-static void
-set_options(int fd)
-{
-	int on = 1, after = PROBE_AFTER, every = PROBE_EVERY, probes = PROBES, unheard = UNHEARD_MOST;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after, sizeof(after));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unheard, sizeof(unheard));
-}
-
-static enum mc_state
-connect_to(struct mc_pool *p, struct mc_link *l, const struct sockaddr *address, socklen_t len)
-{
-	int failed = 0;
-	socklen_t size = sizeof(failed);
-	enum mc_state state = MC_WELL;
-
-	l->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (l->fd < 0)
-		return gone(l, "%s", strerror(errno));
-	if (address->sa_family != AF_UNIX)
-		set_options(l->fd);
-	if (connect(l->fd, address, len) != 0 && errno != EINPROGRESS)
-		return gone(l, "%s", strerror(errno));
-	state = await(p, l, POLLOUT);
-	if (state == MC_LATE)
-		return gone(l, "it does not answer");
-	if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &failed, &size) != 0 || failed != 0)
-		return gone(l, "%s", strerror(failed != 0 ? failed : errno));
-	return MC_WELL;
-}
-
-static enum mc_state
-connect_to_path(struct mc_pool *p, struct mc_link *l)
-{
-	struct mc_node *n = l->node;
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-
-	if (strlen(n->host) >= sizeof(to.sun_path))
-		return gone(l, "the path of its socket is too long");
-	strcpy(to.sun_path, n->host);
-	memcpy(&n->address, &to, sizeof(to));
-	n->address_len = sizeof(to);
-	return connect_to(p, l, (const struct sockaddr *)&n->address, n->address_len);
-}
-
-/* The first of its addresses that answers. */
-static enum mc_state
-connect_to_host(struct mc_pool *p, struct mc_link *l)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *all = NULL;
-	struct mc_node *n = l->node;
-	int failed = getaddrinfo(n->host, n->port, &hints, &all);
-	enum mc_state state = MC_GONE;
-
-	if (failed != 0)
-		return gone(l, "%s", failed == EAI_SYSTEM ? strerror(errno) : gai_strerror(failed));
-	for (const struct addrinfo *a = all; a != NULL && state != MC_WELL; a = a->ai_next) {
-		state = connect_to(p, l, a->ai_addr, a->ai_addrlen);
-		if (state == MC_WELL) {
-			memcpy(&n->address, a->ai_addr, a->ai_addrlen);
-			n->address_len = a->ai_addrlen;
-		}
-	}
-	freeaddrinfo(all);
-	return state;
-}
-
-enum mc_state
-mc_link_open(struct mc_pool *p, struct mc_link *l)
-{
-	mc_link_close(l);
-	if (l->node->address_len > 0)
-		return connect_to(p, l, (const struct sockaddr *)&l->node->address, l->node->address_len);
-	return l->node->host[0] == '/' ? connect_to_path(p, l) : connect_to_host(p, l);
-}
-
-/* ---- Reading ------------------------------------------------------------------------------- */
-
-/* Moves what is unread to the front, with room for at least so many bytes behind it. */
-static bool
-make_room(struct mc_link *l, size_t more)
-{
-	struct mc_text *t = &l->in;
-
-	if (l->used > 0 && t->data != NULL) {
-		memmove(t->data, t->data + l->used, t->len - l->used);
-		t->len -= l->used;
-		l->at -= l->used;
-		l->used = 0;
-	}
-	if (t->len == 0)
-		mc_text_clear(t);
-	return mc_text_room(t, more > READ_LEAST ? more : READ_LEAST);
-}
-
-/* Some bytes, and room for `wanted` if there will be so many. */
-static enum mc_state
-more(struct mc_pool *p, struct mc_link *l, size_t wanted)
-{
-	ssize_t n;
-
-	if (l->fd < 0)
-		return MC_GONE;
-	if (!make_room(l, wanted))
-		return gone(l, "out of memory for what it sends");
-	for (;;) {
-		mc_push(l);
-		n = recv(l->fd, l->in.data + l->in.len, l->in.size - l->in.len, MSG_DONTWAIT);
-		if (n > 0)
-			break;
-		if (n == 0)
-			return gone(l, "it closed the connection");
-		if (errno != EAGAIN && errno != EINTR)
-			return gone(l, "%s", strerror(errno));
-		if (errno == EAGAIN && await(p, l, POLLIN) == MC_LATE) {
-			l->at = l->used;
-			return MC_LATE;
-		}
-	}
-	l->in.len += (size_t)n;
-	return MC_WELL;
-}
-
-const char *
-mc_said(struct mc_link *l, struct gearmand_slice line)
-{
-	char said[SAID_MOST + 1];
-	size_t len = line.len < SAID_MOST ? line.len : SAID_MOST;
-
-	for (size_t i = 0; i < len; i++)
-		said[i] = isprint((unsigned char)line.data[i]) ? line.data[i] : '?';
-	said[len] = '\0';
-	snprintf(l->trouble, sizeof(l->trouble), "it says \"%s\"", said);
-	return l->trouble;
-}
-
-enum mc_state
-mc_odd(struct mc_link *l, struct gearmand_slice line)
-{
-	mc_said(l, line);
-	if (l->fd >= 0)
-		close(l->fd);
-	l->fd = -1;
-	return MC_GONE;
-}
-
-enum mc_state
-mc_line(struct mc_pool *p, struct mc_link *l, struct gearmand_slice *line_r)
-{
-	size_t looked_at = 0;
-
-	for (;;) {
-		const char *from = l->in.data == NULL ? "" : l->in.data + l->at;
-		size_t have = l->in.len - l->at;
-		const char *end = memchr(from + looked_at, '\n', have - looked_at);
-		enum mc_state state;
-
-		if (end != NULL) {
-			size_t len = (size_t)(end - from);
-
-			l->at += len + 1;
-			*line_r = (struct gearmand_slice){ from, len > 0 && end[-1] == '\r' ? len - 1 : len };
-			return MC_WELL;
-		}
-		if (have > LINE_MOST)
-			return mc_odd(l, (struct gearmand_slice){ from, have });
-		looked_at = have;
-		state = more(p, l, 0);
-		if (state != MC_WELL)
-			return state;
-	}
-}
-
-enum mc_state
-mc_block(struct mc_pool *p, struct mc_link *l, size_t len, struct gearmand_slice *block_r)
-{
-	while (l->in.len - l->at < len + 2) {
-		enum mc_state state = more(p, l, len + 2 - (l->in.len - l->at));
-
-		if (state != MC_WELL)
-			return state;
-	}
-	*block_r = (struct gearmand_slice){ l->in.data + l->at, len };
-	l->at += len + 2;
-	return MC_WELL;
-}
-
-/* ---- Replies ------------------------------------------------------------------------------- */
-
-void
-mc_expect(struct mc_link *l, enum mc_kind kind, size_t number)
-{
-	if (l->due_end == l->due_size) {
-		size_t size = l->due_size == 0 ? 64 : l->due_size * 2;
-		struct mc_ask *due = reallocarray(l->due, size, sizeof(*due));
-
-		if (due == NULL) {
-			l->out.failed = true;
-			return;
-		}
-		l->due = due;
-		l->due_size = size;
-	}
-	l->due[l->due_end++] = (struct mc_ask){ .kind = kind, .number = (uint32_t)number };
-}
-
-const struct mc_ask *
-mc_next_due(const struct mc_link *l)
-{
-	return l->due_first < l->due_end ? &l->due[l->due_first] : NULL;
-}
-
-void
-mc_reply_done(struct mc_link *l)
-{
-	l->used = l->at;
-	l->taken = 0;
-	if (++l->due_first == l->due_end)
-		l->due_first = l->due_end = 0;
-}
-
-/* "VALUE key flags bytes cas" */
-static bool
-read_value_line(struct gearmand_slice line, struct mc_value *v, size_t *len_r)
-{
-	uint64_t numbers[3] = { 0 };
-	int count = 0;
-
-	if (!mc_begins(line, "VALUE "))
-		return false;
-	for (size_t i = sizeof("VALUE ") - 1; i < line.len && count < 3; i++) {
-		if (line.data[i] == ' ')
-			numbers[count++] = mc_number((struct gearmand_slice){ line.data + i + 1, line.len - i - 1 });
-	}
-	v->flags = (uint32_t)numbers[0];
-	*len_r = (size_t)numbers[1];
-	v->cas = numbers[2];
-	return count >= 2 && *len_r <= (size_t)UINT32_MAX;
-}
-
-static bool
-is_end(struct gearmand_slice line)
-{
-	return line.len == 3 && mc_begins(line, "END");
-}
-
-/* Behind the line of a value. */
-static enum mc_state
-read_data(struct mc_pool *p, struct mc_link *l, struct gearmand_slice line, struct mc_value *v)
-{
-	size_t len;
-	enum mc_state state;
-
-	if (!read_value_line(line, v, &len))
-		return mc_odd(l, line);
-	state = mc_block(p, l, len, &v->data);
-	v->is_there = state == MC_WELL;
-	return state;
-}
-
-enum mc_state
-mc_read_value(struct mc_pool *p, struct mc_link *l, struct mc_value *v)
-{
-	struct gearmand_slice line;
-	enum mc_state state = mc_line(p, l, &line);
-	size_t end;
+	memcached_result_st *r = &l->result;
+	memcached_return_t rc;
 
 	*v = (struct mc_value){ .is_there = false };
-	if (state != MC_WELL || is_end(line))
-		return state;
-	state = read_data(p, l, line, v);
-	if (state != MC_WELL)
-		return state;
-	end = l->at - l->used;
-	state = mc_line(p, l, &line);
-	if (state == MC_WELL && !is_end(line))
-		state = mc_odd(l, line);
-	if (state == MC_WELL) /* the buffer may have moved */
-		v->data.data = l->in.data + l->used + end - 2 - v->data.len;
-	return state;
+	if (!l->has_value && l->is_asking) {
+		r->count = 1;
+		l->has_value = memcached_fetch_result(l->m, r, &rc) != NULL;
+		l->is_asking = l->has_value;
+		if (!l->has_value && !mc_went_well(l, rc, MEMCACHED_END, err))
+			return false;
+	}
+	if (!l->has_value || memcached_result_key_length(r) != key->len ||
+	    memcmp(memcached_result_key_value(r), key->text, key->len) != 0)
+		return true; /* this one is missing: what came is of a key behind it */
+	l->has_value = false;
+	*v = (struct mc_value){ true, memcached_result_flags(r), memcached_result_cas(r),
+		{ memcached_result_value(r), memcached_result_length(r) } };
+	return true;
 }
 
-/* "VALUE key flags ..." */
-static bool
-is_of(struct gearmand_slice line, struct gearmand_slice key)
+bool
+mc_ended(struct mc_link *l, struct gearmand_error *err)
 {
-	size_t begin = sizeof("VALUE ") - 1;
-
-	return line.len > begin + key.len && mc_begins(line, "VALUE ") &&
-	       memcmp(line.data + begin, key.data, key.len) == 0 && line.data[begin + key.len] == ' ';
-}
-
-enum mc_state
-mc_read_one(struct mc_pool *p, struct mc_link *l, struct gearmand_slice key, struct mc_value *v)
-{
-	size_t before = l->at - l->used;
-	struct gearmand_slice line;
-	enum mc_state state = mc_line(p, l, &line);
-
-	*v = (struct mc_value){ .is_there = false };
-	if (state != MC_WELL)
-		return state;
-	if (is_of(line, key))
-		return read_data(p, l, line, v);
-	if (!is_end(line) && !mc_begins(line, "VALUE "))
-		return mc_odd(l, line);
-	l->at = l->used + before; /* this one is missing: it is of one behind it */
-	return MC_WELL;
-}
-
-enum mc_state
-mc_read_one_done(struct mc_pool *p, struct mc_link *l)
-{
-	struct gearmand_slice line;
-	enum mc_state state;
-
-	l->used = l->at;
-	if (++l->taken < mc_next_due(l)->number)
-		return MC_WELL;
-	state = mc_line(p, l, &line);
-	if (state == MC_WELL && !is_end(line))
-		state = mc_odd(l, line);
-	if (state == MC_WELL)
-		mc_reply_done(l);
-	return state;
-}
-
-/* STATs or VALUEs, up to what ends them. */
-static enum mc_state
-skip_lines(struct mc_pool *p, struct mc_link *l)
-{
-	struct gearmand_slice line;
+	const struct mc_key none = { .len = 0 };
 	struct mc_value v;
-	enum mc_state state;
 
-	do {
-		state = mc_line(p, l, &line);
-		if (state == MC_WELL && mc_begins(line, "VALUE "))
-			state = read_data(p, l, line, &v);
-		else if (state == MC_WELL && !mc_begins(line, "STAT "))
-			return MC_WELL;
-	} while (state == MC_WELL);
-	return state;
+	for (l->has_value = false; l->is_asking; l->has_value = false) {
+		if (!mc_next(l, &none, &v, err))
+			return false;
+	}
+	return true;
 }
 
-enum mc_state
-mc_settle(struct mc_pool *p, struct mc_link *l)
+bool
+mc_get(struct mc_link *l, const struct mc_key *key, struct mc_value *v, struct gearmand_error *err)
 {
-	const struct mc_ask *due;
-	struct gearmand_slice line;
-	enum mc_state state;
+	mc_want(l, key);
+	return mc_ask(l, err) && mc_next(l, key, v, err) && mc_ended(l, err);
+}
 
-	if (l->fd < 0)
-		return MC_GONE;
-	while ((due = mc_next_due(l)) != NULL) {
-		if (due->kind == MC_STORE || due->kind == MC_REMOVE)
-			state = mc_line(p, l, &line);
-		else
-			state = skip_lines(p, l);
-		if (state != MC_WELL)
-			return state;
-		mc_reply_done(l);
+static bool
+take_servers(struct mc_store *s, const char *list)
+{
+	memcached_server_st *servers = memcached_servers_parse(list);
+	size_t count = 0;
+
+	s->names = memcached_create(NULL);
+	if (s->names != NULL && servers != NULL && memcached_server_push(s->names, servers) == MEMCACHED_SUCCESS)
+		count = memcached_server_count(s->names);
+	memcached_server_list_free(servers);
+	if (count == 0 || count > SERVERS_MOST)
+		return false;
+	s->nodes = s->host->allocate(count * sizeof(*s->nodes));
+	for (s->end = s->nodes; s->end < s->nodes + count; s->end++) {
+		uint32_t at = (uint32_t)(s->end - s->nodes);
+		const memcached_instance_st *server = memcached_server_instance_by_position(s->names, at);
+		const char *host = memcached_server_name(server);
+		size_t brackets = host[0] == '['; /* "[::1]" is written so because of the port behind it */
+
+		snprintf(
+		    s->end->host, sizeof(s->end->host), "%.*s", (int)(strlen(host) - 2 * brackets), host + brackets);
+		s->end->port = memcached_server_port(server);
+		snprintf(
+		    s->end->name, sizeof(s->end->name), host[0] == '/' ? "%s" : "%s:%u", host, (unsigned)s->end->port);
+		s->end->timeout = (int)s->host->option_number(s->host, "libmemcached-timeout");
 	}
-	return MC_WELL;
+	return true;
+}
+
+static bool
+await_end_of_cut(struct mc_store *s, struct gearmand_error *err)
+{
+	const struct timespec moment = { .tv_nsec = LOOK_AGAIN * 1000000 };
+	struct gm_bytes *cut = &s->memory->cut;
+
+	for (int waited = 0; cut->len > 0; waited += LOOK_AGAIN) {
+		int fd = MC_ALL(*cut, int)[MC_COUNT(*cut, int) - 1];
+		struct tcp_info info = { .tcpi_state = TCP_CLOSE };
+		socklen_t len = sizeof(info);
+
+		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+		    (info.tcpi_state != TCP_ESTABLISHED && info.tcpi_state != TCP_FIN_WAIT1 &&
+			info.tcpi_state != TCP_FIN_WAIT2)) {
+			close(fd);
+			cut->len -= sizeof(fd);
+		} else if (waited < s->nodes[0].timeout * 1000) {
+			nanosleep(&moment, NULL);
+		} else {
+			return gm_fail(err, GEARMAND_WHY_PASSING,
+			    "memcached %s: it does not answer: it has not done yet what it was sent before",
+			    s->host->option(s->host, "libmemcached-servers"));
+		}
+	}
+	return true;
+}
+
+bool
+mc_pool_open(struct mc_store *s, struct gearmand_error *err)
+{
+	const char *list = s->host->option(s->host, "libmemcached-servers");
+
+	if (list == NULL || list[0] == '\0')
+		return gm_fail(err, GEARMAND_WHY_LASTING,
+		    "the memcached queue needs --libmemcached-servers=HOST:PORT[,HOST:PORT...]");
+	if (!take_servers(s, list))
+		return gm_fail(err, GEARMAND_WHY_LASTING,
+		    "--libmemcached-servers is no list of servers, HOST:PORT[,HOST:PORT...]");
+	if (!await_end_of_cut(s, err))
+		return false;
+	for (struct mc_node *n = s->nodes; n < s->end; n++) {
+		if (!mc_link_open(&n->link[MC_TALK], n, MC_TALK, err) ||
+		    !mc_link_open(&n->link[MC_BULK], n, MC_BULK, err))
+			return false;
+	}
+	return true;
+}
+
+/* memcached_free() sends what it still has, and "quit" behind that: not where a part of a command was sent. */
+void
+mc_pool_close(struct mc_store *s)
+{
+	const int give_up = GIVE_UP;
+
+	for (struct mc_node *n = s->nodes; n < s->end; n++) {
+		for (struct mc_link *l = n->link; l < n->link + MC_KINDS; l++) {
+			if (s->is_broken && l->m != NULL && l->fd >= 0) {
+				setsockopt(l->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &give_up, sizeof(give_up));
+				shutdown(l->fd, SHUT_RDWR);
+				gm_add(&s->memory->cut, &l->fd, sizeof(l->fd));
+				l->fd = -1;
+			}
+			mc_link_close(l);
+		}
+		gm_bytes_free(&n->asked);
+	}
+	s->host->release(s->nodes);
+	memcached_free(s->names);
+}
+
+struct mc_node *
+mc_node_of(const struct mc_store *s, const struct mc_key *key)
+{
+	return s->nodes + (s->end - s->nodes == 1 ? 0 : memcached_generate_hash(s->names, key->text, key->len));
 }

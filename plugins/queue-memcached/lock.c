@@ -2,341 +2,289 @@
  *
  * One gearmand per prefix: an item that expires unless its holder renews it.
  *
- * Runs on:  the store thread; mc_lock_try() also the thread of renew.c, on its own link.
- * Owns:     the item <prefix>lock.
+ * Runs on:  the store thread; a thread of the module renews the lock, over a connection of its own.
+ * Owns:     the items <prefix>lock and <prefix>owner, and that thread.
  *
- * Who finds the item watches until it is renewed, which tells that the other one lives, or until it expires, or takes
- * it at once when it is of a process of this machine that is gone.  Each commit also asks whose the lock is, behind
- * its changes and in the same exchange: what is DONE was stored while nobody else had it.  This is as good as memcached
- * allows, and no better: a memcached that is restarted or emptied has no locks either.
+ * The lock says who has it, and counts its renewals.  A server that finds it watches until it is renewed, which tells
+ * that the other one lives, or until it expires; it takes the lock at once when that is of a process of this machine
+ * that has ended.  Each commit asks for the lock behind its changes: what is DONE was stored while nobody else had the
+ * lock.  This is as good as memcached allows, and no better: a memcached that is restarted or emptied has no locks.
  *
- * Where memcached refuses what it has no room for, the lock must still be had: so that the jobs can be done that fill
- * it.
+ * The owner is the id of the server that had the lock last.  A server that comes back after trouble and finds another
+ * id has missed what that one did: there may be jobs that it does not know.  Every memcached has that item; where it is
+ * missing, so are the jobs.
+ *
+ * A full memcached must have room for both, so that the jobs can be done that fill it.
  */
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/random.h>
-#include <time.h>
-#include <unistd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
 
-#include "lock.h"
+#include "queue_memcached.h"
 
-enum { LOOK_AGAIN = 20, SPARE = 2, TRIES = 50 }; /* ms; seconds */
+#define MISSED "another gearmand has had it meanwhile, and may have left jobs in it"
+#define TAKEN  "another gearmand has taken the lock"
+#define FULL   MEMCACHED_SERVER_MEMORY_ALLOCATION_FAILURE
 
-/* A child is somebody else. */
-static const char *
-process_id(void)
-{
-	static char id[MC_ID + 1];
-	static pid_t owner;
-	unsigned char random[MC_ID / 2];
+enum { LOOK_AGAIN = 20, SPARE = 2, TRIES = 50, TEXT = 320 }; /* ms; seconds */
 
-	if (owner == getpid())
-		return id;
-	owner = getpid();
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		random[0] ^= (unsigned char)owner;
-	for (size_t i = 0; i < sizeof(random); i++)
-		snprintf(id + 2 * i, 3, "%02x", random[i]);
-	return id;
-}
+struct mc_claim {
+	const struct mc_store *store;
+	int lease; /* seconds */
+	char host[65], machine[72];
+	struct mc_link link; /* of the thread */
+	int stop_fd;
+	pthread_t thread;
+};
 
-/* ---- The item ------------------------------------------------------------------------------- */
+/* What the item says. */
+struct holder {
+	bool is_there, is_us, is_other, is_gone;
+	char id[33], host[65], machine[72];
+	int lease, pid;
+	uint64_t count, cas;
+};
 
-void
-mc_holder_read(const struct mc_value *v, struct mc_holder *h)
-{
-	struct mc_process *p = &h->process;
-	char text[MC_LOCK_TEXT];
-	size_t len = v->data.len < sizeof(text) - 1 ? v->data.len : sizeof(text) - 1;
-
-	*h = (struct mc_holder){ .is_there = v->is_there, .cas = v->cas };
-	if (!v->is_there)
-		return;
-	memcpy(text, v->data.data, len);
-	text[len] = '\0';
-	if (sscanf(text, "%32s %d %" SCNu64 " %d %llu %71s %64s", h->id, &h->lease, &h->count, &p->pid, &p->started,
-		p->machine, h->host) != 7)
-		strcpy(h->host, "?");
-	if (h->lease < 1 || h->lease > 3600)
-		h->lease = 1;
-}
-
-bool
-mc_is_other(const struct mc_claim *c, const struct mc_holder *h)
-{
-	return h->is_there && strcmp(h->id, c->id) != 0;
-}
-
-static enum mc_state
-get_holder(struct mc_pool *p, struct mc_link *l, const char *key, struct mc_holder *h)
-{
-	struct mc_value v;
-	enum mc_state state;
-
-	mc_text_adds(&l->out, "gets ");
-	mc_text_adds(&l->out, key);
-	mc_text_adds(&l->out, "\r\n");
-	mc_expect(l, MC_LOCK, 1);
-	state = mc_read_value(p, l, &v);
-	if (state != MC_WELL)
-		return state;
-	mc_holder_read(&v, h);
-	mc_reply_done(l);
-	return MC_WELL;
-}
-
-enum mc_state
-mc_lock_say(struct mc_pool *p, struct mc_link *l, const char *verb, const char *key, const char *rest, const char *one,
-    const char *other, bool *first_r)
-{
-	struct gearmand_slice line;
-	enum mc_state state;
-
-	mc_text_adds(&l->out, verb);
-	mc_text_adds(&l->out, key);
-	mc_text_adds(&l->out, rest);
-	mc_text_adds(&l->out, "\r\n");
-	mc_expect(l, MC_STORE, 0);
-	state = mc_line(p, l, &line);
-	if (state != MC_WELL)
-		return state;
-	*first_r = mc_begins(line, one);
-	if (!*first_r && !mc_begins(line, other))
-		return mc_odd(l, line);
-	mc_reply_done(l);
-	return MC_WELL;
-}
-
-/* "add", "cas", or "set" where the server does not number (-C). */
+/* Gone: a process of this machine that has ended; nothing is known of other machines and containers. */
 static void
-write_holder(struct mc_text *out, struct mc_claim *c, const struct mc_holder *h)
+read_holder(const struct mc_claim *c, const struct mc_value *v, struct holder *h)
 {
-	char value[MC_LOCK_TEXT], host[65] = "?";
-	int len;
+	char text[TEXT];
 
-	gethostname(host, sizeof(host) - 1);
-	len = snprintf(value, sizeof(value), "%s %d %" PRIu64 " %d %llu %s %s", c->id, c->lease, ++c->count,
-	    c->process.pid, c->process.started, c->process.machine, host[0] == '\0' ? "?" : host);
-	mc_text_adds(out, h == NULL ? "add " : h->cas == 0 ? "set " : "cas ");
-	mc_text_adds(out, c->key);
-	mc_text_adds(out, " 0 ");
-	mc_text_addn(out, (uint64_t)c->lease);
-	mc_text_adds(out, " ");
-	mc_text_addn(out, (uint64_t)len);
-	if (h != NULL && h->cas != 0) {
-		mc_text_adds(out, " ");
-		mc_text_addn(out, h->cas);
-	}
-	mc_text_adds(out, "\r\n");
-	mc_text_adds(out, value);
-	mc_text_adds(out, "\r\n");
+	*h = (struct holder){ .is_there = v->is_there, .cas = v->cas, .lease = 1 };
+	snprintf(text, sizeof(text), "%.*s", (int)v->data.len, v->is_there ? v->data.data : "");
+	if (sscanf(text, "%32s %d %" SCNu64 " %d %*u %71s %64s", h->id, &h->lease, &h->count, &h->pid, h->machine,
+		h->host) != 6)
+		strcpy(h->host, "?");
+	h->is_us = strcmp(h->id, c->store->host->identity) == 0 && h->pid == getpid(); /* a child is somebody else */
+	h->is_other = h->is_there && !h->is_us;
+	h->is_gone = h->is_other && strcmp(h->machine, c->machine) == 0 && h->pid > 0 &&
+		     (h->pid == getpid() || (kill(h->pid, 0) != 0 && errno == ESRCH));
 }
 
-/* What is ours and has no room to be written anew lives on as it is. */
-static enum mc_state
-touch(struct mc_pool *p, struct mc_link *l, const struct mc_claim *c, bool *done_r)
+/* Takes the lock if it is free, renews it if it is ours.  *done_r false: another has it, or somebody was faster.  What
+ * is ours and has no room to be written anew lives on as it is. */
+static bool
+try_lock(struct mc_claim *c, struct mc_link *l, struct holder *h, bool *done_r, struct gearmand_error *err)
 {
-	char lease[20];
-
-	snprintf(lease, sizeof(lease), " %d", c->lease);
-	return mc_lock_say(p, l, "touch ", c->key, lease, "TOUCHED", "NOT_FOUND", done_r);
-}
-
-/* An item that is not there, or ours as `h` was read from it.  *done_r: it is ours now. */
-static enum mc_state
-put_holder(struct mc_pool *p, struct mc_link *l, struct mc_claim *c, const struct mc_holder *h, bool *done_r)
-{
-	struct gearmand_slice line;
-	enum mc_state state;
-	bool is_full;
-
-	write_holder(&l->out, c, h);
-	mc_expect(l, MC_STORE, 0);
-	state = mc_line(p, l, &line);
-	if (state != MC_WELL)
-		return state;
-	*done_r = mc_begins(line, "STORED");
-	is_full = h != NULL && mc_begins(line, "SERVER_ERROR out of memory storing");
-	if (!*done_r && !is_full && !mc_begins(line, "NOT_STORED") && !mc_begins(line, "EXISTS") &&
-	    !mc_begins(line, "NOT_FOUND"))
-		return mc_odd(l, line);
-	mc_reply_done(l);
-	return is_full ? touch(p, l, c, done_r) : MC_WELL;
-}
-
-enum mc_state
-mc_lock_try(struct mc_pool *p, struct mc_link *l, struct mc_claim *c, struct mc_holder *h, bool *done_r)
-{
-	enum mc_state state = get_holder(p, l, c->key, h);
+	const struct mc_key *key = &c->store->lock_key;
+	char text[TEXT];
+	struct mc_value v;
+	size_t len;
+	memcached_return_t rc;
 
 	*done_r = false;
-	if (state != MC_WELL || mc_is_other(c, h))
-		return state;
-	return put_holder(p, l, c, h->is_there ? h : NULL, done_r);
+	if (!mc_get(l, key, &v, err))
+		return false;
+	read_holder(c, &v, h);
+	if (h->is_other)
+		return true;
+	len = (size_t)snprintf(text, sizeof(text), "%s %d %" PRIu64 " %d 0 %s %s", c->store->host->identity, c->lease,
+	    h->count + 1, (int)getpid(), c->machine, c->host);
+	if (!h->is_there)
+		rc = memcached_add(l->m, key->text, key->len, text, len, c->lease, 0);
+	else if (h->cas == 0) /* the server does not number (-C) */
+		rc = memcached_set(l->m, key->text, key->len, text, len, c->lease, 0);
+	else
+		rc = memcached_cas(l->m, key->text, key->len, text, len, c->lease, 0, h->cas);
+	if (h->is_there && rc == FULL)
+		rc = memcached_touch(l->m, key->text, key->len, c->lease);
+	*done_r = rc == MEMCACHED_SUCCESS;
+	return rc == MEMCACHED_NOTSTORED || rc == MEMCACHED_DATA_EXISTS || mc_went_well(l, rc, MEMCACHED_NOTFOUND, err);
 }
-
-/* ---- Taking it ------------------------------------------------------------------------------- */
 
 static bool
-in_use(struct mc_store *s, const struct mc_holder *h, struct gearmand_error *err)
+lose_lock(const struct mc_store *s, const char *text, struct gearmand_error *err)
 {
-	s->host->error_set(err,
-	    "memcached %s, prefix %s: another gearmand is using it (process %d on %s); each server needs a prefix of "
-	    "its own",
-	    s->nodes[s->lock_node].name, s->prefix, h->process.pid, h->host);
-	err->why = GEARMAND_WHY_IN_USE;
-	return false;
+	return gm_fail(err, GEARMAND_WHY_IN_USE, "memcached %s, prefix %s: %s", s->lock_node->name, s->prefix, text);
 }
 
-/* Takes it if nobody has it who may live. */
-static enum mc_state
-try_to_take(struct mc_store *s, struct mc_holder *h, bool *done_r)
+static memcached_return_t
+delete_lock(const struct mc_store *s)
 {
-	struct mc_link *l = &s->pool.links[s->lock_node];
-	enum mc_state state = mc_lock_try(&s->pool, l, &s->claim, h, done_r);
-	bool was_there;
-
-	if (state != MC_WELL || *done_r || !mc_is_other(&s->claim, h) || !mc_process_is_gone(&h->process))
-		return state;
-	state = mc_lock_say(&s->pool, l, "delete ", s->lock_key, "", "DELETED", "NOT_FOUND", &was_there);
-	return state == MC_WELL ? put_holder(&s->pool, l, &s->claim, NULL, done_r) : state;
+	return memcached_delete(s->lock_node->link[MC_TALK].m, s->lock_key.text, s->lock_key.len, 0);
 }
 
 /* Until it is ours, or known to be another's who lives. */
 static bool
-take(struct mc_store *s, struct gearmand_error *err)
+take_lock(struct mc_claim *c, struct gearmand_error *err)
 {
+	const struct mc_store *s = c->store;
+	struct mc_link *l = &s->lock_node->link[MC_TALK];
 	const struct timespec rest = { .tv_nsec = LOOK_AGAIN * 1000000 };
-	struct mc_holder first = { .is_there = false }, h;
+	struct holder first = { .is_there = false }, h;
 	int64_t give_up = INT64_MAX;
 	bool done = false;
 
 	for (;; nanosleep(&rest, NULL)) {
-		enum mc_state state = try_to_take(s, &h, &done);
-
-		if (state != MC_WELL) {
-			mc_sentence(s, &s->pool.links[s->lock_node], state, err);
+		if (!try_lock(c, l, &h, &done, err) ||
+		    (h.is_gone && !mc_went_well(l, delete_lock(s), MEMCACHED_NOTFOUND, err)))
 			return false;
-		}
 		if (done)
 			return true;
-		if (!mc_is_other(&s->claim, &h) || mc_process_is_gone(&h.process))
+		if (!h.is_other || h.is_gone)
 			continue;
 		if (!first.is_there) {
 			first = h;
 			give_up = s->host->monotonic() + (int64_t)(h.lease + SPARE) * 1000000000;
 		}
 		if (strcmp(h.id, first.id) != 0 || h.count != first.count || s->host->monotonic() > give_up)
-			return in_use(s, &h, err);
+			return gm_fail(err, GEARMAND_WHY_IN_USE,
+			    "memcached %s, prefix %s: another gearmand is using it (process %d on %s); each server "
+			    "needs a prefix of its own",
+			    s->lock_node->name, s->prefix, h.pid, h.host);
 	}
 }
 
-/* ---- From open to close ---------------------------------------------------------------------- */
-
-/* After something broke the lock is kept until it expires: we are about to come back. */
-static void
-give_back(struct mc_store *s)
+/* Writes our name to the node, which has no other.  When there is no room for it, that of the old one is free after the
+ * failure. */
+static bool
+write_owner(struct mc_store *s, struct mc_node *n, bool has_forgotten, struct gearmand_error *err)
 {
-	struct mc_link *l = &s->pool.links[s->lock_node];
-	struct mc_holder h;
-	bool was_there;
+	struct mc_link *l = &n->link[MC_TALK];
+	const char *id = s->host->identity;
+	memcached_return_t rc = FULL;
 
-	if (s->is_broken || mc_settle(&s->pool, l) != MC_WELL)
-		return;
-	if (get_holder(&s->pool, l, s->lock_key, &h) == MC_WELL && h.is_there && !mc_is_other(&s->claim, &h))
-		(void)mc_lock_say(&s->pool, l, "delete ", s->lock_key, "", "DELETED", "NOT_FOUND", &was_there);
+	if (has_forgotten)
+		s->host->log(s->host, GEARMAND_LOG_WARNING,
+		    "memcached %s was restarted or emptied, and has forgotten what it had: jobs that wait here run, "
+		    "but do "
+		    "not survive a restart of this server",
+		    n->name);
+	for (int i = 0; i < 2 && rc == FULL; i++)
+		rc = memcached_set(l->m, s->owner_key.text, s->owner_key.len, id, strlen(id), 0, 0);
+	n->has_owner = rc == MEMCACHED_SUCCESS;
+	return mc_went_well(l, rc, FULL, err);
+}
+
+/* A server that has just been started reads all jobs, and need not ask who was there before. */
+static bool
+become_owner(struct mc_store *s, struct gearmand_error *err)
+{
+	for (struct mc_node *n = s->nodes; n < s->end; n++) {
+		struct mc_value v = { .is_there = false };
+
+		if (s->memory->was_broken && !mc_get(&n->link[MC_TALK], &s->owner_key, &v, err))
+			return false;
+		if (n == s->lock_node && v.is_there && !gm_is(v.data, s->host->identity))
+			return lose_lock(s, MISSED, err);
+		if (!write_owner(s, n, s->memory->was_broken && !v.is_there, err))
+			return false;
+	}
+	return true;
+}
+
+/* Four times in the time of a lease.  What fails is tried again the next time; when another server has the lock, the
+ * next commit or check learns it. */
+static void *
+renewer(void *arg)
+{
+	struct mc_claim *c = arg;
+	struct pollfd stop = { .fd = c->stop_fd, .events = POLLIN };
+	struct gearmand_error err;
+	struct holder h;
+	bool done;
+
+	pthread_setname_np(pthread_self(), "gm-memcached");
+	while (poll(&stop, 1, 1000 * c->lease / 4) <= 0) {
+		if ((c->link.m == NULL && !mc_link_open(&c->link, c->store->lock_node, MC_TALK, &err)) ||
+		    !try_lock(c, &c->link, &h, &done, &err))
+			mc_link_close(&c->link);
+	}
+	return NULL;
 }
 
 bool
 mc_lock_open(struct mc_store *s, struct gearmand_error *err)
 {
-	snprintf(s->lock_key, sizeof(s->lock_key), "%slock", s->prefix);
-	snprintf(s->owner_key, sizeof(s->owner_key), "%sowner", s->prefix);
-	s->lock_node = mc_node_of(s, s->lock_key, strlen(s->lock_key));
-	s->claim = (struct mc_claim){ .key = s->lock_key, .id = process_id() };
-	s->claim.lease = (int)s->host->option_number(s->host, "libmemcached-lease");
-	mc_process_self(&s->claim.process);
-	if (!take(s, err))
-		return false;
-	if (mc_owner_become(s, err)) {
-		s->renewer = mc_renewer_start(s);
-		if (s->renewer != NULL)
+	struct mc_claim *c = s->host->allocate(sizeof(*c));
+	FILE *boot = fopen("/proc/sys/kernel/random/boot_id", "re");
+	char space[64] = ""; /* of process ids */
+
+	s->lock_key = mc_key_of_rest(s, "lock", strlen("lock"));
+	s->owner_key = mc_key_of_rest(s, "owner", strlen("owner"));
+	s->lock_node = mc_node_of(s, &s->lock_key);
+	*c = (struct mc_claim){ .store = s, .host = "?", .stop_fd = eventfd(0, EFD_CLOEXEC) };
+	c->lease = (int)s->host->option_number(s->host, "libmemcached-lease");
+	gethostname(c->host, sizeof(c->host) - 1);
+	if (boot == NULL || fscanf(boot, "%40s", c->machine) != 1 ||
+	    readlink("/proc/self/ns/pid", space, sizeof(space) - 1) < 0)
+		snprintf(c->machine, sizeof(c->machine), "unknown.%s", s->host->identity);
+	strncat(c->machine, space + strcspn(space, "["), 20);
+	if (boot != NULL)
+		fclose(boot);
+	if (take_lock(c, err)) {
+		if (become_owner(s, err) && c->stop_fd >= 0 && pthread_create(&c->thread, NULL, renewer, c) == 0) {
+			s->claim = c;
 			return true;
-		s->host->error_set(err, "memcached: no thread can be started to renew the lock");
+		}
+		if (err->text[0] == '\0')
+			gm_fail(err, GEARMAND_WHY_PASSING, "memcached: no thread can be started to renew the lock");
+		(void)delete_lock(s);
 	}
-	give_back(s);
+	if (c->stop_fd >= 0)
+		close(c->stop_fd);
+	s->host->release(c);
 	return false;
 }
 
+/* After something broke the lock is kept until it expires: we are about to come back. */
 void
 mc_lock_close(struct mc_store *s)
 {
-	if (s->renewer == NULL)
-		return;
-	mc_renewer_stop(s, &s->renewer);
-	mc_owner_comes_back(s->is_broken);
-	give_back(s);
-}
+	struct gearmand_error ignored;
+	struct mc_value v;
+	struct holder h;
 
-/* ---- In a commit ----------------------------------------------------------------------------- */
+	if (s->claim == NULL)
+		return;
+	if (eventfd_write(s->claim->stop_fd, 1) == 0)
+		pthread_join(s->claim->thread, NULL);
+	s->memory->was_broken = s->is_broken;
+	if (!s->is_broken && mc_get(&s->lock_node->link[MC_TALK], &s->lock_key, &v, &ignored)) {
+		read_holder(s->claim, &v, &h);
+		if (h.is_us)
+			(void)delete_lock(s);
+	}
+	mc_link_close(&s->claim->link);
+	close(s->claim->stop_fd);
+	s->host->release(s->claim);
+}
 
 void
-mc_lock_ask(struct mc_store *s)
+mc_lock_want(struct mc_store *s, struct mc_link *l)
 {
-	struct mc_link *l = &s->pool.links[s->lock_node];
-
-	mc_text_adds(&l->out, "get ");
-	mc_text_adds(&l->out, s->lock_key);
-	mc_text_adds(&l->out, " ");
-	mc_text_adds(&l->out, s->owner_key);
-	mc_text_adds(&l->out, "\r\n");
-	mc_expect(l, MC_LOCK, 2);
+	mc_want(l, &s->lock_key);
+	mc_want(l, &s->owner_key);
 }
 
-static enum mc_state
-read_one(struct mc_store *s, const char *key, struct mc_value *v)
+/* A lock that has expired is taken again: nobody has had it meanwhile, or its owner would be another. */
+bool
+mc_lock_read(struct mc_store *s, struct mc_node *n, enum mc_link_kind kind, struct gearmand_error *err)
 {
-	return mc_read_one(&s->pool, &s->pool.links[s->lock_node], (struct gearmand_slice){ key, strlen(key) }, v);
-}
+	struct mc_link *l = &n->link[kind];
+	struct mc_value lock, owner;
+	struct holder h;
+	bool done, is_owner;
 
-enum mc_state
-mc_lock_read(struct mc_store *s, enum mc_lock *lock_r)
-{
-	struct mc_link *l = &s->pool.links[s->lock_node];
-	struct mc_value v;
-	struct mc_holder h;
-	enum mc_state state = read_one(s, s->lock_key, &v);
-
-	if (state != MC_WELL)
-		return state;
-	mc_holder_read(&v, &h);
-	*lock_r = mc_is_other(&s->claim, &h) ? MC_LOCK_TAKEN : h.is_there ? MC_LOCK_OURS : MC_LOCK_EXPIRED;
-	state = mc_read_one_done(&s->pool, l);
-	if (state == MC_WELL)
-		state = read_one(s, s->owner_key, &v);
-	if (state != MC_WELL)
-		return state;
-	if (*lock_r != MC_LOCK_TAKEN && v.is_there && !mc_owner_is_us(s, &v))
-		*lock_r = MC_LOCK_MISSED;
-	return mc_read_one_done(&s->pool, l);
-}
-
-enum mc_state
-mc_lock_take_again(struct mc_store *s, enum mc_lock *lock_r)
-{
-	struct mc_link *l = &s->pool.links[s->lock_node];
-	enum mc_state state = MC_WELL;
-	struct mc_holder h;
-	bool done = false;
-
-	for (int i = 0; i < TRIES && !done; i++) {
-		state = mc_lock_try(&s->pool, l, &s->claim, &h, &done);
-		*lock_r = MC_LOCK_TAKEN;
-		if (state != MC_WELL || mc_is_other(&s->claim, &h))
-			return state;
+	if (!mc_next(l, &s->lock_key, &lock, err))
+		return false;
+	read_holder(s->claim, &lock, &h);
+	if (!mc_next(l, &s->owner_key, &owner, err))
+		return false;
+	is_owner = owner.is_there && gm_is(owner.data, s->host->identity);
+	if (n == s->lock_node && h.is_other)
+		return lose_lock(s, TAKEN, err);
+	if (n == s->lock_node && owner.is_there && !is_owner)
+		return lose_lock(s, MISSED, err);
+	if (!mc_ended(l, err) || (!owner.is_there && n->has_owner && !write_owner(s, n, true, err)))
+		return false;
+	done = n != s->lock_node || h.is_us;
+	for (int i = 0; i < TRIES && !done && !h.is_other; i++) {
+		if (!try_lock(s->claim, &n->link[MC_TALK], &h, &done, err))
+			return false;
 	}
-	*lock_r = done ? MC_LOCK_OURS : MC_LOCK_EXPIRED;
-	return done ? mc_owner_write(s) : state;
+	return done || lose_lock(s, TAKEN, err);
 }

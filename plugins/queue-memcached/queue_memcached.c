@@ -6,32 +6,65 @@
  * Owns:     the store, from open to close.
  */
 #include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <sodium.h>
 
 #include "queue_memcached.h"
 
-#define STORE_MAGIC 0x71636d65u /* "emcq" */
+#define STORE_MAGIC       0x71636d65u /* "emcq" */
+#define LOOK_EVERY        INT64_C(10000000000)
+#define SAY_AT_MOST_EVERY INT64_C(600000000000) /* ns */
 
 struct mc_store *
 mc_store_of(void *store)
 {
-	struct mc_store *s = store;
-
-	if (s == NULL || s->magic != STORE_MAGIC)
-		abort();
-	return s;
+	return GM_STORE(struct mc_store, store, STORE_MAGIC);
 }
 
-void
-mc_sentence(const struct mc_store *s, const struct mc_link *l, enum mc_state state, struct gearmand_error *err)
+struct stats {
+	uint64_t evictions;
+	bool evicts;
+};
+
+/* Of two lists, in which "evictions" is a number, or the setting: on, off. */
+static memcached_return_t
+take_stat(const memcached_instance_st *server, const char *key, size_t key_len, const char *value, size_t len, void *to)
 {
-	s->host->error_set(
-	    err, "memcached %s: %s", l->node->name, state == MC_LATE ? "it does not answer" : l->trouble);
-	err->why = GEARMAND_WHY_PASSING;
+	struct stats *st = to;
+
+	(void)server;
+	(void)key_len;
+	(void)len;
+	if (strcmp(key, "evictions") == 0)
+		*st = (struct stats){ strtoull(value, NULL, 10), strncmp(value, "on", 2) == 0 };
+	return MEMCACHED_SUCCESS;
+}
+
+bool
+mc_look(struct mc_store *s, struct gearmand_error *err)
+{
+	int64_t now = s->host->monotonic();
+
+	for (struct mc_node *n = s->nodes; n < s->end && now >= s->look_at; n++) {
+		struct stats st = { .evictions = 0 };
+		memcached_return_t rc = memcached_stat_execute(n->link[MC_TALK].m, NULL, take_stat, &st);
+
+		if (!mc_went_well(&n->link[MC_TALK], rc, MEMCACHED_SUCCESS, err))
+			return false;
+		if (s->look_at == 0) {
+			n->evictions = st.evictions;
+		} else if (st.evictions > n->evictions && (s->said_at == 0 || now - s->said_at >= SAY_AT_MOST_EVERY)) {
+			s->host->log(s->host, GEARMAND_LOG_WARNING,
+			    "memcached %s is full and has evicted %llu items, perhaps jobs: those run, but do not "
+			    "survive "
+			    "a restart of this server; give it more memory (-m), and -M so that it refuses instead",
+			    n->name, (unsigned long long)(st.evictions - n->evictions));
+			n->evictions = st.evictions;
+			s->said_at = now;
+		}
+	}
+	s->look_at = now >= s->look_at ? now + LOOK_EVERY : s->look_at;
+	return true;
 }
 
 static void
@@ -44,52 +77,63 @@ mc_close(void **store)
 	s = mc_store_of(*store);
 	*store = NULL;
 	mc_lock_close(s);
-	mc_pool_free(s);
-	s->host->release(s->watches);
+	mc_pool_close(s);
+	gm_bytes_free(&s->value);
 	s->magic = 0;
 	s->host->release(s);
 }
 
 static bool
-check_prefix(struct mc_store *s, struct gearmand_error *err)
-{
-	const char *prefix = s->host->option(s->host, "libmemcached-prefix");
-
-	s->prefix = prefix == NULL ? "" : prefix;
-	s->prefix_len = strlen(s->prefix);
-	for (const char *p = s->prefix; *p != '\0'; p++) {
-		if (!isgraph((unsigned char)*p) || s->prefix_len > MC_PREFIX_MOST) {
-			s->host->error_set(err, "--libmemcached-prefix takes up to %d printable characters, no blanks",
-			    (int)MC_PREFIX_MOST);
-			err->why = GEARMAND_WHY_LASTING;
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool
 mc_open(const struct gearmand_host *host, struct gearmand_opening *opening, void **store_r, struct gearmand_error *err)
 {
-	struct mc_store *s;
-	void *store;
+	struct mc_store *s = host->allocate(sizeof(*s));
+	void *store = s;
+	bool is_well = sodium_init() >= 0;
 
-	(void)opening;
-	err->why = GEARMAND_WHY_PASSING;
-	if (sodium_init() < 0) {
-		host->error_set(err, "the memcached queue: libsodium cannot be initialised");
-		return false;
-	}
-	store = s = host->allocate(sizeof(*s));
-	s->magic = STORE_MAGIC;
-	s->host = host;
-	if (!check_prefix(s, err) || !mc_pool_make(s, err) || !mc_pool_connect(s, err) || !mc_watch_open(s, err) ||
-	    !mc_lock_open(s, err)) {
+	if (opening->memory == NULL)
+		opening->memory = host->allocate(sizeof(struct mc_memory));
+	*s = (struct mc_store){ .magic = STORE_MAGIC, .host = host, .memory = opening->memory, .prefix = "" };
+	if (host->option(host, "libmemcached-prefix") != NULL)
+		s->prefix = host->option(host, "libmemcached-prefix");
+	s->prefix_len = strlen(s->prefix);
+	for (const char *p = s->prefix; *p != '\0'; p++)
+		is_well = is_well && isgraph((unsigned char)*p) && s->prefix_len <= MC_PREFIX_MOST;
+	if (!is_well)
+		gm_fail(err, GEARMAND_WHY_LASTING,
+		    "--libmemcached-prefix takes up to %d printable characters, no blanks", (int)MC_PREFIX_MOST);
+	if (!is_well || !mc_pool_open(s, err) || !mc_look(s, err) || !mc_lock_open(s, err)) {
 		mc_close(&store);
 		return false;
 	}
+	for (struct mc_node *n = s->nodes; n < s->end; n++) {
+		struct stats st = { .evicts = false };
+
+		(void)memcached_stat_execute(n->link[MC_TALK].m, "settings", take_stat, &st);
+		if (st.evicts)
+			host->log(host, GEARMAND_LOG_NOTICE,
+			    "memcached %s evicts jobs when it is full; started with -M it refuses new ones instead",
+			    n->name);
+	}
 	*store_r = s;
 	return true;
+}
+
+static void
+mc_forget(void **memory)
+{
+	struct mc_memory *m = *memory;
+
+	*memory = NULL;
+	for (size_t i = 0; i < MC_COUNT(m->cut, int); i++)
+		close(MC_ALL(m->cut, int)[i]);
+	gm_bytes_free(&m->cut);
+	free(m);
+}
+
+static enum gearmand_commit
+mc_check(void *store, struct gearmand_error *err)
+{
+	return mc_commit(store, NULL, 0, err);
 }
 
 static const struct gearmand_option mc_options[] = {
@@ -113,6 +157,7 @@ static const struct gearmand_queue_ops mc_ops = {
 	.commit = mc_commit,
 	.close = mc_close,
 	.check = mc_check,
+	.forget = mc_forget,
 };
 
 GEARMAND_QUEUE_PLUGIN(

@@ -9,201 +9,181 @@
  * Each is read, added under its own key on its server, and then removed where it was.  When that is cut short it is
  * there twice, and the next replay goes on; a job that is there already is kept as it is.
  */
-#include <inttypes.h>
-#include <string.h>
+#include <endian.h>
+
+#include <sodium.h>
 
 #include "queue_memcached.h"
 
-enum { WINDOW = 32 };
+enum { UUID = 36, NAMES_MOST = 600 };
+
+#define UNKNOWN SIZE_MAX
+#define HEX     "[0-9a-fA-F]"
 
 struct takeover {
 	struct mc_store *store;
 	struct mc_list *list;
 	struct gearmand_error *err;
 	uint64_t sequence; /* of the latest job of 1.1: they come before all of ours */
-	uint64_t old, moved, left;
-	const char *left_key;
-	struct mc_stray *strays; /* WINDOW of them, or fewer */
-	struct mc_name names[WINDOW];
-	uint64_t sequences[WINDOW];
-	size_t count;
+	size_t old, moved, left;
+	struct gm_bytes left_keys;
 };
 
-static bool
-fail(struct takeover *t, const struct mc_link *l, enum mc_state state)
+/* gearmand 1.1 stored a job under <prefix><function>-<unique>.  Where that has one '-', or ends with a UUID as clients
+ * make them, it is clear how long the function is.  Else other jobs tell, when just one '-' stands behind a function of
+ * theirs. */
+static size_t
+split(const struct gm_bytes *functions, struct gearmand_slice rest)
 {
-	mc_sentence(t->store, l, state, t->err);
-	return false;
-}
+	size_t known = UNKNOWN, knowns = 0, possible = UNKNOWN, dashes = 0;
+	int uuid = 0;
 
-static void
-leave(struct takeover *t, size_t i)
-{
-	t->left++;
-	t->left_key = t->strays[i].key;
-}
+	if (rest.len > UUID && rest.data[rest.len - UUID - 1] == '-')
+		sscanf(rest.data + rest.len - UUID, "%*8" HEX "-%*4" HEX "-%*4" HEX "-%*4" HEX "-%*12" HEX "%n", &uuid);
+	if (uuid == UUID)
+		return rest.len - UUID - 1;
+	if (rest.len >= 2 && memchr(rest.data, '-', rest.len) == rest.data + rest.len - 2)
+		return rest.len - 2; /* the unique "-" */
+	for (size_t i = rest.len; i-- > 0 && rest.len - i - 1 <= GM_UNIQUE_MOST;) {
+		char name[MC_KEY_MOST + 2] = "";
 
-static void
-ask(struct takeover *t, const char *verb, enum mc_kind kind, size_t i)
-{
-	struct mc_link *l = &t->store->pool.links[t->strays[i].node];
-
-	mc_text_adds(&l->out, verb);
-	mc_text_adds(&l->out, t->strays[i].key);
-	mc_text_adds(&l->out, "\r\n");
-	mc_expect(l, kind, i);
-}
-
-/* Writes the job to the server where it belongs. */
-static void
-add(struct takeover *t, size_t i, const struct gearmand_job *job)
-{
-	struct mc_store *s = t->store;
-	char key[MC_KEY_MOST + 1];
-	struct mc_link *l;
-	size_t len;
-
-	mc_name_make(&t->names[i], job->function, job->unique);
-	len = mc_key_write(s, &t->names[i], key);
-	l = &s->pool.links[mc_node_of(s, key, len)];
-	mc_write_job(&l->out, "add", key, len, job, t->sequences[i]);
-	mc_expect(l, MC_STORE, i);
-}
-
-static void
-translate(struct takeover *t, size_t i, const struct mc_value *v)
-{
-	struct mc_stray *stray = &t->strays[i];
-	size_t len = t->store->prefix_len;
-	struct gearmand_slice rest = { stray->key + len, strlen(stray->key) - len };
-	struct gearmand_job job;
-	char made[65];
-
-	if (!v->is_there)
-		return;
-	t->sequences[i] = ++t->sequence;
-	if (stray->is_old ? mc_old_read(rest, v, made, &job) : mc_value_read(v->data, &job, &t->sequences[i]))
-		add(t, i, &job);
-	else
-		leave(t, i);
-}
-
-static bool
-read_all(struct takeover *t)
-{
-	for (size_t i = 0; i < t->count; i++)
-		ask(t, "gets ", MC_GET, i);
-	for (size_t i = 0; i < t->count; i++) {
-		struct mc_link *l = &t->store->pool.links[t->strays[i].node];
-		struct mc_value v;
-		enum mc_state state = mc_read_value(&t->store->pool, l, &v);
-
-		if (state != MC_WELL)
-			return fail(t, l, state);
-		translate(t, i, &v);
-		mc_reply_done(l);
+		if (rest.data[i] != '-')
+			continue;
+		possible = i;
+		dashes++;
+		memcpy(name + 1, rest.data, i);
+		if (functions != NULL && memmem(functions->data, functions->len, name, i + 2) != NULL) {
+			known = i;
+			knowns++;
+		}
 	}
+	return dashes == 1 ? possible : knowns == 1 ? known : UNKNOWN;
+}
+
+/* Functions that fit no item are left out. */
+void
+mc_function_seen(struct mc_list *list, struct gearmand_slice name)
+{
+	char text[MC_KEY_MOST + 2] = "";
+
+	if (name.len > MC_KEY_MOST)
+		return;
+	memcpy(text + 1, name.data, name.len);
+	if (list->functions.len == 0 || memmem(list->functions.data, list->functions.len, text, name.len + 2) == NULL)
+		gm_add(&list->functions, text, name.len + 2);
+}
+
+/* Of many jobs without a unique, or with "-", 1.1 kept the latest.  It gets a unique of its own, the same in every try.
+ */
+static bool
+read_old(const struct takeover *t, struct gearmand_slice rest, const struct mc_value *v, char made[65],
+    struct gearmand_job *job)
+{
+	size_t len = split(&t->list->functions, rest);
+	uint8_t hash[16];
+
+	if (len == UNKNOWN || v->flags > GEARMAND_LOW)
+		return false;
+	*job = (struct gearmand_job){ .data = v->data, .priority = (enum gearmand_priority)v->flags };
+	job->function = (struct gearmand_slice){ rest.data, len };
+	job->unique = (struct gearmand_slice){ rest.data + len + 1, rest.len - len - 1 };
+	if (job->unique.len > 0 && !gm_is(job->unique, "-"))
+		return true;
+	job->flags = job->unique.len == 0 ? GEARMAND_JOB_NO_UNIQUE : GEARMAND_JOB_UNIQUE_IS_DATA;
+	crypto_generichash(hash, sizeof(hash), (const unsigned char *)rest.data, rest.len, NULL, 0);
+	strcpy(made, "gearmand-1.1-");
+	sodium_bin2hex(made + strlen(made), 2 * sizeof(hash) + 1, hash, sizeof(hash));
+	job->unique = gm_slice(made);
 	return true;
 }
 
 static bool
-note_added(struct takeover *t, size_t i)
+take_over(struct takeover *t, const struct mc_stray *stray, struct gearmand_slice rest)
 {
-	struct mc_stray *stray = &t->strays[i];
+	struct mc_link *from = &t->store->nodes[stray->node].link[MC_TALK], *to;
+	struct mc_entry entry = { .order = htobe64(t->sequence + 1) };
+	struct gearmand_job job;
+	struct mc_value v;
+	struct mc_key key;
+	uint64_t sequence = t->sequence + 1;
+	char made[65];
+	memcached_return_t rc = MEMCACHED_E2BIG;
 
-	stray->is_settled = true;
+	if (!mc_get(from, &stray->key, &v, t->err))
+		return false;
+	if (!v.is_there)
+		return true;
+	if (stray->is_old ? read_old(t, rest, &v, made, &job) : mc_value_read(v.data, &job, &sequence)) {
+		key = mc_key_of(t->store, &job);
+		to = &mc_node_of(t->store, &key)->link[MC_TALK];
+		rc = mc_put(t->store, memcached_add, to, &key, &job, sequence);
+		if (rc != MEMCACHED_NOTSTORED && rc != MEMCACHED_SERVER_MEMORY_ALLOCATION_FAILURE &&
+		    !mc_went_well(to, rc, MEMCACHED_E2BIG, t->err))
+			return false;
+	}
+	if (rc == MEMCACHED_SUCCESS) {
+		entry.order = htobe64(sequence);
+		memcpy(entry.name, key.text + t->store->prefix_len, MC_NAME);
+		gm_add(&t->list->entries, &entry, sizeof(entry));
+	} else if (rc != MEMCACHED_NOTSTORED) {
+		t->left++;
+		gm_add(&t->left_keys, stray->key.text, stray->key.len + 1);
+		return true;
+	}
+	t->sequence += stray->is_old;
 	t->old += stray->is_old;
 	t->moved += !stray->is_old;
-	if (mc_list_add(t->list, &t->names[i]))
-		return true;
-	t->store->host->error_set(t->err, "memcached: out of memory for the keys of the jobs");
-	return false;
+	return mc_went_well(
+	    from, memcached_delete(from->m, stray->key.text, stray->key.len, 0), MEMCACHED_NOTFOUND, t->err);
 }
 
-static bool
-read_added(struct takeover *t, struct mc_link *l)
-{
-	const struct mc_ask *due;
-	struct gearmand_slice line;
-
-	while ((due = mc_next_due(l)) != NULL) {
-		size_t i = due->number;
-		enum mc_state state = mc_line(&t->store->pool, l, &line);
-
-		if (state == MC_WELL && mc_begins(line, "SERVER_ERROR "))
-			leave(t, i);
-		else if (state == MC_WELL && !mc_begins(line, "STORED") && !mc_begins(line, "NOT_STORED"))
-			state = mc_odd(l, line);
-		else if (state == MC_WELL && !note_added(t, i))
-			return false;
-		if (state != MC_WELL)
-			return fail(t, l, state);
-		mc_reply_done(l);
-	}
-	return true;
-}
-
-/* All links, for `add` writes to any. */
-static bool
-read_all_added(struct takeover *t)
-{
-	for (size_t i = 0; i < t->store->pool.count; i++) {
-		if (!read_added(t, &t->store->pool.links[i]))
-			return false;
-	}
-	return true;
-}
-
-static bool
-remove_settled(struct takeover *t)
-{
-	for (size_t i = 0; i < t->count; i++) {
-		if (t->strays[i].is_settled)
-			ask(t, "delete ", MC_REMOVE, i);
-	}
-	for (size_t i = 0; i < t->store->pool.count; i++) {
-		struct mc_link *l = &t->store->pool.links[i];
-		enum mc_state state = mc_settle(&t->store->pool, l);
-
-		if (state != MC_WELL)
-			return fail(t, l, state);
-	}
-	return true;
-}
-
+/* Each item that is left is named, some in a line. */
 static void
-tell(const struct takeover *t)
+tell(const struct takeover *t, const struct gearmand_host *host, const char *prefix)
 {
-	const struct gearmand_host *host = t->store->host;
+	const char *name = t->left_keys.data, *end = name + t->left_keys.len;
 
 	if (t->old > 0)
-		host->log(host, GEARMAND_LOG_NOTICE,
-		    "memcached, prefix %s: %" PRIu64 " jobs of gearmand 1.1 are taken over", t->store->prefix, t->old);
+		host->log(host, GEARMAND_LOG_NOTICE, "memcached, prefix %s: %zu jobs of gearmand 1.1 are taken over",
+		    prefix, t->old);
 	if (t->moved > 0)
 		host->log(host, GEARMAND_LOG_NOTICE,
-		    "memcached, prefix %s: %" PRIu64 " jobs are moved to the server where this pool has their keys",
-		    t->store->prefix, t->moved);
-	if (t->left > 0)
+		    "memcached, prefix %s: %zu jobs are moved to the server where this pool has their keys", prefix,
+		    t->moved);
+	while (t->left > 0 && name < end) {
+		char names[NAMES_MOST + MC_KEY_MOST + 2] = "";
+
+		for (size_t len = 0; len < NAMES_MOST && name < end; name += strlen(name) + 1)
+			len += (size_t)sprintf(names + len, " %s", name);
 		host->log(host, GEARMAND_LOG_WARNING,
-		    "memcached, prefix %s: %" PRIu64
-		    " items are left alone: where function and unique of gearmand 1.1 meet cannot be told, or they are "
-		    "no jobs, or have no room; one is %s",
-		    t->store->prefix, t->left, t->left_key);
+		    "memcached, prefix %s: %zu items are left alone: where function and unique of gearmand 1.1 meet "
+		    "cannot be told, or they are no jobs, or they have no room:%s",
+		    prefix, t->left, names);
+	}
 }
 
 bool
 mc_takeover(struct mc_store *s, struct mc_list *list, struct gearmand_error *err)
 {
 	struct takeover t = { .store = s, .list = list, .err = err };
+	const struct mc_stray *strays = MC_ALL(list->strays, const struct mc_stray);
+	size_t count = MC_COUNT(list->strays, struct mc_stray);
 	bool is_well = true;
 
-	for (size_t at = 0; at < list->stray_count && is_well; at += t.count) {
-		t.strays = &list->strays[at];
-		t.count = list->stray_count - at < WINDOW ? list->stray_count - at : WINDOW;
-		is_well = read_all(&t) && read_all_added(&t) && remove_settled(&t);
+	for (size_t pass = 0; pass < 2; pass++) { /* the first for the functions */
+		for (size_t i = 0; i < count && is_well; i++) {
+			struct gearmand_slice rest = { strays[i].key.text + s->prefix_len,
+				strays[i].key.len - s->prefix_len };
+			size_t len = pass == 0 && strays[i].is_old ? split(NULL, rest) : UNKNOWN;
+
+			if (len != UNKNOWN)
+				mc_function_seen(list, (struct gearmand_slice){ rest.data, len });
+			if (pass == 1)
+				is_well = take_over(&t, &strays[i], rest);
+		}
 	}
-	mc_list_sort(list); /* what was there already is in it twice */
 	if (is_well)
-		tell(&t);
+		tell(&t, s->host, s->prefix);
+	gm_bytes_free(&t.left_keys);
 	return is_well;
 }

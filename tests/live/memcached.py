@@ -19,7 +19,7 @@ import memcached as stores  # noqa: tests/stores/memcached.py
 
 UNWELL = "queue memcached: cannot store, tries again until it can: "
 WELL = "queue memcached: well again"
-FORGOT = "was restarted, and has forgotten what it had"
+FORGOT = "was restarted or emptied, and has forgotten what it had"
 
 
 def new_store(*options):
@@ -273,7 +273,7 @@ def _(t):
 def _(t):
     s = memcached_server(t, store=new_store("-M", "-m", "4"))
     s.allow_log("QUEUE_ERROR")
-    s.expect_log("is full: jobs are refused until some are done")
+    s.expect_log("queue memcached: full: new jobs are refused until there is room")
     p = s.connect()
     p.raw(pack(SUBMIT_JOB_BG, "f", "a", data="1") + pack(SUBMIT_JOB_BG, "f", "b", data=b"x" * (1 << 20)) +
           pack(SUBMIT_JOB_BG, "f", "c", data="3"))

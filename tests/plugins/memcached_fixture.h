@@ -25,6 +25,7 @@ const char *server_address(struct queue *); /* "127.0.0.1:port" */
 /* The queue is to talk to a memcached that lies, with the real one behind it: see tests/stores/memcached_liar.py. Rules
  * are separated by '|'. */
 void queue_liar(struct queue *, const char *rules);
+void queue_liar_goes_on(struct queue *); /* with what is LATE */
 
 /* What the memcached answers to this, on a connection of its own, up to its last line. */
 const char *memcached_says(struct queue *, const char *command);

@@ -83,16 +83,68 @@ Test(memcached_takeover, jobs_without_a_unique_get_a_key_of_their_own)
 	queue_free(&q);
 }
 
-Test(memcached_takeover, what_cannot_be_told_apart_is_left_alone)
+Test(memcached_takeover, what_cannot_be_told_apart_is_left_alone_and_named)
 {
 	struct queue *q = queue_opened();
 
 	set(q, "a-b-c", 1, "a-b/c or a/b-c");
-	set(q, "-u", 1, "no function");
 	set(q, "f-u", 7, "no priority");
 	cr_expect_str_eq(queue_content(q), "");
-	EXPECT_LOG(q, "3 items are left alone: where function and unique of gearmand 1.1 meet cannot be told");
-	cr_expect_eq(memcached_items(q), 3);
+	EXPECT_LOG(q, "2 items are left alone: where function and unique of gearmand 1.1 meet cannot be told");
+	EXPECT_LOG(q, "a-b-c");
+	EXPECT_LOG(q, "f-u");
+	cr_expect_eq(memcached_items(q), 2);
+	queue_free(&q);
+}
+
+Test(memcached_takeover, the_functions_of_other_jobs_tell_where_a_unique_begins)
+{
+	struct queue *q = queue_opened();
+
+	queue_add(q, "our-own", "x", "0");
+	set(q, "a-b-c", 1, "1");
+	set(q, "a-b-" UUID, 1, "2");   /* there is a function "a-b" */
+	set(q, "our-own-u-1", 1, "3"); /* and "our-own" */
+	set(q, "k-l-m", 1, "4");
+	set(q, "k-u", 1, "5"); /* there are "k" and "k-l": m remains anybody's */
+	set(q, "k-l-" UUID, 1, "6");
+	set(q, "-no-function", 1, "7");
+	set(q, "-u", 1, "8"); /* there is "" */
+	cr_expect_str_eq(queue_content(q),
+	    "a-b/c=1 a-b/" UUID "=2 our-own/u-1=3 k/u=5 k-l/" UUID "=6 /no-function=7 /u=8 "
+	    "our-own/x=0");
+	EXPECT_LOG(q, "1 items are left alone");
+	EXPECT_LOG(q, "k-l-m");
+	queue_free(&q);
+}
+
+Test(memcached_takeover, the_length_of_a_unique_may_tell_where_it_begins)
+{
+	struct queue *q = queue_opened();
+	char rest[90] = "f-g-";
+
+	memset(rest + 4, 'u', 63);
+	set(q, rest, 1, "1");
+	queue_reopen_and_replay(q);
+	cr_assert_eq(q->seen_count, 1);
+	cr_expect(slice_same(q->seen[0].function, S("f-g")));
+	queue_free(&q);
+}
+
+/* None may be missing in the log, however many they are. */
+Test(memcached_takeover, every_item_that_is_left_is_named)
+{
+	struct queue *q = queue_opened();
+
+	for (int i = 0; i < 100; i++) {
+		char rest[20];
+
+		sprintf(rest, "a-b-%d", i);
+		set(q, rest, 1, "x");
+	}
+	cr_expect_str_eq(queue_content(q), "");
+	EXPECT_LOG(q, "100 items are left alone");
+	EXPECT_LOG(q, "a-b-99");
 	queue_free(&q);
 }
 

@@ -9,6 +9,7 @@ not reach the real one.  The first that fits is taken.  In an answer \\r and \\n
 
     BEGIN=>        no answer at all
     BEGIN=>CLOSE   the connection ends
+    BEGIN=>LATE    nothing that comes on this connection is done before a line comes on the standard input
     HOLD=>N        from the first job to be stored on, no answer before N commands have come"""
 import socket
 import sys
@@ -21,6 +22,9 @@ HAS_LINES = ("get", "gets", "stats", "lru_crawler")
 def is_owner(line):
     """The module tells whose the jobs are; that is not lied about."""
     return b"owner " in line
+
+
+goes_on = threading.Event()
 
 
 class Rule:
@@ -45,6 +49,8 @@ def ask(real, line, data, word):
     real.write(line + data)
     real.flush()
     said = b""
+    if line.endswith(b" noreply\r\n"):
+        return said
     while True:
         more = real.readline()
         said += more
@@ -67,7 +73,10 @@ def serve(client, port, rules, hold):
             rule = next((r for r in rules if r.fits(line)), None)
             if rule and rule.answer == "CLOSE":
                 return
-            held += rule.answer.encode("latin-1") if rule else ask(real, line, data, word)
+            is_late = rule and rule.answer == "LATE"
+            if is_late:
+                goes_on.wait()
+            held += rule.answer.encode("latin-1") if rule and not is_late else ask(real, line, data, word)
             holding = holding or (word == "set" and not is_owner(line))
             count += holding
             if held and not (holding and count < hold):
@@ -93,6 +102,8 @@ def main():
     listener = socket.create_server(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
     threading.Thread(target=accept, args=(listener, int(sys.argv[1]), rules, hold), daemon=True).start()
+    sys.stdin.readline()
+    goes_on.set()
     sys.stdin.read()
 
 
