@@ -11,6 +11,8 @@
 #include "base/buf.h"
 #include "io/conn.h"
 
+#include <gearmand/packet.h>
+
 /* Bytes for the socket come from the transport; bytes of the protocol go to it. */
 void
 conn_write(struct conn *c, struct slice bytes)
@@ -66,11 +68,17 @@ packet_of_text(struct gearmand_packet *packet, const struct msg_reply *reply, st
 static void
 packet_of_reply(struct gearmand_packet *packet, const struct msg_reply *reply)
 {
+	struct slice body = slice_of(reply->head + PKT_HEAD, reply->head_len - PKT_HEAD);
 	struct pkt pkt;
 	const char *why;
-	enum pkt_verdict verdict =
-	    pkt_split(reply->msg.type, slice_of(reply->head + PKT_HEAD, reply->head_len - PKT_HEAD), &pkt, &why);
+	enum pkt_verdict verdict;
 
+	if (reply->msg.type == GEARMAND_ATTEMPT_VOID) {
+		packet->argc = 1;
+		packet->arg[0] = body;
+		return;
+	}
+	verdict = pkt_split(reply->msg.type, body, &pkt, &why);
 	CHECK(verdict == PKT_OK);
 	packet->argc = pkt.argc;
 	for (uint32_t i = 0; i < pkt.argc; i++)

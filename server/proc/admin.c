@@ -97,6 +97,7 @@ static PROC void
 do_cancel(struct proc *p, struct peer *peer, const struct words *words)
 {
 	struct job *job;
+	bool in_store;
 
 	if (words->count < 3) {
 		unknown_command(p, peer, words->at[0]);
@@ -111,10 +112,14 @@ do_cancel(struct proc *p, struct peer *peer, const struct words *words)
 		say(p, peer, "ERR UNKNOWN_JOB\r\n");
 		return;
 	}
+	in_store = job->stored || job->adding;
 	job_tell_failed(p, job);
 	count(p, STAT_jobs_dropped);
 	job_end(p, job);
-	say(p, peer, "OK\r\n");
+	if (in_store)
+		slot_open_removal(p, peer); /* OK when the store has removed it, or it might come back */
+	else
+		say(p, peer, "OK\r\n");
 }
 
 static const char *

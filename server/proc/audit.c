@@ -34,17 +34,18 @@ audit_job(const struct job *job, struct sums *sums)
 	CHECK(job->state != JOB_NEW && job->state != JOB_DEAD);
 	CHECK((job->state == JOB_RUNNING) == (job->worker != NULL));
 	CHECK(job->state == JOB_RUNNING || job_is_wanted(job));
-	CHECK(job->state != JOB_STORING || job->adding);
+	CHECK(job->state != JOB_STORING || job->adding || (job->slots != NULL && job_waiting_slot(job) == NULL));
 	CHECK((job->state == JOB_READY || job->state == JOB_RUNNING) == list_is_linked(&job->link));
 	CHECK((job->state == JOB_DELAYED) <= (job->timer.place != 0));
-	CHECK(job->slots == NULL || job->adding);
+	CHECK(job_waiting_slot(job) == NULL || job->adding);
 	CHECK(!job->removed && !(job->adding && job->stored));
 	for (const struct client *client = job->clients; client != NULL; client = client->next, clients++)
 		CHECK(client->job == job && *client->back == client &&
 		      (!client->peer->gone || list_is_linked(&client->peer->in_leaving)));
 	CHECK(clients == job->client_count);
 	for (const struct slot *slot = job->slots; slot != NULL; slot = slot->next)
-		CHECK(slot->job == job && slot->msg == NULL && *slot->back == slot && list_is_linked(&slot->by_age));
+		CHECK(slot->job == job && *slot->back == slot && (slot->msg == NULL) == list_is_linked(&slot->by_age) &&
+		      (slot->msg != NULL) == slot->holds && (!slot->holds || slot->next == NULL));
 	sums->jobs++;
 	sums->running += job->state == JOB_RUNNING;
 	sums->background += job->background;

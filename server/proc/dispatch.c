@@ -60,6 +60,7 @@ proc_dispatch_from_peer(struct proc *p, struct peer *peer, struct msg *m)
 		reply_error(p, peer, (enum wire_error)m->type);
 	else if (m->kind == MSG_CLOSE_ME || !peer_awaits(peer))
 		dispatch_close(p, peer);
+	jobs_place_held(p);
 	debt_charge(p, peer, p->spent - before);
 	p->spent++;
 }
@@ -143,6 +144,7 @@ proc_dispatch(struct proc *p, struct msg **mm)
 		break;
 	default:
 		dispatch_other(p, m);
+		jobs_place_held(p);
 	}
 	msg_free(&m);
 }

@@ -12,6 +12,8 @@
 #include "proc/peer.h"
 #include "proc/reply.h"
 
+#include <gearmand/packet.h>
+
 static const bool lawful[JOB_STATE_COUNT][JOB_STATE_COUNT] = {
 #define X(from, to) [JOB_##from][JOB_##to] = true,
 	JOB_MOVES(X)
@@ -28,6 +30,9 @@ static PROC void
 leave_state(struct proc *p, struct job *job)
 {
 	switch ((enum job_state)job->state) {
+	case JOB_STORING:
+		list_remove(&job->link); /* of proc.placing */
+		break;
 	case JOB_DELAYED:
 		heap_remove(&p->delays, &job->timer);
 		break;
@@ -90,6 +95,29 @@ job_place(struct proc *p, struct job *job)
 		wake_for_job(p, job->func);
 }
 
+/* The slot that holds a job, if one does, was its first and is the last in the list. */
+struct slot *
+job_waiting_slot(const struct job *job)
+{
+	return job->slots == NULL || job->slots->holds ? NULL : job->slots;
+}
+
+void
+jobs_place_held(struct proc *p)
+{
+	struct list *node;
+
+	while ((node = list_pop(&p->placing)) != NULL) {
+		struct job *job = LIST_ENTRY(node, struct job, link);
+
+		if (job->state != JOB_STORING || job->adding)
+			continue; /* placed already, or when its commit is back */
+		if (job_is_wanted(job))
+			job_place(p, job);
+		job_settle(p, job);
+	}
+}
+
 void
 job_set_background(struct proc *p, struct job *job)
 {
@@ -120,6 +148,12 @@ static PROC void
 unlink_job(struct proc *p, struct job *job)
 {
 	job_drop_clients(p, job);
+	for (struct slot *slot = job->slots; slot != NULL; slot = slot->next) {
+		if (slot->holds) {
+			slot_leave_job(slot);
+			break;
+		}
+	}
 	key_remove(p, job);
 	hash_remove(&p->handles, &job->by_handle);
 	job_move(p, job, JOB_DEAD);
@@ -212,6 +246,21 @@ log_dropped(struct proc *p, const struct job *job)
 	buf_fini(&line);
 }
 
+/* On the wire nobody hears of it; but a module may have gathered what came so far. */
+static PROC void
+tell_modules_void(struct proc *p, const struct job *job)
+{
+	struct handle_text handle;
+
+	job_handle(p, job, &handle);
+	for (const struct client *client = job->clients; client != NULL; client = client->next) {
+		p->spent++;
+		if (client->peer->is_module)
+			reply_arg(
+			    p, client->peer, (enum pkt_type)GEARMAND_ATTEMPT_VOID, slice_of(handle.at, handle.len));
+	}
+}
+
 void
 job_attempt_lost(struct proc *p, struct job *job)
 {
@@ -230,6 +279,7 @@ job_attempt_lost(struct proc *p, struct job *job)
 	} else if (p->graceful && job->stored && job->clients == NULL) {
 		job_leave_in_store(p, job);
 	} else {
+		tell_modules_void(p, job);
 		job_move(p, job, JOB_READY);
 		wake_for_job(p, job->func);
 	}

@@ -19,7 +19,7 @@ struct slot;
 /*              from     to */
 /* clang-format off */
 #define JOB_MOVES(X) \
-	X(NEW,     STORING) /* a durable background submission */ \
+	X(NEW,     STORING) /* a durable background submission; or one that waits for such of its connection */ \
 	X(NEW,     DELAYED) \
 	X(NEW,     READY) \
 	X(STORING, DELAYED) /* committed */ \
@@ -101,6 +101,10 @@ struct job *job_new_replayed(
 void job_move(struct proc *, struct job *, enum job_state) RUNS_ON(proc_role);
 /* NEW or STORING or DELAYED: to READY, or DELAYED when its time has not come. */
 void job_place(struct proc *, struct job *) RUNS_ON(proc_role);
+/* Places jobs that waited for earlier ones of their connection. */
+void jobs_place_held(struct proc *) RUNS_ON(proc_role);
+/* The first submitter that waits for the commit, or NULL. */
+struct slot *job_waiting_slot(const struct job *) RUNS_ON(proc_role);
 /* RUNNING: the worker is lost (or out of time).  Queued again, or dropped at the retry limit, or ended because
  * nobody wants it. */
 void job_attempt_lost(struct proc *, struct job *) RUNS_ON(proc_role);

@@ -30,6 +30,7 @@ peer_new(struct proc *p, const struct msg_conn *conn)
 	peer->io = conn->io;
 	peer->fd = conn->fd;
 	peer->exceptions = p->cfg.exceptions;
+	peer->is_module = conn->service != NULL && conn->service->protocol->send != NULL;
 	memcpy(peer->address, conn->address, address_len);
 	memcpy(peer->port, conn->port, sizeof peer->port);
 	list_init(&peer->in_paused);

@@ -25,6 +25,7 @@ struct peer {
 	bool is_paused;     /* its submissions wait: too much waits for the store */
 	bool is_held;       /* its requests wait: too much waits behind its open replies */
 	bool is_cut;        /* closed, since too much waited behind its open replies: nothing is said to it */
+	bool is_module;     /* its protocol is a module's: it hears of attempts that are void */
 	uint8_t told_pause; /* enum pause_what + 1 as its I/O thread was told last; 0 = none */
 	uint32_t ability_count;
 	uint64_t number;
@@ -39,6 +40,7 @@ struct peer {
 	struct list in_leaving; /* proc.leaving */
 	struct list waits_for;  /* struct client.of_peer: jobs whose results it wants */
 	struct list slots;      /* struct slot.of_peer: replies that must wait, in order */
+	uint32_t storing;       /* of them, those that wait for a commit */
 	size_t held;            /* bytes of them */
 	uint64_t excepted;      /* number of the job it ended last with WORK_EXCEPTION; 0 = none */
 	uint16_t excepted_prefix;

@@ -36,6 +36,8 @@ tables_init(struct proc *p)
 	list_init(&p->idle_funcs);
 	list_init(&p->waiting);
 	list_init(&p->paused);
+	list_init(&p->cancels);
+	list_init(&p->placing);
 	list_init(&p->listings);
 	list_init(&p->job_listings);
 	list_init(&p->dead);

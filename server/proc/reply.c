@@ -83,12 +83,16 @@ first_slot(const struct peer *peer)
 	return node == NULL ? NULL : LIST_ENTRY(node, struct slot, of_peer);
 }
 
-static PROC void
+void
 slot_leave_job(struct slot *slot)
 {
 	list_remove(&slot->by_age);
 	if (slot->job == NULL)
 		return;
+	if (slot->holds)
+		slot->holds = false;
+	else
+		slot->peer->storing--;
 	*slot->back = slot->next;
 	if (slot->next != NULL)
 		slot->next->back = slot->back;
@@ -103,6 +107,8 @@ slot_free(struct proc *p, struct slot **slot_p)
 	struct slot *slot = *slot_p;
 
 	*slot_p = NULL;
+	if (slot->holds)
+		list_push(&p->placing, &slot->job->link);
 	slot_leave_job(slot);
 	slot->peer->held -= slot->bytes;
 	p->held -= slot->bytes;
@@ -194,20 +200,37 @@ slot_open_plain(struct proc *p, struct peer *peer)
 	return slot_new(p, peer, NULL);
 }
 
-void
-slot_open(struct proc *p, struct peer *peer, struct job *job)
+static PROC void
+slot_join_job(struct slot *slot, struct job *job)
 {
-	struct slot *slot = slot_new(p, peer, NULL);
-
 	slot->job = job;
 	slot->next = job->slots;
 	slot->back = &job->slots;
 	if (slot->next != NULL)
 		slot->next->back = &slot->next;
 	job->slots = slot;
+}
+
+void
+slot_open(struct proc *p, struct peer *peer, struct job *job)
+{
+	struct slot *slot = slot_new(p, peer, NULL);
+
+	slot_join_job(slot, job);
+	peer->storing++;
 	slot->deadline = p->now.mono + p->cfg.queue_timeout;
 	list_push(&p->waiting, &slot->by_age);
 	hold(p, peer);
+}
+
+void
+slot_open_removal(struct proc *p, struct peer *peer)
+{
+	struct slot *slot = slot_new(p, peer, NULL);
+
+	slot->removal = p->removed + p->removing;
+	slot->deadline = p->now.mono + p->cfg.queue_timeout;
+	list_push(&p->cancels, &slot->by_age);
 }
 
 void
@@ -259,6 +282,28 @@ slot_created(struct proc *p, struct slot *slot)
 {
 	struct msg *m = job_created(p, slot->peer, slot->job);
 
+	slot_fill(p, slot, &m);
+}
+
+void
+slot_hold(struct proc *p, struct peer *peer, struct job *job)
+{
+	struct msg *m = job_created(p, peer, job);
+	struct slot *slot = slot_new(p, peer, &m);
+
+	slot_join_job(slot, job);
+	slot->holds = true;
+	hold(p, peer);
+}
+
+void
+slot_removed(struct proc *p, struct slot *slot, const char *text)
+{
+	struct slice s = slice_str(text);
+	struct msg_reply *reply = msg_reply_new(PKT_TEXT, slot->peer->number, s.len);
+	struct msg *m = &reply->msg;
+
+	msg_reply_arg(reply, s, true);
 	slot_fill(p, slot, &m);
 }
 

@@ -18,13 +18,15 @@ struct peer;
 
 struct slot {
 	struct list of_peer;       /* peer.slots */
-	struct list by_age;        /* proc.waiting; in no list when it waits for something else */
+	struct list by_age;        /* proc.waiting, proc.cancels; in no list when it waits for something else */
 	struct slot *next, **back; /* job.slots */
 	struct peer *peer;
-	struct job *job; /* the job whose commit it waits for, or NULL */
-	struct msg *msg; /* NULL until there is something to say */
-	nsec_t deadline; /* monotonic; while it is in proc.waiting */
-	size_t bytes;    /* its part of peer.held */
+	struct job *job;  /* the job whose commit it waits for, or that waits for it; or NULL */
+	bool holds;       /* a foreground job is runnable when this JOB_CREATED goes out */
+	struct msg *msg;  /* NULL until there is something to say */
+	nsec_t deadline;  /* monotonic; while by_age is in a list */
+	uint64_t removal; /* in proc.cancels: answered when proc.removed is that much */
+	size_t bytes;     /* its part of peer.held */
 };
 
 /* Sends, or queues behind the peer's open slots.  Takes the message. */
@@ -43,12 +45,18 @@ void reply_job_created(struct proc *, struct peer *, const struct job *) RUNS_ON
 
 /* An open slot for JOB_CREATED; waits for the job's commit. */
 void slot_open(struct proc *, struct peer *, struct job *) RUNS_ON(proc_role);
+/* Takes JOB_CREATED of a job that is not runnable before all that its peer submitted earlier is stored. */
+void slot_hold(struct proc *, struct peer *, struct job *) RUNS_ON(proc_role);
+/* An open slot for the answer to a removal that the store was told of last. */
+void slot_open_removal(struct proc *, struct peer *) RUNS_ON(proc_role);
+void slot_removed(struct proc *, struct slot *, const char *text) RUNS_ON(proc_role); /* fills it */
 /* An open slot for something else; slot_fill() ends it. */
 struct slot *slot_open_plain(struct proc *, struct peer *) RUNS_ON(proc_role);
 /* Gives the slot its message and sends all that may go now.  Takes the message; the slot may be gone. */
 void slot_fill(struct proc *, struct slot *, struct msg **) RUNS_ON(proc_role);
 void slot_created(struct proc *, struct slot *) RUNS_ON(proc_role); /* fills it with JOB_CREATED */
 void slot_refused(struct proc *, struct slot *, const char *code, struct slice text) RUNS_ON(proc_role);
+void slot_leave_job(struct slot *) RUNS_ON(proc_role);
 void slot_free(struct proc *, struct slot **) RUNS_ON(proc_role); /* takes; says nothing */
 
 #endif

@@ -81,6 +81,9 @@ struct proc {
 	nsec_t store_heard;        /* monotonic, while changes wait: since when the store has said nothing */
 	bool store_slow;           /* that is long ago */
 	bool store_is_full;        /* its trouble is want of room */
+	uint64_t removed;          /* REMOVEs that it has done, ever; they are done in order */
+	struct list cancels;       /* slots that wait for a REMOVE, oldest first */
+	struct list placing; /* struct job.link: jobs that waited for earlier ones of their connection no longer */
 	uint64_t counts[STAT_ALL];
 };
 

@@ -129,12 +129,14 @@ read_again(struct proc *p)
 static PROC void
 was_stored(struct proc *p, struct job *job)
 {
+	struct slot *slot;
+
 	count(p, STAT_jobs_stored);
 	job->stored = true;
-	if (job->slots != NULL && job->state != JOB_DEAD)
+	if (job_waiting_slot(job) != NULL && job->state != JOB_DEAD)
 		job_set_background(p, job);
-	while (job->slots != NULL)
-		slot_created(p, job->slots);
+	while ((slot = job_waiting_slot(job)) != NULL)
+		slot_created(p, slot);
 	if (job->state == JOB_STORING && (!p->graceful || job->clients != NULL))
 		job_place(p, job);
 	job_settle(p, job);
@@ -143,11 +145,12 @@ was_stored(struct proc *p, struct job *job)
 static PROC void
 was_refused(struct proc *p, struct job *job, const char *reason)
 {
+	struct slot *slot;
 	struct slice why = slice_str(reason == NULL ? wire_error_text(WIRE_QUEUE_FAILED) : reason);
 
 	count(p, STAT_store_refused);
-	while (job->slots != NULL)
-		slot_refused(p, job->slots, wire_error_code(WIRE_QUEUE_FAILED), why);
+	while ((slot = job_waiting_slot(job)) != NULL)
+		slot_refused(p, slot, wire_error_code(WIRE_QUEUE_FAILED), why);
 	if (job->state == JOB_STORING && job->clients != NULL)
 		job_place(p, job);
 	else
@@ -366,6 +369,20 @@ on_store_state(struct proc *p, struct msg *m)
 	read_again(p);
 }
 
+static PROC void
+answer_cancels(struct proc *p)
+{
+	struct list *node;
+
+	while ((node = list_first(&p->cancels)) != NULL) {
+		struct slot *slot = LIST_ENTRY(node, struct slot, by_age);
+
+		if (slot->removal > p->removed)
+			return;
+		slot_removed(p, slot, "OK\r\n");
+	}
+}
+
 void
 on_committed(struct proc *p, struct msg *m)
 {
@@ -373,6 +390,8 @@ on_committed(struct proc *p, struct msg *m)
 
 	CHECK(t->number <= p->removing && t->bytes <= p->storing);
 	p->removing -= t->number;
+	p->removed += t->number;
+	answer_cancels(p);
 	p->storing -= t->bytes;
 	p->memory -= t->bytes;
 	hear_from_store(p);

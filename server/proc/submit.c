@@ -100,7 +100,11 @@ create(struct proc *p, struct peer *peer, struct func *func, const struct job_re
 	struct job *job = job_new(p, func, request);
 
 	count(p, STAT_jobs_submitted);
-	if (!request->background) {
+	if (!request->background && peer->storing > 0) {
+		job_move(p, job, JOB_STORING);
+		client_add(p, job, peer);
+		slot_hold(p, peer, job); /* what this client submitted first is to run first */
+	} else if (!request->background) {
 		client_add(p, job, peer);
 		reply_job_created(p, peer, job);
 		job_place(p, job);

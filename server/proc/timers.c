@@ -109,6 +109,21 @@ run_queue_timeouts(struct proc *p)
 	}
 }
 
+/* It will be removed, but nobody knows when. */
+static PROC void
+run_cancel_timeouts(struct proc *p)
+{
+	struct list *node;
+
+	for (int n = 0; n < DUE_PER_TURN && (node = list_first(&p->cancels)) != NULL; n++) {
+		struct slot *slot = LIST_ENTRY(node, struct slot, by_age);
+
+		if (slot->deadline > p->now.mono)
+			return;
+		slot_removed(p, slot, "ERR QUEUE_ERROR The+job+is+cancelled+but+still+stored\r\n");
+	}
+}
+
 static PROC nsec_t
 next_due(const struct proc *p, nsec_t due)
 {
@@ -122,6 +137,8 @@ next_due(const struct proc *p, nsec_t due)
 		due = earlier(due, rewake->key);
 	if (slot != NULL)
 		due = earlier(due, slot->deadline);
+	if (!list_is_empty(&p->cancels))
+		due = earlier(due, LIST_ENTRY(list_first(&p->cancels), struct slot, by_age)->deadline);
 	if (delay != NULL)
 		due = earlier(due, p->now.mono + earlier(delay->key - p->now.wall, wall_check));
 	return due < p->now.mono ? p->now.mono : due;
@@ -138,7 +155,9 @@ timers_run(struct proc *p)
 	if (!p->now.late) {
 		run_limits(p);
 		run_queue_timeouts(p);
+		run_cancel_timeouts(p);
 	}
+	jobs_place_held(p);
 	due = next_due(p, store_watch(p));
 	return p->now.late && due <= p->now.mono ? p->now.mono + late_check : due;
 }

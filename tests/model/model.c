@@ -64,7 +64,7 @@ model_hear(struct model *m, int peer, const char *format, ...)
 	va_list args;
 
 	must(p->count <= HEARS, "a peer hears too much");
-	h->open = false;
+	*h = (struct mhear){ .job = -1, .holds = -1 };
 	va_start(args, format);
 	vsnprintf(h->text, sizeof h->text, format, args);
 	va_end(args);
@@ -99,6 +99,7 @@ tell_store(struct model *m, bool add, int job)
 {
 	struct mtell *t = &m->tells[(m->first_tell + m->tell_count++) % TELLS];
 
+	m->removes_told += !add;
 	must(m->tell_count <= TELLS, "the store is told too much");
 	*t = (struct mtell){ .add = add, .job = job, .func = m->jobs[job].func, .number = m->jobs[job].number };
 	memcpy(t->key, m->jobs[job].key, sizeof t->key);
@@ -117,7 +118,7 @@ has_clients(const struct mjob *job)
 static bool
 is_wanted(const struct mjob *job)
 {
-	return job->background || job->open > 0 || has_clients(job);
+	return job->background || job->open > 0 || job->held || has_clients(job);
 }
 
 void
@@ -263,6 +264,53 @@ model_reset(struct model *m, int peer)
 	lose_all(m, peer);
 }
 
+static bool
+awaits_commits(const struct mpeer *p)
+{
+	for (int n = 0; n < p->count; n++) {
+		const struct mhear *h = &p->hears[(p->first + n) % HEARS];
+
+		if (h->open && h->job >= 0)
+			return true;
+	}
+	return false;
+}
+
+/* What this peer hears first is open no longer: jobs whose JOB_CREATED goes out now are queued. */
+static void
+release(struct model *m, int peer)
+{
+	struct mpeer *p = &m->peers[peer];
+
+	for (int n = 0; n < p->count; n++) {
+		struct mhear *h = &p->hears[(p->first + n) % HEARS];
+
+		if (h->open)
+			return;
+		if (h->holds < 0)
+			continue;
+		if (m->jobs[h->holds].held && m->jobs[h->holds].number == h->opened)
+			m->placing[m->placing_count++] = h->holds;
+		h->holds = -1;
+	}
+}
+
+static void
+place(struct model *m)
+{
+	for (int n = 0; n < m->placing_count; n++) {
+		struct mjob *job = &m->jobs[m->placing[n]];
+
+		job->held = false;
+		if (job->state != M_STORING || job->adding)
+			continue;
+		if (is_wanted(job))
+			queue(m, job);
+		end_if_unwanted(m, m->placing[n]);
+	}
+	m->placing_count = 0;
+}
+
 static void
 own_in_background(struct model *m, int peer, int i)
 {
@@ -274,6 +322,7 @@ own_in_background(struct model *m, int peer, int i)
 		return;
 	}
 	h->open = true;
+	h->opened = ++m->last_opened;
 	h->job = i;
 	h->deadline = m->mono_ms + m->queue_timeout_ms;
 	job->open++;
@@ -332,10 +381,16 @@ model_submit(struct model *m, int peer, const struct submission *s)
 	if (s->background) {
 		own_in_background(m, peer, i);
 	} else {
+		struct mhear *h;
+
+		if (fresh)
+			m->jobs[i].held = awaits_commits(&m->peers[peer]);
 		m->jobs[i].clients[peer]++;
-		model_hear(m, peer, "JOB_CREATED H:model:%llu", (unsigned long long)m->jobs[i].number);
+		h = model_hear(m, peer, "JOB_CREATED H:model:%llu", (unsigned long long)m->jobs[i].number);
+		h->holds = fresh && m->jobs[i].held ? i : -1;
+		h->opened = m->jobs[i].number;
 	}
-	if (fresh && !(s->background && m->durable))
+	if (fresh && !(s->background && m->durable) && !m->jobs[i].held)
 		queue(m, &m->jobs[i]);
 }
 
@@ -343,30 +398,51 @@ void
 model_cancel(struct model *m, int peer, uint64_t number)
 {
 	int i = model_find(m, number);
+	bool stored = i >= 0 && (m->jobs[i].stored || m->jobs[i].adding);
+	struct mhear *h;
 
 	if (i >= 0) {
 		tell_failed(m, &m->jobs[i]);
 		model_end(m, i);
 	}
-	model_hear(m, peer, "TEXT %s", i >= 0 ? "OK\r\n" : "ERR UNKNOWN_JOB\r\n");
+	h = model_hear(m, peer, "TEXT %s", i >= 0 ? "OK\r\n" : "ERR UNKNOWN_JOB\r\n");
+	h->open = stored;
+	h->removal = m->removes_told;
+	h->deadline = m->mono_ms + m->queue_timeout_ms;
 }
 
-/* Every submission that waits for this job's commit is answered. */
-static void
-answer_open(struct model *m, int i, const char *error)
+static struct mhear *
+newest_open(struct model *m, int job, int *peer_r)
 {
+	struct mhear *newest = NULL;
+
 	for (int peer = 0; peer < PEERS; peer++) {
 		struct mpeer *p = &m->peers[peer];
 
 		for (int n = 0; n < p->count; n++) {
 			struct mhear *h = &p->hears[(p->first + n) % HEARS];
 
-			if (!h->open || h->job != i)
+			if (!h->open || h->job != job || (newest != NULL && h->opened < newest->opened))
 				continue;
-			h->open = false;
-			if (error != NULL)
-				snprintf(h->text, sizeof h->text, "ERROR QUEUE_ERROR %s", error);
+			newest = h;
+			*peer_r = peer;
 		}
+	}
+	return newest;
+}
+
+/* Every submission that waits for this job's commit is answered, the last one first. */
+static void
+answer_open(struct model *m, int i, const char *error)
+{
+	struct mhear *h;
+	int peer;
+
+	while ((h = newest_open(m, i, &peer)) != NULL) {
+		h->open = false;
+		if (error != NULL)
+			snprintf(h->text, sizeof h->text, "ERROR QUEUE_ERROR %s", error);
+		release(m, peer);
 	}
 	m->jobs[i].open = 0;
 }
@@ -381,6 +457,7 @@ model_added(struct model *m, int i, bool stored)
 	answer_open(m, i, stored ? NULL : "refused");
 	if (job->state == M_DEAD) {
 		job->state = M_FREE;
+		place(m);
 		return;
 	}
 	job->stored = stored;
@@ -388,25 +465,65 @@ model_added(struct model *m, int i, bool stored)
 	if (job->state == M_STORING && is_wanted(job))
 		queue(m, job);
 	end_if_unwanted(m, i);
+	place(m);
 }
 
-static void
-queue_timeouts(struct model *m)
+/* Of those that wait for the store since before a time: the oldest submission, or the oldest removal. */
+static struct mhear *
+oldest_open(struct model *m, bool removal, int *peer_r)
 {
+	struct mhear *oldest = NULL;
+
 	for (int peer = 0; peer < PEERS; peer++) {
 		struct mpeer *p = &m->peers[peer];
 
 		for (int n = 0; n < p->count; n++) {
 			struct mhear *h = &p->hears[(p->first + n) % HEARS];
+			uint64_t age = removal ? h->removal : h->opened;
 
-			if (!h->open || h->deadline > m->mono_ms)
+			if (!h->open || (h->job < 0) != removal ||
+			    (oldest != NULL && age > (removal ? oldest->removal : oldest->opened)))
 				continue;
-			h->open = false;
-			m->jobs[h->job].open--;
-			strcpy(h->text, "ERROR QUEUE_ERROR The queue's store did not answer in time");
-			end_if_unwanted(m, h->job);
+			oldest = h;
+			*peer_r = peer;
 		}
 	}
+	return oldest;
+}
+
+static void
+queue_timeouts(struct model *m)
+{
+	struct mhear *h;
+	int peer;
+
+	while ((h = oldest_open(m, false, &peer)) != NULL && h->deadline <= m->mono_ms) {
+		h->open = false;
+		m->jobs[h->job].open--;
+		strcpy(h->text, "ERROR QUEUE_ERROR The queue's store did not answer in time");
+		release(m, peer);
+		end_if_unwanted(m, h->job);
+	}
+	while ((h = oldest_open(m, true, &peer)) != NULL && h->deadline <= m->mono_ms) {
+		h->open = false;
+		strcpy(h->text, "TEXT ERR QUEUE_ERROR The+job+is+cancelled+but+still+stored\r\n");
+		release(m, peer);
+	}
+	place(m);
+}
+
+void
+model_removed(struct model *m)
+{
+	struct mhear *h;
+	int peer;
+
+	m->removes_done++;
+	while ((h = oldest_open(m, true, &peer)) != NULL && h->removal <= m->removes_done) {
+		h->open = false;
+		release(m, peer);
+	}
+	place(m);
 }
 
 /* The job in that state whose time comes first, if it is not after `until`; -1 when there is none. */

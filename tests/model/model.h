@@ -38,16 +38,19 @@ struct mjob {
 	int worker;         /* RUNNING */
 	int clients[PEERS]; /* how many times each peer waits for it */
 	int open;           /* submissions that wait for the commit */
-	bool background, adding, stored;
+	bool background, adding, stored, held;
 	int tries;
 	int64_t limit; /* RUNNING: monotonic ms when it is out of time; 0 = none */
 	uint32_t num, den;
 	char key[TEXT]; /* in the store; learnt from the ADD when the unique is none */
 };
 
-struct mhear {     /* one thing a peer should hear */
-	bool open; /* a JOB_CREATED that waits for the commit of `job` */
-	int job;
+struct mhear {            /* one thing a peer should hear */
+	bool open;        /* a JOB_CREATED that waits for the commit of `job`, or an OK that waits for a removal */
+	int job;          /* -1 for an OK */
+	uint64_t removal; /* number of that removal */
+	int holds;        /* a job that is queued when this is heard, -1 for none */
+	uint64_t opened;  /* larger is later */
 	int64_t deadline; /* monotonic ms */
 	char text[TEXT];  /* "TYPE arg arg ..." */
 };
@@ -76,7 +79,9 @@ struct model {
 	bool durable;
 	int retries;
 	int64_t mono_ms, wall_s, queue_timeout_ms;
-	uint64_t next_number, next_queued, last_born;
+	uint64_t next_number, next_queued, last_born, last_opened;
+	uint64_t removes_told, removes_done;
+	int placing[JOBS], placing_count; /* held jobs that may be queued now, in order */
 	int64_t first_turn, last_turn;
 	struct mjob jobs[JOBS];
 	struct mpeer peers[PEERS];
@@ -107,6 +112,7 @@ void model_exceptions(struct model *, int peer);
 void model_echo(struct model *, int peer, int data);
 void model_cancel(struct model *, int peer, uint64_t number);
 void model_added(struct model *, int job, bool stored);
+void model_removed(struct model *); /* the store has done the next REMOVE */
 void model_time(struct model *, int64_t ms);
 /* A job found in the store at start. */
 void model_replayed(struct model *, const struct mjob *row);

@@ -85,8 +85,14 @@ commit(uint64_t commits)
 		int job;
 
 		if (m->kind == MSG_REMOVE) {
+			struct msg_text *done = msg_text_new(MSG_COMMITTED, slice_of("", 0));
+
 			row_remove(change);
+			done->number = 1;
+			done->bytes = remove_bytes(change);
 			msg_free(&m);
+			model_removed(t.model);
+			turn(&done->msg);
 			continue;
 		}
 		job = job_of(change);

@@ -27,6 +27,7 @@ struct scene {
 	struct list adding;              /* ADDs on their way back */
 	struct list batch;               /* what comes in one turn, while it is gathered */
 	bool gathers;
+	const struct service *service; /* of the next peer */
 	int peers;
 };
 
@@ -158,6 +159,25 @@ scene_free(struct scene **s_p)
 	mem_free(s);
 }
 
+static void
+module_send(void *conn, const struct gearmand_packet *packet)
+{
+	(void)conn;
+	(void)packet;
+}
+
+int
+scene_module_peer(struct scene *s)
+{
+	static const struct gearmand_protocol_ops ops = { .send = module_send };
+	static const struct service service = { .name = "module", .protocol = &ops };
+
+	s->service = &service;
+	scene_peer(s);
+	s->service = NULL;
+	return s->peers;
+}
+
 int
 scene_peer(struct scene *s)
 {
@@ -166,6 +186,7 @@ scene_peer(struct scene *s)
 	s->peers++;
 	m = msg_new_sized(MSG_PEER_NEW, (uint64_t)s->peers, sizeof *m);
 	m->io = (uint16_t)((unsigned)s->peers % s->out.io_count);
+	m->service = s->service;
 	m->fd = 100 + s->peers;
 	strcpy(m->address, "127.0.0.1");
 	run(s, &m->msg);
@@ -347,10 +368,16 @@ expect_silence_(struct scene *s, int peer, const char *file, int line)
 void
 ask_(struct scene *s, int peer, const char *line, const char *answer, const char *file, int at)
 {
+	tell_(s, peer, PKT_TEXT, (const char *const[]){ line, NULL });
+	expect_text_(s, peer, answer, line, file, at);
+}
+
+void
+expect_text_(struct scene *s, int peer, const char *answer, const char *line, const char *file, int at)
+{
 	struct msg_reply *reply;
 	struct buf text = { 0 };
 
-	tell_(s, peer, PKT_TEXT, (const char *const[]){ line, NULL });
 	reply = next_reply(s, peer);
 	cr_assert(reply != NULL && reply->msg.type == PKT_TEXT, "%s:%d: no text", file, at);
 	buf_add(&text, reply->head + PKT_HEAD, reply->head_len - PKT_HEAD);

@@ -28,6 +28,7 @@ struct scene *scene_new(const char *options);
 void scene_free(struct scene **); /* audits; what nobody looked at is fine */
 
 int scene_peer(struct scene *);
+int scene_module_peer(struct scene *);                  /* one that speaks the protocol of a module */
 int scene_worker(struct scene *, const char *function); /* a peer that said CAN_DO */
 void scene_hangup(struct scene *, int peer);
 void scene_wait(struct scene *, int64_t ms);           /* time goes by in one step */
@@ -46,6 +47,7 @@ struct proc *scene_core(struct scene *);
 	expect_(s, peer, PKT_##type, (const char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL }, __FILE__, __LINE__)
 #define expect_silence(s, peer)    expect_silence_(s, peer, __FILE__, __LINE__)
 #define expect_kind(s, peer, kind) expect_kind_(s, peer, MSG_##kind, __FILE__, __LINE__)
+#define expect_text(s, peer, text) expect_text_(s, peer, text, "", __FILE__, __LINE__)
 /* An administrative line and its whole answer. */
 #define ask(s, peer, line, answer) ask_(s, peer, line, answer, __FILE__, __LINE__)
 
@@ -54,6 +56,7 @@ void tell_bytes(struct scene *, int peer, enum pkt_type, struct slice body);
 void expect_(struct scene *, int peer, enum pkt_type, const char *const *words, const char *file, int line);
 void expect_silence_(struct scene *, int peer, const char *file, int line);
 void expect_kind_(struct scene *, int peer, enum msg_kind, const char *file, int line);
+void expect_text_(struct scene *, int peer, const char *text, const char *line, const char *file, int at);
 void ask_(struct scene *, int peer, const char *line, const char *answer, const char *file, int at);
 bool answer_has(struct scene *, int peer, const char *line, const char *part);
 uint64_t scene_counter(struct scene *, int peer, const char *name); /* as `counters` says */

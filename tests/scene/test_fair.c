@@ -225,8 +225,9 @@ Test(fair, functions_abilities_and_waiting_removals_count_as_memory)
 	store_commit(s);
 	forget(s, peer);
 	before = scene_core(s)->memory;
-	ask(s, peer, "cancel job H:test:1", "OK\r\n");
+	tell(s, peer, TEXT, "cancel job H:test:1");
 	cr_assert_gt(scene_core(s)->memory, before - 300);
+	store_commit(s);
 	forget(s, peer);
 	memset(name, 'x', 3000);
 	name[3000] = '\0';

@@ -4,6 +4,33 @@
  */
 #include "tests/scene/scene.h"
 
+#include <gearmand/packet.h>
+
+Test(lost, a_client_behind_a_module_hears_that_an_attempt_is_void)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), web = scene_module_peer(s), worker = scene_worker(s, "f");
+	struct msg_reply *reply;
+	struct msg *m;
+
+	tell(s, client, SUBMIT_JOB, "f", "u", "x");
+	tell(s, web, SUBMIT_JOB, "f", "u", "x");
+	expect(s, client, JOB_CREATED, "H:test:1");
+	expect(s, web, JOB_CREATED, "H:test:1");
+	tell(s, worker, GRAB_JOB);
+	tell(s, worker, WORK_DATA, "H:test:1", "half of it");
+	expect(s, web, WORK_DATA, "H:test:1", "half of it");
+	scene_hangup(s, worker);
+	reply = next_reply(s, web);
+	cr_assert(reply != NULL && reply->msg.type == GEARMAND_ATTEMPT_VOID);
+	cr_assert(slice_is(slice_of(reply->head + PKT_HEAD, reply->head_len - PKT_HEAD), "H:test:1"));
+	m = &reply->msg;
+	msg_free(&m);
+	expect(s, client, WORK_DATA, "H:test:1", "half of it");
+	expect_silence(s, client);
+	scene_free(&s);
+}
+
 Test(jobs, a_job_goes_from_client_to_worker_and_its_result_back)
 {
 	struct scene *s = scene_new("");

@@ -34,27 +34,30 @@ Test(store, replies_keep_the_order_of_requests)
 	struct scene *s = scene_new("--durable");
 	int client = scene_peer(s), worker = scene_worker(s, "f");
 
+	tell(s, client, SUBMIT_JOB, "f", "fg", "y");
+	expect(s, client, JOB_CREATED, "H:test:1");
 	tell(s, client, SUBMIT_JOB_BG, "f", "bg1", "x");
 	tell(s, client, ECHO_REQ, "one");
 	tell(s, client, SUBMIT_JOB, "f", "fg", "y");
 	tell(s, client, SUBMIT_JOB_BG, "f", "bg2", "z");
 	tell(s, client, TEXT, "version");
 	tell(s, worker, GRAB_JOB);
-	expect(s, worker, JOB_ASSIGN, "H:test:2", "f", "y");
-	tell(s, worker, WORK_COMPLETE, "H:test:2", "done");
+	expect(s, worker, JOB_ASSIGN, "H:test:1", "f", "y");
+	tell(s, worker, WORK_COMPLETE, "H:test:1", "done");
 	expect_silence(s, client);
 	expect_add(s, "f", "bg1");
 	expect_add(s, "f", "bg2");
 	store_commit(s);
-	expect(s, client, JOB_CREATED, "H:test:1");
-	expect(s, client, ECHO_RES, "one");
 	expect(s, client, JOB_CREATED, "H:test:2");
+	expect(s, client, ECHO_RES, "one");
+	expect(s, client, JOB_CREATED, "H:test:1");
 	expect(s, client, JOB_CREATED, "H:test:3");
 	struct msg_reply *text = next_reply(s, client);
 	cr_assert_eq(text->msg.type, PKT_TEXT);
 	struct msg *m = &text->msg;
 	msg_free(&m);
-	expect(s, client, WORK_COMPLETE, "H:test:2", "done");
+	expect(s, client, WORK_COMPLETE, "H:test:1", "done");
+	expect(s, client, WORK_COMPLETE, "H:test:1", "done");
 	expect_silence(s, client);
 	scene_free(&s);
 }
@@ -187,8 +190,9 @@ Test(store, cancelled_while_storing_is_gone_at_once_and_a_new_job_is_a_new_job)
 	int client = scene_peer(s), admin = scene_peer(s);
 
 	tell(s, client, SUBMIT_JOB_BG, "f", "u", "x");
-	ask(s, admin, "cancel job H:test:1", "OK\r\n");
-	ask(s, admin, "cancel job H:test:1", "ERR UNKNOWN_JOB\r\n");
+	tell(s, admin, TEXT, "cancel job H:test:1");
+	tell(s, admin, TEXT, "cancel job H:test:1");
+	expect_silence(s, admin); /* the first answer waits for the store */
 	tell(s, client, SUBMIT_JOB_BG, "f", "u", "y");
 	expect_add(s, "f", "u");
 	expect_remove(s, "f", "u");
@@ -196,6 +200,8 @@ Test(store, cancelled_while_storing_is_gone_at_once_and_a_new_job_is_a_new_job)
 	store_commit(s);
 	expect(s, client, JOB_CREATED, "H:test:1");
 	expect(s, client, JOB_CREATED, "H:test:2");
+	expect_text(s, admin, "OK\r\n");
+	expect_text(s, admin, "ERR UNKNOWN_JOB\r\n");
 	ask(s, admin, "show jobs", "H:test:2\t0\t0\t1\n.\n");
 	scene_free(&s);
 }
@@ -479,6 +485,66 @@ Test(store, graceful_end_does_not_wait_for_a_stored_job_whose_last_client_has_le
 	store_commit(s);
 	cr_assert(scene_management_got(s, MSG_IDLE));
 	expect_no_change(s);
+	scene_free(&s);
+}
+
+Test(store, a_cancelled_job_is_confirmed_when_the_store_has_removed_it)
+{
+	struct scene *s = scene_new("--durable --queue-timeout=1000");
+	int client = scene_peer(s), admin = scene_peer(s);
+
+	tell(s, client, SUBMIT_JOB_BG, "f", "a", "x");
+	store_commit(s);
+	tell(s, client, SUBMIT_JOB_BG, "f", "b", "x");
+	tell(s, admin, TEXT, "cancel job H:test:1");
+	tell(s, client, TEXT, "cancel job H:test:2");
+	expect_silence(s, admin);
+	store_commit(s);
+	expect_text(s, admin, "OK\r\n");
+	tell(s, client, SUBMIT_JOB_BG, "f", "c", "x");
+	store_commit(s);
+	tell(s, admin, TEXT, "cancel job H:test:3");
+	scene_wait(s, 1000);
+	expect_text(s, admin, "ERR QUEUE_ERROR The+job+is+cancelled+but+still+stored\r\n");
+	scene_free(&s);
+}
+
+Test(store, what_a_client_submits_behind_a_stored_job_runs_behind_it)
+{
+	struct scene *s = scene_new("--durable");
+	int client = scene_peer(s), other = scene_peer(s), worker = scene_worker(s, "f");
+
+	tell(s, client, SUBMIT_JOB_HIGH_BG, "f", "", "first");
+	tell(s, client, SUBMIT_JOB_LOW, "f", "", "second");
+	tell(s, other, SUBMIT_JOB_LOW, "f", "", "of another");
+	tell(s, worker, GRAB_JOB);
+	expect(s, worker, JOB_ASSIGN, "H:test:3", "f", "of another");
+	tell(s, worker, GRAB_JOB);
+	expect(s, worker, NO_JOB);
+	store_commit(s);
+	tell(s, worker, GRAB_JOB);
+	expect(s, worker, JOB_ASSIGN, "H:test:1", "f", "first");
+	tell(s, worker, GRAB_JOB);
+	expect(s, worker, JOB_ASSIGN, "H:test:2", "f", "second");
+	scene_free(&s);
+}
+
+Test(store, a_job_that_waits_for_an_earlier_one_may_be_cancelled_refused_or_left)
+{
+	struct scene *s = scene_new("--durable");
+	int client = scene_peer(s), admin = scene_peer(s), worker = scene_worker(s, "f");
+
+	tell(s, client, SUBMIT_JOB_BG, "f", "", "1");
+	tell(s, client, SUBMIT_JOB, "f", "", "2");
+	tell(s, client, SUBMIT_JOB, "f", "u", "3");
+	tell(s, client, SUBMIT_JOB, "f", "", "4");
+	tell(s, admin, SUBMIT_JOB_BG, "f", "u", "3"); /* held, and on its way to the store */
+	tell(s, worker, TEXT, "cancel job H:test:4");
+	expect_text(s, worker, "OK\r\n");
+	scene_hangup(s, client);
+	store_refuse(s, "no");
+	expect(s, admin, ERROR, "QUEUE_ERROR", "no");
+	ask(s, worker, "show jobs", ".\n");
 	scene_free(&s);
 }
 
