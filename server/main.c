@@ -283,6 +283,7 @@ on_waiting(void *arg, const char *why)
 
 	if (l->daemon.parent >= 0)
 		fprintf(stderr, "%s: waiting for the queue: %s\n", l->name, why);
+	plugins_say_unready(l->plugins);
 	daemon_release(&l->daemon, strcmp(l->settings->log_file, "stderr") == 0);
 	notify_waiting(why);
 }
@@ -319,6 +320,14 @@ on_serving(void *arg)
 	notify_ready();
 }
 
+static void
+on_reload(void *arg)
+{
+	struct life *l = arg;
+
+	plugins_reload(l->plugins);
+}
+
 static bool
 start_classes(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 {
@@ -336,6 +345,7 @@ start_classes(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 		.store = classes_store(l->classes),
 		.shutdown_timeout = s->shutdown_timeout,
 		.on_serving = on_serving,
+		.on_reload = on_reload,
 		.arg = l,
 	};
 

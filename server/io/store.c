@@ -118,6 +118,17 @@ store_try(struct store *s)
 
 /* ---- The thread ------------------------------------------------------------------------- */
 
+/* What a closed store is to read again it reads when it is opened. */
+static STORE void
+store_reload(struct store *s)
+{
+	struct gearmand_error err = { .text = "" };
+
+	s->reload = false;
+	if (s->module != NULL && s->config.ops->reload != NULL && !s->config.ops->reload(s->module, &err))
+		log_post(GEARMAND_LOG_ERROR, "queue %s stays as it was: %s", s->config.name, err.text);
+}
+
 /* Sleeps until there is something to do, be it only a look at the store; false at the end. */
 static STORE bool
 store_wait(struct store *s)
@@ -127,6 +138,8 @@ store_wait(struct store *s)
 		nsec_t until;
 
 		store_take(s);
+		if (s->reload)
+			store_reload(s);
 		idle = !store_has_batch(s) && list_is_empty(&s->pending);
 		if (idle && s->stopping)
 			return false;

@@ -24,9 +24,9 @@ store_take(struct store *s)
 			s->stopping = true;
 			s->give_up_at = clock_mono() + s->config.give_up_after;
 		}
-		if (m->kind == MSG_REPLAY)
-			s->replay = true;
-		if (m->kind == MSG_STOP || m->kind == MSG_REPLAY || s->stopping) {
+		s->replay |= m->kind == MSG_REPLAY;
+		s->reload |= m->kind == MSG_RELOAD;
+		if (m->kind == MSG_STOP || m->kind == MSG_REPLAY || m->kind == MSG_RELOAD || s->stopping) {
 			msg_free(&m);
 			continue;
 		}

@@ -59,6 +59,7 @@ struct store {
 	bool unwell;
 	nsec_t taken_at;               /* since when another server has it, after it broke; NEVER = none has */
 	bool was_taken;                /* another server has had it meanwhile, says the module */
+	bool reload;                   /* MSG_RELOAD came */
 	bool replay;                   /* MSG_REPLAY came */
 	bool was_replayed;             /* in part; it begins again */
 	int waited_for;                /* at start: enum gearmand_why, the last one; -1 = nothing */

@@ -172,16 +172,18 @@ mgmt_drain(struct mgmt *m)
 }
 
 void
-mgmt_reopen_log(struct mgmt *m)
+mgmt_reload(struct mgmt *m)
 {
 	struct gearmand_error err;
 
 	log_post(GEARMAND_LOG_NOTICE, "SIGHUP, reopening log file");
-	if (m->log == NULL)
-		return;
 	mgmt_pass_log(m);
-	if (!logfile_reopen(m->log, &err))
+	if (m->log != NULL && !logfile_reopen(m->log, &err))
 		log_post(GEARMAND_LOG_ERROR, "%s", err.text);
+	if (m->links.on_reload != NULL)
+		m->links.on_reload(m->links.arg);
+	if (m->links.store != NULL)
+		tell(m, m->links.store, MSG_RELOAD);
 }
 
 /* The module is inside a call that does not return: its thread cannot give up by itself. */

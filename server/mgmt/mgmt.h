@@ -30,6 +30,7 @@ struct mgmt_links {
 	unsigned io_count;
 	int64_t shutdown_timeout;      /* seconds that SIGUSR1 waits for jobs; 0 = no bound */
 	void (*on_serving)(void *arg); /* called once, when connections are about to be accepted */
+	void (*on_reload)(void *arg);  /* SIGHUP came */
 	void *arg;
 };
 
@@ -52,7 +53,7 @@ void mgmt_pass_log(struct mgmt *) RUNS_ON(mgmt_role);
 /* What signals ask for. */
 void mgmt_stop(struct mgmt *, const char *why) RUNS_ON(mgmt_role); /* orderly and soon; a second time: at once */
 void mgmt_drain(struct mgmt *) RUNS_ON(mgmt_role);                 /* after running and waiting jobs have ended */
-void mgmt_reopen_log(struct mgmt *) RUNS_ON(mgmt_role);
+void mgmt_reload(struct mgmt *) RUNS_ON(mgmt_role); /* the log is opened anew, modules read their files */
 
 /* How it ended, after loop_run(). */
 const char *mgmt_failure(const struct mgmt *) RUNS_ON(mgmt_role); /* a sentence, or NULL */

@@ -224,3 +224,35 @@ plugin_close(struct plugin *p)
 	else
 		p->desc->protocol->close(&p->module);
 }
+
+typedef bool module_op_f(void *module, struct gearmand_error *);
+
+void
+plugins_reload(struct plugins *all)
+{
+	for (unsigned i = 0; i < all->count; i++) {
+		const struct plugin *p = all->at[i];
+		struct gearmand_error err = { .text = "" };
+		module_op_f *reload = !p->is_open                                ? NULL
+				      : p->desc->kind == GEARMAND_KIND_TRANSPORT ? p->desc->transport->reload
+										 : p->desc->protocol->reload;
+
+		if (reload != NULL && !reload(p->module, &err))
+			log_post(GEARMAND_LOG_ERROR, "module %s stays as it was: %s", p->desc->name, err.text);
+	}
+}
+
+void
+plugins_say_unready(const struct plugins *all)
+{
+	for (unsigned i = 0; i < all->count; i++) {
+		const struct plugin *p = all->at[i];
+		struct gearmand_error err = { .text = "" };
+		module_op_f *ready = !p->is_open                                ? NULL
+				     : p->desc->kind == GEARMAND_KIND_TRANSPORT ? p->desc->transport->ready
+										: p->desc->protocol->ready;
+
+		if (ready != NULL && !ready(p->module, &err))
+			log_post(GEARMAND_LOG_WARNING, "module %s is not ready: %s", p->desc->name, err.text);
+	}
+}

@@ -75,4 +75,9 @@ void plugins_set_services(struct plugins *, const struct gearmand_host *io_servi
 bool plugin_open(struct plugin *, struct gearmand_error *);
 void plugin_close(struct plugin *); /* no-op when it is not open */
 
+/* Open protocols and transports: each reads its files again, and stays as it was where that fails; said in the log. */
+void plugins_reload(struct plugins *);
+/* Those that are not ready to serve are named in the log. */
+void plugins_say_unready(const struct plugins *);
+
 #endif

@@ -28,7 +28,7 @@ on_signal(evutil_socket_t number, short what, void *arg)
 	(void)what;
 	role_assume(&mgmt_role);
 	if (number == SIGHUP)
-		mgmt_reopen_log(arg);
+		mgmt_reload(arg);
 	else if (number == SIGUSR1)
 		mgmt_drain(arg);
 	else

@@ -37,7 +37,19 @@ close_m(void **m)
 	closed++;
 }
 
-static const struct gearmand_protocol_ops ops = { .size = sizeof(ops), .open = open_m, .close = close_m };
+static unsigned reloads;
+
+static bool
+reload_m(void *m, struct gearmand_error *err)
+{
+	cr_assert_eq(m, &closed);
+	cr_assert_eq(err->text[0], '\0');
+	return ++reloads > 1;
+}
+
+static const struct gearmand_protocol_ops ops = {
+	.size = sizeof(ops), .open = open_m, .close = close_m, .reload = reload_m
+};
 static const struct gearmand_plugin desc = {
 	.kind = GEARMAND_KIND_PROTOCOL,
 	.name = "m",
@@ -158,6 +170,21 @@ Test(plugin_host, listen_is_for_open_only)
 	cr_assert_not(host->listen(host, NULL, "127.0.0.1", "1", NULL, &err));
 	cr_assert_str_eq(err.text, "module m: listen() is for open() only");
 	cr_assert_eq(plugin.listen_count, 0);
+}
+
+Test(plugin_host, open_modules_alone_are_reloaded)
+{
+	struct plugin *one[] = { &plugin };
+	struct plugins all = { .at = one, .count = 1 };
+	struct gearmand_error err = { .text = "" };
+
+	plugins_reload(&all);
+	cr_assert_eq(reloads, 0);
+	cr_assert(plugin_open(&plugin, &err));
+	plugins_reload(&all);
+	plugins_reload(&all);
+	cr_assert_eq(reloads, 2, "a module that stays as it was is asked again at the next time");
+	plugin_close(&plugin);
 }
 
 Test(plugin_host, a_module_that_does_not_say_why_it_did_not_open_is_named)
