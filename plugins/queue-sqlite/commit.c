@@ -104,11 +104,7 @@ refuse(struct sq_store *s, struct gearmand_change *c, int rc)
 static int
 apply(struct sq_store *s, struct gearmand_change *c)
 {
-	int rc;
-
-	if (c->outcome == GEARMAND_REFUSED)
-		return SQLITE_OK;
-	rc = c->op == GEARMAND_ADD ? add(s, &c->job) : remove_job(s, &c->job);
+	int rc = c->op == GEARMAND_ADD ? add(s, &c->job) : remove_job(s, &c->job);
 	/* A trigger may have ended the transaction along with the statement. */
 	if (c->op == GEARMAND_ADD && is_final(rc) && !sqlite3_get_autocommit(s->db)) {
 		refuse(s, c, rc);
@@ -117,20 +113,28 @@ apply(struct sq_store *s, struct gearmand_change *c)
 	return rc;
 }
 
+static int
+apply_all(struct sq_store *s, struct gearmand_change *changes, size_t count)
+{
+	int rc = sq_run(s->stmt[SQ_BEGIN]);
+
+	for (size_t i = 0; i < count && rc == SQLITE_OK; i++)
+		rc = apply(s, &changes[i]);
+	if (rc == SQLITE_OK)
+		rc = sq_run(s->stmt[SQ_COMMIT]);
+	/* The batch's memory is the host's again. */
+	sqlite3_clear_bindings(s->stmt[SQ_ADD]);
+	sqlite3_clear_bindings(s->stmt[SQ_REMOVE]);
+	return rc;
+}
+
 static enum gearmand_commit
 give_up(struct sq_store *s, int rc, struct gearmand_error *err)
 {
 	enum gearmand_commit outcome = sq_outcome(s, rc);
-	bool is_full = sq_is_full(s, rc);
 
 	sq_sentence(s, err, rc, "storing jobs");
-	if (!sq_rollback(s))
-		return GEARMAND_COMMIT_BROKEN;
-	/* When the log is in the database it starts over, so the next try may find the room that this
-	 * one lacked. */
-	if (is_full)
-		sq_checkpoint_now(s);
-	return outcome;
+	return sq_rollback(s) ? outcome : GEARMAND_COMMIT_BROKEN;
 }
 
 enum gearmand_commit
@@ -141,8 +145,8 @@ sq_check(void *store, struct gearmand_error *err)
 
 	if (missing == NULL)
 		return GEARMAND_COMMIT_DONE;
-	s->host->error_set(
-	    err, "%s was deleted or replaced while in use; what it held is not stored any more", missing);
+	gm_fail(err, GEARMAND_WHY_PASSING,
+	    "%s was deleted or replaced while in use; what it held is not stored any more", missing);
 	return GEARMAND_COMMIT_BROKEN;
 }
 
@@ -150,15 +154,16 @@ enum gearmand_commit
 sq_commit(void *store, struct gearmand_change *changes, size_t count, struct gearmand_error *err)
 {
 	struct sq_store *s = sq_store_of(store);
-	int rc = sq_run(s->stmt[SQ_BEGIN]);
+	int rc;
 
-	for (size_t i = 0; i < count && rc == SQLITE_OK; i++)
-		rc = apply(s, &changes[i]);
-	if (rc == SQLITE_OK)
-		rc = sq_run(s->stmt[SQ_COMMIT]);
-	/* The batch's memory is the host's again. */
-	sqlite3_clear_bindings(s->stmt[SQ_ADD]);
-	sqlite3_clear_bindings(s->stmt[SQ_REMOVE]);
+	if (!sq_has_room(s, changes, count, err))
+		return GEARMAND_COMMIT_FULL;
+	rc = apply_all(s, changes, count);
+	/* When the log is in the database it starts over, in the room that it has. */
+	if (rc != SQLITE_OK && sq_outcome(s, rc) == GEARMAND_COMMIT_FULL && sq_rollback(s)) {
+		sq_checkpoint_now(s);
+		rc = apply_all(s, changes, count);
+	}
 	if (rc != SQLITE_OK)
 		return give_up(s, rc, err);
 	/* After the commit, so that nothing is called stored that went to a file without a name. */

@@ -17,63 +17,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "queue_sqlite.h"
 
-#define LOCK_BYTE (INT64_C(1) << 62)
-
-/* Where a lock belongs to the process instead of the descriptor, it serves as well: there is one
- * store in a process. */
-#ifndef F_OFD_SETLK
-#define F_OFD_SETLK F_SETLK
-#endif
-
 static const char *const suffix[SQ_FILE_COUNT] = { "", "-wal", "-shm" };
-
-static bool
-fail(const struct sq_store *s, struct gearmand_error *err, const char *why)
-{
-	s->host->error_set(err, "queue file %s: %s", s->given, why);
-	return false;
-}
 
 static bool
 fail_errno(const struct sq_store *s, struct gearmand_error *err)
 {
-	char text[128];
-
-	if (errno == EISDIR)
-		err->why = GEARMAND_WHY_LASTING;
-	return fail(s, err, strerror_r(errno, text, sizeof(text)));
-}
-
-static bool
-try_lock(int fd)
-{
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_BYTE, .l_len = 1 };
-
-	return fcntl(fd, F_OFD_SETLK, &lock) == 0;
-}
-
-/* A server that was just killed may need a moment to be gone. */
-static bool
-lock_file(struct sq_store *s, struct gearmand_error *err)
-{
-	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
-	int64_t deadline = s->host->monotonic() + s->busy_ms * 1000000;
-
-	while (!try_lock(s->lock_fd)) {
-		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
-			return fail_errno(s, err);
-		if (s->host->monotonic() >= deadline) {
-			err->why = GEARMAND_WHY_IN_USE;
-			return fail(s, err, "another gearmand is using it; each server needs a file of its own");
-		}
-		nanosleep(&pause, NULL);
-	}
-	return true;
+	return gm_fail(err, errno == EISDIR ? GEARMAND_WHY_LASTING : GEARMAND_WHY_PASSING, "queue file %s: %s",
+	    s->given, strerror(errno));
 }
 
 static bool
@@ -87,7 +41,7 @@ name_files(struct sq_store *s, struct gearmand_error *err)
 		s->file[i].path = sqlite3_mprintf("%s%s", absolute, suffix[i]);
 		if (s->file[i].path == NULL) {
 			free(absolute);
-			return fail(s, err, "out of memory");
+			return gm_fail(err, GEARMAND_WHY_PASSING, "queue file %s: out of memory", s->given);
 		}
 	}
 	free(absolute);
@@ -102,11 +56,9 @@ sq_file_open(struct sq_store *s, struct gearmand_error *err)
 	s->lock_fd = open(s->given, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 	if (s->lock_fd < 0 || fstat(s->lock_fd, &st) != 0)
 		return fail_errno(s, err);
-	if (!S_ISREG(st.st_mode)) {
-		err->why = GEARMAND_WHY_LASTING;
-		return fail(s, err, "not a file");
-	}
-	return lock_file(s, err) && name_files(s, err);
+	if (!S_ISREG(st.st_mode))
+		return gm_fail(err, GEARMAND_WHY_LASTING, "queue file %s: not a file", s->given);
+	return gm_lock_file(s->lock_fd, s->given, s->busy_ms, err) && name_files(s, err);
 }
 
 bool
@@ -115,17 +67,17 @@ sq_file_watch(struct sq_store *s, struct gearmand_error *err)
 	struct stat st, locked;
 
 	for (int i = 0; i < SQ_FILE_COUNT; i++) {
-		if (stat(s->file[i].path, &st) != 0) {
-			s->host->error_set(err, "queue file %s: %s is gone", s->given, s->file[i].path);
-			return false;
-		}
+		if (stat(s->file[i].path, &st) != 0)
+			return gm_fail(
+			    err, GEARMAND_WHY_PASSING, "queue file %s: %s is gone", s->given, s->file[i].path);
 		s->file[i].dev = st.st_dev;
 		s->file[i].ino = st.st_ino;
 	}
 	/* SQLite opened the path a moment after we did. */
 	if (fstat(s->lock_fd, &locked) != 0 || locked.st_ino != s->file[SQ_DB].ino ||
 	    locked.st_dev != s->file[SQ_DB].dev)
-		return fail(s, err, "replaced while it was being opened");
+		return gm_fail(
+		    err, GEARMAND_WHY_PASSING, "queue file %s: replaced while it was being opened", s->given);
 	return true;
 }
 

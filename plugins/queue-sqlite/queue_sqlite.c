@@ -5,24 +5,9 @@
  * Runs on:  the store thread.
  * Owns:     the store: one connection and one lock, from open to close.
  */
-#include <stdlib.h>
-
 #include "queue_sqlite.h"
 
-#define STORE_MAGIC 0x71737174u /* "qsqt" */
-
-/* Newer than this has ON CONFLICT DO UPDATE, which replaces a job without moving it to the end. */
-#define SQLITE_VERSION_NEEDED 3024000
-
-struct sq_store *
-sq_store_of(void *store)
-{
-	struct sq_store *s = store;
-
-	if (s == NULL || s->magic != STORE_MAGIC)
-		abort();
-	return s;
-}
+#define SQLITE_VERSION_NEEDED 3025000 /* ON CONFLICT DO UPDATE, row_number() */
 
 static void
 sq_close(void **store)
@@ -48,7 +33,7 @@ check_options(const struct sq_store *s, struct gearmand_error *err)
 		s->host->error_set(err, "--libsqlite3-table needs a name");
 	else if (sqlite3_libversion_number() < SQLITE_VERSION_NEEDED)
 		s->host->error_set(
-		    err, "the sqlite queue needs SQLite 3.24 or newer, this is %s", sqlite3_libversion());
+		    err, "the sqlite queue needs SQLite 3.25 or newer, this is %s", sqlite3_libversion());
 	else
 		return true;
 	err->why = GEARMAND_WHY_LASTING;
@@ -63,7 +48,7 @@ sq_open(const struct gearmand_host *host, struct gearmand_opening *opening, void
 
 	(void)opening;
 	err->why = GEARMAND_WHY_PASSING;
-	s->magic = STORE_MAGIC;
+	s->magic = SQ_MAGIC;
 	s->host = host;
 	s->lock_fd = -1;
 	s->given = host->option(host, "libsqlite3-db");

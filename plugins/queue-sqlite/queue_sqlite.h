@@ -8,7 +8,9 @@
  * queue_sqlite.c  the descriptor; opens and closes
  * file.c          the file as such: lock, and whether it is still where it was
  * checkpoint.c    when the log is moved to the database, and what if it cannot be
- * schema.c        the connection's settings, the table, the prepared statements
+ * schema.c        the connection's settings, the prepared statements
+ * table.c         the table: made, or taken over
+ * room.c          whether there is room for more jobs
  * replay.c        rows -> jobs, in order
  * commit.c        a batch of changes -> one transaction
  * sentence.c      result codes -> what the operator reads, and what the host does next
@@ -23,7 +25,7 @@
 
 #include <sqlite3.h>
 
-#include <gearmand/plugin.h>
+#include <gearmand/module.h>
 
 /* Statements that are kept; `%w` stands for the table. */
 /* clang-format off */
@@ -83,12 +85,19 @@ void sq_checkpoint_now(struct sq_store *);
 bool sq_schema_open(struct sq_store *, struct gearmand_error *);
 void sq_schema_close(struct sq_store *);
 
+/* table.c */
+bool sq_table_open(struct sq_store *, struct gearmand_error *); /* makes it what the statements need */
+
+/* room.c */
+bool sq_has_room(struct sq_store *, const struct gearmand_change *, size_t count, struct gearmand_error *);
+
 /* replay.c, commit.c: ops */
 bool sq_replay(void *store, gearmand_replay_f *, void *sink, struct gearmand_error *);
 enum gearmand_commit sq_commit(void *store, struct gearmand_change *, size_t count, struct gearmand_error *);
 enum gearmand_commit sq_check(void *store, struct gearmand_error *);
 
-struct sq_store *sq_store_of(void *store);
+#define SQ_MAGIC           0x71737174u /* "qsqt" */
+#define sq_store_of(store) GM_STORE(struct sq_store, store, SQ_MAGIC)
 
 /* Steps a statement that gives no rows, and resets it; the error stays readable in the connection. */
 int sq_run(sqlite3_stmt *);
@@ -99,7 +108,6 @@ void sq_bind_blob(sqlite3_stmt *, int column, struct gearmand_slice, int *rc);
 
 /* sentence.c.  `rc` is the latest error of s->db; `doing` reads like "reading table x". */
 void sq_sentence(const struct sq_store *, struct gearmand_error *, int rc, const char *doing);
-bool sq_is_full(const struct sq_store *, int rc); /* no room on the disk, or for this user */
 enum gearmand_commit sq_outcome(const struct sq_store *, int rc);
 
 #endif

@@ -16,7 +16,6 @@
 
 #include "queue_sqlite.h"
 
-enum { UNIQUE_MAX = 64, FUNCTION_MAX = 8192 };
 enum { ROWID, UNIQUE, FUNCTION, PRIORITY, DATA, WHEN, HANDLE, REDUCER, FLAGS };
 
 #define SELECT_ROWS \
@@ -85,12 +84,6 @@ read_job(sqlite3_stmt *row, struct gearmand_job *job, int *rc)
 
 /* ---- Keys ---------------------------------------------------------------------------- */
 
-static bool
-is_text(const char *s, struct gearmand_slice v)
-{
-	return v.len == strlen(s) && memcmp(v.data, s, v.len) == 0;
-}
-
 static void
 cut_at_nul(struct gearmand_slice *v)
 {
@@ -100,12 +93,8 @@ cut_at_nul(struct gearmand_slice *v)
 static void
 make_unique(struct replay *r, struct gearmand_job *job, uint32_t flag)
 {
-	unsigned char random[16];
-
-	sqlite3_randomness(sizeof(random), random);
-	for (size_t i = 0; i < sizeof(random); i++)
-		snprintf(r->key + 2 * i, 3, "%02x", random[i]);
-	job->unique = (struct gearmand_slice){ r->key, 32 };
+	gm_made_unique(r->key);
+	job->unique = gm_slice(r->key);
 	job->flags |= flag;
 }
 
@@ -127,7 +116,7 @@ rewrite_key(struct replay *r, const struct gearmand_job *job)
 	return rc;
 }
 
-/* Makes the key one that the host can hand back; without a function there is none. */
+/* Makes the key one that the host can hand back. */
 static int
 settle_key(struct replay *r, struct gearmand_job *job)
 {
@@ -137,9 +126,9 @@ settle_key(struct replay *r, struct gearmand_job *job)
 
 	cut_at_nul(&job->unique);
 	cut_at_nul(&job->function);
-	if (job->unique.len == 0 || job->unique.len > UNIQUE_MAX)
+	if (job->unique.len == 0 || job->unique.len > GM_UNIQUE_MOST)
 		make_unique(r, job, GEARMAND_JOB_NO_UNIQUE);
-	else if (is_text("-", job->unique) && !own)
+	else if (gm_is(job->unique, "-") && !own)
 		make_unique(r, job, GEARMAND_JOB_UNIQUE_IS_DATA); /* as 1.1 stores it */
 	if (sqlite3_column_type(r->rows, UNIQUE) == SQLITE_TEXT &&
 	    sqlite3_column_type(r->rows, FUNCTION) == SQLITE_TEXT && unique.data == job->unique.data &&
@@ -165,7 +154,7 @@ replay_row(struct replay *r, gearmand_replay_f *sink_f, void *sink)
 	read_job(r->rows, &job, &rc);
 	if (rc != SQLITE_OK)
 		return rc;
-	if (strnlen(job.function.data, job.function.len) == 0 || job.function.len > FUNCTION_MAX) {
+	if (sqlite3_column_type(r->rows, FUNCTION) == SQLITE_NULL || job.function.len > GM_FUNCTION_MOST) {
 		r->skipped++;
 		return SQLITE_OK;
 	}

@@ -13,15 +13,11 @@
 
 /* AGAIN: the connection is well, the world is not.  BROKEN: only a new connection can help, as when
  * the file was opened read-only or what SQLite keeps of it in memory cannot be trusted. */
-static const struct {
-	int code; /* primary */
-	enum gearmand_why why;
-	enum gearmand_commit outcome;
-	const char *phrase; /* NULL: what SQLite says */
-} causes[] = {
+static const struct gm_cause causes[] = {
+	/* by primary code */
 	{ SQLITE_BUSY, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, "locked by another process" },
 	{ SQLITE_LOCKED, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, "locked by another process" },
-	{ SQLITE_FULL, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, "the disk is full" },
+	{ SQLITE_FULL, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_FULL, "the disk is full" },
 	{ SQLITE_NOMEM, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, "out of memory" },
 	{ SQLITE_READONLY, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, "the file or its folder is read-only" },
 	{ SQLITE_CANTOPEN, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN,
@@ -30,8 +26,8 @@ static const struct {
 	{ SQLITE_NOTADB, GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, "not an SQLite database" },
 	{ SQLITE_CORRUPT, GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN,
 	    "the database is damaged; repair it, or move it away" },
-	{ SQLITE_ERROR, GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL }, /* in SQL: the table is not ours */
-	{ SQLITE_IOERR, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, NULL },
+	{ SQLITE_ERROR, GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, "" }, /* in SQL: the table is not ours */
+	{ 0, GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, NULL },
 };
 
 static int
@@ -69,57 +65,32 @@ is_limit(const struct sq_store *s, int rc)
 	return rc == SQLITE_IOERR_WRITE && (cause == ENOSPC || cause == EDQUOT || cause == EFBIG);
 }
 
-bool
-sq_is_full(const struct sq_store *s, int rc)
-{
-	return (rc & 0xff) == SQLITE_FULL || is_limit(s, rc);
-}
-
 static const char *
 phrase_of(const struct sq_store *s, int rc)
 {
-	for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++) {
-		if (causes[i].code == (rc & 0xff) && causes[i].phrase != NULL)
-			return causes[i].phrase;
-	}
-	return s->db == NULL ? sqlite3_errstr(rc) : sqlite3_errmsg(s->db);
-}
+	const char *phrase = gm_cause_of(causes, rc & 0xff)->phrase;
 
-static enum gearmand_why
-why_of(int rc)
-{
-	for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++) {
-		if (causes[i].code == (rc & 0xff))
-			return causes[i].why;
-	}
-	return GEARMAND_WHY_PASSING;
+	if (phrase != NULL && phrase[0] != '\0')
+		return phrase;
+	return s->db == NULL ? sqlite3_errstr(rc) : sqlite3_errmsg(s->db);
 }
 
 void
 sq_sentence(const struct sq_store *s, struct gearmand_error *err, int rc, const char *doing)
 {
 	int cause = system_cause(s);
-	char text[128];
+	enum gearmand_why why = gm_cause_of(causes, rc & 0xff)->why;
 
 	if (is_limit(s, rc))
-		s->host->error_set(
-		    err, "queue file %s: %s: no room: %s", s->given, doing, strerror_r(cause, text, sizeof(text)));
+		gm_fail(err, why, "queue file %s: %s: no room: %s", s->given, doing, strerror(cause));
 	else if ((rc & 0xff) == SQLITE_IOERR && cause != 0)
-		s->host->error_set(err, "queue file %s: %s: disk I/O error: %s", s->given, doing,
-		    strerror_r(cause, text, sizeof(text)));
+		gm_fail(err, why, "queue file %s: %s: disk I/O error: %s", s->given, doing, strerror(cause));
 	else
-		s->host->error_set(err, "queue file %s: %s: %s", s->given, doing, phrase_of(s, rc));
-	err->why = why_of(rc);
+		gm_fail(err, why, "queue file %s: %s: %s", s->given, doing, phrase_of(s, rc));
 }
 
 enum gearmand_commit
 sq_outcome(const struct sq_store *s, int rc)
 {
-	if (is_limit(s, rc))
-		return GEARMAND_COMMIT_AGAIN;
-	for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++) {
-		if (causes[i].code == (rc & 0xff))
-			return causes[i].outcome;
-	}
-	return GEARMAND_COMMIT_BROKEN;
+	return is_limit(s, rc) ? GEARMAND_COMMIT_FULL : gm_cause_of(causes, rc & 0xff)->outcome;
 }

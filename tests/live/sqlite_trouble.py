@@ -132,48 +132,87 @@ def limit_file_size(s, bytes):
     resource.prlimit(s.pid, resource.RLIMIT_FSIZE, (bytes, resource.RLIM_INFINITY))
 
 
-def full_and_well_again(t, s, make_room):
-    """Submits until nothing more is acknowledged; then room is made."""
-    data = os.urandom(10000)
-    p, uniques, acked = s.connect(), [b"%d" % n for n in range(1000)], {}
-    submit_many(p, uniques, data=data)
-    s.await_log(UNWELL)
-    p.sock.settimeout(patience())
-    with s.connect() as other:
-        other.silent()  # it goes on serving
-    make_room()
-    acked = acknowledged(p, uniques, len(uniques))
-    s.await_log("well again")
+FULL = "queue sqlite: full: new jobs are refused until there is room, removals go on: .*no room"
+LARGE = os.urandom(10000)
+
+
+def submit_until_full(s):
+    """{unique: handle} of what was stored; the others got an error at once."""
+    p, uniques, acked = s.connect(), [b"%d" % n for n in range(6000)], {}
+    s.expect_log(FULL)
+    s.allow_log("QUEUE_ERROR")
+    for u in uniques:
+        p.send(SUBMIT_JOB_BG, "f", u, data=LARGE)
+        answer = p.packet("an answer")
+        if answer.nr == ERROR:
+            check(b"no room" in answer.parts[1], answer.parts)
+            return acked
+        check(answer.nr == JOB_CREATED)
+        acked[u] = answer.parts[0]
+    raise Failure("never full")
+
+
+def full_and_well_again(t, s, make_room=None):
+    """Submits until it is full; what was stored is done and removed, and then, or when room is made, there is room."""
+    acked = submit_until_full(s)
+    with s.connect() as p:
+        p.submit("f", "small", "x")  # in the foreground: it goes on serving
     s.kill()
     s.start()
     done = drain_jobs(s)
-    check([(h, u) for h, _, u, _ in done] == [(acked[u], u) for u in uniques])
-    check(all(d == data for _, _, _, d in done))
+    check({(u, h) for h, _, u, d in done if d == LARGE} == set(acked.items()), "%d of %d" % (len(done), len(acked)))
     await_rows(t, 0)
+    if make_room:
+        submit_until_full(s)
+        make_room()
+    check(s.connect().submit("f", "again", LARGE, SUBMIT_JOB_BG))
+    if make_room:
+        s.await_log("queue sqlite: has room again")
 
 
-@case("at the limit of file sizes: submissions wait, and go through when there is room", modes=FEW)
+@case("at the limit of file sizes: what does not fit gets an error at once, what is done is removed", modes=FEW)
 def _(t):
-    s = sqlite_server(t, "--queue-timeout=60")
-    s.expect_log(UNWELL + ".*queue.db: storing jobs: no room: File too large")
-    limit_file_size(s, 2 << 20)
-    full_and_well_again(t, s, lambda: limit_file_size(s, resource.RLIM_INFINITY))
+    s = sqlite_server(t)
+    limit_file_size(s, 4 << 20)
+    acked = submit_until_full(s)
+    check([(u, h) for h, _, u, _ in drain_jobs(s)] == list(acked.items()))
+    await_rows(t, 0)
+    submit_until_full(s)
+    limit_file_size(s, resource.RLIM_INFINITY)
+    s.connect().submit("f", "again", LARGE, SUBMIT_JOB_BG)
+    s.await_log("queue sqlite: has room again")
 
 
-@case("a full disk: submissions wait, and go through when there is room", modes=(0, 1, 2, 4))
-def _(t):
-    disk, ballast = t.path("disk"), t.path("disk/ballast")
+def small_disk(t, size):
+    disk = t.path("disk")
     os.mkdir(disk)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=32m", "none", disk]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=" + size, "none", disk]
     if subprocess.run(mount, stderr=subprocess.DEVNULL).returncode != 0:
         t.skip("may not mount a small disk (not root)")
+    os.symlink(t.path("disk/queue.db"), t.path("queue.db"))
+    return disk
+
+
+@case("a disk that the queue itself has filled: an error at once, and all that is stored is done and removed",
+      modes=(0, 1, 2, 4))
+def _(t):
+    disk = small_disk(t, "2m" if t.mode == 0 else "%dm" % (8 * t.mode))
     try:
-        s = sqlite_server(t, "--queue-timeout=60", db=t.path("disk/queue.db"))
-        s.expect_log(UNWELL + ".*queue.db: storing jobs: the disk is full")
-        with open(ballast, "wb") as f:
-            f.write(b"x" * (30 << 20))
-        os.symlink(t.path("disk/queue.db"), t.path("queue.db"))
-        full_and_well_again(t, s, lambda: os.unlink(ballast))
+        s = sqlite_server(t, db=t.path("disk/queue.db"))
+        full_and_well_again(t, s)
+        s.stop()
+    finally:
+        subprocess.run(["umount", "-l", disk])
+
+
+@case("a disk that others have filled: an error at once, and when they have gone there is room again", modes=FEW)
+def _(t):
+    disk = small_disk(t, "32m")
+    try:
+        s = sqlite_server(t, db=t.path("disk/queue.db"))
+        with open(t.path("disk/ballast"), "wb") as f:
+            f.write(b"x" * (26 << 20))
+        full_and_well_again(t, s, lambda: os.unlink(t.path("disk/ballast")))
         s.stop()
     finally:
         subprocess.run(["umount", "-l", disk])

@@ -106,15 +106,6 @@ Test(sqlite_open, a_table_that_is_no_queue_is_left_as_it_is)
 	queue_free(&q);
 }
 
-Test(sqlite_open, a_table_without_its_key_is_a_sentence)
-{
-	struct queue *q = queue_new();
-
-	queue_sql(q, "CREATE TABLE gearman_queue (unique_key, function_name, priority, data)");
-	queue_expect_no_open(q, "table \"gearman_queue\": ON CONFLICT clause does not match", GEARMAND_WHY_LASTING);
-	queue_free(&q);
-}
-
 Test(sqlite_open, a_view_is_no_queue)
 {
 	struct queue *q = queue_new();

@@ -140,6 +140,7 @@ Test(sqlite_takeover, two_rows_that_would_get_one_key_stay_two_jobs)
 	queue_free(&q);
 }
 
+/* A client may submit to the function "": the row is a job, and NULL is not. */
 Test(sqlite_takeover, a_row_without_a_function_is_left_alone_with_a_warning)
 {
 	struct queue *q = queue_new();
@@ -147,9 +148,95 @@ Test(sqlite_takeover, a_row_without_a_function_is_left_alone_with_a_warning)
 	queue_sql(q, TABLE_OF_1_1 "INSERT INTO gearman_queue VALUES ('a', NULL, 1, '1', 0), ('b', '', 1, '2', 0), "
 				  "('c', 'f', 1, '3', 0), ('d', hex(zeroblob(5000)), 1, '4', 0)");
 	expect_open_and_replay(q);
-	cr_expect_str_eq(queue_seen(q), "f/c=3");
-	cr_expect_not_null(strstr(q->host.log, "3 rows of table \"gearman_queue\" name no function"));
+	cr_expect_str_eq(queue_seen(q), "/b=2 f/c=3");
+	cr_expect_not_null(strstr(q->host.log, "2 rows of table \"gearman_queue\" name no function"));
 	cr_expect_str_eq(queue_sql(q, "SELECT count(*) FROM gearman_queue"), "4");
+	queue_free(&q);
+}
+
+/* A table whose key takes two jobs for one, after it was opened: all its jobs are there, and two are two. */
+static void
+expect_two_jobs(struct queue *q, const char *before)
+{
+	char seen[200];
+
+	expect_open_and_replay(q);
+	cr_expect_str_eq(queue_seen(q), before);
+	cr_expect_eq(queue_add(q, "mail", "42", "a"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_eq(queue_add(q, "invoice", "42", "b"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_eq(queue_add(q, "mail", "K", "c"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_eq(queue_add(q, "mail", "k", "d"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_eq(queue_add(q, "mail", "042", "e"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	snprintf(
+	    seen, sizeof(seen), "%s%smail/42=a invoice/42=b mail/K=c mail/k=d mail/042=e", before, *before ? " " : "");
+	cr_expect_str_eq(queue_content(q), seen);
+	queue_free(&q);
+}
+
+Test(sqlite_takeover, tables_whose_key_is_too_narrow_are_made_anew)
+{
+	static const char *const keys[] = {
+		"unique_key TEXT PRIMARY KEY, function_name TEXT, priority INTEGER, data BLOB", /* gearmand 0.x */
+		"unique_key TEXT, function_name TEXT, priority INTEGER, data BLOB, when_to_run INTEGER, UNIQUE "
+		"(unique_key)",
+		"unique_key TEXT COLLATE NOCASE, function_name TEXT, priority INTEGER, data BLOB, "
+		"PRIMARY KEY (unique_key, function_name)",
+		"unique_key INTEGER, function_name TEXT, priority INTEGER, data BLOB, PRIMARY KEY (unique_key, "
+		"function_name)",
+		"unique_key TEXT, function_name TEXT, priority INTEGER, data BLOB, "
+		"PRIMARY KEY (function_name, unique_key)) WITHOUT ROWID; SELECT (1",
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		struct queue *q = queue_new();
+		char sql[500];
+
+		snprintf(sql, sizeof(sql),
+		    "CREATE TABLE gearman_queue (%s); INSERT INTO gearman_queue (unique_key, "
+		    "function_name, priority, data) VALUES ('9', 'f', 1, '1'), ('8', 'g', 1, '2')",
+		    keys[i]);
+		queue_sql(q, sql);
+		expect_two_jobs(q, strstr(sql, "WITHOUT ROWID") == NULL ? "f/9=1 g/8=2" : "g/8=2 f/9=1");
+	}
+}
+
+Test(sqlite_takeover, a_table_without_a_key_gets_one)
+{
+	struct queue *q = queue_new();
+
+	queue_sql(q,
+	    "CREATE TABLE gearman_queue (unique_key TEXT, function_name TEXT, priority INTEGER, data BLOB, note TEXT); "
+	    "INSERT INTO gearman_queue VALUES ('9', 'f', 1, '1', 'x')");
+	expect_two_jobs(q, "f/9=1");
+}
+
+Test(sqlite_takeover, rows_of_one_key_stay_jobs)
+{
+	struct queue *q = queue_new();
+
+	queue_sql(q, "CREATE TABLE gearman_queue (unique_key TEXT, function_name TEXT, priority INTEGER, data BLOB); "
+		     "INSERT INTO gearman_queue VALUES ('u', 'f', 1, '1'), ('v', 'f', 1, '2'), ('u', 'f', 1, '3'), "
+		     "(NULL, 'f', 1, '4'), (NULL, 'f', 1, '5')");
+	expect_open_and_replay(q);
+	cr_assert_eq(q->seen_count, 5);
+	for (size_t i = 0; i < 5; i++)
+		cr_expect_eq(q->seen[i].data.data[0], (char)('1' + (int)i));
+	cr_expect_eq(q->seen[2].flags, GEARMAND_JOB_NO_UNIQUE);
+	expect_removable(q);
+	queue_free(&q);
+}
+
+Test(sqlite_takeover, what_is_in_the_way_is_named)
+{
+	struct queue *q = queue_new();
+
+	queue_sql(q,
+	    "CREATE TABLE gearman_queue (unique_key TEXT PRIMARY KEY, function_name TEXT, priority INTEGER, data BLOB, "
+	    "note TEXT)");
+	queue_expect_no_open(q, "columns or triggers of others are in the way", GEARMAND_WHY_LASTING);
+	queue_sql(q, "DROP TABLE gearman_queue; CREATE TABLE gearman_queue (unique_key TEXT, function_name TEXT, "
+		     "priority INTEGER, data BLOB, tenant TEXT NOT NULL, PRIMARY KEY (unique_key, function_name))");
+	queue_expect_no_open(q, "has a column \"tenant\", which gearmand does not know", GEARMAND_WHY_LASTING);
 	queue_free(&q);
 }
 
