@@ -244,6 +244,8 @@ build_io(struct classes *c)
 	}
 	if (c->proc_waker == NULL)
 		loop_add_rider(c->io[0].loop, proc_run_rider(c->proc));
+	else
+		proc_run_let_guests(c->proc, c->proc_waker);
 }
 
 struct classes *

@@ -20,6 +20,12 @@ role_take(const struct role *role)
 }
 
 void
+role_drop(const struct role *role)
+{
+	played &= ~(unsigned)role->bit;
+}
+
+void
 role_assume(const struct role *role)
 {
 	CHECK((played & (unsigned)role->bit) != 0);

@@ -28,6 +28,8 @@ extern struct role mgmt_role, io_role, proc_role, store_role;
 
 /* This thread plays `role` from now on.  Called once per role when a thread starts. */
 void role_take(const struct role *role);
+/* Not any more: it played the role for another thread that sleeps. */
+void role_drop(const struct role *role);
 /* CHECKs that this thread plays `role`, and tells the analysis so. */
 void role_assume(const struct role *role) ROLE_ATTR(assert_capability(role));
 

@@ -9,6 +9,10 @@
  * others post goes to `remote` under the waker's mutex: one mutex for all mailboxes of a
  * thread, since going to sleep must look at all of them in one step.  A poster that
  * finds the reader asleep marks it awake and wakes it, so the posters behind it need not.
+ *
+ * To wake a thread on another processor may cost more than the few messages that it is woken for.  So a reader may
+ * have guests: a poster that finds it asleep takes the reader's turn itself, if there is little to do.  `driven` says
+ * that a guest is at it; the reader stays asleep meanwhile, and others only add to what waits.
  */
 #include "cross/mbox.h"
 
@@ -31,8 +35,17 @@ struct waker {
 	/* Under the lock. */
 	unsigned waiting; /* posters at `drained` */
 	bool asleep;
-	bool released; /* nobody waits for the reader any more */
+	bool driven;     /* a guest has the reader's turn */
+	bool overdue;    /* the reader's deadline is over, and it waits for the guest to end */
+	bool released;   /* nobody waits for the reader any more */
+	nsec_t deadline; /* until when it sleeps */
+	/* Set up before the threads start; NULL = it has no guests. */
+	waker_turn_f *guest_turn;
+	void *guest_self;
 };
+
+/* A wake-up costs as much as a few dozen messages; measured, see docs/benchmarks.md. */
+enum { GUEST_MESSAGES = 64 };
 
 struct mbox {
 	struct waker *waker;
@@ -45,7 +58,7 @@ struct mbox {
 	size_t remote_count;
 };
 
-static _Thread_local struct waker *my_waker;
+static _Thread_local struct waker *my_waker, *my_host; /* the latter: whose turn this thread has as a guest */
 
 static void
 waker_lock(struct waker *w)
@@ -187,11 +200,15 @@ waker_sleep(struct waker *w, nsec_t deadline)
 	CHECK(my_waker == w && w->fd < 0);
 	waker_lock(w);
 	w->asleep = !waker_has_work(w);
+	w->deadline = deadline;
 	while (w->asleep && failed == 0)
 		failed = deadline == NEVER ? pthread_cond_wait(&w->woken, &w->lock)
 					   : pthread_cond_timedwait(&w->woken, &w->lock, &until);
 	CHECK(failed == 0 || failed == ETIMEDOUT);
 	w->asleep = false;
+	for (w->overdue = true; w->driven;)
+		pthread_cond_wait(&w->woken, &w->lock);
+	w->overdue = false;
 	waker_unlock(w);
 }
 
@@ -216,6 +233,48 @@ waker_wake(struct waker *w)
 	}
 	while (write(w->fd, &one, sizeof one) < 0 && errno == EINTR)
 		;
+}
+
+void
+waker_let_guests(struct waker *w, waker_turn_f *turn, void *self)
+{
+	CHECK(w->fd < 0);
+	w->guest_turn = turn;
+	w->guest_self = self;
+}
+
+/* Under the lock, after `box` got something.  Threads with an event loop make guests: a store's thread has other things
+ * to do.  True: the caller must waker_drive() after unlocking. */
+static bool
+waker_may_drive(struct waker *w, size_t waiting)
+{
+	if (w->guest_turn == NULL || !w->asleep || w->driven || w->released || waiting > GUEST_MESSAGES ||
+	    my_waker == NULL || my_waker->fd < 0)
+		return false;
+	w->driven = true;
+	return true;
+}
+
+/* One turn as a guest.  What comes meanwhile is the reader's: a guest has work of its own. */
+static void
+waker_drive(struct waker *w)
+{
+	nsec_t due;
+	bool wake;
+
+	my_host = w;
+	due = w->guest_turn(w->guest_self);
+	my_host = NULL;
+	waker_lock(w);
+	w->driven = false;
+	wake = w->overdue;
+	if (w->asleep && (waker_has_work(w) || due < w->deadline)) {
+		w->asleep = false;
+		wake = true;
+	}
+	waker_unlock(w);
+	if (wake)
+		waker_wake(w);
 }
 
 struct mbox *
@@ -260,11 +319,11 @@ void
 mbox_post_all_bounded(struct mbox *box, struct list *msgs, size_t count, size_t limit)
 {
 	struct waker *w = box->waker;
-	bool wake;
+	bool drive, wake;
 
 	if (list_is_empty(msgs))
 		return;
-	if (mbox_is_mine(box)) {
+	if (mbox_is_mine(box) && w->guest_turn == NULL) {
 		list_splice(&box->local, msgs);
 		box->local_count += count;
 		return;
@@ -277,10 +336,13 @@ mbox_post_all_bounded(struct mbox *box, struct list *msgs, size_t count, size_t 
 	}
 	list_splice(&box->remote, msgs);
 	mbox_count_remote(box, box->remote_count + count);
-	wake = waker_must_wake(w);
+	drive = waker_may_drive(w, box->remote_count);
+	wake = !drive && !w->driven && waker_must_wake(w);
 	waker_unlock(w);
 	if (wake)
 		waker_wake(w);
+	if (drive)
+		waker_drive(w);
 }
 
 void
@@ -329,7 +391,7 @@ mbox_take(struct mbox *box, struct list *out)
 	struct waker *w = box->waker;
 	bool any = box->local_count > 0;
 
-	CHECK(mbox_is_mine(box));
+	CHECK(mbox_is_mine(box) || my_host == w);
 	/* A count that is not seen yet is seen by waker_try_sleep(), under the lock. */
 	if (__atomic_load_n(&box->remote_count, __ATOMIC_RELAXED) > 0) {
 		waker_lock(w);

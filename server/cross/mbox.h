@@ -41,6 +41,12 @@ void waker_drain(struct waker *); /* empties the fd; not needed where edges are 
 /* Without by_fd: sleeps until something is posted or until `deadline`.  Reader only. */
 void waker_sleep(struct waker *, nsec_t deadline);
 
+/* A turn of the reader: takes what its mailboxes hold and acts on it.  Returns when it must run again. */
+typedef nsec_t waker_turn_f(void *self);
+/* For a reader in waker_sleep(): a thread that posts while it sleeps may run `turn` in its place, on its own thread,
+ * when little waits.  One thread at a time runs it.  Before the threads start. */
+void waker_let_guests(struct waker *, waker_turn_f *turn, void *self);
+
 struct mbox *mbox_new(struct waker *);
 void mbox_free(struct mbox **);                   /* frees what was not taken */
 void mbox_post(struct mbox *, struct msg **);     /* takes */

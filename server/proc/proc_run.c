@@ -131,6 +131,25 @@ proc_run_rider(struct proc_run *run)
 	return (struct rider){ .turn = turn, .self = run };
 }
 
+/* On an I/O thread, while the processing thread sleeps and cannot begin a turn. */
+static nsec_t
+guest_turn(void *self)
+{
+	struct proc_run *run = self;
+	nsec_t due = NEVER;
+
+	role_take(&proc_role);
+	turn(run, &due);
+	role_drop(&proc_role);
+	return run->stopped ? 0 : due;
+}
+
+void
+proc_run_let_guests(struct proc_run *run, struct waker *waker)
+{
+	waker_let_guests(waker, guest_turn, run);
+}
+
 void
 proc_run_thread(struct proc_run *run, struct waker *waker)
 {

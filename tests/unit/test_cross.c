@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -230,6 +231,107 @@ Test(mbox, sleeper_is_woken_once_per_burst, .timeout = 60)
 	cr_assert_eq(read(waker_fd(w), &wakes, sizeof wakes), -1, "who is awake is not woken");
 	mbox_free(&box);
 	waker_free(&w);
+}
+
+/* ---- Guests: a reader that sleeps, and a poster with an event loop ---- */
+
+static struct {
+	struct waker *waker;
+	struct mbox *box;
+	nsec_t due; /* what a turn answers */
+	pthread_t last;
+	unsigned turns, messages;
+	bool stops;
+} host;
+
+static nsec_t
+host_turn(void *self)
+{
+	struct list got;
+
+	cr_assert_eq(self, &host);
+	list_init(&got);
+	mbox_take(host.box, &got);
+	LIST_EACH(node, &got)
+		host.messages++;
+	msg_free_all(&got);
+	host.last = pthread_self();
+	host.turns++;
+	return host.due;
+}
+
+static void *
+host_reads(void *unused)
+{
+	waker_bind(host.waker);
+	while (!__atomic_load_n(&host.stops, __ATOMIC_RELAXED))
+		waker_sleep(host.waker, host_turn(&host));
+	waker_release(host.waker);
+	return unused;
+}
+
+/* Returns when the reader sleeps: a turn that was run by this thread tells. */
+static void
+become_guest(void)
+{
+	for (unsigned n = 0; n == 0 || !pthread_equal(host.last, pthread_self()); n++) {
+		post_number(host.box, n);
+		sched_yield();
+	}
+}
+
+Test(mbox, little_is_done_by_the_poster_while_the_reader_sleeps, .timeout = 60)
+{
+	struct waker *mine = waker_new(true);
+	pthread_t reader;
+	unsigned turns;
+
+	waker_bind(mine);
+	host.waker = waker_new(false);
+	host.box = mbox_new(host.waker);
+	host.due = NEVER;
+	waker_let_guests(host.waker, host_turn, &host);
+	pthread_create(&reader, NULL, host_reads, NULL);
+	become_guest();
+	turns = host.turns;
+	post_number(host.box, 1);
+	post_number(host.box, 2);
+	cr_assert_eq(host.turns, turns + 2, "one for each, before post returned");
+	host.due = 0; /* earlier than what the reader sleeps for: it is woken, and does not sleep again */
+	__atomic_store_n(&host.stops, true, __ATOMIC_RELAXED);
+	post_number(host.box, 3);
+	pthread_join(reader, NULL);
+	cr_assert_geq(host.turns, turns + 3);
+	mbox_free(&host.box);
+	waker_free(&host.waker);
+	waker_free(&mine);
+}
+
+Test(mbox, much_is_left_to_the_reader, .timeout = 60)
+{
+	struct waker *mine = waker_new(true);
+	struct list many;
+	pthread_t reader;
+	unsigned before;
+
+	waker_bind(mine);
+	host.waker = waker_new(false);
+	host.box = mbox_new(host.waker);
+	host.due = NEVER;
+	waker_let_guests(host.waker, host_turn, &host);
+	pthread_create(&reader, NULL, host_reads, NULL);
+	become_guest();
+	before = host.messages;
+	list_init(&many);
+	for (int n = 0; n < 1000; n++)
+		list_push(&many, &msg_new(MSG_IDLE, 1)->link);
+	__atomic_store_n(&host.stops, true, __ATOMIC_RELAXED);
+	mbox_post_all(host.box, &many);
+	pthread_join(reader, NULL);
+	cr_assert_eq(host.messages, before, "the reader ended without a turn, and nobody took what was posted");
+	mbox_free(&host.box);
+	waker_free(&host.waker);
+	waker_free(&mine);
 }
 
 Test(mbox, sleep_ends_at_its_deadline, .timeout = 60)
