@@ -36,7 +36,7 @@ has_body(const struct web_conn *c)
 static struct gearmand_slice
 unique_of(const struct web_head *h)
 {
-	return h->has_unique ? web_text_slice(&h->unique) : web_slice("-");
+	return h->has_unique ? gm_bytes_slice(&h->unique) : gm_slice("-");
 }
 
 /* The query where there is no body to be the workload; empty otherwise. */
@@ -109,7 +109,7 @@ ask_for_exceptions(struct web_conn *c)
 	if (c->exceptions_asked)
 		return;
 	c->exceptions_asked = true;
-	option.arg[0] = web_slice("exceptions");
+	option.arg[0] = gm_slice("exceptions");
 	web_host(c)->request(c->peer, &option);
 }
 

@@ -3,10 +3,10 @@
  * The way out: packets of a job become the response.  And a connection's beginning and end.
  *
  * Runs on:  the I/O thread of the connection.
- * Owns:     what came as WORK_DATA, until the result is complete: its length goes before it.
+ * Owns:     nothing; what came as WORK_DATA is kept by the host.
  *
- * Content-Length is promised, so data that comes before the result is kept here, up to the size of one
- * packet.  The result itself is passed on without a copy.
+ * Content-Length is promised, and a job whose worker is lost begins anew.  So data that comes before the result waits,
+ * up to the size of one packet; it is shared with others who wait for the same job, and passed on without a copy.
  */
 #include "conn.h"
 
@@ -37,6 +37,25 @@ web_conn_arm(struct web_conn *c, uint32_t ms)
 	web_host(c)->tick_in(c->peer, ms);
 }
 
+static size_t
+kept_count(const struct web_request *r)
+{
+	return r->kept.len / sizeof(struct gearmand_kept *);
+}
+
+/* Takes: each piece is written, or dropped. */
+static void
+kept_end(struct web_conn *c, void (*how)(struct gearmand_conn *, struct gearmand_kept **))
+{
+	struct web_request *r = c->request;
+	struct gearmand_kept **pieces = (struct gearmand_kept **)(void *)r->kept.data;
+
+	for (size_t i = 0; i < kept_count(r); i++)
+		how(c->peer, &pieces[i]);
+	gm_bytes_free(&r->kept);
+	r->kept_bytes = 0;
+}
+
 static void
 request_free(struct web_conn *c)
 {
@@ -44,9 +63,9 @@ request_free(struct web_conn *c)
 		return;
 	if (c->request->begun)
 		web_host(c)->body_drop(c->peer);
+	kept_end(c, web_host(c)->drop_kept);
 	web_head_fini(&c->request->head);
-	web_text_fini(&c->request->handle);
-	web_text_fini(&c->request->result);
+	gm_bytes_free(&c->request->handle);
 	web_host(c)->release(c->request);
 	c->request = NULL;
 }
@@ -93,7 +112,7 @@ reply_of(const struct web_conn *c, unsigned status, const char *command)
 		.status = status,
 		.minor = c->minor,
 		.keep_alive = c->keep_alive,
-		.handle = web_text_slice(&c->request->handle),
+		.handle = gm_bytes_slice(&c->request->handle),
 		.command = command,
 	};
 }
@@ -109,7 +128,7 @@ answer_sentence(struct web_conn *c, unsigned status, const char *command, struct
 	web_reply_head(web_host(c), c->peer, &reply);
 	if (why.len > 0 && c->request->wants_body) {
 		web_host(c)->write(c->peer, why);
-		web_host(c)->write(c->peer, web_slice("\n"));
+		web_host(c)->write(c->peer, gm_slice("\n"));
 	}
 }
 
@@ -119,7 +138,7 @@ web_answer_refusal(struct web_conn *c, struct web_refusal why)
 	if (c->request->answered)
 		return;
 	c->request->answered = true;
-	answer_sentence(c, why.status, NULL, web_slice(why.why ? why.why : ""));
+	answer_sentence(c, why.status, NULL, gm_slice(why.why ? why.why : ""));
 }
 
 void
@@ -133,41 +152,27 @@ web_refuse_and_close(struct web_conn *c, struct web_refusal why)
 static void
 answer_result(struct web_conn *c, unsigned status, const char *command, struct gearmand_slice data)
 {
-	struct gearmand_slice before = { "", 0 };
 	struct web_reply reply = reply_of(c, status, command);
+	bool has_before = status == 200;
 
-	if (status == 200)
-		before = web_text_slice(&c->request->result);
-	reply.length = before.len + data.len;
+	reply.length = (has_before ? c->request->kept_bytes : 0) + data.len;
 	web_reply_head(web_host(c), c->peer, &reply);
 	if (!c->request->wants_body)
 		return;
-	if (before.len > 0)
-		web_host(c)->write(c->peer, before);
+	if (has_before)
+		kept_end(c, web_host(c)->write_kept);
 	if (data.len > 0)
 		web_host(c)->write_data(c->peer, data);
 }
 
 /* ---- Packets ---------------------------------------------------------------------------- */
 
-static bool
-is_same(struct gearmand_slice s, const char *word)
-{
-	struct gearmand_slice w = web_slice(word);
-
-	for (size_t i = 0; i < w.len; i++)
-		if (i >= s.len || s.data[i] != w.data[i])
-			return false;
-	return s.len == w.len;
-}
-
 static unsigned
 status_of_error(struct gearmand_slice code)
 {
-	if (is_same(code, "ARGUMENT_TOO_LARGE") || is_same(code, "INVALID_PACKET"))
+	if (gm_is(code, "ARGUMENT_TOO_LARGE") || gm_is(code, "INVALID_PACKET"))
 		return 400;
-	if (is_same(code, "QUEUE_ERROR") || is_same(code, "SHUTDOWN_GRACEFUL") ||
-	    is_same(code, "MEMORY_ALLOCATION_FAILURE"))
+	if (gm_is(code, "QUEUE_ERROR") || gm_is(code, "SHUTDOWN_GRACEFUL") || gm_is(code, "MEMORY_ALLOCATION_FAILURE"))
 		return 503;
 	return 500;
 }
@@ -175,65 +180,65 @@ status_of_error(struct gearmand_slice code)
 static void
 on_error(struct web_conn *c, const struct gearmand_packet *pkt)
 {
-	if (is_same(pkt->arg[0], "UNKNOWN_OPTION"))
+	if (gm_is(pkt->arg[0], "UNKNOWN_OPTION"))
 		return; /* a server without exceptions; failures are WORK_FAIL then */
 	answer_sentence(c, status_of_error(pkt->arg[0]), "ERROR", pkt->arg[1]);
 	web_conn_next(c);
 }
 
+/* The job goes on, so this connection cannot be used for another one. */
+static void
+give_up_job(struct web_conn *c, unsigned status, const char *command, const char *why)
+{
+	c->keep_alive = false;
+	answer_sentence(c, status, command, gm_slice(why));
+	web_conn_close(c);
+}
+
 static void
 on_created(struct web_conn *c, const struct gearmand_packet *pkt)
 {
-	web_text_clear(&c->request->handle);
-	if (!web_text_add(&c->request->handle, pkt->arg[0], 4096)) {
-		c->keep_alive = false;
-		answer_sentence(c, 503, NULL, web_slice(web_no_memory.why));
-		web_conn_close(c);
+	gm_add_slice(&c->request->handle, pkt->arg[0]);
+	if (c->request->handle.failed) {
+		give_up_job(c, 503, NULL, web_no_memory.why);
 	} else if (c->request->head.background) {
 		answer_result(c, 200, "JOB_CREATED", (struct gearmand_slice){ "", 0 });
 		web_conn_next(c);
 	}
 }
 
-/* The job goes on, so this connection cannot be used for another one. */
 static void
 on_data(struct web_conn *c, const struct gearmand_packet *pkt)
 {
-	size_t most = web_host(c)->max_packet(c->peer);
-	struct web_text *result = &c->request->result;
+	struct web_request *r = c->request;
+	struct gearmand_kept *piece = NULL;
 
-	if (web_text_add(result, pkt->data, most))
+	if (pkt->data.len > web_host(c)->max_packet(c->peer) - r->kept_bytes) {
+		give_up_job(c, 502, "WORK_DATA", "the job's result is larger than this server passes on");
 		return;
-	c->keep_alive = false;
-	if (pkt->data.len > most - result->len)
-		answer_sentence(
-		    c, 502, "WORK_DATA", web_slice("the job's result is larger than this server passes on"));
+	}
+	r->kept_bytes += pkt->data.len;
+	if (pkt->data.len == 0 || !r->wants_body)
+		return;
+	if (gm_room(&r->kept, sizeof(struct gearmand_kept *)) != NULL)
+		piece = web_host(c)->keep(c->peer, pkt->data);
+	if (piece)
+		gm_add(&r->kept, &piece, sizeof(struct gearmand_kept *));
 	else
-		answer_sentence(c, 503, "WORK_DATA", web_slice(web_no_memory.why));
-	web_conn_close(c);
-}
-
-static bool
-is_of_this_job(const struct web_conn *c, const struct gearmand_packet *pkt)
-{
-	struct gearmand_slice handle = web_text_slice(&c->request->handle);
-
-	if (handle.len != pkt->arg[0].len)
-		return false;
-	for (size_t i = 0; i < handle.len; i++)
-		if (handle.data[i] != pkt->arg[0].data[i])
-			return false;
-	return true;
+		give_up_job(c, 503, "WORK_DATA", "too much waits in this server already");
 }
 
 static void
 on_work(struct web_conn *c, const struct gearmand_packet *pkt)
 {
-	if (!is_of_this_job(c, pkt))
+	if (!gm_same(pkt->arg[0], gm_bytes_slice(&c->request->handle)))
 		return;
 	switch (pkt->type) {
 	case GEARMAND_WORK_DATA:
 		on_data(c, pkt);
+		return;
+	case GEARMAND_ATTEMPT_VOID:
+		kept_end(c, web_host(c)->drop_kept);
 		return;
 	case GEARMAND_WORK_COMPLETE:
 		answer_result(c, 200, "WORK_COMPLETE", pkt->data);
@@ -242,7 +247,7 @@ on_work(struct web_conn *c, const struct gearmand_packet *pkt)
 		answer_result(c, 500, "WORK_EXCEPTION", pkt->data);
 		break;
 	case GEARMAND_WORK_FAIL:
-		answer_sentence(c, 500, "WORK_FAIL", web_slice("the job failed"));
+		answer_sentence(c, 500, "WORK_FAIL", gm_slice("the job failed"));
 		break;
 	default:
 		return; /* progress and warnings have no place in a response */

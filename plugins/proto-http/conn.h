@@ -19,11 +19,10 @@
 #include <stdint.h>
 
 #include <gearmand/packet.h>
-#include <gearmand/plugin.h>
+#include <gearmand/module.h>
 
 #include "head.h"
 #include "parser.h"
-#include "text.h"
 
 struct web_module {
 	const struct gearmand_host *host;
@@ -48,10 +47,13 @@ struct web_request {
 	bool after_chunk;                  /* the next byte must be CR */
 	bool after_cr;                     /* the next byte must be LF */
 	bool head_done, whole;             /* the parser saw the end of the head, of the request */
+	bool chunk_too_large;              /* the chunk that was announced last */
 	bool answered;                     /* refused already; what still comes of it is thrown away */
 	bool begun;                        /* body_begin was called */
 	bool wants_body;                   /* not HEAD */
-	struct web_text handle, result;    /* result: what came as WORK_DATA */
+	struct gm_bytes handle;            /* of the job */
+	struct gm_bytes kept;              /* struct gearmand_kept *, in order: what came as WORK_DATA */
+	uint64_t kept_bytes;               /* in all of them */
 };
 
 struct web_conn {

@@ -10,8 +10,7 @@
  */
 #include "head.h"
 
-#include <stdint.h>
-#include <string.h>
+#include <strings.h>
 
 static void
 refuse(struct web_head *h, unsigned status, const char *why)
@@ -28,6 +27,12 @@ refuse_framing(struct web_head *h, unsigned status, const char *why)
 	h->framing_lost = true;
 }
 
+bool
+web_is_word(struct gearmand_slice s, const char *word)
+{
+	return s.len == strlen(word) && strncasecmp(s.data, word, s.len) == 0;
+}
+
 void
 web_head_init(struct web_head *h)
 {
@@ -37,10 +42,10 @@ web_head_init(struct web_head *h)
 void
 web_head_fini(struct web_head *h)
 {
-	web_text_fini(&h->line);
-	web_text_fini(&h->name);
-	web_text_fini(&h->value);
-	web_text_fini(&h->unique);
+	gm_bytes_free(&h->line);
+	gm_bytes_free(&h->name);
+	gm_bytes_free(&h->value);
+	gm_bytes_free(&h->unique);
 }
 
 /* ---- What headers mean -------------------------------------------------------------- */
@@ -48,11 +53,12 @@ web_head_fini(struct web_head *h)
 static void
 on_unique(struct web_head *h, struct gearmand_slice value)
 {
-	web_text_clear(&h->unique);
+	gm_bytes_clear(&h->unique, SIZE_MAX);
 	h->has_unique = true;
-	if (value.len > 0 && memchr(value.data, '\0', value.len))
+	gm_add_slice(&h->unique, value);
+	if (gm_has_byte(value, '\0'))
 		refuse(h, 400, "X-Gearman-Unique must not contain NUL");
-	else if (!web_text_add(&h->unique, value, SIZE_MAX))
+	else if (h->unique.failed)
 		refuse(h, 503, "out of memory");
 }
 
@@ -148,7 +154,7 @@ trimmed(struct gearmand_slice s)
 static void
 end_header(struct web_head *h)
 {
-	struct gearmand_slice name = web_text_slice(&h->name), value = trimmed(web_text_slice(&h->value));
+	struct gearmand_slice name = gm_bytes_slice(&h->name), value = trimmed(gm_bytes_slice(&h->value));
 
 	if (!h->in_header)
 		return;
@@ -159,14 +165,15 @@ end_header(struct web_head *h)
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
 		if (web_is_word(name, headers[i].name))
 			headers[i].on(h, value);
-	web_text_clear(&h->name);
-	web_text_clear(&h->value);
+	gm_bytes_clear(&h->name, SIZE_MAX);
+	gm_bytes_clear(&h->value, SIZE_MAX);
 }
 
 static void
-collect(struct web_head *h, struct web_text *to, struct gearmand_slice piece)
+collect(struct web_head *h, struct gm_bytes *to, struct gearmand_slice piece)
 {
-	if (!web_text_add(to, piece, SIZE_MAX))
+	gm_add_slice(to, piece);
+	if (to->failed)
 		refuse(h, 503, "out of memory");
 }
 
@@ -320,5 +327,5 @@ web_head_line(struct web_head *h, struct gearmand_slice piece, unsigned *minor_r
 	collect(h, &h->line, piece);
 	if (h->fault.status || piece.data[piece.len - 1] != '\n')
 		return h->fault;
-	return split_line(h, web_text_slice(&h->line), minor_r);
+	return split_line(h, gm_bytes_slice(&h->line), minor_r);
 }

@@ -14,9 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <gearmand/slice.h>
-
-#include "text.h"
+#include <gearmand/module.h>
 
 /* `status` is 0 when there is nothing to refuse; `why` is a static sentence, or NULL. */
 struct web_refusal {
@@ -27,14 +25,14 @@ struct web_refusal {
 enum web_rank { WEB_HIGH, WEB_NORMAL, WEB_LOW };
 
 struct web_head {
-	struct web_text line, name, value; /* name and value: of the header that is being read */
+	struct gm_bytes line, name, value; /* name and value: of the header that is being read */
 	size_t target, target_len;         /* its place in `line` */
 	struct web_refusal fault;
 	bool in_target, in_header, in_value;
 	bool framing_lost; /* where the request ends cannot be told */
 
 	/* From the headers. */
-	struct web_text unique; /* meaningful when has_unique */
+	struct gm_bytes unique; /* meaningful when has_unique */
 	bool has_unique, background, has_length, chunked, expects_continue, expects_other, has_host;
 	enum web_rank rank;
 
@@ -50,5 +48,8 @@ struct web_refusal web_head_line(struct web_head *, struct gearmand_slice, unsig
 void web_head_field(struct web_head *, struct gearmand_slice);
 void web_head_value(struct web_head *, struct gearmand_slice);
 struct web_refusal web_head_finish(struct web_head *, unsigned minor);
+
+/* Letter case is ignored; `word` is in lower case. */
+bool web_is_word(struct gearmand_slice, const char *word);
 
 #endif

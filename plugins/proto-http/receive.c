@@ -64,9 +64,9 @@ on_chunk_header(web_parser *p)
 	struct web_conn *c = p->data;
 	size_t most = web_host(c)->max_packet(c->peer);
 
-	if (c->request->offered > most || p->content_length > most - c->request->offered)
-		web_trouble(c, &web_job_too_large);
-	return c->request->trouble ? WEB_STOP : 0;
+	/* The bytes that were passed over to get here are looked at before that is told. */
+	c->request->chunk_too_large = c->request->offered > most || p->content_length > most - c->request->offered;
+	return c->request->chunk_too_large ? WEB_STOP : 0;
 }
 
 /* Bytes of a chunked body that are no data: chunk heads, trailers. */
@@ -159,6 +159,8 @@ read_body(struct web_conn *c, struct gearmand_slice in)
 	fault = web_parser_feed(&c->parser, &settings, in, &used);
 	if (!r->trouble)
 		read_quiet(c, in.data + used);
+	if (r->chunk_too_large)
+		web_trouble(c, &web_job_too_large);
 	if (r->trouble)
 		web_refuse_and_close(c, *r->trouble);
 	else if (r->whole)
@@ -173,33 +175,39 @@ static size_t
 read_headers(struct web_conn *c, struct gearmand_slice in)
 {
 	struct web_request *r = c->request;
-	size_t room = c->module->max_header - r->head_bytes, n = 0, used;
-	bool end = false;
+	size_t room = c->module->max_header - r->head_bytes, n = 0, used = 0;
+	bool end = false, bare_cr;
 	int fault;
 
 	while (n < in.len && n < room && !end) {
-		char byte = in.data[n++];
+		char byte = in.data[n];
 
 		if (r->after_cr && byte != '\n')
-			web_trouble(c, &web_not_http);
+			break;
 		end = byte == '\n' && r->line_is_empty;
 		r->after_cr = byte == '\r';
 		if (byte != '\r')
 			r->line_is_empty = byte == '\n';
+		n++;
 	}
+	bare_cr = n < in.len && n < room && !end;
 	r->head_bytes += n;
-	fault = web_parser_feed(&c->parser, &settings, (struct gearmand_slice){ in.data, n }, &used);
+	fault = n > 0 ? web_parser_feed(&c->parser, &settings, (struct gearmand_slice){ in.data, n }, &used) : HPE_OK;
 	if (r->trouble) {
 		web_refuse_and_close(c, *r->trouble);
 	} else if (end && r->head_done && (used == n || !r->whole)) {
 		web_admit(c);
-		if (c->state == WEB_BODY && r->whole)
+		if (c->state != WEB_BODY)
+			return n;
+		if (r->trouble)
+			web_refuse_and_close(c, *r->trouble);
+		else if (r->whole)
 			end_body(c);
-		else if (c->state == WEB_BODY && fault != HPE_OK)
+		else if (fault != HPE_OK)
 			on_fault(c, fault);
 	} else if (fault != HPE_OK && !r->whole) {
 		on_fault(c, fault);
-	} else if (end || r->head_done) {
+	} else if (end || bare_cr || r->head_done) {
 		web_refuse_and_close(c, web_not_http);
 	} else if (r->head_bytes >= c->module->max_header) {
 		web_refuse_and_close(c, web_long_head);
@@ -224,7 +232,7 @@ read_line(struct web_conn *c, struct gearmand_slice in)
 	} else if (lf) {
 		c->state = WEB_HEADERS;
 		r->line_is_empty = true;
-		fault = web_parser_feed(&c->parser, &settings, web_text_slice(&r->head.line), &used);
+		fault = web_parser_feed(&c->parser, &settings, gm_bytes_slice(&r->head.line), &used);
 		if (fault != HPE_OK)
 			on_fault(c, fault);
 	} else if (r->head_bytes >= c->module->max_header) {

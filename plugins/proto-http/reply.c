@@ -12,8 +12,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "text.h"
-
 static const struct {
 	unsigned status;
 	const char *phrase;
@@ -85,5 +83,5 @@ web_reply_head(const struct gearmand_host *host, struct gearmand_conn *conn, con
 void
 web_reply_continue(const struct gearmand_host *host, struct gearmand_conn *conn)
 {
-	host->write(conn, web_slice("HTTP/1.1 100 Continue\r\n\r\n"));
+	host->write(conn, gm_slice("HTTP/1.1 100 Continue\r\n\r\n"));
 }

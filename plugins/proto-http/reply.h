@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <gearmand/plugin.h>
+#include <gearmand/module.h>
 
 struct web_reply {
 	unsigned status;

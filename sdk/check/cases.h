@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * cases.h - the contract of a queue module as a table: a name and a sentence for each thing that the server relies on.
+ * cases.h - the contract of modules as a table: a name and a sentence for each thing that the server relies on.
  *
- * Runs on:  FORM cases look at the file and need no store.  STORE cases begin with an empty store that is not open.
- * Owns:     nothing.
+ * Runs on:  FORM cases look at the file and need no store.  STORE cases begin with an empty store that is not open;
+ * CONN cases are for protocols and transports. Owns:     nothing.
  */
 #ifndef CHECK_CASES_H
 #define CHECK_CASES_H
@@ -58,7 +58,18 @@ struct rig;
 	/* case_down.c */ \
 	X(STORE, store_that_is_down_is_told, "with the store down commit and open fail with a sentence, and go well after") \
 	X(STORE, check_sees_that_the_store_is_down, "with the store down check, where the module has one, fails with a sentence") \
-	X(STORE, store_killed_under_load_heals, "the store killed and started while jobs are stored: nothing that was DONE is lost")
+	X(STORE, store_killed_under_load_heals, "the store killed and started while jobs are stored: nothing that was DONE is lost") \
+	/* case_conn.c */ \
+	X(CONN, cuts_do_not_matter, "bytes one by one, all at once, and cut at any place come to the same") \
+	X(CONN, late_answers_change_nothing, "bytes that wait behind an unanswered request are taken when the answer has come") \
+	X(CONN, connection_may_stop_at_any_byte, "the peer or the server goes, or time runs out, behind any byte, answered or not") \
+	X(CONN, garbage_does_no_harm, "3,000 inputs that are damaged or no input at all, with the same end however they are cut") \
+	X(CONN, endless_input_is_bounded, "what never ends is refused, or used as it comes") \
+	X(CONN, server_may_say_anything_at_any_byte, "any packet, asked for or not, behind any byte") \
+	X(CONN, want_of_memory_is_survived, "the server takes no more of a request, and keeps nothing") \
+	X(CONN, connections_do_not_know_each_other, "1,000 connections at once, byte by byte in turn") \
+	X(CONN, connections_leave_nothing, "connections that ended leave no memory behind") \
+	X(CONN, module_may_be_opened_again, "closing gives everything back, and the module can be opened again")
 /* clang-format on */
 
 #define X(kind, name, sentence) void name(struct rig *);

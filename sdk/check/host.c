@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The services a queue module gets.  What a module must not do with them ends the case with a sentence.
+ * The services that every module gets.  What a module must not do with them ends the case with a sentence.
  *
- * Runs on:  the process of a case; log, options, clocks and memory from threads of the module, too.
- * Owns:     the values of the module's options, until the program ends.
+ * Runs on:  see host.h; log, options, clocks and memory from threads of the module, too.
+ * Owns:     the values of the module's options.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,25 +16,19 @@
 
 #include "host.h"
 #include "kit.h"
-#include "rig.h"
 
-enum { VALUES_MOST = 256, TEXT_MOST = 2048 };
+bool (*host_is_change)(const struct gearmand_change *);
 
-static struct {
-	const struct gearmand_option *option;
-	char *text; /* NULL = no value */
-	int64_t number;
-} values[VALUES_MOST];
-static int value_count;
+static _Atomic long blocks;
 
-/* ---- Reading ------------------------------------------------------------------------ */
+/* ---- Options ------------------------------------------------------------------------ */
 
 static bool
-value_set(int i, const char *given, struct gearmand_error *err)
+value_set(struct host_value *v, const char *given, struct gearmand_error *err)
 {
-	free(values[i].text);
-	values[i].text = NULL;
-	return option_check(values[i].option, given, &values[i].text, &values[i].number, err);
+	free(v->text);
+	v->text = NULL;
+	return option_check(v->option, given, &v->text, &v->number, err);
 }
 
 static bool
@@ -48,58 +42,57 @@ goes_by(const struct gearmand_option *o, const char *name, size_t len)
 	return false;
 }
 
-static int
-value_find(const char *name, size_t len)
+static struct host_value *
+value_find(struct host *h, const char *name, size_t len)
 {
-	for (int i = 0; i < value_count; i++)
-		if (goes_by(values[i].option, name, len))
-			return i;
-	return -1;
-}
-
-/* One option of the command line; moves *at over its words. */
-static bool
-read_one(const struct words *words, int *at, struct gearmand_error *err)
-{
-	const char *word = words->at[(*at)++];
-	size_t len = strncmp(word, "--", 2) == 0 ? strcspn(word + 2, "=") : 0;
-	int i = len == 0 ? -1 : value_find(word + 2, len);
-	const char *given = i < 0 || word[2 + len] == '\0' ? NULL : word + 2 + len + 1;
-
-	if (i < 0) {
-		snprintf(err->text, sizeof(err->text), "the module has no option '%s'", word);
-		return false;
-	}
-	if (values[i].option->type == GEARMAND_OPT_SWITCH) {
-		if (given == NULL)
-			return value_set(i, "1", err);
-		snprintf(
-		    err->text, sizeof(err->text), "option '--%s' does not take any arguments", values[i].option->name);
-		return false;
-	}
-	if (given == NULL && *at < words->count)
-		given = words->at[(*at)++];
-	if (given != NULL)
-		return value_set(i, given, err);
-	snprintf(
-	    err->text, sizeof(err->text), "the required argument for option '--%s' is missing", values[i].option->name);
-	return false;
+	for (int i = 0; i < h->value_count; i++)
+		if (goes_by(h->values[i].option, name, len))
+			return &h->values[i];
+	return NULL;
 }
 
 bool
-host_options_read(const struct gearmand_plugin *plugin, const struct words *words, struct gearmand_error *err)
+host_set(struct host *h, const char *name, size_t len, const char *given, struct gearmand_error *err)
 {
-	for (const struct gearmand_option *o = plugin->options; o != NULL && o->name != NULL; o++) {
-		if (value_count == VALUES_MOST)
-			break;
-		values[value_count++].option = o;
-		if (o->dflt != NULL && !value_set(value_count - 1, o->dflt, err))
+	struct host_value *v = value_find(h, name, len);
+	bool is_switch = v != NULL && v->option->type == GEARMAND_OPT_SWITCH;
+
+	if (v == NULL)
+		return gm_fail(err, GEARMAND_WHY_LASTING, "the module has no option '%.*s'", (int)len, name);
+	if (is_switch && given != NULL)
+		return gm_fail(err, GEARMAND_WHY_LASTING, "option '--%s' does not take any arguments", v->option->name);
+	if (!is_switch && given == NULL)
+		return gm_fail(
+		    err, GEARMAND_WHY_LASTING, "the required argument for option '--%s' is missing", v->option->name);
+	return value_set(v, is_switch ? "1" : given, err);
+}
+
+bool
+host_options_read(struct host *h, const struct words *words, struct gearmand_error *err)
+{
+	for (int at = 0; at < words->count; at++) {
+		const char *word = words->at[at], *name = word + 2, *given = NULL;
+		size_t len = strncmp(word, "--", 2) == 0 ? strcspn(name, "=") : 0;
+		const struct host_value *v = value_find(h, name, len);
+
+		if (len == 0 || v == NULL)
+			return gm_fail(err, GEARMAND_WHY_LASTING, "the module has no option '%s'", word);
+		if (name[len] == '=')
+			given = name + len + 1;
+		else if (v->option->type != GEARMAND_OPT_SWITCH && at + 1 < words->count)
+			given = words->at[++at];
+		if (!host_set(h, name, len, given, err))
 			return false;
 	}
-	for (int at = 0; at < words->count;)
-		if (!read_one(words, &at, err))
-			return false;
 	return true;
+}
+
+void
+host_free_values(struct host *h)
+{
+	for (int i = 0; i < h->value_count; i++)
+		free(h->values[i].text);
+	h->value_count = 0;
 }
 
 void
@@ -123,18 +116,17 @@ host_log(const struct gearmand_host *host, enum gearmand_level level, const char
 {
 	static const char *const names[] = { "FATAL", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO",
 		"DEBUG" };
-	char line[TEXT_MOST];
+	char line[HOST_LINE_MOST];
 	va_list args;
 
-	(void)host;
-	MUST((unsigned)level < sizeof(names) / sizeof(names[0]), "the module logs with level %d, which is none",
-	    (int)level);
-	if (level > GEARMAND_LOG_NOTICE)
-		return;
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	note_if_failed("log: %s %s", names[level], line);
+	MUST((unsigned)level < sizeof(names) / sizeof(names[0]), "the module logs with level %d, which does not exist",
+	    (int)level);
+	memcpy(((struct host *)host->own)->log, line, sizeof(line));
+	if (level <= GEARMAND_LOG_NOTICE)
+		note_if_failed("log: %s %s", names[level], line);
 }
 
 static void
@@ -179,31 +171,31 @@ host_wall(void)
 }
 
 /* Its declared options only, by their names and not by an alias. */
-static int
-value_asked(const char *name)
+static const struct host_value *
+value_asked(const struct gearmand_host *host, const char *name)
 {
-	for (int i = 0; i < value_count; i++)
-		if (strcmp(values[i].option->name, name) == 0)
-			return i;
+	const struct host *h = host->own;
+
+	for (int i = 0; i < h->value_count; i++)
+		if (strcmp(h->values[i].option->name, name) == 0)
+			return &h->values[i];
 	fail("the module asks for option --%s, which is not in its table", name);
 }
 
 static const char *
 host_option(const struct gearmand_host *host, const char *name)
 {
-	(void)host;
-	return values[value_asked(name)].text;
+	return value_asked(host, name)->text;
 }
 
 static int64_t
 host_option_number(const struct gearmand_host *host, const char *name)
 {
-	int i = value_asked(name);
+	const struct host_value *v = value_asked(host, name);
 
-	(void)host;
-	MUST(values[i].option->type != GEARMAND_OPT_STRING && values[i].option->type != GEARMAND_OPT_PATH,
+	MUST(v->option->type != GEARMAND_OPT_STRING && v->option->type != GEARMAND_OPT_PATH,
 	    "the module asks for the number of option --%s, which is a text", name);
-	return values[i].text == NULL ? 0 : values[i].number;
+	return v->text == NULL ? 0 : v->number;
 }
 
 static void *
@@ -212,16 +204,31 @@ host_allocate(size_t size)
 	void *p = calloc(1, size);
 
 	MUST(p != NULL, "out of memory: the module asks for %zu bytes", size);
+	blocks++;
 	return p;
+}
+
+static void
+host_release(void *p)
+{
+	blocks -= p != NULL;
+	free(p);
+}
+
+long
+host_blocks(void)
+{
+	return blocks;
 }
 
 static void
 host_refuse(struct gearmand_change *change, const char *format, ...)
 {
-	char line[TEXT_MOST];
+	char line[HOST_LINE_MOST];
 	va_list args;
 
-	MUST(rig_is_committing(change), "the module refuses something that is no change of the batch at hand");
+	MUST(host_is_change == NULL || host_is_change(change),
+	    "the module refuses something that is no change of the batch at hand");
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
@@ -230,27 +237,16 @@ host_refuse(struct gearmand_change *change, const char *format, ...)
 	change->outcome = GEARMAND_REFUSED;
 }
 
-/* For protocol modules; a queue module has no connection to call these with. */
-static bool
-host_listen(const struct gearmand_host *host, const char *protocol, const char *address, const char *port, void *tag,
-    struct gearmand_error *err)
-{
-	(void)host;
-	(void)protocol;
-	(void)tag;
-	(void)address;
-	(void)port;
-	(void)err;
-	fail("the module calls listen(), which is for protocol modules");
-}
-
 void
-host_init(struct gearmand_host *host, struct rig *rig)
+host_init(struct host *h, const struct gearmand_plugin *plugin)
 {
-	*host = (struct gearmand_host){
-		.size = sizeof(*host),
-		.own = rig,
-		.server_version = "gearmand-plugin-check",
+	struct gearmand_error err = { .text = "" };
+
+	*h = (struct host){ .plugin = plugin };
+	h->table = (struct gearmand_host){
+		.size = sizeof(h->table),
+		.own = h,
+		.server_version = "9.8.7",
 		.identity = identity_get(),
 		.log = host_log,
 		.error_set = host_error_set,
@@ -259,8 +255,52 @@ host_init(struct gearmand_host *host, struct rig *rig)
 		.option = host_option,
 		.option_number = host_option_number,
 		.allocate = host_allocate,
-		.release = free,
+		.release = host_release,
 		.refuse = host_refuse,
-		.listen = host_listen,
 	};
+	for (const struct gearmand_option *o = plugin->options; o != NULL && o->name != NULL; o++) {
+		struct host_value *v = &h->values[h->value_count++];
+
+		MUST(h->value_count < HOST_VALUES_MOST, "the module has more than %d options", HOST_VALUES_MOST - 1);
+		v->option = o;
+		if (o->dflt != NULL)
+			MUST(value_set(v, o->dflt, &err), "the default of --%s: %s", o->name, err.text);
+	}
+}
+
+/* ---- Bytes -------------------------------------------------------------------------- */
+
+void
+pile_add(struct pile *p, const void *bytes, size_t len)
+{
+	p->data = realloc(p->data, p->len + len + 1);
+	MUST(p->data != NULL, "no memory for the test");
+	if (len > 0)
+		memcpy(p->data + p->len, bytes, len);
+	p->len += len;
+	p->data[p->len] = '\0';
+}
+
+void
+pile_cut(struct pile *p, size_t len)
+{
+	MUST(len <= p->len, "more is taken than there is");
+	if (len == 0)
+		return;
+	memmove(p->data, p->data + len, p->len - len);
+	p->len -= len;
+	p->data[p->len] = '\0';
+}
+
+void
+pile_free(struct pile *p)
+{
+	free(p->data);
+	*p = (struct pile){ 0 };
+}
+
+struct gearmand_slice
+pile_slice(const struct pile *p)
+{
+	return (struct gearmand_slice){ p->data, p->len };
 }

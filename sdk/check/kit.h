@@ -22,6 +22,7 @@ struct kit {
 	const struct gearmand_plugin *plugin; /* NULL: the server would refuse it ... */
 	struct gearmand_error refusal;        /* ... with this sentence */
 	struct words options;                 /* the module's */
+	struct words inputs;                  /* files with what a peer may say */
 	const char *only;                     /* name of the one case to run, or NULL */
 	const char *store_kill, *store_start; /* commands that end and start the store's process, or NULL */
 	bool in_part;                         /* the store has no transactions: a crash may leave a part of a batch */

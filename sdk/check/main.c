@@ -22,7 +22,7 @@ enum { USAGE = 2, LIMIT = 600 };
 static const char help[] =
     "Usage: gearmand-plugin-check [OPTION]... [--MODULE-OPTION=VALUE]... MODULE.so\n"
     "\n"
-    "Runs the contract of queue modules against MODULE.so and prints TAP.  The store that the module's options\n"
+    "Runs the contract of modules against MODULE.so and prints TAP.  The store that the options of a queue module\n"
     "name must be empty, and one that nobody needs: everything in it is removed.\n"
     "\n"
     "  --list                   print the names of all cases, and what each one checks\n"
@@ -31,6 +31,7 @@ static const char help[] =
     "  --store-start=COMMAND    shell command that starts it again and returns when that is under way\n"
     "  --store-forgets          the store keeps jobs in memory: they are gone with its process\n"
     "  --store-in-part          the store has no transactions: a crash may leave a part of a batch\n"
+    "  --input=FILE             what a peer may say to a protocol or a transport; a folder has one in each file\n"
     "  --limit=SECONDS          time for one case (default 600)\n"
     "  --help, --version\n"
     "\n"
@@ -51,7 +52,7 @@ takes(const char *word, const char *name, const char **value_r)
 static bool
 read_word(struct kit *kit, const char *word)
 {
-	const char *number;
+	const char *number, *file;
 
 	if (strcmp(word, "--store-forgets") == 0)
 		kit->forgets = true;
@@ -59,6 +60,8 @@ read_word(struct kit *kit, const char *word)
 		kit->in_part = true;
 	else if (takes(word, "--limit", &number))
 		kit->limit = atoi(number);
+	else if (takes(word, "--input", &file))
+		kit->inputs.at[kit->inputs.count++] = (char *)(uintptr_t)file;
 	else
 		return takes(word, "--only", &kit->only) || takes(word, "--store-kill", &kit->store_kill) ||
 		       takes(word, "--store-start", &kit->store_start);
@@ -71,6 +74,7 @@ read_line(struct kit *kit, int argc, char **argv)
 	bool wants_help = false;
 
 	kit->options.at = calloc((size_t)argc, sizeof(char *));
+	kit->inputs.at = calloc((size_t)argc, sizeof(char *));
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--list") == 0) {
 			kit_list();
@@ -123,6 +127,7 @@ int
 main(int argc, char **argv)
 {
 	static struct kit kit = { .limit = LIMIT };
+	static struct host host;
 	struct gearmand_error err = { .text = "" };
 
 	read_line(&kit, argc, argv);
@@ -136,6 +141,9 @@ main(int argc, char **argv)
 		host_options_print(kit.plugin);
 		return 0;
 	}
-	must_be_usable(kit.plugin == NULL || host_options_read(kit.plugin, &kit.options, &err), "", err.text);
+	if (kit.plugin != NULL) {
+		host_init(&host, kit.plugin);
+		must_be_usable(host_options_read(&host, &kit.options, &err), "", err.text);
+	}
 	return kit_run(&kit) ? 0 : 1;
 }

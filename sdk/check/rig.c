@@ -33,8 +33,12 @@ now_ms(void)
 void
 rig_init(struct rig *r, const struct kit *kit)
 {
+	struct gearmand_error err = { .text = "" };
+
 	*r = (struct rig){ .kit = kit, .ops = kit->plugin->queue, .opening = { sizeof(r->opening), true, NULL } };
-	host_init(&r->host, r);
+	host_is_change = rig_is_committing;
+	host_init(&r->host, kit->plugin);
+	MUST(host_options_read(&r->host, &kit->options, &err), "%s", err.text);
 }
 
 /* ---- Opening ------------------------------------------------------------------------ */
@@ -58,7 +62,7 @@ rig_try_open(struct rig *r, struct gearmand_error *err)
 	void *store = &untouched;
 
 	*err = (struct gearmand_error){ .text = "" };
-	if (r->ops->open(&r->host, &r->opening, &store, err)) {
+	if (r->ops->open(&r->host.table, &r->opening, &store, err)) {
 		MUST(store != &untouched && store != NULL, "open gave true and no store");
 		r->opening.is_first = false;
 		r->store = store;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * rig.h - the module on its store, driven as the server's store thread drives it.
+ * rig.h - the module on its store, driven as the server's store thread drives it.  For modules of other kinds it has
+ * the host alone.
  *
  * Runs on:  the process of a case.
  * Owns:     the open store.
@@ -8,13 +9,14 @@
 #ifndef CHECK_RIG_H
 #define CHECK_RIG_H
 
+#include "host.h"
 #include "job.h"
 #include "kit.h"
 
 struct rig {
 	const struct kit *kit;
 	const struct gearmand_queue_ops *ops;
-	struct gearmand_host host;
+	struct host host;
 	struct gearmand_opening opening;
 	void *store;                /* NULL = closed */
 	_Atomic unsigned *troubles; /* counts commits that were not DONE, for another process; or NULL */

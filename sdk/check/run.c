@@ -203,7 +203,7 @@ run_apart(const struct kit *kit, void (*function)(struct rig *))
 		dup2(fileno(output), STDOUT_FILENO);
 		dup2(fileno(output), STDERR_FILENO);
 		alarm((unsigned)kit->limit);
-		if (kit->plugin != NULL && kit->plugin->kind == GEARMAND_KIND_QUEUE)
+		if (kit->plugin != NULL)
 			rig_init(&r, kit);
 		function(&r);
 		rig_close(&r);
@@ -215,7 +215,7 @@ run_apart(const struct kit *kit, void (*function)(struct rig *))
 
 /* ---- The table ---------------------------------------------------------------------- */
 
-enum needs { FORM, STORE };
+enum needs { FORM, STORE, CONN };
 
 static const struct check_case {
 	enum needs needs;
@@ -248,7 +248,9 @@ kit_has(const char *name)
 static bool
 is_chosen(const struct kit *kit, const struct check_case *c)
 {
-	if (c->needs == STORE && (kit->plugin == NULL || kit->plugin->kind != GEARMAND_KIND_QUEUE))
+	bool is_queue = kit->plugin != NULL && kit->plugin->kind == GEARMAND_KIND_QUEUE;
+
+	if ((c->needs == STORE && !is_queue) || (c->needs == CONN && (kit->plugin == NULL || is_queue)))
 		return false;
 	return kit->only == NULL || strcmp(kit->only, c->name) == 0;
 }

@@ -35,6 +35,13 @@ void blob_unref(struct blob **);      /* takes; NULL is fine */
 /* Bytes of all blobs of the process but the small ones, whose number is bounded where they come in. */
 size_t blob_bytes(void);
 
+/* How many share it, more or less: others may come and go meanwhile. */
+static inline uint32_t
+blob_refs(const struct blob *b)
+{
+	return __atomic_load_n(&b->refs, __ATOMIC_RELAXED);
+}
+
 static inline struct slice
 blob_slice(const struct blob *b)
 {

@@ -5,6 +5,7 @@
  * Runs on:  the connection's I/O thread, from a callback of the module.
  * Owns:     nothing; each is a line that leads to the connection.
  */
+#include "base/mem.h"
 #include "io/conn.h"
 
 static struct conn *
@@ -73,23 +74,82 @@ is_within(const struct blob *b, struct slice s)
 	       (uintptr_t)s.data + s.len <= (uintptr_t)b->data + b->len;
 }
 
-/* Small data is cheaper copied, and what is no part of the packet's blob must be. */
-static void
-host_write_data(struct gearmand_conn *handle, struct gearmand_slice data)
+enum { WORTH_A_REFERENCE = 256 };
+
+/* Small data is cheaper copied, and what is no part of the blob must be. */
+static IO void
+write_part(struct conn *c, struct blob *blob, struct slice data)
 {
-	enum { WORTH_A_REFERENCE = 256 };
-	struct conn *c = conn_of(handle);
 	struct msg_reply *part;
 
-	role_assume(&io_role);
-	if (data.len < WORTH_A_REFERENCE || c->life >= CONN_SHUT || c->transport != NULL || c->sending == NULL ||
-	    !is_within(c->sending->msg.blob, data)) {
-		host_write(handle, data);
+	if (data.len < WORTH_A_REFERENCE || c->life >= CONN_SHUT || c->transport != NULL || !is_within(blob, data)) {
+		host_write((struct gearmand_conn *)(void *)c, data);
 		return;
 	}
 	part = msg_reply_new(PKT_TEXT, c->number, 0);
-	msg_reply_data(part, c->sending->msg.blob, data);
+	msg_reply_data(part, blob, data);
 	conn_put(c, part);
+}
+
+static void
+host_write_data(struct gearmand_conn *handle, struct gearmand_slice data)
+{
+	struct conn *c = conn_of(handle);
+
+	role_assume(&io_role);
+	write_part(c, c->sending != NULL ? c->sending->msg.blob : NULL, data);
+}
+
+/* Data that a module keeps.  What it is charged with is given back when it goes. */
+struct gearmand_kept {
+	struct blob *blob; /* NULL: the bytes are in `copy` */
+	struct slice data;
+	size_t charge;
+	char copy[];
+};
+
+static struct gearmand_kept *
+host_keep(struct gearmand_conn *handle, struct gearmand_slice data)
+{
+	struct conn *c = conn_of(handle);
+	struct blob *blob = c->sending != NULL ? c->sending->msg.blob : NULL;
+	bool shares = data.len >= WORTH_A_REFERENCE && is_within(blob, data);
+	/* Of a job that many wait for, each pays a part. */
+	size_t charge = MESSAGE_COST + (shares ? data.len / blob_refs(blob) : data.len);
+	struct gearmand_kept *kept;
+
+	role_assume(&io_role);
+	if (c->io->config.max_unsent > 0 && c->io->unsent + charge > c->io->config.max_unsent)
+		return NULL;
+	kept = mem_new(sizeof *kept + (shares ? 0 : data.len));
+	kept->blob = shares ? blob_ref(blob) : NULL;
+	kept->data = shares ? data : slice_of(kept->copy, data.len);
+	kept->charge = charge;
+	if (!shares)
+		memcpy(kept->copy, data.data, data.len);
+	c->io->unsent += charge;
+	return kept;
+}
+
+static void
+host_drop_kept(struct gearmand_conn *handle, struct gearmand_kept **keptp)
+{
+	struct gearmand_kept *kept = *keptp;
+
+	*keptp = NULL;
+	if (kept == NULL)
+		return;
+	conn_of(handle)->io->unsent -= kept->charge;
+	blob_unref(&kept->blob);
+	mem_free(kept);
+}
+
+static void
+host_write_kept(struct gearmand_conn *handle, struct gearmand_kept **keptp)
+{
+	role_assume(&io_role);
+	write_part(conn_of(handle), (*keptp)->blob, (*keptp)->data);
+	host_drop_kept(handle, keptp);
 }
 
 static void
@@ -146,6 +206,9 @@ io_host_services(struct gearmand_host *host)
 	host->body_drop = host_body_drop;
 	host->write = host_write;
 	host->write_data = host_write_data;
+	host->keep = host_keep;
+	host->write_kept = host_write_kept;
+	host->drop_kept = host_drop_kept;
 	host->close = host_close;
 	host->tick_in = host_tick_in;
 	host->max_packet = host_max_packet;

@@ -4,10 +4,9 @@
  *
  * Single-threaded.  The module is linked in, so that the fuzzer sees its branches.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "tests/plugins/http_twin.h"
+#include "sdk/check/story.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,14 +15,22 @@ extern const struct gearmand_plugin gearmand_plugin;
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const char *bytes = (const char *)data;
-	struct twin whole = twin_run(&gearmand_plugin, bytes, size, 0, 0);
+	static struct host host;
+	struct gearmand_error err = { .text = "" };
+	struct gearmand_slice said = { (const char *)data, size };
 	size_t cut = size > 0 ? (data[size / 2] * 257u + data[size - 1]) % size : 0;
-	bool same = twin_compare(&gearmand_plugin, &whole, bytes, size, 0, 1) &&
-		    twin_compare(&gearmand_plugin, &whole, bytes, size, cut, 0);
+	struct pile whole;
 
-	twin_free(&whole);
-	if (!same)
+	if (!host.plugin) {
+		host_init(&host, &gearmand_plugin);
+		if (!host_open(&host, &err))
+			abort();
+	}
+	whole = story_of(&host, said, (struct cut){ 0 });
+	if (!story_is(&host, &whole, said, (struct cut){ .piece = 1 }) ||
+	    !story_is(&host, &whole, said, (struct cut){ .first = cut }) ||
+	    !story_is(&host, &whole, said, (struct cut){ .late = true }))
 		abort();
+	pile_free(&whole);
 	return 0;
 }

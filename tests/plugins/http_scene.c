@@ -37,40 +37,72 @@ http_plugin(void)
 	return plugin;
 }
 
-struct fake *
+struct conn *
+http_try(const char *const *settings, struct gearmand_error *err)
+{
+	struct host *h = calloc(1, sizeof(*h));
+
+	cr_assert_not_null(h);
+	host_init(h, http_plugin());
+	for (; settings && *settings; settings++) {
+		const char *equals = strchr(*settings, '=');
+
+		cr_assert(host_set(h, *settings, (size_t)(equals - *settings), equals + 1, err), "%s", err->text);
+	}
+	if (host_open(h, err))
+		return conn_new(h, "127.0.0.1:1");
+	host_free_values(h);
+	pile_free(&h->listens);
+	free(h);
+	return NULL;
+}
+
+struct conn *
 http_new_with(const char *const *settings)
 {
 	struct gearmand_error err = { .text = "" };
-	struct fake *f = fake_new(http_plugin(), settings, &err);
+	struct conn *f = http_try(settings, &err);
 
 	cr_assert_not_null(f, "%s", err.text);
 	next_job = 0;
 	return f;
 }
 
-struct fake *
+void
+http_free(struct conn **f)
+{
+	struct host *h = (*f)->host;
+
+	conn_free(f);
+	host_close(h);
+	host_free_values(h);
+	free(h);
+	cr_assert_eq(host_blocks(), 0, "%ld blocks of memory are left", host_blocks());
+}
+
+struct conn *
 http_new(void)
 {
 	return http_new_with(NULL);
 }
 
 void
-http_end(struct fake **f)
+http_end(struct conn **f)
 {
 	expect_silence(*f);
 	expect_no_job(*f);
-	fake_free(f);
+	http_free(f);
 }
 
 void
-say_bytes(struct fake *f, const void *bytes, size_t len)
+say_bytes(struct conn *f, const void *bytes, size_t len)
 {
 	cr_assert_not(f->closed, "the connection is closed already");
-	fake_say(f, bytes, len, 0);
+	conn_say(f, bytes, len, 0);
 }
 
 void
-say(struct fake *f, const char *text)
+say(struct conn *f, const char *text)
 {
 	say_bytes(f, text, strlen(text));
 }
@@ -79,85 +111,86 @@ say(struct fake *f, const char *text)
 
 /* The question about exceptions comes first, once, and is answered here. */
 static void
-skip_option(struct fake *f)
+skip_option(struct conn *f)
 {
-	if (next_job >= f->job_count || f->jobs[next_job].type != GEARMAND_OPTION_REQ)
+	if (next_job >= f->request_count || f->requests[next_job].type != GEARMAND_OPTION_REQ)
 		return;
 	cr_assert_eq(next_job, 0, "an option is set in the middle of a connection");
-	cr_assert_str_eq(f->jobs[next_job].body.data, "exceptions");
+	cr_assert_str_eq(f->requests[next_job].body.data, "exceptions");
 	next_job++;
-	fake_send(
+	conn_send(
 	    f, GEARMAND_OPTION_RES, (const char *const[]){ "exceptions", NULL }, (struct gearmand_slice){ "", 0 });
 }
 
 void
-expect_job_bytes(struct fake *f, uint32_t type, const char *function, const char *unique, const void *data, size_t len)
+expect_job_bytes(struct conn *f, uint32_t type, const char *function, const char *unique, const void *data, size_t len)
 {
-	struct fake_text want = { 0 };
+	struct pile want = { 0 };
 
 	skip_option(f);
-	cr_assert_lt(next_job, f->job_count, "no job was submitted; the client got: %s", f->out.data);
-	fake_text_add(&want, function, strlen(function) + 1);
-	fake_text_add(&want, unique, strlen(unique) + 1);
-	fake_text_add(&want, data, len);
-	cr_assert_eq(f->jobs[next_job].type, type, "packet type %u", f->jobs[next_job].type);
-	cr_assert_eq(
-	    f->jobs[next_job].body.len, want.len, "%zu bytes instead of %zu", f->jobs[next_job].body.len, want.len);
-	cr_assert_arr_eq(f->jobs[next_job].body.data, want.data, want.len);
+	cr_assert_lt(next_job, f->request_count, "no job was submitted; the client got: %s", f->out.data);
+	pile_add(&want, function, strlen(function) + 1);
+	pile_add(&want, unique, strlen(unique) + 1);
+	pile_add(&want, data, len);
+	cr_assert_eq(f->requests[next_job].type, type, "packet type %u", f->requests[next_job].type);
+	cr_assert_eq(f->requests[next_job].body.len, want.len, "%zu bytes instead of %zu",
+	    f->requests[next_job].body.len, want.len);
+	cr_assert_arr_eq(f->requests[next_job].body.data, want.data, want.len);
 	free(want.data);
 	next_job++;
 }
 
 void
-expect_job(struct fake *f, uint32_t type, const char *function, const char *unique, const char *data)
+expect_job(struct conn *f, uint32_t type, const char *function, const char *unique, const char *data)
 {
 	expect_job_bytes(f, type, function, unique, data, strlen(data));
 }
 
 void
-expect_no_job(const struct fake *f)
+expect_no_job(const struct conn *f)
 {
-	size_t at = next_job < f->job_count && f->jobs[next_job].type == GEARMAND_OPTION_REQ ? next_job + 1 : next_job;
+	size_t at =
+	    next_job < f->request_count && f->requests[next_job].type == GEARMAND_OPTION_REQ ? next_job + 1 : next_job;
 
-	cr_assert_eq(at, f->job_count, "a job was submitted that nobody expects");
+	cr_assert_eq(at, f->request_count, "a job was submitted that nobody expects");
 }
 
 void
-created(struct fake *f)
+created(struct conn *f)
 {
-	fake_send(f, GEARMAND_JOB_CREATED, (const char *const[]){ HANDLE, NULL }, (struct gearmand_slice){ "", 0 });
+	conn_send(f, GEARMAND_JOB_CREATED, (const char *const[]){ HANDLE, NULL }, (struct gearmand_slice){ "", 0 });
 }
 
 void
-work_bytes(struct fake *f, uint32_t type, const void *data, size_t len)
+work_bytes(struct conn *f, uint32_t type, const void *data, size_t len)
 {
-	fake_send(f, type, (const char *const[]){ HANDLE, NULL }, (struct gearmand_slice){ data, len });
+	conn_send(f, type, (const char *const[]){ HANDLE, NULL }, (struct gearmand_slice){ data, len });
 }
 
 void
-work(struct fake *f, uint32_t type, const char *data)
+work(struct conn *f, uint32_t type, const char *data)
 {
 	work_bytes(f, type, data, strlen(data));
 }
 
 void
-status(struct fake *f, const char *numerator, const char *denominator)
+status(struct conn *f, const char *numerator, const char *denominator)
 {
-	fake_send(f, GEARMAND_WORK_STATUS, (const char *const[]){ HANDLE, numerator, denominator, NULL },
+	conn_send(f, GEARMAND_WORK_STATUS, (const char *const[]){ HANDLE, numerator, denominator, NULL },
 	    (struct gearmand_slice){ "", 0 });
 }
 
 void
-error(struct fake *f, const char *code, const char *text)
+error(struct conn *f, const char *code, const char *text)
 {
-	fake_send(f, GEARMAND_ERROR, (const char *const[]){ code, text, NULL }, (struct gearmand_slice){ "", 0 });
+	conn_send(f, GEARMAND_ERROR, (const char *const[]){ code, text, NULL }, (struct gearmand_slice){ "", 0 });
 }
 
 void
-serve(struct fake *f, const char *result)
+serve(struct conn *f, const char *result)
 {
 	skip_option(f);
-	cr_assert_lt(next_job, f->job_count, "no job was submitted; the client got: %s", f->out.data);
+	cr_assert_lt(next_job, f->request_count, "no job was submitted; the client got: %s", f->out.data);
 	next_job++;
 	created(f);
 	work(f, GEARMAND_WORK_COMPLETE, result);
@@ -184,7 +217,7 @@ header(const char *name, char *value, size_t size)
 
 /* Moves one head from the output to `last_head`; returns the Content-Length. */
 static size_t
-take_head(struct fake *f, unsigned want)
+take_head(struct conn *f, unsigned want)
 {
 	const char *end = strstr(f->out.data, "\r\n\r\n");
 	char value[64];
@@ -196,7 +229,7 @@ take_head(struct fake *f, unsigned want)
 	cr_assert_lt(len, sizeof(last_head));
 	memcpy(last_head, f->out.data, len);
 	last_head[len] = '\0';
-	fake_text_cut(&f->out, len);
+	pile_cut(&f->out, len);
 	cr_assert_eq(sscanf(last_head, "HTTP/1.%1u %3u ", &minor, &code), 2, "status line: %s", last_head);
 	cr_assert_eq(code, want, "status %u instead of %u: %s%s", code, want, last_head, f->out.data);
 	for (const char *p = last_head; *p; p++)
@@ -208,7 +241,7 @@ take_head(struct fake *f, unsigned want)
 }
 
 void
-expect_response_bytes(struct fake *f, unsigned want, const void *body, size_t len)
+expect_response_bytes(struct conn *f, unsigned want, const void *body, size_t len)
 {
 	size_t announced = take_head(f, want);
 
@@ -216,17 +249,17 @@ expect_response_bytes(struct fake *f, unsigned want, const void *body, size_t le
 	    announced, len, "Content-Length is %zu, not %zu: %.*s", announced, len, (int)announced, f->out.data);
 	cr_assert_leq(announced, f->out.len, "the body is short");
 	cr_assert_arr_eq(f->out.data, body, len);
-	fake_text_cut(&f->out, len);
+	pile_cut(&f->out, len);
 }
 
 void
-expect_response(struct fake *f, unsigned want, const char *body)
+expect_response(struct conn *f, unsigned want, const char *body)
 {
 	expect_response_bytes(f, want, body, strlen(body));
 }
 
 void
-expect_refusal(struct fake *f, unsigned want, const char *word)
+expect_refusal(struct conn *f, unsigned want, const char *word)
 {
 	size_t announced = take_head(f, want);
 	const char *end;
@@ -236,23 +269,23 @@ expect_refusal(struct fake *f, unsigned want, const char *word)
 	end = memchr(f->out.data, '\n', announced);
 	cr_assert_eq(end, f->out.data + announced - 1, "one line");
 	cr_assert(memmem(f->out.data, announced, word, strlen(word)), "no '%s' in: %s", word, f->out.data);
-	fake_text_cut(&f->out, announced);
+	pile_cut(&f->out, announced);
 	expect_header("Content-Type", "text/plain; charset=utf-8");
 }
 
 void
-expect_bare_response(struct fake *f, unsigned want, size_t length)
+expect_bare_response(struct conn *f, unsigned want, size_t length)
 {
 	cr_assert_eq(take_head(f, want), length);
 }
 
 void
-expect_continue(struct fake *f)
+expect_continue(struct conn *f)
 {
 	const char *text = "HTTP/1.1 100 Continue\r\n\r\n";
 
 	cr_assert_eq(strncmp(f->out.data, text, strlen(text)), 0, "%s", f->out.data);
-	fake_text_cut(&f->out, strlen(text));
+	pile_cut(&f->out, strlen(text));
 }
 
 void
@@ -274,19 +307,19 @@ expect_version(const char *version)
 }
 
 void
-expect_silence(const struct fake *f)
+expect_silence(const struct conn *f)
 {
 	cr_assert_eq(f->out.len, 0, "unexpected: %s", f->out.data);
 }
 
 void
-expect_open(const struct fake *f)
+expect_open(const struct conn *f)
 {
 	cr_assert_not(f->closed, "the connection is closed");
 }
 
 void
-expect_closed(const struct fake *f)
+expect_closed(const struct conn *f)
 {
 	cr_assert(f->closed, "the connection is open");
 }
@@ -294,7 +327,7 @@ expect_closed(const struct fake *f)
 void
 expect_refused(const char *request, unsigned want, const char *word)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, request);
 	expect_refusal(f, want, word);

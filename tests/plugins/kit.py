@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: BSD-3-Clause
-"""The contract of queue modules, against every one that was built, each on a store of its own.
+"""The contract of modules, against every one that was built; queue modules each on a store of its own.
 
 By hand, from the build folder:  top_srcdir=... tests/plugins/kit.py [queue-NAME...]"""
 import glob
@@ -39,7 +39,7 @@ def check(name, module, conf):
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    for module in sorted(glob.glob(os.path.join(kitlib.BUILD, "modules", "queue-*.so"))):
+    for module in sorted(glob.glob(os.path.join(kitlib.BUILD, "modules", "*-*.so"))):
         name = os.path.basename(module)[:-3]
         if sys.argv[1:] and name not in sys.argv[1:]:
             continue
@@ -49,7 +49,7 @@ def main():
         for conf in sorted(glob.glob(os.path.join(folder, "check*.conf"))):
             kind = os.path.basename(conf)[len("check-"):-len(".conf")]  # check-tree.conf: on another kind of store
             check("%s on a %s" % (name, kind) if kind else name, module, conf)
-    print("1..%d" % count if count else "1..0 # SKIP no queue module was built")
+    print("1..%d" % count if count else "1..0 # SKIP no module was built")
     sys.exit(1 if failed else 0)
 
 

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "tests/plugins/http_scene.h"
-#include "tests/plugins/http_twin.h"
 
 /* ---- Size --------------------------------------------------------------------------------------- */
 
@@ -31,7 +30,7 @@ static void
 expect_head_limit(const char *const *settings, size_t limit)
 {
 	char *fits = head_of(limit), *does_not = head_of(limit + 1);
-	struct fake *f = http_new_with(settings);
+	struct conn *f = http_new_with(settings);
 
 	say(f, fits);
 	serve(f, "x");
@@ -57,7 +56,7 @@ Test(http_limits, head_limit_is_an_option)
 
 Test(http_limits, endless_request_line_is_431)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 	char *line = malloc(9001);
 
 	cr_assert_not_null(line);
@@ -73,7 +72,7 @@ Test(http_limits, endless_request_line_is_431)
 
 Test(http_limits, endless_empty_lines_are_not_kept)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	for (int i = 0; i < 20000; i++)
 		say(f, "\r\n");
@@ -87,7 +86,7 @@ Test(http_limits, endless_empty_lines_are_not_kept)
 
 Test(http_limits, announced_job_larger_than_a_packet_is_413_before_it_comes)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	f->max_packet = 100; /* "f", NUL, "-", NUL, and 96 bytes */
 	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 97\r\nExpect: 100-continue\r\n\r\n");
@@ -98,7 +97,7 @@ Test(http_limits, announced_job_larger_than_a_packet_is_413_before_it_comes)
 
 Test(http_limits, job_of_exactly_a_packet_is_taken)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 	char body[97] = { 0 };
 
 	memset(body, 'x', 96);
@@ -111,7 +110,7 @@ Test(http_limits, job_of_exactly_a_packet_is_taken)
 
 Test(http_limits, unannounced_job_is_413_when_it_passes_the_limit)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	f->max_packet = 10; /* "f", NUL, "-", NUL, and 6 bytes */
 	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n");
@@ -124,7 +123,7 @@ Test(http_limits, unannounced_job_is_413_when_it_passes_the_limit)
 
 Test(http_limits, chunk_that_announces_too_much_is_413_at_once)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nffffffff\r\n");
 	expect_refusal(f, 413, "larger");
@@ -141,7 +140,7 @@ Test(http_limits, chunk_that_announces_too_much_is_413_at_once)
 
 Test(http_limits, arguments_or_query_larger_than_a_packet_are_413)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	f->max_packet = 10;
 	say(f, "GET /function HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -154,7 +153,7 @@ Test(http_limits, arguments_or_query_larger_than_a_packet_are_413)
 
 Test(http_limits, job_that_memory_is_out_for_is_503)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	f->memory = 10;
 	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 20\r\n\r\n01234567890123456789");
@@ -165,7 +164,7 @@ Test(http_limits, job_that_memory_is_out_for_is_503)
 
 /* Says `text` `count` times, or until the connection is closed. */
 static void
-say_often(struct fake *f, const char *text, int count)
+say_often(struct conn *f, const char *text, int count)
 {
 	for (int i = 0; i < count && !f->closed; i++)
 		say(f, text);
@@ -173,7 +172,7 @@ say_often(struct fake *f, const char *text, int count)
 
 Test(http_limits, endless_chunk_extension_is_431)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;");
 	say_often(f, "long-name-of-an-extension", 1000);
@@ -184,7 +183,7 @@ Test(http_limits, endless_chunk_extension_is_431)
 
 Test(http_limits, endless_trailers_are_431)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n");
 	say_often(f, "Trailer: x\r\n", 1000);
@@ -195,7 +194,7 @@ Test(http_limits, endless_trailers_are_431)
 
 Test(http_limits, many_small_chunks_are_no_matter)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 	char data[20001] = { 0 };
 
 	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -210,22 +209,22 @@ Test(http_limits, many_small_chunks_are_no_matter)
 
 Test(http_limits, silent_connection_is_closed_without_a_word)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	cr_assert_eq(f->tick_ms, 60000);
 	say(f, "\r\n");
-	cr_assert(fake_tick(f));
+	cr_assert(conn_tick(f));
 	expect_closed(f);
 	http_end(&f);
 }
 
 Test(http_limits, head_that_does_not_end_is_408_however_it_trickles)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
-	fake_say(f, "GET /f HTTP/1.1\r\nHost: h\r\nX: y", 30, 1);
+	conn_say(f, "GET /f HTTP/1.1\r\nHost: h\r\nX: y", 30, 1);
 	cr_assert_eq(f->tick_ms, 60000);
-	cr_assert(fake_tick(f));
+	cr_assert(conn_tick(f));
 	expect_refusal(f, 408, "time");
 	expect_closed(f);
 	http_end(&f);
@@ -233,15 +232,15 @@ Test(http_limits, head_that_does_not_end_is_408_however_it_trickles)
 
 Test(http_limits, body_may_take_its_time_while_it_moves)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n");
 	for (const char *p = "ab"; *p; p++) {
-		fake_say(f, p, 1, 0);
-		cr_assert(fake_tick(f));
+		conn_say(f, p, 1, 0);
+		cr_assert(conn_tick(f));
 		expect_open(f);
 	}
-	cr_assert(fake_tick(f));
+	cr_assert(conn_tick(f));
 	expect_refusal(f, 408, "time");
 	expect_closed(f);
 	http_end(&f);
@@ -249,21 +248,21 @@ Test(http_limits, body_may_take_its_time_while_it_moves)
 
 Test(http_limits, waiting_for_a_job_has_no_time_limit_and_the_next_request_has)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "GET /f HTTP/1.1\r\nHost: h\r\n\r\n");
 	cr_assert_eq(f->tick_ms, 0);
 	serve(f, "x");
 	expect_response(f, 200, "x");
 	cr_assert_eq(f->tick_ms, 60000);
-	cr_assert(fake_tick(f));
+	cr_assert(conn_tick(f));
 	expect_closed(f);
 	http_end(&f);
 }
 
 Test(http_limits, timeout_is_an_option_and_0_is_none)
 {
-	struct fake *f = http_new_with((const char *const[]){ "http-idle-timeout=5", NULL });
+	struct conn *f = http_new_with((const char *const[]){ "http-idle-timeout=5", NULL });
 
 	cr_assert_eq(f->tick_ms, 5000);
 	http_end(&f);
@@ -278,19 +277,19 @@ Test(http_limits, timeout_is_an_option_and_0_is_none)
 static void
 expect_listens(const char *const *settings, const char *want)
 {
-	struct fake *f = http_new_with(settings);
+	struct conn *f = http_new_with(settings);
 
-	cr_assert_str_eq(f->listens.data, want);
+	cr_assert_str_eq(f->host->listens.data, want);
 	http_end(&f);
 }
 
 Test(http_limits, listens_on_loopback_port_8080_unless_told_otherwise)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
-	cr_assert(strcmp(f->listens.data, "127.0.0.1 8080\n::1 8080\n") == 0 ||
-		      strcmp(f->listens.data, "127.0.0.1 8080\n") == 0,
-	    "%s", f->listens.data);
+	cr_assert(strcmp(f->host->listens.data, "127.0.0.1 8080\n::1 8080\n") == 0 ||
+		      strcmp(f->host->listens.data, "127.0.0.1 8080\n") == 0,
+	    "%s", f->host->listens.data);
 	http_end(&f);
 	expect_listens((const char *const[]){ "http-listen=*", "http-port=81", NULL }, "* 81\n");
 	expect_listens((const char *const[]){ "http-listen=127.0.0.1,::1,unix:/run/x", NULL },
@@ -301,7 +300,7 @@ static void
 expect_no_open(const char *setting, const char *word)
 {
 	struct gearmand_error err = { .text = "" };
-	struct fake *f = fake_new(http_plugin(), (const char *const[]){ setting, NULL }, &err);
+	struct conn *f = http_try((const char *const[]){ setting, NULL }, &err);
 
 	cr_assert_null(f);
 	cr_assert(strstr(err.text, word), "%s", err.text);
@@ -320,10 +319,10 @@ Test(http_limits, address_that_cannot_be_is_refused_with_a_sentence)
 
 /* ---- Cuts ------------------------------------------------------------------------------------------------- */
 
-static struct fake_text
+static struct pile
 contents(const char *folder, const char *name)
 {
-	struct fake_text text = { 0 };
+	struct pile text = { 0 };
 	char path[4096 + 256], buf[4096];
 	FILE *file;
 	size_t n;
@@ -332,7 +331,7 @@ contents(const char *folder, const char *name)
 	file = fopen(path, "rb");
 	cr_assert_not_null(file, "%s", path);
 	while ((n = fread(buf, 1, sizeof(buf), file)) > 0)
-		fake_text_add(&text, buf, n);
+		pile_add(&text, buf, n);
 	fclose(file);
 	return text;
 }
@@ -342,6 +341,7 @@ Test(http_limits, cuts_do_not_matter)
 {
 	const char *top = getenv("top_srcdir");
 	char folder[4096];
+	struct conn *f = http_new();
 	struct dirent *entry;
 	DIR *dir;
 	int files = 0;
@@ -350,23 +350,25 @@ Test(http_limits, cuts_do_not_matter)
 	dir = opendir(folder);
 	cr_assert_not_null(dir, "%s", folder);
 	while ((entry = readdir(dir)) != NULL) {
-		struct fake_text input;
-		struct twin whole;
+		struct gearmand_slice said;
+		struct pile input, whole;
 
 		if (entry->d_name[0] == '.')
 			continue;
 		input = contents(folder, entry->d_name);
-		whole = twin_run(http_plugin(), input.data, input.len, 0, 0);
+		said = pile_slice(&input);
+		whole = story_of(f->host, said, (struct cut){ 0 });
 		for (size_t piece = 1; piece <= 17; piece++)
-			cr_assert(twin_compare(http_plugin(), &whole, input.data, input.len, 0, piece),
+			cr_assert(story_is(f->host, &whole, said, (struct cut){ .piece = piece }),
 			    "%s in pieces of %zu", entry->d_name, piece);
 		for (size_t cut = 1; cut < input.len; cut++)
-			cr_assert(twin_compare(http_plugin(), &whole, input.data, input.len, cut, 0), "%s cut at %zu",
+			cr_assert(story_is(f->host, &whole, said, (struct cut){ .first = cut }), "%s cut at %zu",
 			    entry->d_name, cut);
-		twin_free(&whole);
-		free(input.data);
+		pile_free(&whole);
+		pile_free(&input);
 		files++;
 	}
 	closedir(dir);
 	cr_assert_gt(files, 20);
+	http_end(&f);
 }

@@ -14,7 +14,7 @@
 static void
 expect_target(const char *target, const char *function, const char *data)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 	char request[4096];
 
 	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", target);
@@ -59,7 +59,7 @@ Test(http_request, bad_escapes_are_refused)
 	static const char *const bad[] = { "/a%", "/a%1", "/a%zz", "/a%1g", "/%", "/a%00b", "/a%0%30", "/a#b" };
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct fake *f = http_new();
+		struct conn *f = http_new();
 		char request[256];
 
 		snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", bad[i]);
@@ -72,7 +72,7 @@ Test(http_request, bad_escapes_are_refused)
 
 Test(http_request, without_a_function_get_and_head_say_that_the_server_is_there)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
 	expect_refusal(f, 200, "gearmand");
@@ -90,7 +90,7 @@ Test(http_request, without_a_function_get_and_head_say_that_the_server_is_there)
 
 Test(http_request, without_a_function_post_and_put_are_404)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "POST /// HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
 	expect_response(f, 404, "");
@@ -104,7 +104,7 @@ Test(http_request, without_a_function_post_and_put_are_404)
 Test(http_request, body_is_the_workload_of_post_put_get_and_head)
 {
 	static const char *const methods[] = { "POST", "PUT", "GET", "HEAD" };
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	for (size_t i = 0; i < 4; i++) {
 		char request[256];
@@ -125,7 +125,7 @@ Test(http_request, body_is_the_workload_of_post_put_get_and_head)
 
 Test(http_request, empty_body_of_a_post_is_an_empty_workload)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "POST /f?query HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
 	expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", "");
@@ -134,7 +134,7 @@ Test(http_request, empty_body_of_a_post_is_an_empty_workload)
 
 Test(http_request, empty_body_of_a_get_leaves_its_query_as_workload)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "GET /f?query HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
 	expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", "query");
@@ -143,7 +143,7 @@ Test(http_request, empty_body_of_a_get_leaves_its_query_as_workload)
 
 Test(http_request, body_may_hold_any_byte)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 	char body[256];
 
 	for (int i = 0; i < 256; i++)
@@ -156,7 +156,7 @@ Test(http_request, body_may_hold_any_byte)
 
 Test(http_request, chunks_are_one_workload)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n1;name=value\r\n,\r\n"
 	       "00A\r\n 123456789\r\n0\r\nX-Gearman-Unique: late\r\n\r\n");
@@ -169,7 +169,7 @@ Test(http_request, chunks_are_one_workload)
 static void
 expect_type(const char *headers, uint32_t type)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 	char request[1024];
 
 	snprintf(request, sizeof(request), "GET /f HTTP/1.1\r\nHost: h\r\n%s\r\n", headers);
@@ -202,7 +202,7 @@ Test(http_request, unknown_words_are_refused)
 		"X-Gearman-Priority:", "X-Gearman-Background: yes" };
 
 	for (size_t i = 0; i < 3; i++) {
-		struct fake *f = http_new();
+		struct conn *f = http_new();
 		char request[256];
 
 		snprintf(request, sizeof(request), "GET /f HTTP/1.1\r\nHost: h\r\n%s\r\n\r\n", bad[i]);
@@ -216,7 +216,7 @@ Test(http_request, unknown_words_are_refused)
 static void
 expect_unique(const char *header, const char *unique)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 	char request[1024];
 
 	snprintf(request, sizeof(request), "GET /f HTTP/1.1\r\nHost: h\r\n%s\r\n\r\n", header);
@@ -239,7 +239,7 @@ Test(http_request, unique_is_the_header_and_a_dash_without_one)
 
 Test(http_request, requests_on_one_connection_are_answered_in_order)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1GET /b?2 HTTP/1.1\r\nHost: h\r\n\r\nPOST / "
 	       "HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\nGET /c "
@@ -262,7 +262,7 @@ Test(http_request, requests_on_one_connection_are_answered_in_order)
 
 Test(http_request, empty_lines_before_a_request_are_skipped)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "\r\n\r\n\nGET /a HTTP/1.1\r\nHost: h\r\n\r\n\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n");
 	serve(f, "1");
@@ -274,7 +274,7 @@ Test(http_request, empty_lines_before_a_request_are_skipped)
 Test(http_request, lines_may_end_in_lf_alone)
 {
 	const char *parser = getenv("GEARMAND_TEST_PARSER");
-	struct fake *f;
+	struct conn *f;
 
 	if (parser && strcmp(parser, "llhttp") == 0)
 		cr_skip_test("llhttp takes them since 9.2");
@@ -286,7 +286,7 @@ Test(http_request, lines_may_end_in_lf_alone)
 
 Test(http_request, expectation_of_100_continue_is_met_once)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n");
 	expect_continue(f);
@@ -300,7 +300,7 @@ Test(http_request, expectation_of_100_continue_is_met_once)
 
 Test(http_request, expectation_of_a_request_without_body_or_of_1_0_is_not_answered)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "GET /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n");
 	expect_silence(f);
@@ -320,7 +320,7 @@ Test(http_request, other_expectations_are_refused)
 
 Test(http_request, upgrades_are_ignored)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "GET /a HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
 	       "AA\r\n\r\n");
@@ -336,7 +336,7 @@ Test(http_request, upgrades_are_ignored)
 Test(http_request, other_methods_are_405_and_told_which_there_are)
 {
 	static const char *const others[] = { "TRACE", "OPTIONS", "DELETE", "PATCH" };
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	for (size_t i = 0; i < 4; i++) {
 		char request[128];
@@ -385,7 +385,7 @@ Test(http_request, bytes_that_no_request_line_has_are_refused_before_the_line_en
 
 Test(http_request, host_is_there_once_in_1_1)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "GET /f HTTP/1.1\r\n\r\n");
 	expect_refusal(f, 400, "Host");
@@ -419,7 +419,7 @@ Test(http_request, what_is_not_http_is_400)
 Test(http_request, nul_in_a_header_is_400)
 {
 	static const char request[] = "GET /f HTTP/1.1\r\nHost: h\r\nX-Gearman-Unique: a\0b\r\n\r\n";
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say_bytes(f, request, sizeof(request) - 1);
 	expect_refusal(f, 400, "HTTP");
@@ -436,7 +436,7 @@ Test(http_request, other_versions_are_505)
 
 Test(http_request, post_and_put_without_length_are_411)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "POST /f HTTP/1.1\r\nHost: h\r\n\r\n");
 	expect_refusal(f, 411, "Content-Length");
@@ -492,7 +492,7 @@ Test(http_request, broken_chunks_are_400)
 
 Test(http_request, refused_request_with_a_short_body_does_not_end_the_connection)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, "DELETE /f HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nGET /");
 	expect_refusal(f, 405, "GET");

@@ -9,20 +9,20 @@
 
 #include "tests/plugins/http_scene.h"
 
-static struct fake *
+static struct conn *
 asked(const char *request)
 {
-	struct fake *f = http_new();
+	struct conn *f = http_new();
 
 	say(f, request);
 	return f;
 }
 
 /* ... and the job is there. */
-static struct fake *
+static struct conn *
 running(const char *request)
 {
-	struct fake *f = asked(request);
+	struct conn *f = asked(request);
 
 	expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", "");
 	created(f);
@@ -33,7 +33,7 @@ running(const char *request)
 
 Test(http_response, result_comes_with_handle_command_length_and_server)
 {
-	struct fake *f = running(GET);
+	struct conn *f = running(GET);
 
 	expect_silence(f);
 	work(f, GEARMAND_WORK_COMPLETE, "result");
@@ -47,7 +47,7 @@ Test(http_response, result_comes_with_handle_command_length_and_server)
 
 Test(http_response, empty_result_has_length_0)
 {
-	struct fake *f = running(GET);
+	struct conn *f = running(GET);
 
 	work(f, GEARMAND_WORK_COMPLETE, "");
 	expect_response(f, 200, "");
@@ -56,7 +56,7 @@ Test(http_response, empty_result_has_length_0)
 
 Test(http_response, background_job_answers_with_its_handle)
 {
-	struct fake *f = asked("PUT /f HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nX-Gearman-Background: "
+	struct conn *f = asked("PUT /f HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nX-Gearman-Background: "
 			       "true\r\n\r\nxGET /g HTTP/1.1\r\nHost: h\r\n\r\n");
 
 	expect_job(f, GEARMAND_SUBMIT_JOB_BG, "f", "-", "x");
@@ -71,7 +71,7 @@ Test(http_response, background_job_answers_with_its_handle)
 
 Test(http_response, head_has_the_length_but_no_body)
 {
-	struct fake *f = running("HEAD /f HTTP/1.1\r\nHost: h\r\n\r\n");
+	struct conn *f = running("HEAD /f HTTP/1.1\r\nHost: h\r\n\r\n");
 
 	work(f, GEARMAND_WORK_DATA, "part, ");
 	work(f, GEARMAND_WORK_COMPLETE, "result");
@@ -82,10 +82,10 @@ Test(http_response, head_has_the_length_but_no_body)
 
 Test(http_response, refusal_and_failure_of_a_head_have_no_body)
 {
-	struct fake *f = asked("HEAD /a%zz HTTP/1.1\r\nHost: h\r\n\r\n");
+	struct conn *f = asked("HEAD /a%zz HTTP/1.1\r\nHost: h\r\n\r\n");
 
 	cr_assert_eq(strstr(f->out.data, "\r\n\r\n") + 4, f->out.data + f->out.len, "a body");
-	fake_text_cut(&f->out, f->out.len);
+	pile_cut(&f->out, f->out.len);
 	say(f, "HEAD /f HTTP/1.1\r\nHost: h\r\n\r\n");
 	expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", "");
 	created(f);
@@ -96,7 +96,7 @@ Test(http_response, refusal_and_failure_of_a_head_have_no_body)
 
 Test(http_response, failed_job_is_500_with_its_whole_handle)
 {
-	struct fake *f = running(GET);
+	struct conn *f = running(GET);
 
 	work(f, GEARMAND_WORK_DATA, "not part of it");
 	work(f, GEARMAND_WORK_FAIL, "");
@@ -109,7 +109,7 @@ Test(http_response, failed_job_is_500_with_its_whole_handle)
 
 Test(http_response, exception_is_500_with_its_text)
 {
-	struct fake *f = running(GET);
+	struct conn *f = running(GET);
 
 	work(f, GEARMAND_WORK_DATA, "not part of it");
 	work(f, GEARMAND_WORK_EXCEPTION, "division by zero");
@@ -121,20 +121,20 @@ Test(http_response, exception_is_500_with_its_text)
 
 Test(http_response, exceptions_are_asked_for_once)
 {
-	struct fake *f = running(GET);
+	struct conn *f = running(GET);
 
-	cr_assert_eq(f->jobs[0].type, GEARMAND_OPTION_REQ);
+	cr_assert_eq(f->requests[0].type, GEARMAND_OPTION_REQ);
 	work(f, GEARMAND_WORK_COMPLETE, "1");
 	expect_response(f, 200, "1");
 	say(f, GET);
 	expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", "");
-	cr_assert_eq(f->job_count, 3);
+	cr_assert_eq(f->request_count, 3);
 	http_end(&f);
 }
 
 Test(http_response, server_without_exceptions_serves_all_the_same)
 {
-	struct fake *f = asked(GET);
+	struct conn *f = asked(GET);
 
 	error(f, "UNKNOWN_OPTION", "Server does not recognize given option");
 	expect_silence(f);
@@ -147,7 +147,7 @@ Test(http_response, server_without_exceptions_serves_all_the_same)
 
 Test(http_response, data_before_the_result_is_part_of_the_body)
 {
-	struct fake *f = running(GET);
+	struct conn *f = running(GET);
 
 	work(f, GEARMAND_WORK_DATA, "one ");
 	work(f, GEARMAND_WORK_DATA, "two ");
@@ -157,9 +157,50 @@ Test(http_response, data_before_the_result_is_part_of_the_body)
 	http_end(&f);
 }
 
+Test(http_response, data_of_an_attempt_that_was_lost_is_void)
+{
+	struct conn *f = running(GET);
+
+	for (int i = 0; i < 2; i++) {
+		work(f, GEARMAND_WORK_DATA, "lost ");
+		work(f, GEARMAND_WORK_DATA, "too ");
+		work(f, GEARMAND_ATTEMPT_VOID, "");
+	}
+	work(f, GEARMAND_WORK_DATA, "the whole ");
+	work(f, GEARMAND_WORK_COMPLETE, "result");
+	expect_response(f, 200, "the whole result");
+	http_end(&f);
+}
+
+Test(http_response, void_attempt_of_a_head_does_not_count_for_its_length)
+{
+	struct conn *f = running("HEAD /f HTTP/1.1\r\nHost: h\r\n\r\n");
+
+	work(f, GEARMAND_WORK_DATA, "lost");
+	work(f, GEARMAND_ATTEMPT_VOID, "");
+	work(f, GEARMAND_WORK_DATA, "12");
+	work(f, GEARMAND_WORK_COMPLETE, "3");
+	expect_bare_response(f, 200, 3);
+	http_end(&f);
+}
+
+Test(http_response, data_that_the_server_has_no_room_for_is_503_and_the_end)
+{
+	struct conn *f = running(GET);
+
+	f->kept_most = 10;
+	work(f, GEARMAND_WORK_DATA, "0123456789");
+	expect_silence(f);
+	work(f, GEARMAND_WORK_DATA, "0");
+	expect_refusal(f, 503, "too much");
+	expect_header("Connection", "close");
+	expect_closed(f);
+	http_end(&f);
+}
+
 Test(http_response, empty_and_large_data_do_no_harm)
 {
-	struct fake *f = running(GET);
+	struct conn *f = running(GET);
 	size_t len = 100 * 10000;
 	char *all = malloc(len + 3);
 
@@ -179,7 +220,7 @@ Test(http_response, empty_and_large_data_do_no_harm)
 
 Test(http_response, data_may_look_like_http)
 {
-	struct fake *f = running(GET);
+	struct conn *f = running(GET);
 
 	work(f, GEARMAND_WORK_DATA, "\r\n\r\nHTTP/1.1 200 OK\r\n");
 	work_bytes(f, GEARMAND_WORK_COMPLETE, "\0x", 2);
@@ -189,7 +230,7 @@ Test(http_response, data_may_look_like_http)
 
 Test(http_response, progress_and_warnings_are_not_part_of_the_body)
 {
-	struct fake *f = running(GET);
+	struct conn *f = running(GET);
 
 	status(f, "1", "2");
 	work(f, GEARMAND_WORK_WARNING, "hot");
@@ -203,7 +244,7 @@ Test(http_response, progress_and_warnings_are_not_part_of_the_body)
 
 Test(http_response, data_past_the_packet_limit_is_502_and_the_end)
 {
-	struct fake *f = running(GET);
+	struct conn *f = running(GET);
 
 	f->max_packet = 10;
 	work(f, GEARMAND_WORK_DATA, "0123456789");
@@ -221,14 +262,14 @@ Test(http_response, packets_of_another_job_or_of_no_use_are_ignored)
 {
 	const char *const other[] = { "H:test:2", NULL }, *const none[] = { "H:test:", NULL };
 	const struct gearmand_slice data = { "x", 1 };
-	struct fake *f = running(GET);
+	struct conn *f = running(GET);
 
-	fake_send(f, GEARMAND_WORK_DATA, other, data);
-	fake_send(f, GEARMAND_WORK_COMPLETE, other, data);
-	fake_send(f, GEARMAND_WORK_FAIL, none, (struct gearmand_slice){ "", 0 });
-	fake_send(f, GEARMAND_ECHO_RES, (const char *const[]){ NULL }, data);
-	fake_send(f, GEARMAND_TEXT, (const char *const[]){ NULL }, data);
-	fake_send(f, GEARMAND_STATUS_RES, (const char *const[]){ HANDLE, "1", "1", "0", "0", NULL }, data);
+	conn_send(f, GEARMAND_WORK_DATA, other, data);
+	conn_send(f, GEARMAND_WORK_COMPLETE, other, data);
+	conn_send(f, GEARMAND_WORK_FAIL, none, (struct gearmand_slice){ "", 0 });
+	conn_send(f, GEARMAND_ECHO_RES, (const char *const[]){ NULL }, data);
+	conn_send(f, GEARMAND_TEXT, (const char *const[]){ NULL }, data);
+	conn_send(f, GEARMAND_STATUS_RES, (const char *const[]){ HANDLE, "1", "1", "0", "0", NULL }, data);
 	expect_silence(f);
 	work(f, GEARMAND_WORK_COMPLETE, "mine");
 	expect_response(f, 200, "mine");
@@ -243,7 +284,7 @@ Test(http_response, packets_of_another_job_or_of_no_use_are_ignored)
 static void
 expect_error(const char *code, const char *text, unsigned status)
 {
-	struct fake *f = asked(GET);
+	struct conn *f = asked(GET);
 
 	expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", "");
 	error(f, code, text);
@@ -267,11 +308,11 @@ Test(http_response, errors_of_the_server_are_a_status_and_their_text)
 Test(http_response, handle_with_bytes_that_would_break_a_header_is_left_out)
 {
 	const char *const handle[] = { "H:a\r\nX-Evil: 1:1", NULL };
-	struct fake *f = asked(GET);
+	struct conn *f = asked(GET);
 
 	expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", "");
-	fake_send(f, GEARMAND_JOB_CREATED, handle, (struct gearmand_slice){ "", 0 });
-	fake_send(f, GEARMAND_WORK_COMPLETE, handle, (struct gearmand_slice){ "x", 1 });
+	conn_send(f, GEARMAND_JOB_CREATED, handle, (struct gearmand_slice){ "", 0 });
+	conn_send(f, GEARMAND_WORK_COMPLETE, handle, (struct gearmand_slice){ "x", 1 });
 	expect_response(f, 200, "x");
 	expect_header("X-Evil", NULL);
 	expect_header("X-Gearman-Job-Handle", NULL);
@@ -283,7 +324,7 @@ Test(http_response, handle_with_bytes_that_would_break_a_header_is_left_out)
 static void
 expect_life(const char *request, const char *version, const char *connection, bool open)
 {
-	struct fake *f = asked(request);
+	struct conn *f = asked(request);
 
 	serve(f, "x");
 	expect_response(f, 200, "x");
@@ -305,7 +346,7 @@ Test(http_response, keep_alive_is_the_rule_of_1_1_and_the_exception_of_1_0)
 
 Test(http_response, close_is_kept_after_refusals_and_background_jobs)
 {
-	struct fake *f = asked("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+	struct conn *f = asked("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 
 	expect_response(f, 404, "");
 	expect_header("Connection", "close");
@@ -328,17 +369,17 @@ Test(http_response, connection_may_end_at_any_point)
 		"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf" };
 
 	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
-		struct fake *f = http_new();
+		struct conn *f = http_new();
 
 		say(f, points[i]);
-		fake_free(&f);
+		http_free(&f);
 		cr_assert_null(f);
 	}
 }
 
 Test(http_response, connection_may_end_between_data_and_result)
 {
-	struct fake *f = running(GET);
+	struct conn *f = running(GET);
 
 	work(f, GEARMAND_WORK_DATA, "kept for nothing");
 	expect_silence(f);

@@ -23,6 +23,8 @@ static struct talker {
 	size_t claim;  /* says it used that many bytes more than there are */
 	uint32_t refs; /* of the data's blob, after write_data */
 	bool added;    /* what body_add said */
+	bool keeps;    /* it keeps the data of WORK_DATA until the end of the job */
+	struct gearmand_kept *kept;
 } talker;
 
 static void *
@@ -37,6 +39,7 @@ talker_new(void *module, void *thread, struct gearmand_conn *conn)
 static void
 talker_free(void **state)
 {
+	host.drop_kept(talker.conn, &talker.kept);
 	*state = NULL;
 }
 
@@ -94,6 +97,12 @@ talker_send(void *state, const struct gearmand_packet *p)
 {
 	struct conn *c = state == &talker ? (struct conn *)(void *)talker.conn : NULL;
 
+	if (talker.keeps && p->type == PKT_WORK_DATA) {
+		talker.kept = host.keep(talker.conn, p->data);
+		return;
+	}
+	if (talker.kept != NULL)
+		host.write_kept(talker.conn, &talker.kept);
 	host.write(talker.conn, slice_str("<"));
 	for (uint32_t i = 0; i < p->argc; i++) {
 		host.write(talker.conn, p->arg[i]);
@@ -280,6 +289,49 @@ Test(module, large_data_is_referred_to_and_small_data_copied)
 	struct buf got = rig_read(&rig, peer);
 	cr_assert_eq(got.len, 1 + 2 + 599 + 1);
 	buf_fini(&got);
+}
+
+Test(module, data_that_is_kept_is_shared_and_written_later)
+{
+	struct io *io;
+	char large[600];
+	size_t before;
+
+	start(&talker_ops, NULL);
+	io = ((struct conn *)(void *)talker.conn)->io;
+	before = io->unsent;
+	talker.keeps = true;
+	memset(large, 'l', sizeof large - 1);
+	large[sizeof large - 1] = '\0';
+	rig_reply(&rig, 1, PKT_WORK_DATA, "H", large);
+	rig_pass(&rig);
+	cr_assert_not_null(talker.kept);
+	cr_assert_gt(io->unsent, before + 599);
+	expect_bytes("");
+	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H", "end");
+	rig_pass(&rig);
+	cr_assert_null(talker.kept);
+	cr_assert_eq(io->unsent, before);
+	struct buf got = rig_read(&rig, peer);
+	cr_assert_eq(got.len, 599 + strlen("<H end>"));
+	cr_assert_eq(memcmp(got.data, large, 599), 0);
+	buf_fini(&got);
+}
+
+Test(module, data_is_not_kept_when_too_much_waits)
+{
+	rig.config.max_unsent = 600;
+	start(&talker_ops, NULL);
+	talker.keeps = true;
+	rig_reply(&rig, 1, PKT_WORK_DATA, "H", "small");
+	rig_pass(&rig);
+	cr_assert_not_null(talker.kept);
+	host.drop_kept(talker.conn, &talker.kept);
+	((struct conn *)(void *)talker.conn)->io->unsent += 600;
+	rig_reply(&rig, 1, PKT_WORK_DATA, "H", "small");
+	rig_pass(&rig);
+	cr_assert_null(talker.kept);
+	((struct conn *)(void *)talker.conn)->io->unsent -= 600;
 }
 
 Test(module, what_it_leaves_is_presented_again_after_a_send)
