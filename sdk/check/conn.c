@@ -368,6 +368,7 @@ host_open(struct host *h, struct gearmand_error *err)
 	good = p->protocol ? p->protocol->open(&h->table, &h->module, err)
 			   : p->transport->open(&h->table, &h->module, err);
 	h->is_opening = false;
+	h->is_open = good;
 	MUST(good || err->text[0] != '\0', "open failed and does not say why");
 	if (good && p->protocol && p->protocol->thread_new)
 		h->thread = p->protocol->thread_new(h->module, (struct gearmand_thread *)(void *)h);
@@ -387,6 +388,20 @@ host_close(struct host *h)
 		p->transport->close(&h->module);
 	MUST(!h->module, "close takes the module, but did not set the caller's pointer to NULL");
 	pile_free(&h->listens);
+	h->is_open = false;
+}
+
+void
+host_free(struct host **host)
+{
+	struct host *h = *host;
+
+	*host = NULL;
+	if (h->is_open)
+		host_close(h);
+	host_free_values(h);
+	pile_free(&h->listens);
+	free(h);
 }
 
 /* ---- Connections ------------------------------------------------------------------------------ */

@@ -60,6 +60,8 @@ struct conn {
 /* Opens the module; false when it refuses, with the reason in *err. */
 bool host_open(struct host *, struct gearmand_error *err);
 void host_close(struct host *);
+/* The same, and the host goes, which was made by calloc; the module may be closed already. */
+void host_free(struct host **);
 
 /* NULL when the module refuses the connection. */
 struct conn *conn_new(struct host *, const char *address);

@@ -42,7 +42,7 @@ struct host {
 	/* Protocol and transport modules; see conn.h. */
 	void *module, *thread;
 	struct pile listens; /* "PROTOCOL address port\n" ... */
-	bool is_opening;
+	bool is_opening, is_open;
 };
 
 struct words;

@@ -51,9 +51,7 @@ http_try(const char *const *settings, struct gearmand_error *err)
 	}
 	if (host_open(h, err))
 		return conn_new(h, "127.0.0.1:1");
-	host_free_values(h);
-	pile_free(&h->listens);
-	free(h);
+	host_free(&h);
 	return NULL;
 }
 
@@ -74,9 +72,7 @@ http_free(struct conn **f)
 	struct host *h = (*f)->host;
 
 	conn_free(f);
-	host_close(h);
-	host_free_values(h);
-	free(h);
+	host_free(&h);
 	cr_assert_eq(host_blocks(), 0, "%ld blocks of memory are left", host_blocks());
 }
 
