@@ -190,7 +190,7 @@ Test(proxy_network, peers_are_looked_for_in_all_networks)
 {
 	cr_assert(is_trusted("127.0.0.0/8,::1", "127.1.2.3:1"));
 	cr_assert(is_trusted("127.0.0.0/8,::1", "[::1]:1"));
-	cr_assert_not(is_trusted("127.0.0.0/8,::1", "128.0.0.1:1"));
+	cr_assert_not(is_trusted("127.0.0.0/8,::1", "192.0.2.1:1"));
 	cr_assert_not(is_trusted("127.0.0.0/8,::1", "[::2]:1"));
 	cr_assert(is_trusted("192.0.2.128/25", "192.0.2.255:1"));
 	cr_assert_not(is_trusted("192.0.2.128/25", "192.0.2.127:1"));
