@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A chained hash table that grows by steps.
+ * A chained hash table that grows by one bucket at a time (linear hashing).
  *
  * Runs on:  the thread that owns the table; pure.
- * Owns:     the bucket arrays; members are borrowed.
+ * Owns:     the buckets; members are borrowed.
  *
- * While the table grows from n to 2n buckets there are two arrays.  Bucket b of the old one
- * parts into b and b + n of the new one, all of it at once, and a member is only added to
- * those two after that.  So each member is in exactly one chain that its hash tells, a
- * chain is in order of age (youngest first), and an empty old bucket needs no other mark to be
- * known as moved.
+ * With b buckets, half <= b < 2 half, a member is in bucket hash % (2 half), or, as long as there is none of that
+ * number, in bucket hash % half.  A new bucket b takes from bucket b - half what belongs to it; the order in a chain,
+ * youngest first, stays.  Buckets are in segments, so that they need not be copied.
  */
 #include <sodium/crypto_shorthash.h>
 
@@ -17,9 +15,8 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-/* Four moves per call finish after n/4 calls; the next growth is n additions away.  Members lie anywhere in memory:
- * those that move soon are asked for early. */
-enum { BUCKETS_MIN = 8, MOVES_PER_CALL = 4, FETCH_AHEAD = 8 };
+/* Members lie anywhere in memory: those that are looked at soon, when buckets part, are asked for early. */
+enum { SEGMENT_BITS = 10, SEGMENT = 1 << SEGMENT_BITS, FETCH_AHEAD = 4 };
 
 void
 hash_init(struct hash *h)
@@ -31,29 +28,59 @@ void
 hash_fini(struct hash *h)
 {
 	CHECK(h->count == 0);
-	mem_free(h->now.at);
-	mem_free(h->old.at);
+	for (size_t b = 0; b < h->buckets; b += SEGMENT)
+		mem_free(h->segments[b / SEGMENT]);
+	mem_free(h->segments);
 	hash_init(h);
 }
 
-static struct hash_buckets
-buckets_new(size_t n)
+static inline struct hash_node **
+bucket_at(const struct hash *h, size_t bucket)
 {
-	return (struct hash_buckets){ .at = mem_new(n * sizeof(struct hash_node *)), .mask = n - 1 };
+	return &h->segments[bucket >> SEGMENT_BITS][bucket & (SEGMENT - 1)];
 }
 
-/* Parts an old bucket; the order of its members stays. */
-static void
-move_bucket(struct hash *h, size_t bucket)
+/* The chain that all members with this hash are in. */
+static inline struct hash_node **
+chain_of(const struct hash *h, uint64_t hash)
 {
-	struct hash_node **lower = &h->now.at[bucket], **upper = &h->now.at[bucket + h->old.mask + 1];
-	struct hash_node *node = h->old.at[bucket];
+	size_t bucket = hash & h->mask;
 
-	if (node == NULL)
+	return bucket_at(h, bucket < h->buckets ? bucket : bucket & h->mask >> 1);
+}
+
+/* Number h->buckets: empty. */
+static void
+bucket_new(struct hash *h)
+{
+	size_t segment = h->buckets / SEGMENT;
+
+	if (h->buckets % SEGMENT == 0) {
+		if ((segment & (segment - 1)) == 0) /* a power of two, or 0: the directory is full */
+			h->segments = mem_grow(h->segments, (segment == 0 ? 1 : segment * 2) * sizeof *h->segments);
+		h->segments[segment] = mem_new(SEGMENT * sizeof(struct hash_node *));
+	}
+	if (h->buckets > h->mask)
+		h->mask = h->mask * 2 + 1;
+	h->buckets++;
+}
+
+static void
+grow(struct hash *h)
+{
+	size_t half, fresh = h->buckets;
+	struct hash_node **lower, **upper, *node;
+
+	bucket_new(h);
+	if (fresh == 0)
 		return;
-	h->old.at[bucket] = NULL;
-	for (; node != NULL; node = node->next) {
-		struct hash_node ***end = (node->hash & (h->old.mask + 1)) != 0 ? &upper : &lower;
+	half = (h->mask + 1) / 2;
+	if (fresh - half + FETCH_AHEAD < half)
+		__builtin_prefetch(*bucket_at(h, fresh - half + FETCH_AHEAD));
+	lower = bucket_at(h, fresh - half);
+	upper = bucket_at(h, fresh);
+	for (node = *lower; node != NULL; node = node->next) {
+		struct hash_node ***end = (node->hash & half) != 0 ? &upper : &lower;
 
 		**end = node;
 		*end = &node->next;
@@ -61,70 +88,25 @@ move_bucket(struct hash *h, size_t bucket)
 	*lower = *upper = NULL;
 }
 
-static void
-grow_step(struct hash *h)
-{
-	for (int i = 0; i < MOVES_PER_CALL && h->moved <= h->old.mask; i++)
-		move_bucket(h, h->moved++);
-	for (size_t b = h->moved + FETCH_AHEAD; b < h->moved + FETCH_AHEAD + MOVES_PER_CALL && b <= h->old.mask; b++)
-		__builtin_prefetch(h->old.at[b], 1);
-	if (h->moved > h->old.mask) {
-		mem_free(h->old.at);
-		h->old = (struct hash_buckets){ 0 };
-	}
-}
-
-static inline bool
-is_growing(const struct hash *h)
-{
-	return h->old.at != NULL;
-}
-
-/* The chain that all members with this hash are in. */
-static inline struct hash_node **
-chain_of(const struct hash *h, uint64_t hash)
-{
-	if (is_growing(h) && h->old.at[hash & h->old.mask] != NULL)
-		return &h->old.at[hash & h->old.mask];
-	return &h->now.at[hash & h->now.mask];
-}
-
 struct hash_node *
 hash_find(struct hash *h, uint64_t hash, hash_match_f *match, const void *key)
 {
 	if (h->count == 0)
 		return NULL;
-	if (is_growing(h))
-		grow_step(h);
 	for (struct hash_node *node = *chain_of(h, hash); node != NULL; node = node->next)
 		if (node->hash == hash && match(node, key))
 			return node;
 	return NULL;
 }
 
-static void
-make_room(struct hash *h)
-{
-	if (h->now.at == NULL)
-		h->now = buckets_new(BUCKETS_MIN);
-	if (is_growing(h))
-		grow_step(h);
-	else if (h->count > h->now.mask) {
-		h->old = h->now;
-		h->now = buckets_new((h->old.mask + 1) * 2);
-		h->moved = 0;
-	}
-}
-
 void
 hash_add(struct hash *h, struct hash_node *node, uint64_t hash)
 {
-	make_room(h);
-	if (is_growing(h))
-		move_bucket(h, hash & h->old.mask);
+	struct hash_node **chain;
 
-	struct hash_node **chain = &h->now.at[hash & h->now.mask];
-
+	if (h->count >= h->buckets)
+		grow(h);
+	chain = chain_of(h, hash);
 	node->hash = hash;
 	node->next = *chain;
 	*chain = node;
@@ -149,8 +131,6 @@ link_to(const struct hash *h, const struct hash_node *node)
 void
 hash_remove(struct hash *h, struct hash_node *node)
 {
-	if (is_growing(h))
-		grow_step(h);
 	*link_to(h, node) = node->next;
 	node->next = NULL;
 	h->count--;
@@ -167,66 +147,55 @@ hash_replace(struct hash *h, struct hash_node *old, struct hash_node *fresh)
 	old->next = NULL;
 }
 
-/* A walk goes by the buckets of the smaller array; one that has been parted is two chains of
- * the larger.  Members of a bucket stay together whatever grows meanwhile, and what is in a
- * bucket below n is below or n above the same place when there are 2n. */
-static struct hash_node *
-walk_chain(const struct hash *h, size_t bucket, bool upper)
-{
-	bool parted = is_growing(h) && h->old.at[bucket] == NULL;
-
-	if (upper)
-		return parted ? h->now.at[bucket + h->old.mask + 1] : NULL;
-	return is_growing(h) && !parted ? h->old.at[bucket] : h->now.at[bucket];
-}
-
+/* A walk goes by rows as they were when it began: a member changes its bucket, but not its row, and a table that grows
+ * all the time has an end all the same. */
 static bool
 walk_is_valid(const struct hash *h, const struct hash_walk *w)
 {
-	const struct hash_node *node = walk_chain(h, w->bucket, w->upper);
+	const struct hash_node *node = *bucket_at(h, w->bucket);
 
 	while (node != NULL && node != w->node)
 		node = node->next;
 	return node != NULL;
 }
 
-/* The first member at or after the walk's bucket. */
+/* The first member in the walk's bucket or behind it. */
 static void
 walk_seek(const struct hash *h, struct hash_walk *w, size_t *buckets)
 {
-	size_t last = is_growing(h) ? h->old.mask : h->now.mask;
-
-	for (w->node = NULL; w->bucket <= last && *buckets > 0; w->bucket++, --*buckets) {
-		w->upper = false;
-		w->node = walk_chain(h, w->bucket, false);
-		if (w->node != NULL)
+	for (w->node = NULL; w->row<w->rows && * buckets> 0; --*buckets) {
+		if ((w->node = *bucket_at(h, w->bucket)) != NULL)
 			return;
-		w->upper = true;
-		w->node = walk_chain(h, w->bucket, true);
-		if (w->node != NULL)
-			return;
+		w->bucket += w->rows;
+		if (w->bucket >= h->buckets)
+			w->bucket = ++w->row;
 	}
 }
 
 struct hash_node *
 hash_next_within(const struct hash *h, struct hash_walk *w, size_t *buckets)
 {
+	struct hash_node *node;
+
 	if (h->count == 0)
 		return NULL;
-	if (w->node == NULL || !walk_is_valid(h, w))
+	if (w->rows == 0)
+		w->rows = h->buckets > 1 ? (h->mask + 1) / 2 : 1;
+	if (w->node != NULL && !walk_is_valid(h, w)) {
+		w->node = NULL;
+		w->bucket = w->row;
+	}
+	if (w->node == NULL)
 		walk_seek(h, w, buckets);
-
-	struct hash_node *node = w->node;
-
+	node = w->node;
 	if (node == NULL)
 		return NULL;
 	w->node = node->next;
-	if (w->node == NULL && !w->upper) {
-		w->upper = true;
-		w->node = walk_chain(h, w->bucket, true);
+	if (w->node == NULL) {
+		w->bucket += w->rows;
+		if (w->bucket >= h->buckets)
+			w->bucket = ++w->row;
 	}
-	if (w->node == NULL)
-		w->bucket++;
 	return node;
 }
 

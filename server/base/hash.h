@@ -9,8 +9,7 @@
  * hash_bytes(), which is keyed (SipHash-2-4, from libsodium), so chosen keys gain
  * nothing; numbers that we hand out ourselves go through hash_number().
  *
- * A table that grows keeps its old bucket array and moves a few buckets at each
- * later call, so no single packet pays for a rehash.
+ * A table grows by one bucket with each member, so none of them pays for a rehash.
  */
 #ifndef GEARMAND_BASE_HASH_H
 #define GEARMAND_BASE_HASH_H
@@ -28,14 +27,10 @@ struct hash_node {
 	uint64_t hash;
 };
 
-struct hash_buckets {
-	struct hash_node **at;
-	size_t mask; /* number of buckets - 1 */
-};
-
 struct hash {
-	struct hash_buckets now, old; /* old.at is NULL unless the table is growing */
-	size_t moved;                 /* buckets of `old` that are already empty */
+	struct hash_node ***segments; /* of buckets */
+	size_t buckets;               /* about as many as there were ever members at once */
+	size_t mask;                  /* the smallest 2^n - 1 that has all their numbers */
 	size_t count;                 /* members */
 };
 
@@ -56,9 +51,9 @@ void hash_replace(struct hash *, struct hash_node *old, struct hash_node *fresh)
  * members between two calls is allowed: none that stays is left out, and none comes twice
  * unless a member other than the last one given left, or the table grew, meanwhile. */
 struct hash_walk {
-	size_t bucket;
+	size_t rows;            /* a row is all buckets with the same remainder by this power of two; 0 = not begun */
+	size_t row, bucket;     /* where it is */
 	struct hash_node *node; /* the next one; only compared until it is found to be a member still */
-	bool upper;             /* it is in the upper of the two buckets that `bucket` was parted into */
 };
 struct hash_node *hash_next(const struct hash *, struct hash_walk *);
 /* The same, but it looks at no more than *buckets buckets, which it counts down: NULL with 0 left says

@@ -74,16 +74,16 @@ struct job {
 
 /* Only jobs with a unique have it. */
 struct job_key {
-	struct hash_node by_key;    /* proc.keys */
-	struct hash_node by_unique; /* proc.uniques: the newest job with that unique */
-	struct list same_unique;    /* a ring of the jobs of all functions with that unique */
+	struct hash_node
+	    node; /* proc.uniques, the newest job with that unique; or proc.data_keys, when its data is the key */
+	struct twin *twin; /* NULL until a second job, of another function, has the same unique */
 };
 
 /* What a submission asks for; slices view into `body`. */
 struct job_request {
 	struct blob *body;
 	struct slice unique, reducer, data;
-	uint64_t data_hash; /* hash_bytes() of `data`, where that is the key; 0 = not known */
+	uint64_t key_hash; /* hash_bytes() of the unique, or of `data` where that is the key; 0 = not known */
 	int64_t run_at;
 	enum gearmand_priority priority;
 	bool background;
@@ -140,10 +140,13 @@ struct slice job_data(const struct job *);
 struct slice job_reducer(const struct job *);
 uint64_t job_bytes(const struct job *);
 
-/* Uniques: the live job that a submission joins, or NULL. */
+/* Uniques.  What belongs into request.key_hash, for both of these. */
+uint64_t key_hash(const struct proc *, const struct job_request *) RUNS_ON(proc_role);
+/* The live job that a submission joins, or NULL. */
 struct job *key_find(struct proc *, const struct func *, const struct job_request *) RUNS_ON(proc_role);
-struct job *unique_find(struct proc *, struct slice unique) RUNS_ON(proc_role);   /* the newest of any function */
-void key_add(struct proc *, struct job *, uint64_t data_hash) RUNS_ON(proc_role); /* no-op without a key */
+struct job *unique_find(struct proc *, struct slice unique) RUNS_ON(proc_role); /* the newest of any function */
+void key_add(struct proc *, struct job *, uint64_t key_hash)
+    RUNS_ON(proc_role); /* no-op without a key; hash 0 = not known */
 void key_remove(struct proc *, struct job *) RUNS_ON(proc_role);
 
 /* The store. */

@@ -67,10 +67,10 @@ make(struct func *func, const struct job_request *request, uint8_t flags, bool k
 }
 
 static PROC void
-enter_tables(struct proc *p, struct job *job, uint64_t data_hash)
+enter_tables(struct proc *p, struct job *job, uint64_t key_hash)
 {
 	hash_add(&p->handles, &job->by_handle, handle_hash(p, job->number, job->prefix));
-	key_add(p, job, data_hash);
+	key_add(p, job, key_hash);
 	job->func->jobs++;
 	list_remove(&job->func->in_idle);
 	p->memory += job_bytes(job);
@@ -82,7 +82,7 @@ job_new(struct proc *p, struct func *func, const struct job_request *request)
 	struct job *job = make(func, request, unique_flags(request->unique), has_key(request->unique, request->data));
 
 	job->number = p->next_handle++;
-	enter_tables(p, job, request->data_hash);
+	enter_tables(p, job, request->key_hash);
 	return job;
 }
 
@@ -171,7 +171,7 @@ job_new_replayed(
 	job = make(func, request, flags, keyed);
 	job->key_in_body = flags != 0;
 	restore_handle(p, job, handle);
-	enter_tables(p, job, request->data_hash);
+	enter_tables(p, job, request->key_hash);
 	return job;
 }
 

@@ -3,22 +3,28 @@
  * Uniques: equal submissions share one job, and a job can be asked for by its unique.
  *
  * Runs on:  processing thread.
- * Owns:     nothing; holds borrowed pointers, so a job leaves before it is freed.
+ * Owns:     struct twin; jobs are borrowed, and leave before they are freed.
  *
  * The key is (function, unique); for the unique "-" it is (function, data).  Asking by unique
- * ignores the function: the newest job stands in proc.uniques, older ones hang on it in
- * a ring, so that one unique under many functions makes no long chain.
+ * ignores the function.  Nearly always one job alone has its unique, so one table by unique answers both questions:
+ * the newest job stands there.  When a second function has the same unique, each of these jobs gets a twin: a ring
+ * leads to older ones, and a table by both finds them, so that one unique under many functions makes no long chain.
  */
+#include "base/mem.h"
 #include "proc/func.h"
 #include "proc/job.h"
 
 #include <gearmand/plugin.h>
 
+struct twin {
+	struct hash_node by_key; /* proc.twins */
+	struct list same_unique; /* a ring of the jobs of all functions with that unique */
+	struct job *job;
+};
+
 struct key {
 	const struct func *func;
 	struct slice text;
-	bool is_data;
-	uint64_t data_hash; /* of the text, when it is data; 0 = not known */
 };
 
 static struct job_key *
@@ -29,124 +35,157 @@ key_of(const struct job *job)
 }
 
 static struct job *
-job_of(struct job_key *key)
+job_of(const struct hash_node *node)
 {
-	return (struct job *)(void *)((char *)key - sizeof(struct job));
+	return (struct job *)(void *)((char *)(uintptr_t)node - offsetof(struct job_key, node) - sizeof(struct job));
 }
 
-static struct key
-key_make(const struct func *func, struct slice unique, struct slice data, uint64_t data_hash)
+static bool
+is_data_key(const struct job *job)
 {
-	bool is_data = slice_is(unique, "-");
-
-	return (
-	    struct key){ .func = func, .text = is_data ? data : unique, .is_data = is_data, .data_hash = data_hash };
+	return (job->flags & GEARMAND_JOB_UNIQUE_IS_DATA) != 0;
 }
 
 static uint64_t
-key_hash(const struct proc *p, const struct key *key)
+with_func(uint64_t text_hash, const struct func *func)
 {
-	uint64_t hash = key->is_data && key->data_hash != 0 ? key->data_hash : hash_bytes(key->text, p->cfg.seed);
-
-	return hash ^ hash_number((uint64_t)key->func->number << 1 | key->is_data);
+	return text_hash ^ hash_number(func->number);
 }
 
 static bool
-has_key(const struct hash_node *node, const void *key)
+has_data_key(const struct hash_node *node, const void *key)
 {
-	const struct job *job = job_of(CONTAINER_OF(node, struct job_key, by_key));
+	const struct job *job = job_of(node);
 	const struct key *want = key;
-	bool is_data = (job->flags & GEARMAND_JOB_UNIQUE_IS_DATA) != 0;
 
-	return job->func == want->func && is_data == want->is_data &&
-	       slice_eq(is_data ? job_data(job) : job_unique(job), want->text);
-}
-
-struct job *
-key_find(struct proc *p, const struct func *func, const struct job_request *request)
-{
-	struct key key = key_make(func, request->unique, request->data, request->data_hash);
-	struct hash_node *node;
-
-	if (key.text.len == 0)
-		return NULL;
-	node = hash_find(&p->keys, key_hash(p, &key), has_key, &key);
-	return node == NULL ? NULL : job_of(CONTAINER_OF(node, struct job_key, by_key));
+	return job->func == want->func && slice_eq(job_data(job), want->text);
 }
 
 static bool
-has_unique(const struct hash_node *node, const void *key)
+has_unique(const struct hash_node *node, const void *unique)
 {
-	return slice_eq(job_unique(job_of(CONTAINER_OF(node, struct job_key, by_unique))), *(const struct slice *)key);
+	return slice_eq(job_unique(job_of(node)), *(const struct slice *)unique);
+}
+
+static bool
+has_twin_key(const struct hash_node *node, const void *key)
+{
+	const struct job *job = CONTAINER_OF(node, struct twin, by_key)->job;
+	const struct key *want = key;
+
+	return job->func == want->func && slice_eq(job_unique(job), want->text);
+}
+
+static PROC struct job *
+newest_find(struct proc *p, struct slice unique, uint64_t hash)
+{
+	struct hash_node *node = hash_find(&p->uniques, hash, has_unique, &unique);
+
+	return node == NULL ? NULL : job_of(node);
 }
 
 struct job *
 unique_find(struct proc *p, struct slice unique)
 {
+	return unique.len == 0 ? NULL : newest_find(p, unique, hash_bytes(unique, p->cfg.seed));
+}
+
+uint64_t
+key_hash(const struct proc *p, const struct job_request *request)
+{
+	bool is_data = slice_is(request->unique, "-");
+
+	if (request->unique.len == 0)
+		return 0;
+	if (is_data && request->key_hash != 0)
+		return request->key_hash;
+	return hash_bytes(is_data ? request->data : request->unique, p->cfg.seed);
+}
+
+struct job *
+key_find(struct proc *p, const struct func *func, const struct job_request *request)
+{
+	bool is_data = slice_is(request->unique, "-");
+	struct key key = { .func = func, .text = is_data ? request->data : request->unique };
+	uint64_t hash = with_func(request->key_hash, func);
 	struct hash_node *node;
+	struct job *newest;
 
-	if (unique.len == 0)
+	if (key.text.len == 0)
 		return NULL;
-	node = hash_find(&p->uniques, hash_bytes(unique, p->cfg.seed), has_unique, &unique);
-	return node == NULL ? NULL : job_of(CONTAINER_OF(node, struct job_key, by_unique));
+	if (is_data) {
+		node = hash_find(&p->data_keys, hash, has_data_key, &key);
+		return node == NULL ? NULL : job_of(node);
+	}
+	newest = newest_find(p, key.text, request->key_hash);
+	if (newest == NULL || newest->func == func || key_of(newest)->twin == NULL)
+		return newest != NULL && newest->func == func ? newest : NULL;
+	node = hash_find(&p->twins, hash, has_twin_key, &key);
+	return node == NULL ? NULL : CONTAINER_OF(node, struct twin, by_key)->job;
 }
 
-static PROC void
-unique_add(struct proc *p, struct job *job)
+static PROC struct twin *
+twin_get(struct proc *p, struct job *job, uint64_t hash)
 {
-	struct job_key *key = key_of(job);
-	struct slice unique = job_unique(job);
-	struct job *older = unique_find(p, unique);
+	struct twin *twin = key_of(job)->twin;
 
-	if (older == NULL) {
-		hash_add(&p->uniques, &key->by_unique, hash_bytes(unique, p->cfg.seed));
-	} else {
-		list_push(&key_of(older)->same_unique, &key->same_unique);
-		hash_replace(&p->uniques, &key_of(older)->by_unique, &key->by_unique);
-		older->newest = false;
-	}
-	job->newest = true;
-}
-
-static PROC void
-unique_remove(struct proc *p, struct job *job)
-{
-	struct job_key *key = key_of(job);
-
-	if (job->newest && list_is_linked(&key->same_unique)) {
-		struct job_key *next = LIST_ENTRY(key->same_unique.next, struct job_key, same_unique);
-
-		hash_replace(&p->uniques, &key->by_unique, &next->by_unique);
-		job_of(next)->newest = true;
-	} else if (job->newest) {
-		hash_remove(&p->uniques, &key->by_unique);
-	}
-	job->newest = false;
-	list_remove(&key->same_unique);
+	if (twin != NULL)
+		return twin;
+	key_of(job)->twin = twin = mem_new(sizeof *twin);
+	twin->job = job;
+	list_init(&twin->same_unique);
+	hash_add(&p->twins, &twin->by_key, with_func(hash, job->func));
+	return twin;
 }
 
 void
-key_add(struct proc *p, struct job *job, uint64_t data_hash)
+key_add(struct proc *p, struct job *job, uint64_t hash)
 {
-	struct job_key *key_node;
-	struct key key;
+	struct job *older;
 
 	if (!job->has_key)
 		return;
-	key_node = key_of(job);
-	key = key_make(job->func, job_unique(job), job_data(job), data_hash);
-	list_init(&key_node->same_unique);
-	hash_add(&p->keys, &key_node->by_key, key_hash(p, &key));
-	if (!key.is_data)
-		unique_add(p, job);
+	if (hash == 0)
+		hash = hash_bytes(is_data_key(job) ? job_data(job) : job_unique(job), p->cfg.seed);
+	if (is_data_key(job)) {
+		hash_add(&p->data_keys, &key_of(job)->node, with_func(hash, job->func));
+		return;
+	}
+	job->newest = true;
+	older = newest_find(p, job_unique(job), hash);
+	if (older == NULL) {
+		hash_add(&p->uniques, &key_of(job)->node, hash);
+		return;
+	}
+	list_push(&twin_get(p, older, hash)->same_unique, &twin_get(p, job, hash)->same_unique);
+	hash_replace(&p->uniques, &key_of(older)->node, &key_of(job)->node);
+	older->newest = false;
 }
 
 void
 key_remove(struct proc *p, struct job *job)
 {
+	struct twin *twin, *next = NULL;
+
 	if (!job->has_key)
 		return;
-	hash_remove(&p->keys, &key_of(job)->by_key);
-	if ((job->flags & GEARMAND_JOB_UNIQUE_IS_DATA) == 0)
-		unique_remove(p, job);
+	if (is_data_key(job)) {
+		hash_remove(&p->data_keys, &key_of(job)->node);
+		return;
+	}
+	twin = key_of(job)->twin;
+	if (twin != NULL && list_is_linked(&twin->same_unique))
+		next = LIST_ENTRY(twin->same_unique.next, struct twin, same_unique);
+	if (job->newest && next != NULL) {
+		hash_replace(&p->uniques, &key_of(job)->node, &key_of(next->job)->node);
+		next->job->newest = true;
+	} else if (job->newest) {
+		hash_remove(&p->uniques, &key_of(job)->node);
+	}
+	job->newest = false;
+	if (twin == NULL)
+		return;
+	hash_remove(&p->twins, &twin->by_key);
+	list_remove(&twin->same_unique);
+	mem_free(twin);
 }

@@ -24,7 +24,8 @@ tables_init(struct proc *p)
 	hash_init(&p->abilities);
 	hash_init(&p->funcs);
 	hash_init(&p->handles);
-	hash_init(&p->keys);
+	hash_init(&p->data_keys);
+	hash_init(&p->twins);
 	hash_init(&p->uniques);
 	hash_init(&p->prefixes);
 	heap_init(&p->limits);
@@ -131,7 +132,8 @@ tables_fini(struct proc *p)
 	hash_fini(&p->abilities);
 	hash_fini(&p->funcs);
 	hash_fini(&p->handles);
-	hash_fini(&p->keys);
+	hash_fini(&p->data_keys);
+	hash_fini(&p->twins);
 	hash_fini(&p->uniques);
 	hash_fini(&p->prefixes);
 	heap_fini(&p->limits);

@@ -42,7 +42,8 @@ struct proc {
 	struct hash funcs;                   /* struct func by name */
 	struct list idle_funcs;              /* functions that nobody uses, longest idle first */
 	struct hash handles;                 /* struct job by handle */
-	struct hash keys;                    /* struct job by (function, unique) */
+	struct hash data_keys;               /* struct job by (function, data), where the data is the unique */
+	struct hash twins;                   /* struct twin by (function, unique) */
 	struct hash uniques;                 /* newest struct job by unique alone */
 	struct list ready_funcs[PRIORITIES]; /* functions with a READY job of that priority */
 	size_t ready_count[PRIORITIES];      /* how many */

@@ -225,6 +225,8 @@ take_over(struct proc *p, struct func *func, const struct msg_store *m)
 	request.data = slice_of(body->data + body->len - m->data.len, m->data.len);
 	if (m->reducer.len > 0)
 		request.reducer = slice_of(body->data + m->function.len + 1 + m->unique.len + 1, m->reducer.len);
+	if (m->flags == 0)
+		request.key_hash = key_hash(p, &request);
 	if (m->flags == 0 && key_find(p, func, &request) != NULL) {
 		log_not_replayed(p, m, "a job with the same unique is there already");
 	} else {

@@ -230,7 +230,7 @@ submit(struct proc *p, struct peer *peer, const struct msg_packet *packet, struc
 		.unique = packet->pkt.arg[1],
 		.reducer = reducer,
 		.data = packet->pkt.data,
-		.data_hash = packet->data_hash,
+		.key_hash = packet->data_hash,
 		.run_at = run_at > 0 ? run_at : 0,
 		.priority = kinds[packet->msg.type].priority,
 		.background = kinds[packet->msg.type].background,
@@ -248,6 +248,7 @@ submit(struct proc *p, struct peer *peer, const struct msg_packet *packet, struc
 		count(p, STAT_refused_full);
 		reply_error(p, peer, why);
 	} else {
+		request.key_hash = key_hash(p, &request);
 		submit_to(p, peer, func, &request);
 	}
 }
