@@ -162,9 +162,13 @@ conn_send_some(struct conn *c, size_t *sent)
 	return (size_t)n == g.bytes;
 }
 
+/* By a reset, so that the system does not keep what it has taken already. */
 static IO void
 conn_close_slow(struct conn *c)
 {
+	struct linger at_once = { .l_onoff = 1 };
+
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 	log_post(
 	    GEARMAND_LOG_WARNING, "%s: closed: it does not read, and %zu bytes wait for it", c->address, c->out_bytes);
 	io_count(c->io, STAT_slow_readers, 1);
@@ -207,7 +211,23 @@ conn_flush(struct conn *c)
 		list_push(&c->io->waiting, &c->in_io);
 }
 
-/* Of those that are judged, the one that holds the most; NULL: nobody holds much. */
+/* What counts against it: all that it holds, when it takes nothing any more.  Past twice the bound the others are
+ * judged as well, but not for the body that they are being sent: bodies have a bound of their own. */
+static IO size_t
+conn_weight(const struct conn *c)
+{
+	const struct io *io = c->io;
+	size_t left;
+
+	if (io->now - c->moved_at >= STALL_SECONDS)
+		return conn_unsent(c);
+	if (io->unsent <= 2 * io->config.max_unsent || c->out_count == 0)
+		return 0;
+	left = reply_at(c->out.next)->data.len;
+	return conn_unsent(c) - (left < c->out_bytes ? left : c->out_bytes);
+}
+
+/* NULL: nobody holds much. */
 static IO struct conn *
 io_largest_waiting(struct io *io)
 {
@@ -216,10 +236,10 @@ io_largest_waiting(struct io *io)
 
 	LIST_EACH(node, &io->waiting) {
 		struct conn *c = LIST_ENTRY(node, struct conn, in_io);
-		bool stalls = io->now - c->moved_at >= STALL_SECONDS;
+		size_t weight = conn_weight(c);
 
-		if ((stalls || io->unsent > 2 * io->config.max_unsent) && conn_unsent(c) > most) {
-			most = conn_unsent(c);
+		if (weight > most) {
+			most = weight;
 			found = c;
 		}
 	}

@@ -102,7 +102,7 @@ conn_has_room(struct conn *c, uint32_t type, size_t has, size_t more)
 
 	while (bound > 0 && blob_bytes() + more > bound) {
 		b = io_largest_body(io);
-		if (has + more > bound || b == NULL || b->conn == c || b->blob->cap <= has + more) {
+		if (b == NULL || b->conn == c || b->blob->cap <= has + more) {
 			io_count(io, STAT_refused_full, 1);
 			if (!io->bodies_full)
 				log_post(GEARMAND_LOG_ERROR,
@@ -171,8 +171,12 @@ conn_may_take(struct conn *c, uint32_t type, size_t size, enum wire_error *why_r
 		*why_r = WIRE_QUEUE_TIMEOUT;
 		return false;
 	}
-	*why_r = WIRE_BODIES_FULL;
-	return bound == 0 || size <= bound || conn_has_room(c, type, 0, size);
+	if (bound > 0 && size > bound) {
+		io_count(c->io, STAT_refused_full, 1);
+		*why_r = WIRE_BODIES_FULL;
+		return false;
+	}
+	return true;
 }
 
 void

@@ -418,7 +418,16 @@ Test(conn, when_much_waits_for_all_together_the_one_that_holds_most_and_takes_no
 Test(conn, past_twice_the_bound_of_all_whoever_holds_most_is_closed_at_once)
 {
 	int other = rig_connect(&rig);
+	char *result = calloc(1, 20 << 20);
 	struct msg *m;
+
+	memset(result, 'r', (20 << 20) - 1);
+	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H:x:1", result);
+	rig_pass(&rig);
+	expect_nothing(); /* it is one result */
+	free(result);
+	result = rig_read(&rig, peer).data;
+	free(result);
 
 	rig.io->config.max_output = 64 << 20;
 	give_texts(1, 3 << 20);
