@@ -26,7 +26,7 @@ conn_wants_read(const struct conn *c)
 
 	if (!conn_speaks_gear(c))
 		stops |= PAUSED_CORE | PAUSED_SUBMISSIONS;
-	return c->life == CONN_OPEN && !c->at_end && (c->pauses & stops) == 0;
+	return c->life == CONN_OPEN && !c->at_end && !c->ended && (c->pauses & stops) == 0;
 }
 
 /* A socket that is not read is watched for edges: each time something comes, its state is looked at, which shows the
@@ -71,27 +71,10 @@ conn_watch(struct conn *c)
 	conn_break(c);
 }
 
-/* One after the other: a protocol's tick or a request's patience; then the two of the end. */
-static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+bool
+conn_timer_runs(const struct conn *c)
 {
-	struct conn *c = arg;
-
-	role_assume(&io_role);
-	(void)fd;
-	(void)what;
-	if (c->life >= CONN_DRAINING) {
-		if (c->out_bytes > 0)
-			log_post(GEARMAND_LOG_INFO, "%s: closed with %zu bytes that it did not read", c->address,
-			    c->out_bytes);
-		conn_free(&c);
-	} else if ((c->pauses & PAUSED_REQUEST) != 0) {
-		c->impatient = c->again = true;
-		c->pauses &= (uint8_t)~PAUSED_REQUEST;
-		conn_mark_dirty(c);
-	} else if (c->life != CONN_SHUT && c->service->protocol->tick != NULL) {
-		c->service->protocol->tick(c->protocol);
-	}
+	return c->timer != NULL && evtimer_pending(c->timer, NULL);
 }
 
 void
@@ -105,9 +88,27 @@ conn_timer(struct conn *c, uint32_t ms)
 		return;
 	}
 	if (c->timer == NULL)
-		c->timer = evtimer_new(c->io->base, on_timer, c);
+		c->timer = evtimer_new(c->io->base, c->io->on_timer, c);
 	CHECK(c->timer != NULL);
 	evtimer_add(c->timer, &tv);
+}
+
+static IO void
+extra_free(struct conn *c)
+{
+	struct extra *e = c->extra;
+
+	if (e == NULL)
+		return;
+	if (e->transport != NULL)
+		c->service->transport->conn_free(&e->transport);
+	if (e->timer != NULL)
+		event_free(e->timer);
+	msg_free(&e->news);
+	buf_fini(&e->identity);
+	mem_free(e->address);
+	mem_free(e);
+	c->extra = NULL;
 }
 
 void
@@ -117,19 +118,18 @@ conn_free(struct conn **cp)
 	struct msg *m = msg_new(MSG_CONN_CLOSED, c->number);
 
 	*cp = NULL;
-	CHECK(c->sending == NULL);
+	CHECK(c->extra == NULL || c->extra->sending == NULL);
 	hash_remove(&c->io->conns, &c->by_number);
 	list_remove(&c->in_io);
 	if (c->protocol != NULL)
 		c->service->protocol->conn_free(&c->protocol);
-	if (c->transport != NULL)
-		c->service->transport->conn_free(&c->transport);
 	if (c->watched != 0)
 		event_del(conn_event(c));
 	if (c->timer != NULL)
 		event_free(c->timer);
 	close(c->fd);
 	conn_drop_output(c);
+	extra_free(c);
 	conn_drop_body(c);
 	buf_fini(&c->rest);
 	io_post_mgmt(c->io, &m);
@@ -145,7 +145,7 @@ conn_end_input(struct conn *c, enum conn_life to)
 	conn_drop_body(c);
 	buf_fini(&c->rest);
 	if (m != NULL)
-		io_post(c->io, &m);
+		conn_post(c, &m);
 	conn_watch(c);
 }
 
@@ -174,32 +174,6 @@ conn_break(struct conn *c)
 	conn_close(c);
 	conn_watch(c);
 	conn_mark_dirty(c);
-}
-
-/* Our end of file goes out behind the last byte; the peer's is waited for, but not long. */
-static IO void
-conn_linger(struct conn *c)
-{
-	conn_move(c, CONN_LINGERING);
-	shutdown(c->fd, SHUT_WR);
-	conn_watch(c);
-	conn_timer(c, LINGER_SECONDS * 1000);
-}
-
-void
-conn_end(struct conn *c)
-{
-	if (c->life == CONN_LINGERING)
-		return;
-	CHECK(c->life == CONN_DRAINING);
-	if (c->out_bytes > 0) {
-		if (c->timer == NULL || !evtimer_pending(c->timer, NULL))
-			conn_timer(c, DRAIN_SECONDS * 1000); /* however slowly it is read, it ends in time */
-	} else if (c->broken || c->at_end) {
-		conn_free(&c);
-	} else {
-		conn_linger(c);
-	}
 }
 
 void

@@ -16,6 +16,7 @@
  *   host.c, gear.c      from protocols
  *   conn_in.c           bytes in       conn_reply.c   packets out
  *   conn_request.c      packets in     conn_out.c     bytes out
+ *   conn_transport.c    calls to a transport
  *   conn.c              life and events
  *   conn_base.c         what all of them need
  */
@@ -55,11 +56,13 @@ struct io {
 	struct loop *loop;
 	struct event_base *base;
 	struct mbox *in, *proc, *mgmt;
+	void (*on_timer)(int fd, short what, void *conn); /* of conn.timer */
 	struct io_config config;
 	struct hash conns;   /* by number */
 	struct list dirty;   /* connections that may have something to do */
 	struct list waiting; /* connections with output that the socket did not take */
 	struct list bodies;  /* large ones that are being received, the oldest first */
+	struct list threads; /* struct gearmand_thread: what modules have of this thread */
 	struct list to_proc; /* gathered in this pass */
 	size_t to_proc_count;
 	uint64_t counts[STAT_ALL];
@@ -115,42 +118,57 @@ struct body {
 	uint32_t type;
 };
 
+/* What a connection of a module has besides. */
+struct extra {
+	const char *listener;      /* the address that the peer connected to */
+	struct msg *news;          /* PEER_NEW, while a transport may still tell who the peer is */
+	struct buf packet;         /* what the protocol has written of a packet that goes through a transport */
+	struct msg_reply *sending; /* what the protocol's send is being called with */
+	void *transport;           /* its state; NULL without one */
+	struct event *timer;       /* transport_tick_in; NULL until used */
+	struct buf wire;           /* what the transport has written and the socket has not taken */
+	struct buf identity;       /* tokens */
+	char *address;             /* set_peer's */
+	bool in_transport : 1;     /* a callback of the transport is under way: what it writes is for the socket */
+	bool proved : 1;           /* the transport has said who the peer is */
+	bool finished : 1;         /* the transport was told of the end */
+};
+
 /* What modules know as struct gearmand_conn. */
 struct conn {
 	struct hash_node by_number;
 	uint64_t number;
 	struct io *io;
 	const struct service *service;
-	void *protocol;            /* its state */
-	void *transport;           /* its state; NULL without one */
-	struct event *timer;       /* tick_in, a request's patience, DRAIN, LINGER; NULL until used */
-	struct list in_io;         /* io.dirty or io.waiting */
-	struct list out;           /* struct msg_reply, in wire form */
-	size_t out_bytes;          /* of `out`, less out_sent */
-	size_t out_sent;           /* bytes of the first message that are sent already */
-	uint32_t out_count;        /* messages in `out` */
-	uint32_t moved_at;         /* io.now when the socket last took something, or `out` began to wait */
-	struct buf rest;           /* what the protocol did not use yet */
-	struct body *body;         /* NULL: none is begun */
-	struct msg_reply *sending; /* what the protocol's send is being called with */
-	uint32_t body_left;        /* gear: bytes of a packet's body that have not come */
+	void *protocol;      /* its state */
+	struct extra *extra; /* NULL for the gear protocol on a bare socket */
+	struct event *timer; /* tick_in, a request's patience, DRAIN, LINGER; NULL until used */
+	struct list in_io;   /* io.dirty or io.waiting */
+	struct list out;     /* struct msg_reply, in wire form */
+	size_t out_bytes;    /* of `out`, less out_sent */
+	size_t out_sent;     /* bytes of the first message that are sent already */
+	uint32_t out_count;  /* messages in `out` */
+	uint32_t moved_at;   /* io.now when the socket last took something, or `out` began to wait */
+	struct buf rest;     /* what the protocol did not use yet */
+	struct body *body;   /* NULL: none is begun */
+	uint32_t body_left;  /* gear: bytes of a packet's body that have not come */
 	int fd;
-	short watched;         /* EV_* */
-	uint8_t life;          /* enum conn_life */
-	uint8_t pauses;        /* enum conn_pause */
-	bool dirty : 1;        /* it is in io.dirty */
-	bool broken : 1;       /* the socket is of no more use */
-	bool at_end : 1;       /* the peer's end of file was read; what is in `rest` may still count */
-	bool end_told : 1;     /* the core was told PEER_ENDED */
-	bool blocked : 1;      /* the socket takes no more bytes for now, or others go first */
-	bool again : 1;        /* `rest` is to be presented again */
-	bool text_open : 1;    /* a text line is with the core, and its one reply has not come */
-	bool gathers : 1;      /* the reply to a line waits for the reply to the next, which came with it */
-	bool impatient : 1;    /* its submissions waited too long for the store: refused until that is well */
-	bool passes_over : 1;  /* gear: what comes of the packet's body is of no use */
-	bool in_transport : 1; /* what is written now is for the socket, not for the transport */
-	const char *address;   /* "192.0.2.1:4730", "[::1]:4730", or a unix socket's path */
-			       /* libevent's event of the socket stands behind this struct */
+	short watched;        /* EV_* */
+	uint8_t life;         /* enum conn_life */
+	uint8_t pauses;       /* enum conn_pause */
+	bool dirty : 1;       /* it is in io.dirty */
+	bool broken : 1;      /* the socket is of no more use */
+	bool at_end : 1;      /* the socket's end of file was read */
+	bool ended : 1;       /* the peer has ended its sending side; what is in `rest` may still count */
+	bool end_told : 1;    /* the core was told PEER_ENDED */
+	bool blocked : 1;     /* the socket takes no more bytes for now, or others go first */
+	bool again : 1;       /* `rest` is to be presented again */
+	bool text_open : 1;   /* a text line is with the core, and its one reply has not come */
+	bool gathers : 1;     /* the reply to a line waits for the reply to the next, which came with it */
+	bool impatient : 1;   /* its submissions waited too long for the store: refused until that is well */
+	bool passes_over : 1; /* gear: what comes of the packet's body is of no use */
+	const char *address;  /* "192.0.2.1:4730", "[::1]:4730", or a unix socket's path */
+			      /* libevent's event of the socket stands behind this struct */
 };
 
 static inline struct event *
@@ -159,47 +177,76 @@ conn_event(struct conn *c)
 	return (struct event *)(void *)(c + 1);
 }
 
+static inline bool
+conn_has_transport(const struct conn *c)
+{
+	return c->service->transport != NULL;
+}
+
 /* conn_base.c */
 void io_post(struct io *, struct msg **) IO; /* to the core, at the end of the pass */
 void io_post_mgmt(struct io *, struct msg **) IO;
 void io_count(struct io *, enum statistic, uint64_t n) IO;
+void conn_introduce(struct conn *) IO;           /* to the core, if that was put off */
+void conn_post(struct conn *, struct msg **) IO; /* the same, of this peer */
 void conn_move(struct conn *, enum conn_life) IO;
 void conn_mark_dirty(struct conn *) IO;
 void conn_count_out(struct conn *, ssize_t bytes, int messages) IO;
 size_t conn_unsent(const struct conn *) IO; /* memory of what waits */
+bool conn_has_output(const struct conn *) IO;
 void conn_drop_output(struct conn *) IO;
 void conn_drop_body(struct conn *) IO;
 bool conn_speaks_gear(const struct conn *);
+char *conn_address(const struct msg_conn *);        /* "ADDRESS:PORT"; the caller's to free */
+void conn_sent(struct conn *, size_t) IO;           /* so many bytes of `out` are gone */
+size_t conn_message_size(const struct msg_reply *); /* in wire form */
 
 /* conn.c */
 bool conn_wants_read(const struct conn *) IO;
 void conn_watch(struct conn *) IO;              /* after a change of what is wanted of the socket */
 void conn_timer(struct conn *, uint32_t ms) IO; /* 0 = off */
-void conn_gone(struct conn *) IO;               /* nothing more comes; tells the core, once */
-void conn_close(struct conn *) IO;              /* gone, and ends when the output is out */
-void conn_break(struct conn *) IO;              /* gone, and what is unsent is lost */
+bool conn_timer_runs(const struct conn *) IO;
+void conn_gone(struct conn *) IO;  /* nothing more comes; tells the core, once */
+void conn_close(struct conn *) IO; /* gone, and ends when the output is out */
+void conn_break(struct conn *) IO; /* gone, and what is unsent is lost */
 void conn_forgotten(struct conn *) IO;
-void conn_end(struct conn *) IO; /* forgotten: goes on towards the end; may free it */
 void conn_free(struct conn **) IO;
 
 /* conn_open.c */
 void conn_open(struct io *, struct msg_conn **) IO; /* takes */
+void conn_on_timer(int fd, short what, void *conn);
+
+/* thread.c: what modules have of this thread. */
+void *io_thread_state(struct io *, const struct service *) IO; /* made when it is not there yet; may be NULL */
+void io_threads_free(struct io *) IO;
+void io_thread_timer(struct gearmand_thread *, uint32_t ms) IO;
 
 /* conn_in.c */
 void conn_readable(struct conn *, bool ending) IO; /* `ending`: the peer's end of file has come; may free it */
 void conn_present(struct conn *, struct slice) IO; /* plain bytes for the protocol */
+void conn_end_of_file(struct conn *) IO;           /* there are no more of them */
 void conn_resume(struct conn *) IO;                /* what is in `rest`, if it is time for that */
 void conn_set_pauses(struct conn *, unsigned) IO;  /* the core says so: PAUSED_CORE, PAUSED_SUBMISSIONS or neither */
 
 /* conn_out.c */
-void conn_put(struct conn *, struct msg_reply *) IO; /* takes; wire form, for the socket */
-void conn_put_bytes(struct conn *, struct slice) IO; /* copies; for the socket */
+void conn_put(struct conn *, struct msg_reply *) IO; /* takes; wire form */
+/* Bytes of the protocol; copied.  With a transport they go out with conn_end_packet(). */
+void conn_write(struct conn *, struct slice) IO;
+void conn_end_packet(struct conn *) IO;
 void conn_flush(struct conn *) IO;
-void io_judge(struct io *) IO; /* closes those that hold the most, while too much is unsent in all */
+void conn_end(struct conn *) IO; /* forgotten: goes on towards the end; may free it */
+void io_judge(struct io *) IO;   /* closes those that hold the most, while too much is unsent in all */
 
-/* conn_reply.c: a packet from the core, by way of protocol and transport; takes. */
+/* conn_transport.c: how a connection calls its transport. */
+void conn_transport_receive(struct conn *, struct slice) IO; /* empty: the end of file */
+void conn_transport_send(struct conn *) IO;                  /* some of `out`, to `wire` */
+void conn_transport_finish(struct conn *) IO;                /* once: its farewell */
+void conn_transport_timer(struct conn *, uint32_t ms) IO;    /* 0 = off */
+void conn_transport_wire(struct conn *, struct slice) IO;    /* bytes for the socket */
+void conn_transport_peer(struct conn *, const char *address, const char *port) IO;
+
+/* conn_reply.c: a packet from the core, by way of the protocol; takes. */
 void conn_reply(struct conn *, struct msg *) IO;
-void conn_write(struct conn *, struct slice) IO; /* plain bytes; copies */
 
 /* conn_request.c */
 /* May such a packet be taken at all, now?  If not, *why_r says why. */

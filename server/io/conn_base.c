@@ -5,6 +5,8 @@
  * Runs on:  its I/O thread.
  * Owns:     nothing; changes the connection that it is given.
  */
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "io/conn.h"
 
@@ -28,6 +30,20 @@ io_count(struct io *io, enum statistic stat, uint64_t n)
 {
 	io->counts[stat] += n;
 	io->counted = true;
+}
+
+void
+conn_introduce(struct conn *c)
+{
+	if (c->extra != NULL && c->extra->news != NULL)
+		io_post(c->io, &c->extra->news);
+}
+
+void
+conn_post(struct conn *c, struct msg **mp)
+{
+	conn_introduce(c);
+	io_post(c->io, mp);
 }
 
 void
@@ -63,14 +79,24 @@ conn_count_out(struct conn *c, ssize_t bytes, int messages)
 size_t
 conn_unsent(const struct conn *c)
 {
-	return c->out_bytes + (size_t)c->out_count * MESSAGE_COST;
+	return c->out_bytes + (size_t)c->out_count * MESSAGE_COST + (c->extra == NULL ? 0 : c->extra->wire.len);
+}
+
+bool
+conn_has_output(const struct conn *c)
+{
+	return c->out_bytes > 0 || (c->extra != NULL && c->extra->wire.len > 0);
 }
 
 void
 conn_drop_output(struct conn *c)
 {
-	msg_free_all(&c->out);
 	c->io->unsent -= conn_unsent(c);
+	msg_free_all(&c->out);
+	if (c->extra != NULL) {
+		buf_fini(&c->extra->packet);
+		buf_fini(&c->extra->wire);
+	}
 	c->out_bytes = c->out_sent = c->out_count = 0;
 }
 
@@ -89,4 +115,44 @@ bool
 conn_speaks_gear(const struct conn *c)
 {
 	return c->service->protocol == &gear_protocol;
+}
+
+char *
+conn_address(const struct msg_conn *m)
+{
+	char out[sizeof m->address + sizeof m->port + 4];
+	bool is_v6 = strchr(m->address, ':') != NULL;
+	int n;
+
+	if (m->port[0] == '\0')
+		n = snprintf(out, sizeof out, "%.63s", m->address);
+	else
+		n = snprintf(out, sizeof out, is_v6 ? "[%.63s]:%.7s" : "%.63s:%.7s", m->address, m->port);
+	return mem_dup(out, (size_t)n);
+}
+
+/* A text reply has no packet head, though the room for it is there. */
+size_t
+conn_message_size(const struct msg_reply *m)
+{
+	return m->head_len - (m->msg.type == PKT_TEXT ? PKT_HEAD : 0) + m->data.len;
+}
+
+void
+conn_sent(struct conn *c, size_t n)
+{
+	conn_count_out(c, -(ssize_t)n, 0);
+	c->out_sent += n;
+	while (!list_is_empty(&c->out)) {
+		struct msg_reply *first = MSG_AS(msg_reply, MSG(c->out.next));
+		struct msg *m = &first->msg;
+		size_t size = conn_message_size(first);
+
+		if (c->out_sent < size)
+			return;
+		c->out_sent -= size;
+		conn_count_out(c, 0, -1);
+		list_remove(&m->link);
+		msg_free(&m);
+	}
 }

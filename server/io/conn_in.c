@@ -9,7 +9,6 @@
  * What the protocol leaves unused is kept, and stands in front of the next bytes.
  */
 #include <errno.h>
-#include <event2/event.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -51,10 +50,10 @@ conn_pause_rest(struct conn *c)
 		conn_watch(c);
 	if (full && !was)
 		io_count(c->io, STAT_reads_paused, 1);
-	if (!full || conn_speaks_gear(c) || (c->timer != NULL && evtimer_pending(c->timer, NULL)))
+	if (!full || conn_speaks_gear(c) || conn_timer_runs(c))
 		return;
 	m = msg_new(MSG_CLOSE_IDLE, c->number);
-	io_post(c->io, &m);
+	conn_post(c, &m);
 }
 
 /* What is presented may not change under the protocol, whatever that does with the connection. */
@@ -96,18 +95,18 @@ conn_tell_ended(struct conn *c)
 		return;
 	c->end_told = true;
 	m = msg_new(MSG_PEER_ENDED, c->number);
-	io_post(c->io, &m);
+	conn_post(c, &m);
 	conn_watch(c);
 }
 
 /* Text lines that wait for the reply to the one before them, and requests that the core is not ready for, were sent
  * before the end. */
-static IO void
+void
 conn_end_of_file(struct conn *c)
 {
 	bool waits = c->text_open || (c->pauses & PAUSED_REQUEST) != 0;
 
-	c->at_end = true;
+	c->ended = true;
 	if (waits && c->rest.len > 0)
 		conn_tell_ended(c);
 	else
@@ -125,7 +124,7 @@ conn_resume(struct conn *c)
 		c->again = false;
 		if (c->rest.len > 0)
 			conn_present_rest(c);
-		if (c->at_end && c->life == CONN_OPEN)
+		if (c->ended && c->life == CONN_OPEN)
 			conn_end_of_file(c);
 	}
 	c->gathers &= c->text_open;
@@ -183,26 +182,14 @@ conn_linger_read(struct conn *c)
 }
 
 static IO void
-conn_through_transport(struct conn *c, struct slice in)
-{
-	bool good;
-
-	c->in_transport = true;
-	good = c->service->transport->receive(c->transport, in);
-	c->in_transport = false;
-	if (!good)
-		conn_close(c);
-}
-
-static IO void
 conn_received(struct conn *c, size_t n)
 {
 	struct io *io = c->io;
 	size_t kept = c->rest.len;
 
 	io_count(io, STAT_bytes_in, n);
-	if (c->transport != NULL) {
-		conn_through_transport(c, slice_of(io->read_buffer, n));
+	if (conn_has_transport(c)) {
+		conn_transport_receive(c, slice_of(io->read_buffer, n));
 		return;
 	}
 	if (kept > 0)
@@ -211,11 +198,21 @@ conn_received(struct conn *c, size_t n)
 	conn_present(c, slice_of(io->read_buffer, kept + n));
 }
 
+static IO void
+conn_socket_ended(struct conn *c)
+{
+	c->at_end = true;
+	if (conn_has_transport(c))
+		conn_transport_receive(c, slice_of("", 0));
+	if (c->life == CONN_OPEN && !c->ended)
+		conn_end_of_file(c);
+}
+
 void
 conn_readable(struct conn *c, bool ending)
 {
 	struct io *io = c->io;
-	size_t kept = c->transport == NULL ? c->rest.len : 0;
+	size_t kept = conn_has_transport(c) ? 0 : c->rest.len;
 	ssize_t n;
 
 	if (c->life == CONN_LINGERING) {
@@ -234,7 +231,7 @@ conn_readable(struct conn *c, bool ending)
 			conn_ending(c);
 		conn_received(c, (size_t)n);
 	} else if (n == 0) {
-		conn_end_of_file(c);
+		conn_socket_ended(c);
 	} else if (errno != EAGAIN && errno != EINTR) {
 		conn_break(c);
 	}

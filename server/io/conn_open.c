@@ -6,7 +6,6 @@
  * Owns:     nothing: what it makes belongs to the table of connections.
  */
 #include <event2/event.h>
-#include <stdio.h>
 
 #include "base/mem.h"
 #include "cross/log.h"
@@ -27,25 +26,34 @@ on_socket(evutil_socket_t fd, short what, void *arg)
 		conn_readable(c, (what & EV_CLOSED) != 0);
 }
 
-static size_t
-conn_address(char *out, size_t size, const struct msg_conn *m)
+/* One after the other: a protocol's tick or a request's patience; then the two of the end. */
+void
+conn_on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	bool is_v6 = strchr(m->address, ':') != NULL;
-	int n;
+	struct conn *c = arg;
 
-	if (m->port[0] == '\0')
-		n = snprintf(out, size, "%.64s", m->address);
-	else
-		n = snprintf(out, size, is_v6 ? "[%.64s]:%.8s" : "%.64s:%.8s", m->address, m->port);
-	return (size_t)n;
+	role_assume(&io_role);
+	(void)fd;
+	(void)what;
+	if (c->life >= CONN_DRAINING) {
+		if (conn_has_output(c))
+			log_post(GEARMAND_LOG_INFO, "%s: closed with %zu bytes that it did not read", c->address,
+			    c->out_bytes);
+		conn_free(&c);
+	} else if ((c->pauses & PAUSED_REQUEST) != 0) {
+		c->impatient = c->again = true;
+		c->pauses &= (uint8_t)~PAUSED_REQUEST;
+		conn_mark_dirty(c);
+	} else if (c->life != CONN_SHUT && c->service->protocol->tick != NULL) {
+		c->service->protocol->tick(c->protocol);
+	}
 }
 
 static IO struct conn *
 conn_new(struct io *io, const struct msg_conn *m)
 {
-	char address[sizeof m->address + sizeof m->port + 4];
-	size_t len = conn_address(address, sizeof address, m);
-	size_t event_size = event_get_struct_event_size();
+	char *address = conn_address(m);
+	size_t event_size = event_get_struct_event_size(), len = strlen(address);
 	struct conn *c = mem_new(sizeof *c + event_size + len + 1);
 
 	c->number = m->msg.peer;
@@ -55,9 +63,32 @@ conn_new(struct io *io, const struct msg_conn *m)
 	list_init(&c->in_io);
 	list_init(&c->out);
 	c->address = memcpy((char *)(c + 1) + event_size, address, len + 1);
+	mem_free(address);
 	event_assign(conn_event(c), io->base, c->fd, EV_READ | EV_PERSIST, on_socket, c);
 	hash_add(&io->conns, &c->by_number, hash_number(c->number));
+	if (conn_has_transport(c) || !conn_speaks_gear(c)) {
+		c->extra = mem_new(sizeof *c->extra);
+		c->extra->listener = m->listener;
+	}
 	return c;
+}
+
+/* Its state, of the protocol and of the transport below. */
+static IO bool
+conn_open_modules(struct conn *c)
+{
+	struct gearmand_conn *handle = (struct gearmand_conn *)(void *)c;
+	const struct service *s = c->service;
+
+	if (conn_has_transport(c)) {
+		c->extra->in_transport = true;
+		c->extra->transport = s->transport->conn_new(s->transport_module, handle);
+		c->extra->in_transport = false;
+		if (c->extra->transport == NULL)
+			return false;
+	}
+	c->protocol = s->protocol->conn_new(s->protocol_module, io_thread_state(c->io, s), handle);
+	return c->protocol != NULL;
 }
 
 /* What the core is told first is the message that brought the socket. */
@@ -66,19 +97,17 @@ conn_open(struct io *io, struct msg_conn **mp)
 {
 	struct msg *m = &(*mp)->msg;
 	struct conn *c = conn_new(io, *mp);
-	struct gearmand_conn *handle = (struct gearmand_conn *)(void *)c;
 
 	*mp = NULL;
 	m->kind = MSG_PEER_NEW;
-	io_post(io, &m);
-	if (c->service->transport != NULL) {
-		c->in_transport = true;
-		c->transport = c->service->transport->conn_new(c->service->transport_module, handle);
-		c->in_transport = false;
-	}
-	c->protocol = c->service->protocol->conn_new(c->service->protocol_module, NULL, handle);
-	if (c->protocol == NULL || (c->service->transport != NULL && c->transport == NULL)) {
-		log_post(GEARMAND_LOG_ERROR, "%s: refused by module %s", c->address, c->service->name);
+	if (conn_has_transport(c))
+		c->extra->news = m;
+	else
+		io_post(io, &m);
+	if (!conn_open_modules(c)) {
+		log_post(GEARMAND_LOG_ERROR, "%s: refused by module %s", c->address,
+		    c->extra->transport == NULL && conn_has_transport(c) ? c->service->transport_name
+									 : c->service->name);
 		conn_break(c);
 	}
 	conn_watch(c);

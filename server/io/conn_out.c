@@ -30,12 +30,6 @@ reply_head(const struct msg_reply *m)
 	return slice_of(m->head + skip, m->head_len - skip);
 }
 
-static size_t
-reply_size(const struct msg_reply *m)
-{
-	return reply_head(m).len + m->data.len;
-}
-
 static struct msg_reply *
 reply_at(struct list *node)
 {
@@ -54,7 +48,7 @@ conn_put(struct conn *c, struct msg_reply *reply)
 	if (c->out_count == 0)
 		c->moved_at = c->io->now;
 	list_push(&c->out, &m->link);
-	conn_count_out(c, (ssize_t)reply_size(reply), 1);
+	conn_count_out(c, (ssize_t)conn_message_size(reply), 1);
 	conn_mark_dirty(c);
 }
 
@@ -72,21 +66,44 @@ conn_last_chunk(struct conn *c, size_t room)
 	return last;
 }
 
-void
-conn_put_bytes(struct conn *c, struct slice bytes)
+/* `room`: of a new message, which the next bytes may fill; 0 = only these bytes. */
+static IO void
+conn_put_bytes(struct conn *c, struct slice bytes, size_t room)
 {
-	struct msg_reply *chunk = conn_last_chunk(c, bytes.len);
+	struct msg_reply *chunk = room > 0 ? conn_last_chunk(c, bytes.len) : NULL;
 
 	if (bytes.len == 0 || c->broken)
 		return;
 	if (chunk == NULL) {
-		chunk = msg_reply_new(PKT_TEXT, c->number, bytes.len > CHUNK_BYTES ? bytes.len : CHUNK_BYTES);
+		chunk = msg_reply_new(PKT_TEXT, c->number, bytes.len > room ? bytes.len : room);
 		conn_put(c, chunk);
 	}
 	msg_reply_arg(chunk, bytes, true);
 	conn_count_out(c, (ssize_t)bytes.len, 0);
 	conn_mark_dirty(c);
 }
+
+void
+conn_write(struct conn *c, struct slice bytes)
+{
+	if (!conn_has_transport(c)) {
+		conn_put_bytes(c, bytes, CHUNK_BYTES);
+	} else if (!c->broken && bytes.len > 0) {
+		buf_add_slice(&c->extra->packet, bytes);
+		conn_mark_dirty(c);
+	}
+}
+
+void
+conn_end_packet(struct conn *c)
+{
+	if (c->extra == NULL || c->extra->packet.len == 0)
+		return;
+	conn_put_bytes(c, buf_slice(&c->extra->packet), 0);
+	buf_fini(&c->extra->packet);
+}
+
+/* ---- Sending ------------------------------------------------------------------------------- */
 
 struct gather {
 	struct iovec iov[IOV_COUNT];
@@ -119,27 +136,7 @@ conn_gather(const struct conn *c, struct gather *g)
 	}
 }
 
-static IO void
-conn_sent(struct conn *c, size_t n)
-{
-	io_count(c->io, STAT_bytes_out, n);
-	conn_count_out(c, -(ssize_t)n, 0);
-	c->out_sent += n;
-	while (!list_is_empty(&c->out)) {
-		struct msg_reply *first = reply_at(c->out.next);
-		struct msg *m = &first->msg;
-		size_t size = reply_size(first);
-
-		if (c->out_sent < size)
-			return;
-		c->out_sent -= size;
-		conn_count_out(c, 0, -1);
-		list_remove(&m->link);
-		msg_free(&m);
-	}
-}
-
-/* False: the socket takes no more for now, or is broken. */
+/* Both: false when the socket takes no more for now, or is broken. */
 static IO bool
 conn_send_some(struct conn *c, size_t *sent)
 {
@@ -162,6 +159,34 @@ conn_send_some(struct conn *c, size_t *sent)
 	return (size_t)n == g.bytes;
 }
 
+static IO bool
+conn_send_wire(struct conn *c, size_t *sent)
+{
+	struct buf *wire = &c->extra->wire;
+	size_t len;
+	ssize_t n;
+
+	conn_transport_send(c);
+	len = wire->len;
+	if (c->broken || len == 0)
+		return !c->broken;
+	do {
+		n = send(c->fd, wire->data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN) {
+		conn_break(c);
+		return false;
+	}
+	if (n > 0) {
+		buf_drop(wire, (size_t)n);
+		c->io->unsent -= (size_t)n;
+		*sent += (size_t)n;
+	}
+	return (size_t)n == len;
+}
+
+/* ---- Bounds -------------------------------------------------------------------------------- */
+
 /* By a reset, so that the system does not keep what it has taken already. */
 static IO void
 conn_close_slow(struct conn *c)
@@ -180,8 +205,8 @@ conn_bound_output(struct conn *c)
 {
 	size_t bound = c->io->config.pause_output, unsent = conn_unsent(c);
 
-	if (c->blocked && unsent > c->io->config.max_output &&
-	    unsent - (reply_size(reply_at(c->out.next)) - c->out_sent) > c->io->config.max_output) {
+	if (c->blocked && c->out_count > 0 && unsent > c->io->config.max_output &&
+	    unsent - (conn_message_size(reply_at(c->out.next)) - c->out_sent) > c->io->config.max_output) {
 		conn_close_slow(c);
 	} else if ((c->pauses & PAUSED_OUTPUT) == 0 && unsent > bound) {
 		c->pauses |= PAUSED_OUTPUT;
@@ -196,16 +221,19 @@ conn_flush(struct conn *c)
 {
 	size_t sent = 0;
 
+	conn_end_packet(c);
 	if (c->gathers && c->life == CONN_OPEN && c->out_bytes < GATHER_BYTES)
 		return;
-	while (c->out_bytes > 0 && !c->blocked) {
-		if (!conn_send_some(c, &sent))
+	while (conn_has_output(c) && !c->blocked) {
+		if (!(conn_has_transport(c) ? conn_send_wire(c, &sent) : conn_send_some(c, &sent)))
 			c->blocked = !c->broken;
 		else if (sent >= WRITE_BYTES)
-			c->blocked = c->out_bytes > 0;
+			c->blocked = conn_has_output(c);
 	}
-	if (sent > 0)
+	if (sent > 0) {
+		io_count(c->io, STAT_bytes_out, sent);
 		c->moved_at = c->io->now;
+	}
 	conn_bound_output(c);
 	if (c->blocked && !c->dirty)
 		list_push(&c->io->waiting, &c->in_io);
@@ -257,4 +285,34 @@ io_judge(struct io *io)
 	io->judged_at = io->now;
 	while (io->unsent > bound && (c = io_largest_waiting(io)) != NULL)
 		conn_close_slow(c);
+}
+
+/* ---- The end --------------------------------------------------------------------------------- */
+
+/* Our end of file goes out behind the last byte; the peer's is waited for, but not long. */
+static IO void
+conn_linger(struct conn *c)
+{
+	conn_move(c, CONN_LINGERING);
+	shutdown(c->fd, SHUT_WR);
+	conn_watch(c);
+	conn_timer(c, LINGER_SECONDS * 1000);
+}
+
+void
+conn_end(struct conn *c)
+{
+	if (c->life == CONN_LINGERING)
+		return;
+	CHECK(c->life == CONN_DRAINING);
+	if (!c->broken)
+		conn_transport_finish(c);
+	if (!conn_has_output(c)) {
+		if (c->broken || c->at_end)
+			conn_free(&c);
+		else
+			conn_linger(c);
+	} else if (!conn_timer_runs(c)) {
+		conn_timer(c, DRAIN_SECONDS * 1000); /* however slowly it is read, it ends in time */
+	}
 }

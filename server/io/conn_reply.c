@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Packets of the core on their way to the peer: through the protocol, then the transport.
+ * Packets of the core on their way to the peer: through the protocol.
  *
  * Runs on:  its I/O thread.
  * Owns:     the message while the protocol looks at it.
@@ -12,45 +12,6 @@
 #include "io/conn.h"
 
 #include <gearmand/packet.h>
-
-/* Bytes for the socket come from the transport; bytes of the protocol go to it. */
-void
-conn_write(struct conn *c, struct slice bytes)
-{
-	bool good;
-
-	if (c->transport == NULL || c->in_transport) {
-		conn_put_bytes(c, bytes);
-		return;
-	}
-	if (c->broken)
-		return;
-	c->in_transport = true;
-	good = c->service->transport->send(c->transport, bytes);
-	c->in_transport = false;
-	if (!good)
-		conn_break(c);
-}
-
-static IO void
-conn_reply_raw(struct conn *c, struct msg_reply *reply)
-{
-	struct msg *m = &reply->msg;
-	struct buf flat = { 0 };
-
-	if (m->type != PKT_TEXT)
-		pkt_head_write(reply->head, true, m->type, (uint32_t)(reply->head_len - PKT_HEAD + reply->data.len));
-	if (c->transport == NULL) {
-		conn_put(c, reply);
-		return;
-	}
-	buf_add(&flat, reply->head + (m->type == PKT_TEXT ? PKT_HEAD : 0),
-	    reply->head_len - (m->type == PKT_TEXT ? PKT_HEAD : 0));
-	buf_add_slice(&flat, reply->data);
-	conn_write(c, buf_slice(&flat));
-	buf_fini(&flat);
-	msg_free(&m);
-}
 
 static void
 packet_of_text(struct gearmand_packet *packet, const struct msg_reply *reply, struct buf *joined)
@@ -97,9 +58,11 @@ conn_reply_module(struct conn *c, struct msg_reply *reply)
 		packet_of_text(&packet, reply, &joined);
 	else
 		packet_of_reply(&packet, reply);
-	c->sending = reply;
+	conn_end_packet(c); /* what it wrote before */
+	c->extra->sending = reply;
 	c->service->protocol->send(c->protocol, &packet);
-	c->sending = NULL;
+	c->extra->sending = NULL;
+	conn_end_packet(c);
 	buf_fini(&joined);
 	msg_free(&m);
 	c->again = true;
@@ -109,6 +72,8 @@ conn_reply_module(struct conn *c, struct msg_reply *reply)
 void
 conn_reply(struct conn *c, struct msg *m)
 {
+	struct msg_reply *reply = MSG_AS(msg_reply, m);
+
 	if (c->life >= CONN_SHUT) {
 		msg_free(&m);
 		return;
@@ -119,8 +84,11 @@ conn_reply(struct conn *c, struct msg *m)
 		c->again = true;
 		c->gathers = c->rest.len > 0;
 	}
-	if (c->service->protocol->send == NULL)
-		conn_reply_raw(c, MSG_AS(msg_reply, m));
-	else
+	if (!conn_speaks_gear(c)) {
 		conn_reply_module(c, MSG_AS(msg_reply, m));
+		return;
+	}
+	if (m->type != PKT_TEXT)
+		pkt_head_write(reply->head, true, m->type, (uint32_t)(reply->head_len - PKT_HEAD + reply->data.len));
+	conn_put(c, reply);
 }

@@ -43,7 +43,7 @@ conn_refuse(struct conn *c, enum wire_error error)
 	struct msg *m = msg_new(MSG_REFUSE, c->number);
 
 	m->type = (uint16_t)error;
-	io_post(c->io, &m);
+	conn_post(c, &m);
 }
 
 void
@@ -53,7 +53,7 @@ conn_close_in_order(struct conn *c)
 
 	conn_move(c, CONN_DEAF);
 	conn_watch(c);
-	io_post(c->io, &m);
+	conn_post(c, &m);
 }
 
 bool
@@ -154,7 +154,7 @@ conn_post_body(struct conn *c, uint32_t type, struct blob **body)
 		packet->data_hash = hash_bytes(packet->pkt.data, c->io->config.hash_key);
 	if (good) {
 		c->text_open |= type == PKT_TEXT;
-		io_post(c->io, &m);
+		conn_post(c, &m);
 		return;
 	}
 	msg_free(&m);

@@ -14,6 +14,12 @@ conn_of(struct gearmand_conn *handle)
 	return (struct conn *)(void *)handle;
 }
 
+static const struct conn *
+host_conn(const struct gearmand_conn *handle)
+{
+	return (const struct conn *)(const void *)handle;
+}
+
 static void
 host_request(struct gearmand_conn *handle, const struct gearmand_packet *packet)
 {
@@ -63,7 +69,9 @@ host_write(struct gearmand_conn *handle, struct gearmand_slice bytes)
 	struct conn *c = conn_of(handle);
 
 	role_assume(&io_role);
-	if (c->life < CONN_SHUT || c->in_transport)
+	if (c->extra->in_transport)
+		conn_transport_wire(c, bytes);
+	else if (c->life < CONN_SHUT)
 		conn_write(c, bytes);
 }
 
@@ -82,7 +90,7 @@ write_part(struct conn *c, struct blob *blob, struct slice data)
 {
 	struct msg_reply *part;
 
-	if (data.len < WORTH_A_REFERENCE || c->life >= CONN_SHUT || c->transport != NULL || !is_within(blob, data)) {
+	if (data.len < WORTH_A_REFERENCE || c->life >= CONN_SHUT || conn_has_transport(c) || !is_within(blob, data)) {
 		host_write((struct gearmand_conn *)(void *)c, data);
 		return;
 	}
@@ -97,7 +105,7 @@ host_write_data(struct gearmand_conn *handle, struct gearmand_slice data)
 	struct conn *c = conn_of(handle);
 
 	role_assume(&io_role);
-	write_part(c, c->sending != NULL ? c->sending->msg.blob : NULL, data);
+	write_part(c, c->extra->sending != NULL ? c->extra->sending->msg.blob : NULL, data);
 }
 
 /* Data that a module keeps.  What it is charged with is given back when it goes. */
@@ -112,7 +120,7 @@ static struct gearmand_kept *
 host_keep(struct gearmand_conn *handle, struct gearmand_slice data)
 {
 	struct conn *c = conn_of(handle);
-	struct blob *blob = c->sending != NULL ? c->sending->msg.blob : NULL;
+	struct blob *blob = c->extra->sending != NULL ? c->extra->sending->msg.blob : NULL;
 	bool shares = data.len >= WORTH_A_REFERENCE && is_within(blob, data);
 	/* Of a job that many wait for, each pays a part. */
 	size_t charge = MESSAGE_COST + (shares ? data.len / blob_refs(blob) : data.len);
@@ -172,28 +180,115 @@ host_tick_in(struct gearmand_conn *handle, uint32_t ms)
 static size_t
 host_max_packet(const struct gearmand_conn *handle)
 {
-	return ((const struct conn *)(const void *)handle)->io->config.max_packet;
+	return host_conn(handle)->io->config.max_packet;
 }
 
 static const char *
 host_peer_address(const struct gearmand_conn *handle)
 {
-	return ((const struct conn *)(const void *)handle)->address;
+	return host_conn(handle)->address;
 }
+
+static struct gearmand_slice
+host_identity_of(const struct gearmand_conn *handle)
+{
+	return buf_slice(&host_conn(handle)->extra->identity);
+}
+
+static const char *
+host_listener(const struct gearmand_conn *handle)
+{
+	return host_conn(handle)->extra->listener;
+}
+
+static void *
+host_listener_tag(const struct gearmand_conn *handle)
+{
+	const struct conn *c = host_conn(handle);
+	const struct service *s = c->service;
+	const void *caller = c->extra->in_transport ? s->transport_module : s->protocol_module;
+
+	return s->tag_module == caller ? s->tag : NULL;
+}
+
+static const char *
+host_protocol_name(const struct gearmand_conn *handle)
+{
+	return host_conn(handle)->service->name;
+}
+
+/* A number beyond the module's table is no counter of anybody's, or another module's: only the first is seen here. */
+static void
+host_count(struct gearmand_conn *handle, unsigned counter, uint64_t n)
+{
+	struct conn *c = conn_of(handle);
+	unsigned first = c->extra->in_transport ? c->service->transport_counters : c->service->protocol_counters;
+
+	role_assume(&io_role);
+	if (first > 0 && counter < stats_used() - first)
+		io_count(c->io, (enum statistic)(first + counter), n);
+}
+
+static void
+host_thread_tick_in(struct gearmand_thread *thread, uint32_t ms)
+{
+	role_assume(&io_role);
+	io_thread_timer(thread, ms);
+}
+
+/* ---- Transports ---------------------------------------------------------------------------------- */
 
 /* The protocol above may write at once: what it writes is for the transport again. */
 static void
 host_deliver(struct gearmand_conn *handle, struct gearmand_slice plain)
 {
 	struct conn *c = conn_of(handle);
-	bool was_in_transport = c->in_transport;
+	bool was = c->extra->in_transport;
 
 	role_assume(&io_role);
-	if (c->life != CONN_OPEN)
+	if (c->life != CONN_OPEN || c->ended)
 		return;
-	c->in_transport = false;
+	conn_introduce(c);
+	c->extra->in_transport = false;
 	conn_present(c, plain);
-	c->in_transport = was_in_transport;
+	c->extra->in_transport = was;
+}
+
+static void
+host_deliver_end(struct gearmand_conn *handle)
+{
+	struct conn *c = conn_of(handle);
+
+	role_assume(&io_role);
+	if (c->life != CONN_OPEN || c->ended)
+		return;
+	conn_end_of_file(c);
+	conn_watch(c);
+}
+
+static void
+host_transport_tick_in(struct gearmand_conn *handle, uint32_t ms)
+{
+	role_assume(&io_role);
+	conn_transport_timer(conn_of(handle), ms);
+}
+
+static void
+host_set_identity(struct gearmand_conn *handle, struct gearmand_slice tokens)
+{
+	struct conn *c = conn_of(handle);
+
+	role_assume(&io_role);
+	buf_fini(&c->extra->identity);
+	buf_add_slice(&c->extra->identity, tokens);
+	c->extra->proved = true;
+}
+
+static void
+host_set_peer(struct gearmand_conn *handle, const char *address, const char *port)
+{
+	role_assume(&io_role);
+	conn_transport_peer(conn_of(handle), address, port);
 }
 
 void
@@ -213,5 +308,15 @@ io_host_services(struct gearmand_host *host)
 	host->tick_in = host_tick_in;
 	host->max_packet = host_max_packet;
 	host->peer_address = host_peer_address;
+	host->identity_of = host_identity_of;
+	host->listener = host_listener;
+	host->listener_tag = host_listener_tag;
+	host->protocol_name = host_protocol_name;
+	host->count = host_count;
+	host->thread_tick_in = host_thread_tick_in;
 	host->deliver = host_deliver;
+	host->deliver_end = host_deliver_end;
+	host->transport_tick_in = host_transport_tick_in;
+	host->set_identity = host_set_identity;
+	host->set_peer = host_set_peer;
 }

@@ -33,6 +33,8 @@ io_new(struct loop *loop, const struct io_config *config, struct mbox *in, struc
 	list_init(&io->dirty);
 	list_init(&io->waiting);
 	list_init(&io->bodies);
+	list_init(&io->threads);
+	io->on_timer = conn_on_timer;
 	list_init(&io->to_proc);
 	io->by_edge = (event_base_get_features(io->base) & EV_FEATURE_ET) != 0;
 	io->read_bytes = READ_BYTES;
@@ -65,6 +67,7 @@ io_free(struct io **iop)
 	role_take(&io_role); /* its own thread has ended */
 	role_assume(&io_role);
 	io_close_all(io);
+	io_threads_free(io);
 	hash_fini(&io->conns);
 	msg_free_all(&io->to_proc);
 	mem_free(io->read_buffer);

@@ -66,10 +66,13 @@ rig_connect(struct rig *r)
 		r->io = io_new(r->loop, &r->config, r->in, r->proc, r->mgmt);
 	conn->fd = end[0];
 	conn->service = &r->service;
+	conn->listener = "192.0.2.1:4730";
 	strcpy(conn->address, "192.0.2.7");
 	strcpy(conn->port, "5000");
 	mbox_post(r->in, &m);
 	rig_pass(r);
+	if (r->service.transport != NULL)
+		return end[1];
 	m = rig_core(r);
 	CHECK(m != NULL && m->kind == MSG_PEER_NEW && m->peer == r->connections);
 	return end[1];

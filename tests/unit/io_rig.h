@@ -29,7 +29,8 @@ struct rig {
 void rig_init(struct rig *);
 void rig_fini(struct rig *);
 
-/* A connection; returns the peer's end, non-blocking.  Its number is rig->connections.  The core has seen PEER_NEW. */
+/* A connection; returns the peer's end, non-blocking.  Its number is rig->connections.  The core has seen PEER_NEW,
+ * unless there is a transport. */
 int rig_connect(struct rig *);
 void rig_pass(struct rig *);                        /* one pass of the loop, without sleeping */
 void rig_write(struct rig *, int fd, struct slice); /* all of it, with passes */

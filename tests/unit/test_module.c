@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What an I/O thread does for protocol and transport modules: a protocol that says in words what it is
- * called with, and a transport that turns bytes over.
+ * What an I/O thread does for protocol modules: a protocol that says in words what it is called with.
  */
 #include <criterion/criterion.h>
 #include <event2/event.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -110,7 +110,7 @@ talker_send(void *state, const struct gearmand_packet *p)
 	}
 	host.write_data(talker.conn, p->data);
 	host.write(talker.conn, slice_str(">"));
-	talker.refs = c->sending->msg.blob == NULL ? 0 : c->sending->msg.blob->refs;
+	talker.refs = c->extra->sending->msg.blob == NULL ? 0 : c->extra->sending->msg.blob->refs;
 	talker.busy = false;
 }
 
@@ -130,73 +130,12 @@ static const struct gearmand_protocol_ops talker_ops = {
 	.conn_free = talker_free,
 };
 
-/* ---- The transport: every bit turned over; a 'q' on the wire is an error ----------------------------- */
-
-static void *
-turner_new(void *module, struct gearmand_conn *conn)
-{
-	(void)module;
-	return conn;
-}
-
-static struct buf
-turn_over(struct slice s)
-{
-	struct buf b = { 0 };
-
-	for (size_t i = 0; i < s.len; i++)
-		buf_add_char(&b, (char)~s.data[i]);
-	return b;
-}
-
-/* In two halves, as a cipher's blocks might be. */
-static bool
-turner_receive(void *state, struct slice in)
-{
-	struct buf plain = turn_over(in);
-	size_t half = plain.len / 2;
-
-	if (memchr(in.data, 'q', in.len) != NULL) {
-		buf_fini(&plain);
-		return false;
-	}
-	host.deliver(state, slice_of(plain.data, half));
-	host.deliver(state, slice_of(plain.data + half, plain.len - half));
-	buf_fini(&plain);
-	return true;
-}
-
-static bool
-turner_send(void *state, struct slice plain)
-{
-	struct buf b = turn_over(plain);
-
-	host.write(state, buf_slice(&b));
-	buf_fini(&b);
-	return true;
-}
-
-static void
-turner_free(void **state)
-{
-	*state = NULL;
-}
-
-static const struct gearmand_transport_ops turner_ops = {
-	.size = sizeof turner_ops,
-	.conn_new = turner_new,
-	.receive = turner_receive,
-	.send = turner_send,
-	.conn_free = turner_free,
-};
-
 /* ---- The tests ---------------------------------------------------------------------------- */
 
 static void
-start(const struct gearmand_protocol_ops *protocol, const struct gearmand_transport_ops *transport)
+start(const struct gearmand_protocol_ops *protocol)
 {
 	rig.service.protocol = protocol;
-	rig.service.transport = transport;
 	peer = rig_connect(&rig);
 }
 
@@ -258,7 +197,7 @@ expect_bytes(const char *bytes)
 
 Test(module, requests_arrive_and_replies_are_taken_apart)
 {
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	say("payload\n");
 	expect_submit("unique", "payload");
 	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H:x:1", "result");
@@ -276,7 +215,7 @@ Test(module, large_data_is_referred_to_and_small_data_copied)
 {
 	char large[600];
 
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	memset(large, 'l', sizeof large - 1);
 	large[sizeof large - 1] = '\0';
 	rig_reply(&rig, 1, PKT_WORK_DATA, "H:x:1", "small");
@@ -297,7 +236,7 @@ Test(module, data_that_is_kept_is_shared_and_written_later)
 	char large[600];
 	size_t before;
 
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	io = ((struct conn *)(void *)talker.conn)->io;
 	before = io->unsent;
 	talker.keeps = true;
@@ -321,7 +260,7 @@ Test(module, data_that_is_kept_is_shared_and_written_later)
 Test(module, data_is_not_kept_when_too_much_waits)
 {
 	rig.config.max_unsent = 600;
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	talker.keeps = true;
 	rig_reply(&rig, 1, PKT_WORK_DATA, "H", "small");
 	rig_pass(&rig);
@@ -336,7 +275,7 @@ Test(module, data_is_not_kept_when_too_much_waits)
 
 Test(module, what_it_leaves_is_presented_again_after_a_send)
 {
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	say("one\ntwo\nthr");
 	expect_submit("unique", "one");
 	cr_assert_null(rig_core(&rig));
@@ -353,7 +292,7 @@ Test(module, what_it_leaves_is_presented_again_after_a_send)
 
 Test(module, body_by_parts)
 {
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	say("parts\n");
 	cr_assert(talker.added);
 	expect_submit("", "parts");
@@ -363,7 +302,7 @@ Test(module, body_over_the_limit_is_dropped)
 {
 	static char much[1001];
 
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	host.body_begin(talker.conn, PKT_ECHO_REQ, 1 << 30, 0);
 	cr_assert(host.body_add(talker.conn, slice_of(much, 1000)));
 	cr_assert_not(host.body_add(talker.conn, slice_of(much, 1)));
@@ -378,7 +317,7 @@ Test(module, request_over_the_limit_is_refused)
 	static char much[1001];
 	struct gearmand_packet p = { .type = PKT_ECHO_REQ, .data = { much, sizeof much } };
 
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	host.request(talker.conn, &p);
 	rig_pass(&rig);
 	expect_kind(MSG_REFUSE, WIRE_PACKET_TOO_LARGE);
@@ -388,7 +327,7 @@ Test(module, request_that_is_no_request_is_refused)
 {
 	struct gearmand_packet p = { .type = PKT_NOOP };
 
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	say("nul\n");
 	expect_kind(MSG_REFUSE, WIRE_INVALID_COMMAND);
 	host.request(talker.conn, &p);
@@ -406,7 +345,7 @@ Test(module, admin_line_through_a_module)
 	struct gearmand_packet p = { .type = PKT_TEXT, .data = slice_str("status") };
 	struct msg *m;
 
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	host.request(talker.conn, &p);
 	rig_pass(&rig);
 	m = rig_core(&rig);
@@ -416,7 +355,7 @@ Test(module, admin_line_through_a_module)
 
 Test(module, close_comes_behind_what_was_written_and_before_all_else)
 {
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	say("bye\n");
 	expect_kind(MSG_PEER_GONE, 0);
 	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H", "too late");
@@ -430,7 +369,7 @@ Test(module, tick_comes_once)
 {
 	struct buf got;
 
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	say("tick\n");
 	do {
 		event_base_loop(loop_base(rig.loop), EVLOOP_ONCE);
@@ -442,7 +381,7 @@ Test(module, tick_comes_once)
 
 Test(module, peer_address_has_the_port)
 {
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	say("who\n");
 	expect_bytes("192.0.2.7:5000");
 }
@@ -451,7 +390,7 @@ Test(module, one_that_claims_too_much_loses_the_connection)
 {
 	struct msg *m;
 
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	talker.claim = 1;
 	say("x");
 	expect_kind(MSG_PEER_GONE, 0);
@@ -466,7 +405,7 @@ Test(module, one_that_uses_nothing_stops_the_reading)
 	size_t sent = 0;
 	ssize_t n;
 
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	memset(much, 'm', sizeof much);
 	while ((n = write(peer, much, sizeof much)) > 0 && sent < 4 * sizeof much) {
 		sent += (size_t)n;
@@ -482,7 +421,7 @@ stick(void)
 {
 	static char much[100000];
 
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	memset(much, 'm', sizeof much);
 	rig_write(&rig, peer, slice_of(much, sizeof much));
 }
@@ -520,7 +459,7 @@ Test(module, end_of_a_peer_whose_requests_the_core_does_not_want_is_seen)
 {
 	struct msg *m;
 
-	start(&talker_ops, NULL);
+	start(&talker_ops);
 	rig_tell(&rig, MSG_PAUSE, 1);
 	rig_write(&rig, peer, slice_str("a request\n"));
 	cr_assert_null(rig_core(&rig));
@@ -529,66 +468,58 @@ Test(module, end_of_a_peer_whose_requests_the_core_does_not_want_is_seen)
 	cr_assert(m != NULL && m->kind == MSG_PEER_GONE);
 }
 
-/* ---- Transports ------------------------------------------------------------------------------ */
+/* ---- State of a thread -------------------------------------------------------------------------- */
 
-static void
-say_turned(struct slice s)
+static int thread_ticks, threads;
+
+static void *
+talker_thread_new(void *module, struct gearmand_thread *thread)
 {
-	struct buf b = turn_over(s);
-
-	rig_write(&rig, peer, buf_slice(&b));
-	buf_fini(&b);
+	(void)module;
+	threads++;
+	host.thread_tick_in(thread, 1);
+	return &threads;
 }
 
 static void
-expect_turned(struct slice want)
+talker_thread_tick(void *state)
 {
-	struct buf got = rig_read(&rig, peer), plain = turn_over(buf_slice(&got));
-
-	cr_assert(slice_eq(buf_slice(&plain), want), "got %zu bytes", plain.len);
-	buf_fini(&got);
-	buf_fini(&plain);
+	cr_assert_eq(state, &threads);
+	thread_ticks++;
 }
 
-Test(module, gear_over_a_transport)
+static void
+talker_thread_free(void **state)
 {
-	struct buf b = { 0 };
-	struct msg *m;
-
-	start(&gear_protocol, &turner_ops);
-	wire_packet(&b, false, PKT_ECHO_REQ, NO_ARGS, slice_str("hello"));
-	say_turned(buf_slice(&b));
-	m = rig_core(&rig);
-	cr_assert(m != NULL && m->kind == MSG_PACKET && m->type == PKT_ECHO_REQ);
-	cr_assert(slice_is(MSG_AS(msg_packet, m)->pkt.data, "hello"));
-	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H:x:1", "result");
-	rig_text(&rig, 1, "OK\n");
-	rig_pass(&rig);
-	expect_turned(slice_of("\0RES\0\0\0\r\0\0\0\014H:x:1\0resultOK\n", 12 + 12 + 3));
-	buf_fini(&b);
+	threads--;
+	*state = NULL;
 }
 
-Test(module, module_over_a_transport)
+static void *
+talker_in_thread(void *module, void *thread, struct gearmand_conn *conn)
 {
-	start(&talker_ops, &turner_ops);
-	say_turned(slice_str("one\ntwo\n"));
-	expect_submit("unique", "one");
-	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H", "1");
-	rig_pass(&rig);
-	expect_turned(slice_str("<H 1>"));
-	expect_submit("unique", "two");
-	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H", "2");
-	rig_pass(&rig);
-	say_turned(slice_str("bye\n"));
-	expect_turned(slice_str("<H 2>good bye"));
-	expect_kind(MSG_PEER_GONE, 0);
+	cr_assert_eq(thread, &threads);
+	return talker_new(module, thread, conn);
 }
 
-Test(module, transport_that_fails_closes)
+Test(module, protocol_has_one_state_and_timer_in_each_thread)
 {
-	start(&gear_protocol, &turner_ops);
-	say("q");
-	expect_kind(MSG_PEER_GONE, 0);
-	rig_tell(&rig, MSG_PEER_FORGOTTEN, 1);
-	cr_assert(rig_at_end(&rig, peer));
+	static struct gearmand_protocol_ops ops;
+
+	ops = talker_ops;
+	ops.conn_new = talker_in_thread;
+	ops.thread_new = talker_thread_new;
+	ops.thread_tick = talker_thread_tick;
+	ops.thread_free = talker_thread_free;
+	thread_ticks = threads = 0;
+	start(&ops);
+	close(rig_connect(&rig));
+	cr_assert_eq(threads, 1);
+	for (int i = 0; i < 1000 && thread_ticks == 0; i++) {
+		usleep(1000);
+		rig_pass(&rig);
+	}
+	cr_assert_eq(thread_ticks, 1);
+	io_free(&rig.io);
+	cr_assert_eq(threads, 0);
 }

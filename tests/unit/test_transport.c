@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What an I/O thread does for transport modules: a transport that turns bytes over.
+ */
+#include <criterion/criterion.h>
+#include <event2/event.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "io/conn.h"
+#include "tests/unit/io_rig.h"
+
+static struct rig rig;
+static struct gearmand_host host;
+static int peer;
+
+/* ---- The transport: every bit turned over; a 'q' on the wire is an error ----------------------------- */
+
+static void *
+turner_new(void *module, struct gearmand_conn *conn)
+{
+	(void)module;
+	return conn;
+}
+
+static struct buf
+turn_over(struct slice s)
+{
+	struct buf b = { 0 };
+
+	for (size_t i = 0; i < s.len; i++)
+		buf_add_char(&b, (char)~s.data[i]);
+	return b;
+}
+
+static struct {
+	int sends; /* calls of send */
+	int ends;  /* of finish */
+	int ticks;
+	bool tick_says;
+} turner;
+
+static void
+turner_says_who(void *state)
+{
+	host.set_peer(state, "2001:db8::7", "99");
+	host.set_identity(state, slice_of("cn=worker\0dns=w.example\0", 25));
+	host.count(state, 1, 3);
+	cr_assert_str_eq(host.listener(state), "192.0.2.1:4730");
+	cr_assert_eq(host.listener_tag(state), &turner);
+}
+
+/* In two halves, as a cipher's blocks might be.  On the wire 'w' is who the peer is, 'e' its end, 't' a wish for a
+ * tick. */
+static bool
+turner_receive(void *state, struct slice in)
+{
+	struct buf plain = turn_over(in);
+	size_t half = plain.len / 2;
+
+	if (in.len == 0)
+		return true;
+	if (slice_is(in, "w") || slice_is(in, "e") || slice_is(in, "t")) {
+		buf_fini(&plain);
+		if (in.data[0] == 'w')
+			turner_says_who(state);
+		else if (in.data[0] == 'e')
+			host.deliver_end(state);
+		else
+			host.transport_tick_in(state, 1);
+		return true;
+	}
+	if (memchr(in.data, 'q', in.len) != NULL) {
+		buf_fini(&plain);
+		return false;
+	}
+	host.deliver(state, slice_of(plain.data, half));
+	host.deliver(state, slice_of(plain.data + half, plain.len - half));
+	buf_fini(&plain);
+	return true;
+}
+
+static bool
+turner_send(void *state, struct slice plain)
+{
+	struct buf b = turn_over(plain);
+
+	turner.sends++;
+	host.write(state, buf_slice(&b));
+	buf_fini(&b);
+	return true;
+}
+
+static void
+turner_finish(void *state)
+{
+	turner.ends++;
+	host.write(state, slice_str("\x01"));
+}
+
+static bool
+turner_tick(void *state)
+{
+	turner.ticks++;
+	host.write(state, slice_str("\x02"));
+	return turner.tick_says;
+}
+
+static void
+turner_free(void **state)
+{
+	*state = NULL;
+}
+
+static const struct gearmand_transport_ops turner_ops = {
+	.size = sizeof turner_ops,
+	.conn_new = turner_new,
+	.receive = turner_receive,
+	.send = turner_send,
+	.finish = turner_finish,
+	.tick = turner_tick,
+	.conn_free = turner_free,
+};
+
+/* ---- A protocol that writes in pieces --------------------------------------------------------- */
+
+static void *
+piece_new(void *module, void *thread, struct gearmand_conn *conn)
+{
+	(void)module;
+	(void)thread;
+	return conn;
+}
+
+static size_t
+piece_receive(void *state, struct slice in)
+{
+	(void)state;
+	return in.len;
+}
+
+static void
+piece_send(void *state, const struct gearmand_packet *p)
+{
+	host.write(state, slice_str("<"));
+	host.write(state, p->arg[0]);
+	host.write(state, slice_str(" "));
+	host.write_data(state, p->data);
+	host.write(state, slice_str(">"));
+}
+
+static void
+piece_free(void **state)
+{
+	*state = NULL;
+}
+
+static const struct gearmand_protocol_ops piece_ops = {
+	.size = sizeof piece_ops,
+	.conn_new = piece_new,
+	.receive = piece_receive,
+	.send = piece_send,
+	.conn_free = piece_free,
+};
+
+/* ---- The tests ---------------------------------------------------------------------------- */
+
+static void
+start(const struct gearmand_protocol_ops *protocol)
+{
+	rig.service.protocol = protocol;
+	rig.service.transport = &turner_ops;
+	rig.service.transport_module = rig.service.tag = &turner;
+	rig.service.tag_module = &turner;
+	rig.service.transport_counters = STAT_COUNT;
+	memset(&turner, 0, sizeof turner);
+	peer = rig_connect(&rig);
+}
+
+static void
+setup(void)
+{
+	io_host_services(&host);
+	rig_init(&rig);
+	peer = -1;
+}
+
+static void
+teardown(void)
+{
+	if (peer >= 0)
+		close(peer);
+	rig_fini(&rig);
+}
+
+TestSuite(transport, .init = setup, .fini = teardown, .timeout = 60);
+
+static void
+say(const char *text)
+{
+	rig_write(&rig, peer, slice_str(text));
+}
+
+static void
+expect_kind(enum msg_kind kind, unsigned type)
+{
+	struct msg *m = rig_core(&rig);
+
+	cr_assert(m != NULL);
+	cr_assert(m->kind == kind && m->type == type);
+}
+
+static void
+say_turned(struct slice s)
+{
+	struct buf b = turn_over(s);
+
+	rig_write(&rig, peer, buf_slice(&b));
+	buf_fini(&b);
+}
+
+static void
+expect_turned(struct slice want)
+{
+	struct buf got = rig_read(&rig, peer), plain = turn_over(buf_slice(&got));
+
+	cr_assert(slice_eq(buf_slice(&plain), want), "got %zu bytes", plain.len);
+	buf_fini(&got);
+	buf_fini(&plain);
+}
+
+Test(transport, gear_over_a_transport)
+{
+	struct buf b = { 0 };
+	struct msg *m;
+
+	start(&gear_protocol);
+	wire_packet(&b, false, PKT_ECHO_REQ, NO_ARGS, slice_str("hello"));
+	say_turned(buf_slice(&b));
+	expect_kind(MSG_PEER_NEW, 0);
+	m = rig_core(&rig);
+	cr_assert(m != NULL && m->kind == MSG_PACKET && m->type == PKT_ECHO_REQ);
+	cr_assert(slice_is(MSG_AS(msg_packet, m)->pkt.data, "hello"));
+	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H:x:1", "result");
+	rig_text(&rig, 1, "OK\n");
+	rig_pass(&rig);
+	expect_turned(slice_of("\0RES\0\0\0\r\0\0\0\014H:x:1\0resultOK\n", 12 + 12 + 3));
+	buf_fini(&b);
+}
+
+Test(transport, packet_that_a_protocol_writes_in_pieces_is_one_call)
+{
+	start(&piece_ops);
+	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H", "1");
+	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H", "2");
+	rig_pass(&rig);
+	expect_turned(slice_str("<H 1><H 2>"));
+	cr_assert_eq(turner.sends, 2);
+}
+
+Test(transport, transport_that_fails_closes)
+{
+	start(&gear_protocol);
+	say("q");
+	expect_kind(MSG_PEER_NEW, 0);
+	expect_kind(MSG_PEER_GONE, 0);
+	rig_tell(&rig, MSG_PEER_FORGOTTEN, 1);
+	cr_assert(rig_at_end(&rig, peer));
+}
+
+Test(transport, pipelined_requests_in_front_of_the_end_all_get_their_answers)
+{
+	enum { ECHOES = 500 };
+	struct buf b = { 0 }, got;
+	struct msg *m;
+	int echoes = 0;
+
+	start(&gear_protocol);
+	for (int i = 0; i < ECHOES; i++)
+		wire_packet(&b, false, PKT_ECHO_REQ, NO_ARGS, slice_str("echo"));
+	say_turned(buf_slice(&b));
+	say("e");
+	expect_kind(MSG_PEER_NEW, 0);
+	while ((m = rig_core(&rig)) != NULL && m->kind == MSG_PACKET)
+		echoes++;
+	cr_assert_eq(echoes, ECHOES);
+	cr_assert(m != NULL && m->kind == MSG_PEER_GONE);
+	for (int i = 0; i < ECHOES; i++)
+		rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H", "echo");
+	rig_tell(&rig, MSG_PEER_FORGOTTEN, 1);
+	got = rig_read(&rig, peer);
+	cr_assert_eq(got.len, ECHOES * (PKT_HEAD + 6) + 1);
+	cr_assert_eq(got.data[got.len - 1], 1, "its farewell comes last");
+	cr_assert_eq(turner.sends, ECHOES);
+	cr_assert_eq(turner.ends, 1);
+	cr_assert(rig_at_end(&rig, peer));
+	buf_fini(&b);
+	buf_fini(&got);
+}
+
+Test(transport, transport_says_who_the_peer_is_before_the_core_hears_of_it)
+{
+	const struct conn *c;
+	struct msg *m;
+
+	start(&gear_protocol);
+	cr_assert_null(rig_core(&rig));
+	say("w");
+	m = rig_core(&rig);
+	cr_assert(m != NULL && m->kind == MSG_PEER_NEW);
+	cr_assert_str_eq(MSG_AS(msg_conn, m)->address, "2001:db8::7");
+	cr_assert_str_eq(MSG_AS(msg_conn, m)->port, "99");
+	c = CONTAINER_OF(hash_next(&rig.io->conns, &(struct hash_walk){ 0 }), struct conn, by_number);
+	cr_assert_str_eq(c->address, "[2001:db8::7]:99");
+	cr_assert(slice_eq(host.identity_of((const struct gearmand_conn *)(const void *)c),
+	    slice_of("cn=worker\0dns=w.example\0", 25)));
+	cr_assert_str_eq(host.protocol_name((const struct gearmand_conn *)(const void *)c), "gear");
+}
+
+Test(transport, socket_that_ends_without_a_farewell_ends_the_peer_too)
+{
+	start(&gear_protocol);
+	shutdown(peer, SHUT_WR);
+	expect_kind(MSG_PEER_NEW, 0);
+	expect_kind(MSG_PEER_GONE, 0);
+}
+
+static void
+wait_for_a_tick(void)
+{
+	say("t");
+	for (int i = 0; i < 1000 && turner.ticks == 0; i++) {
+		usleep(1000);
+		rig_pass(&rig);
+	}
+	cr_assert_eq(turner.ticks, 1);
+}
+
+Test(transport, transport_has_a_timer_of_its_own_and_may_close)
+{
+	start(&gear_protocol);
+	turner.tick_says = true;
+	wait_for_a_tick();
+	cr_assert_null(rig_core(&rig));
+	turner.ticks = 0;
+	turner.tick_says = false;
+	wait_for_a_tick();
+	expect_kind(MSG_PEER_NEW, 0);
+	expect_kind(MSG_PEER_GONE, 0);
+}
+
+Test(transport, large_answers_go_through_the_transport_as_the_peer_reads_them)
+{
+	enum { LARGE = 4 << 20 };
+	char *text = calloc(1, LARGE + 1);
+	struct conn *c;
+	struct buf got;
+
+	start(&gear_protocol);
+	memset(text, 't', LARGE);
+	rig_text(&rig, 1, text);
+	rig_pass(&rig);
+	c = CONTAINER_OF(hash_next(&rig.io->conns, &(struct hash_walk){ 0 }), struct conn, by_number);
+	cr_assert_leq(c->extra->wire.len, 1 << 18);
+	got = rig_read(&rig, peer);
+	cr_assert_eq(got.len, LARGE);
+	cr_assert_eq(rig.io->unsent, 0);
+	buf_fini(&got);
+	free(text);
+}
