@@ -3,198 +3,183 @@
  * A batch of changes becomes one transaction.
  *
  * Runs on:  the store thread.
- * Owns:     nothing; the batch is the host's.
+ * Owns:     nothing; the batch is the server's.
  *
- * BEGIN, DELETE of many keys, INSERT of many rows and COMMIT go as one text in one round trip; a batch that is
- * larger than a packet goes in several.  When the server does not take a row, the transaction is undone and made
- * again with a statement for each row, so that this row alone is refused.
+ * A key stands in a batch once, so removals go first.  BEGIN, DELETE of many keys, REPLACE of many rows and COMMIT go
+ * as one text in one round trip; a batch that is larger than a packet goes in several.  When the database does not take
+ * a row, the transaction is undone and made again with a statement for each row, so that this row alone is refused.
  *
  * A literal is as long as its escapes make it, so whether a job fits a packet depends on its bytes.
  */
-#include <string.h>
-
 #include "queue_mysql.h"
 
-#define INSERT_TAIL \
-	" ON DUPLICATE KEY UPDATE priority=VALUES(priority),data=VALUES(data),when_to_run=VALUES(when_to_run)," \
-	"job_handle=VALUES(job_handle),reducer=VALUES(reducer),flags=VALUES(flags)"
+/* SQL text that is sent at once, if it may be more; bytes of a row that are not literals; keys in one DELETE; memory
+ * that is kept from one batch to the next. */
+enum { TEXT_MOST = 4 << 20, ROW_SPARE = 256, KEYS_MOST = 1000, KEPT = 8 << 20, OUT_OF_MEMORY = 1037 };
 
-/* SQL text that is sent at once, if it may be more; bytes of a row that are not literals; keys in one DELETE. */
-enum { TEXT_MOST = 4 << 20, ROW_SPARE = 128, KEYS_MOST = 1000 };
-
-enum form { NONE, REMOVING, ADDING };
+#define INSERT_HEAD "REPLACE INTO %s(unique_key,function_name,data,job_handle,reducer,priority,when_to_run,flags)VALUES"
 
 struct writer {
 	struct my_store *s;
-	bool is_careful;                 /* a statement for each row */
-	enum form form;                  /* of the statement that is open */
-	size_t keys;                     /* in it */
-	const struct gearmand_job *last; /* the key before, in it */
-	int code;                        /* error number; 0 = well so far */
+	bool is_careful;             /* a statement for each row */
+	enum gearmand_op op;         /* of the statement that is open; 0 = none is */
+	size_t keys;                 /* in it */
+	struct gearmand_slice group; /* the function of the latest key in it */
+	int code;                    /* error number; 0 = well so far */
 };
 
 /* ---- The text ------------------------------------------------------------------------ */
 
+static size_t
+literal_length(struct gearmand_slice v)
+{
+	size_t len = v.len + 2;
+
+	for (size_t i = 0; i < v.len; i++) {
+		switch (v.data[i]) {
+		case '\0':
+		case '\n':
+		case '\r':
+		case '\\':
+		case '\'':
+		case '"':
+		case '\x1a':
+			len++;
+			break;
+		default:
+			break;
+		}
+	}
+	return len;
+}
+
+static void
+add_literal(struct writer *w, const char *before, struct gearmand_slice v)
+{
+	struct gm_bytes *t = &w->s->sql;
+	char *to;
+
+	gm_add_text(t, before);
+	/* The library wants room for the worst case and its NUL. */
+	to = gm_room(t, 2 * v.len + 3);
+	if (to == NULL)
+		return;
+	to[0] = '\'';
+	t->len += 1 + (v.len == 0 ? 0 : mysql_real_escape_string(w->s->db, to + 1, v.data, v.len));
+	t->data[t->len++] = '\'';
+}
+
 static void
 end_statement(struct writer *w)
 {
-	if (w->form == REMOVING)
-		my_text_adds(&w->s->sql, "));");
-	else if (w->form == ADDING)
-		my_text_adds(&w->s->sql, INSERT_TAIL ";");
-	w->form = NONE;
+	if (w->op != 0)
+		gm_add_text(&w->s->sql, w->op == GEARMAND_REMOVE ? "));" : ";");
+	w->op = 0;
 	w->keys = 0;
-	w->last = NULL;
 }
 
 static void
 send_text(struct writer *w)
 {
-	struct my_text *t = &w->s->sql;
+	struct gm_bytes *t = &w->s->sql;
 
-	if (w->code == 0 && !t->failed && t->len > 0)
-		w->code = my_run(w->s->db, t->data, t->len);
 	if (t->failed)
-		w->code = 1037; /* out of memory */
-	my_text_clear(t);
+		w->code = OUT_OF_MEMORY;
+	if (w->code == 0 && t->len > 0)
+		w->code = my_run(w->s->db, t->data, t->len);
+	gm_bytes_clear(t, KEPT);
 }
 
-/* Room for that many bytes, with what ends the statement. */
+/* Makes room for that many bytes, and opens the statement that they belong to. */
 static void
-make_room(struct writer *w, size_t more)
+begin_statement(struct writer *w, enum gearmand_op op, size_t more)
 {
+	struct gm_bytes *t = &w->s->sql;
 	size_t most = w->s->packet_max < TEXT_MOST ? w->s->packet_max : TEXT_MOST;
 
-	if (w->s->sql.len + more + sizeof(INSERT_TAIL) + ROW_SPARE <= most || w->s->sql.len == 0)
-		return;
-	end_statement(w);
-	send_text(w);
-}
-
-static void
-begin_statement(struct writer *w, enum form form)
-{
-	struct my_text *t = &w->s->sql;
-
-	if (w->form == form)
-		return;
-	end_statement(w);
-	if (form == REMOVING) {
-		my_text_adds(t, "DELETE FROM ");
-		my_text_adds(t, w->s->table);
-		my_text_adds(t, " WHERE ");
-	} else {
-		my_text_adds(t, "INSERT INTO ");
-		my_text_adds(t, w->s->table);
-		my_text_adds(t, "(unique_key,function_name,priority,data,when_to_run,job_handle,reducer,flags)VALUES");
+	if (w->op != op || (op == GEARMAND_REMOVE && w->keys == KEYS_MOST))
+		end_statement(w);
+	if (t->len > 0 && t->len + more + strlen(w->s->table) + ROW_SPARE > most) {
+		end_statement(w);
+		send_text(w);
 	}
-	w->form = form;
+	if (w->op == 0)
+		gm_addf(t, op == GEARMAND_REMOVE ? "DELETE FROM %s WHERE " : INSERT_HEAD, w->s->table);
+	w->op = op;
 }
 
-/* (function_name='f' AND unique_key IN ('a','b')) OR (function_name='g' AND unique_key IN ('c')) */
+/* (function_name='f' AND unique_key IN('a','b'))OR(function_name='g' AND unique_key IN('c')) */
 static void
 write_removal(struct writer *w, const struct gearmand_job *job)
 {
-	struct my_text *t = &w->s->sql;
-	const struct gearmand_job *last;
-
-	if (w->keys == KEYS_MOST)
-		end_statement(w);
-	make_room(w, my_literal_length(job->function) + my_literal_length(job->unique) + strlen(w->s->table));
-	begin_statement(w, REMOVING);
-	last = w->last;
-	if (last != NULL && last->function.len == job->function.len &&
-	    memcmp(last->function.data, job->function.data, job->function.len) == 0) {
-		my_text_adds(t, ",");
+	begin_statement(w, GEARMAND_REMOVE, literal_length(job->function) + literal_length(job->unique));
+	if (w->keys > 0 && gm_same(w->group, job->function)) {
+		add_literal(w, ",", job->unique);
 	} else {
-		my_text_adds(t, last == NULL ? "(function_name=" : "))OR(function_name=");
-		my_text_add_literal(t, w->s->db, job->function);
-		my_text_adds(t, " AND unique_key IN(");
+		add_literal(w, w->keys == 0 ? "(function_name=" : "))OR(function_name=", job->function);
+		add_literal(w, " AND unique_key IN(", job->unique);
 	}
-	my_text_add_literal(t, w->s->db, job->unique);
-	w->last = job;
+	w->group = job->function;
 	w->keys++;
 }
 
 static size_t
 row_length(const struct gearmand_job *job)
 {
-	return my_literal_length(job->unique) + my_literal_length(job->function) + my_literal_length(job->data) +
-	       my_literal_length(job->handle) + my_literal_length(job->reducer) + ROW_SPARE;
-}
-
-/* What stands before a row and behind it, when it is alone. */
-static size_t
-insert_length(const struct my_store *s)
-{
-	return strlen(s->table) + sizeof(INSERT_TAIL) + 2 * ROW_SPARE;
+	return literal_length(job->unique) + literal_length(job->function) + literal_length(job->data) +
+	       literal_length(job->handle) + literal_length(job->reducer) + ROW_SPARE;
 }
 
 static void
 write_row(struct writer *w, const struct gearmand_job *job)
 {
-	struct my_text *t = &w->s->sql;
-
-	make_room(w, row_length(job) + strlen(w->s->table));
-	begin_statement(w, ADDING);
-	my_text_adds(t, w->keys == 0 ? "(" : ",(");
-	my_text_add_literal(t, w->s->db, job->unique);
-	my_text_adds(t, ",");
-	my_text_add_literal(t, w->s->db, job->function);
-	my_text_addf(t, ",%d,", (int)job->priority);
-	my_text_add_literal(t, w->s->db, job->data);
-	my_text_addf(t, ",%lld,", (long long)job->run_at);
-	my_text_add_literal(t, w->s->db, job->handle);
-	my_text_adds(t, ",");
-	my_text_add_literal(t, w->s->db, job->reducer);
-	my_text_addf(t, ",%u)", (unsigned)my_mark_flags(w->s, job->flags));
+	begin_statement(w, GEARMAND_ADD, row_length(job));
+	add_literal(w, w->keys == 0 ? "(" : ",(", job->unique);
+	add_literal(w, ",", job->function);
+	add_literal(w, ",", job->data);
+	add_literal(w, ",", job->handle);
+	add_literal(w, ",", job->reducer);
+	gm_addf(&w->s->sql, ",%d,%lld,%u)", (int)job->priority, (long long)job->run_at, (unsigned)job->flags);
 	w->keys++;
 }
 
 /* ---- The batch ----------------------------------------------------------------------- */
 
-/* Each refused by itself, before the rest is touched. */
-static void
-refuse_unfit(struct my_store *s, struct gearmand_change *c)
+/* Each refused by itself, before the rest is touched.  True: the job may be stored. */
+static bool
+is_fit(struct my_store *s, struct gearmand_change *c)
 {
 	const struct gearmand_job *job = &c->job;
 
-	if (c->op != GEARMAND_ADD || c->outcome == GEARMAND_REFUSED)
-		return;
 	if (job->function.len > FUNCTION_MAX)
 		s->host->refuse(c,
 		    "a function's name of %zu bytes is too long for the MySQL queue, which takes up to %d",
 		    job->function.len, (int)FUNCTION_MAX);
 	else if (job->unique.len > UNIQUE_MAX || job->handle.len > HANDLE_MAX || job->reducer.len > REDUCER_MAX)
 		s->host->refuse(c, "the job's key, handle or reducer is too long for the MySQL queue");
-	else if (row_length(job) + insert_length(s) > s->packet_max)
+	else if (row_length(job) + strlen(s->table) + ROW_SPARE > s->packet_max)
 		s->host->refuse(c,
 		    "a job of %zu bytes is too large for the MySQL queue: its server's max_allowed_packet is %zu",
 		    job->data.len, s->packet_max);
-}
-
-static void
-refuse_alone(struct writer *w, struct gearmand_change *c)
-{
-	if (!my_is_final((unsigned)w->code))
-		return;
-	w->s->host->refuse(c, "the MySQL queue does not take this job: %s", mysql_error(w->s->db));
-	w->code = 0;
+	return c->outcome != GEARMAND_REFUSED;
 }
 
 static void
 write_additions(struct writer *w, struct gearmand_change *changes, size_t count)
 {
 	for (size_t i = 0; i < count && w->code == 0; i++) {
-		if (changes[i].op != GEARMAND_ADD || changes[i].outcome == GEARMAND_REFUSED ||
-		    !my_plan_adds(&w->s->plan, changes, i))
+		if (changes[i].op != GEARMAND_ADD || changes[i].outcome == GEARMAND_REFUSED)
 			continue;
 		write_row(w, &changes[i].job);
 		if (!w->is_careful)
 			continue;
 		end_statement(w);
 		send_text(w);
-		refuse_alone(w, &changes[i]);
+		if (my_is_final(w->code)) {
+			w->s->host->refuse(
+			    &changes[i], "the MySQL queue does not take this job: %s", mysql_error(w->s->db));
+			w->code = 0;
+		}
 	}
 }
 
@@ -204,29 +189,21 @@ run_batch(struct my_store *s, struct gearmand_change *changes, size_t count, boo
 {
 	struct writer w = { .s = s, .is_careful = is_careful };
 
-	my_text_clear(&s->sql);
-	my_text_adds(&s->sql, "BEGIN;");
+	gm_bytes_clear(&s->sql, KEPT);
+	gm_add_text(&s->sql, "BEGIN;");
 	my_lease_write(s, &s->sql);
-	for (size_t i = 0; i < s->plan.removal_count && w.code == 0; i++)
-		write_removal(&w, s->plan.removals[i].job);
+	for (size_t i = 0; i < count && w.code == 0; i++) {
+		if (changes[i].op == GEARMAND_REMOVE)
+			write_removal(&w, &changes[i].job);
+	}
 	end_statement(&w);
 	if (is_careful)
 		send_text(&w);
 	write_additions(&w, changes, count);
 	end_statement(&w);
-	my_text_adds(&s->sql, "COMMIT");
+	gm_add_text(&s->sql, "COMMIT");
 	send_text(&w);
 	return w.code;
-}
-
-static bool
-is_empty(const struct my_store *s, const struct gearmand_change *changes, size_t count)
-{
-	size_t i = 0;
-
-	while (i < count && (changes[i].op != GEARMAND_ADD || changes[i].outcome == GEARMAND_REFUSED))
-		i++;
-	return s->plan.removal_count == 0 && i == count;
 }
 
 static int
@@ -235,26 +212,22 @@ undo(struct my_store *s)
 	return my_run(s->db, "ROLLBACK", strlen("ROLLBACK"));
 }
 
+/* The error is told before what comes next can change it. */
 static enum gearmand_commit
 give_up(struct my_store *s, int code, const char *doing, struct gearmand_error *err)
 {
+	enum gearmand_commit outcome = my_outcome(s->db, code);
+
 	if (my_lease_is_lost(s, code, err)) {
 		s->is_broken = true;
 		return GEARMAND_COMMIT_BROKEN;
 	}
-	if (mysql_errno(s->db) != 0)
-		my_sentence(s, s->db, err, doing);
+	if (code == OUT_OF_MEMORY && mysql_errno(s->db) == 0)
+		gm_fail(err, GEARMAND_WHY_PASSING, "%s: %s: out of memory", s->where, doing);
 	else
-		s->host->error_set(err, "%s: %s: out of memory", s->where, doing);
-	s->is_broken = my_outcome((unsigned)code) != GEARMAND_COMMIT_AGAIN || undo(s) != 0;
-	return s->is_broken ? GEARMAND_COMMIT_BROKEN : GEARMAND_COMMIT_AGAIN;
-}
-
-static bool
-is_complete(struct my_store *s, struct gearmand_error *err)
-{
-	s->is_broken = !my_mark_check(s, err);
-	return !s->is_broken;
+		my_fail(s, s->db, err, doing);
+	s->is_broken = outcome == GEARMAND_COMMIT_BROKEN || undo(s) != 0;
+	return s->is_broken ? GEARMAND_COMMIT_BROKEN : outcome;
 }
 
 /* In a cluster it also shows the others that we live. */
@@ -264,11 +237,9 @@ my_check(void *store, struct gearmand_error *err)
 	struct my_store *s = my_store_of(store);
 	int code;
 
-	if (!is_complete(s, err))
-		return GEARMAND_COMMIT_BROKEN;
-	my_text_clear(&s->sql);
+	gm_bytes_clear(&s->sql, KEPT);
 	my_lease_write(s, &s->sql);
-	my_text_adds(&s->sql, "DO 0");
+	gm_add_text(&s->sql, "DO 0");
 	code = my_run(s->db, s->sql.data, s->sql.len);
 	return code == 0 ? GEARMAND_COMMIT_DONE : give_up(s, code, "looking after it", err);
 }
@@ -277,20 +248,15 @@ enum gearmand_commit
 my_commit(void *store, struct gearmand_change *changes, size_t count, struct gearmand_error *err)
 {
 	struct my_store *s = my_store_of(store);
+	size_t left = 0;
 	int code;
 
-	if (!is_complete(s, err))
-		return GEARMAND_COMMIT_BROKEN;
 	for (size_t i = 0; i < count; i++)
-		refuse_unfit(s, &changes[i]);
-	if (!my_plan_make(&s->plan, changes, count)) {
-		s->host->error_set(err, "%s: out of memory", s->where);
-		return GEARMAND_COMMIT_AGAIN;
-	}
-	if (is_empty(s, changes, count))
+		left += changes[i].op == GEARMAND_REMOVE || is_fit(s, &changes[i]);
+	if (left == 0)
 		return GEARMAND_COMMIT_DONE;
 	code = run_batch(s, changes, count, false);
-	if (my_is_final((unsigned)code)) {
+	if (my_is_final(code)) {
 		code = undo(s);
 		if (code == 0)
 			code = run_batch(s, changes, count, true);

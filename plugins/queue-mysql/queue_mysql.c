@@ -5,10 +5,6 @@
  * Runs on:  the store thread.
  * Owns:     the store: one connection, and with it one lock, from open to close.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "queue_mysql.h"
 
 #define STORE_MAGIC 0x71796d74u /* "qymt" */
@@ -21,13 +17,9 @@ static _Thread_local bool thread_is_ready;
 struct my_store *
 my_store_of(void *store)
 {
-	struct my_store *s = store;
-
-	if (s == NULL || s->magic != STORE_MAGIC)
-		abort();
 	if (!thread_is_ready)
 		thread_is_ready = mysql_thread_init() == 0;
-	return s;
+	return GM_STORE(struct my_store, store, STORE_MAGIC);
 }
 
 static void
@@ -42,8 +34,7 @@ my_close(void **store)
 	my_lease_release(s);
 	if (s->db != NULL)
 		mysql_close(s->db);
-	my_text_free(&s->sql);
-	my_plan_free(&s->plan);
+	gm_bytes_free(&s->sql);
 	free(s->database);
 	s->host->release(s->table);
 	s->host->release(s->order);
@@ -70,100 +61,98 @@ my_quoted_name(const struct gearmand_host *host, const char *name)
 }
 
 static void
-name_place(struct my_store *s, const char *database, const char *on)
+name_place(struct my_store *s, const char *database, const char *on, unsigned port)
 {
-	snprintf(s->where, sizeof(s->where), "mysql table %.64s.%.64s on %.100s",
-	    database != NULL && database[0] != '\0' ? database : "?", s->name, on);
+	char tail[16] = "";
+
+	if (port != 0)
+		snprintf(tail, sizeof(tail), ":%u", port);
+	snprintf(s->where, sizeof(s->where), "mysql table %.64s.%.64s on %.100s%s",
+	    database != NULL && database[0] != '\0' ? database : "?", s->name,
+	    on != NULL && on[0] != '\0' ? on : "localhost", tail);
 }
 
-/* The connection knows what the option file said, too. */
-static void
-name_place_as_connected(struct my_store *s)
-{
-	char on[128];
-
-	if (s->db->unix_socket != NULL)
-		snprintf(on, sizeof(on), "%s", s->db->unix_socket);
-	else
-		snprintf(on, sizeof(on), "%.100s:%u", s->db->host != NULL ? s->db->host : "localhost", s->db->port);
-	name_place(s, s->database, on);
-}
-
+/* Where we are, which the option file may have said, too, and what the database takes. */
 static bool
-check_options(struct my_store *s, struct gearmand_error *err)
+ask_settings(struct my_store *s, struct gearmand_error *err)
 {
-	const char *host = s->host->option(s->host, "mysql-host"), *path = s->host->option(s->host, "mysql-socket");
+	MYSQL_RES *res;
+	MYSQL_ROW row;
+	unsigned long packet;
 
-	if (s->name == NULL || s->name[0] == '\0') {
-		s->host->error_set(err, "--mysql-table needs a name");
-		err->why = GEARMAND_WHY_LASTING;
+	if (!my_ask(s, s->db, &res, err, "asking for its settings",
+		"SELECT DATABASE(), @@max_allowed_packet, @@innodb_flush_log_at_trx_commit"))
 		return false;
+	row = mysql_fetch_row(res);
+	if (row == NULL || row[0] == NULL) {
+		mysql_free_result(res);
+		return gm_fail(err, GEARMAND_WHY_LASTING,
+		    "the mysql queue needs --mysql-db=NAME, the database that has the table");
 	}
-	s->table = my_quoted_name(s->host, s->name);
-	s->order = my_quoted_name(s->host, "seq");
-	name_place(s, s->host->option(s->host, "mysql-db"),
-	    host != NULL && host[0] != '\0'   ? host
-	    : path != NULL && path[0] != '\0' ? path
-					      : "localhost");
+	packet = strtoul(row[1], NULL, 10);
+	s->packet_max = (packet < PACKET_LEAST ? PACKET_LEAST : packet) - PACKET_SPARE;
+	s->database = strdup(row[0]);
+	GM_CHECK(s->database != NULL);
+	name_place(s, s->database, s->db->unix_socket != NULL ? s->db->unix_socket : s->db->host,
+	    s->db->unix_socket != NULL ? 0 : s->db->port);
+	if (strcmp(row[2], "1") != 0)
+		s->host->log(s->host, GEARMAND_LOG_WARNING,
+		    "%s: innodb_flush_log_at_trx_commit is %s: a crash of the server may lose jobs of the last "
+		    "second; with 1 it loses none",
+		    s->where, row[2]);
+	mysql_free_result(res);
 	return true;
 }
 
-/* Where we are, and what the server takes. */
 static bool
-ask_server(struct my_store *s, struct gearmand_error *err)
+open_connection(struct my_store *s, struct gearmand_error *err)
 {
-	MYSQL_RES *res = my_queryf(s, err, "asking for its settings",
-	    "SELECT DATABASE(), @@max_allowed_packet, @@innodb_flush_log_at_trx_commit");
-	MYSQL_ROW row = res == NULL ? NULL : mysql_fetch_row(res);
-	bool has_database = row != NULL && row[0] != NULL;
-	unsigned long packet;
+	const char *host = s->host->option(s->host, "mysql-host"), *path = s->host->option(s->host, "mysql-socket");
 
-	if (has_database) {
-		packet = strtoul(row[1], NULL, 10);
-		s->packet_max = packet < PACKET_LEAST ? PACKET_LEAST - PACKET_SPARE : packet - PACKET_SPARE;
-		s->database = strdup(row[0]);
-		name_place_as_connected(s);
-		if (strcmp(row[2], "1") != 0)
-			s->host->log(s->host, GEARMAND_LOG_WARNING,
-			    "%s: innodb_flush_log_at_trx_commit is %s: a crash of the server may lose jobs of the last "
-			    "second; with 1 it loses none",
-			    s->where, row[2]);
-	} else if (row != NULL) {
-		s->host->error_set(err, "the mysql queue needs --mysql-db=NAME, the database that has the table");
-		err->why = GEARMAND_WHY_LASTING;
-	}
-	if (res != NULL)
-		mysql_free_result(res);
-	return has_database && s->database != NULL;
+	if (s->name == NULL || s->name[0] == '\0')
+		return gm_fail(err, GEARMAND_WHY_LASTING, "--mysql-table needs a name");
+	s->table = my_quoted_name(s->host, s->name);
+	s->order = my_quoted_name(s->host, "seq");
+	name_place(s, s->host->option(s->host, "mysql-db"), host != NULL && host[0] != '\0' ? host : path, 0);
+	s->db = my_connect(s, false, err);
+	s->memory->was_away |= s->db == NULL && s->memory->saw_owner;
+	return s->db != NULL;
 }
 
 static bool
 my_open(const struct gearmand_host *host, struct gearmand_opening *opening, void **store_r, struct gearmand_error *err)
 {
-	static bool library_is_ready;
 	struct my_store *s;
 	void *store;
 
-	(void)opening;
-	err->why = GEARMAND_WHY_PASSING;
-	if (!library_is_ready && mysql_library_init(0, NULL, NULL) != 0) {
-		host->error_set(err, "the mysql queue: the client library cannot be initialised");
-		return false;
+	if (opening->memory == NULL) {
+		if (mysql_library_init(0, NULL, NULL) != 0)
+			return gm_fail(
+			    err, GEARMAND_WHY_PASSING, "the mysql queue: the client library cannot be initialised");
+		opening->memory = host->allocate(sizeof(*s->memory));
 	}
-	library_is_ready = true;
 	store = s = host->allocate(sizeof(*s));
 	s->magic = STORE_MAGIC;
 	s->host = host;
+	s->memory = opening->memory;
+	s->is_first = opening->is_first;
 	s->name = host->option(host, "mysql-table");
 	(void)my_store_of(s);
-	my_mark_begin(s);
-	if (!check_options(s, err) || (s->db = my_connect(s, false, err)) == NULL || !ask_server(s, err) ||
-	    !my_lock(s, err) || !my_schema_open(s, err) || !my_session_ready(s, err)) {
+	if (!open_connection(s, err) || !ask_settings(s, err) || !my_own(s, err) || !my_schema_open(s, err) ||
+	    !my_session_ready(s, err)) {
 		my_close(&store);
 		return false;
 	}
+	s->memory->saw_owner = false;
 	*store_r = s;
 	return true;
+}
+
+static void
+my_forget(void **memory)
+{
+	free(*memory);
+	*memory = NULL;
 }
 
 static const char *const host_aliases[] = { "libdrizzle-host", NULL };
@@ -181,7 +170,7 @@ static const struct gearmand_option my_options[] = {
 	{ "mysql-socket", GEARMAND_OPT_PATH, .aliases = socket_aliases,
 	    .help = "Unix socket of a server on this host" },
 	{ "mysql-user", GEARMAND_OPT_STRING, .value_name = "NAME", .aliases = user_aliases,
-	    .help = "User to log in as; by default the one this server runs as" },
+	    .help = "User to log in as; by default the user that this server runs as" },
 	{ "mysql-password", GEARMAND_OPT_STRING, .value_name = "TEXT", .aliases = password_aliases, .secret = true,
 	    .help = "Password; better in the option file, or in the environment as MYSQL_PWD" },
 	{ "mysql-db", GEARMAND_OPT_STRING, .value_name = "NAME", .aliases = db_aliases,
@@ -200,8 +189,7 @@ static const struct gearmand_option my_options[] = {
 	    .help = "Seconds without a sign of this server after which the database gives its table to another" },
 	{ "mysql-ssl", GEARMAND_OPT_SWITCH, .help = "Talk over TLS or not at all" },
 	{ "mysql-ssl-ca", GEARMAND_OPT_PATH,
-	    .help = "Certificates of the authorities that vouch for the server; without it, it is not checked who the "
-		    "server is" },
+	    .help = "Certificates of the authorities that vouch for the server; without it any certificate is taken" },
 	{ "mysql-ssl-cert", GEARMAND_OPT_PATH, .help = "Certificate to show to the server" },
 	{ "mysql-ssl-key", GEARMAND_OPT_PATH, .help = "Key of that certificate" }, { 0 }
 };
@@ -215,6 +203,7 @@ static const struct gearmand_queue_ops my_ops = {
 	.commit = my_commit,
 	.close = my_close,
 	.check = my_check,
+	.forget = my_forget,
 };
 
 GEARMAND_QUEUE_PLUGIN(

@@ -5,32 +5,26 @@
  * Runs on:  the store thread, before the first commit.
  * Owns:     nothing beyond a call.
  *
- * The order is that of `seq`.  Rows come in pages, each one streamed, so one row is in memory at a time, and a
- * replay that is told to stop has little to read to its end.  Nobody else writes: the lock says so.
+ * Rows come in pages, each one streamed, so one row is in memory at a time, and a replay that is told to stop has
+ * little to read to its end.  Nobody else writes: the lock says so.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "queue_mysql.h"
 
 enum { PAGE = 1000 };
-enum { SEQ, UNIQUE, FUNCTION, PRIORITY, DATA, WHEN, HANDLE, REDUCER, FLAGS };
-enum row_end { ROW_OK, ROW_STOP };
+enum { ORDER, UNIQUE, FUNCTION, PRIORITY, DATA, WHEN, HANDLE, REDUCER, FLAGS };
 
 struct replay {
 	struct my_store *store;
 	gearmand_replay_f *sink_f;
 	void *sink;
-	uint64_t jobs, skipped;
-	uint64_t last; /* seq */
+	unsigned long long jobs, skipped, last; /* `last` in the order */
+	bool is_stopped;
 };
 
 static struct gearmand_slice
 bytes_of(MYSQL_ROW row, const unsigned long *lengths, int column)
 {
-	return row[column] == NULL ? (struct gearmand_slice){ "", 0 }
-				   : (struct gearmand_slice){ row[column], lengths[column] };
+	return (struct gearmand_slice){ row[column] == NULL ? "" : row[column], lengths[column] };
 }
 
 static int64_t
@@ -39,13 +33,8 @@ number_of(MYSQL_ROW row, int column, int64_t otherwise)
 	return row[column] == NULL ? otherwise : strtoll(row[column], NULL, 10);
 }
 
-static bool
-is_key(struct gearmand_slice v, size_t max)
-{
-	return v.len <= max && memchr(v.data, '\0', v.len) == NULL;
-}
-
-static enum row_end
+/* A function may be "": 1.1 has such jobs, too.  NULL is nobody's. */
+static void
 replay_row(struct replay *r, MYSQL_ROW row, const unsigned long *lengths)
 {
 	int64_t priority = number_of(row, PRIORITY, GEARMAND_NORMAL), when = number_of(row, WHEN, 0);
@@ -58,58 +47,45 @@ replay_row(struct replay *r, MYSQL_ROW row, const unsigned long *lengths)
 		.run_at = when < 0 ? 0 : when,
 		.priority = priority < GEARMAND_HIGH || priority > GEARMAND_LOW ? GEARMAND_NORMAL
 										: (enum gearmand_priority)priority,
-		.flags = my_mark_see((uint32_t)number_of(row, FLAGS, 0)),
+		.flags = (uint32_t)number_of(row, FLAGS, 0),
 	};
 
-	r->last = strtoull(row[SEQ], NULL, 10);
-	/* A function may be "": 1.1 has such jobs, too.  NULL is nobody's. */
-	if (row[FUNCTION] == NULL || job.unique.len == 0 || !is_key(job.unique, UNIQUE_MAX) ||
-	    !is_key(job.function, 8192)) {
+	r->last = strtoull(row[ORDER], NULL, 10);
+	if (row[FUNCTION] == NULL || job.function.len > GM_FUNCTION_MOST || gm_has_byte(job.function, '\0') ||
+	    job.unique.len == 0 || job.unique.len > GM_UNIQUE_MOST || gm_has_byte(job.unique, '\0')) {
 		r->skipped++;
-		return ROW_OK;
+		return;
 	}
 	r->jobs++;
-	return r->sink_f(r->sink, &job) ? ROW_OK : ROW_STOP;
+	r->is_stopped = !r->sink_f(r->sink, &job);
 }
 
-static bool
-fail(struct replay *r, struct gearmand_error *err)
-{
-	char doing[100];
-
-	snprintf(doing, sizeof(doing), "reading it after %llu jobs", (unsigned long long)r->jobs);
-	my_sentence(r->store, r->store->db, err, doing);
-	return false;
-}
-
-/* True: *rows_r rows were read, or the host wants no more. */
-static bool
-replay_page(struct replay *r, unsigned *rows_r, bool *stopped_r, struct gearmand_error *err)
+/* The number of rows that were read, or -1. */
+static int
+replay_page(struct replay *r)
 {
 	MYSQL *db = r->store->db;
+	const char *order = r->store->order;
+	struct gm_bytes *sql = &r->store->sql;
 	MYSQL_RES *res;
 	MYSQL_ROW row;
-	char sql[800];
-	int len = snprintf(sql, sizeof(sql),
-	    "SELECT %.140s, unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags"
-	    " FROM %.140s WHERE %.140s > %llu ORDER BY %.140s LIMIT %d",
-	    r->store->order, r->store->table, r->store->order, (unsigned long long)r->last, r->store->order, PAGE);
+	int rows = 0;
 
-	*rows_r = 0;
-	if (mysql_real_query(db, sql, (unsigned long)len) != 0 || (res = mysql_use_result(db)) == NULL)
-		return fail(r, err);
-	while (!*stopped_r && (row = mysql_fetch_row(res)) != NULL) {
-		++*rows_r;
-		*stopped_r = replay_row(r, row, mysql_fetch_lengths(res)) == ROW_STOP;
+	gm_bytes_clear(sql, SIZE_MAX);
+	gm_addf(sql,
+	    "SELECT %s, unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags FROM %s"
+	    " WHERE %s > %llu ORDER BY %s LIMIT %d",
+	    order, r->store->table, order, r->last, order, PAGE);
+	if (mysql_real_query(db, sql->data, sql->len) != 0 || (res = mysql_use_result(db)) == NULL)
+		return -1;
+	while (!r->is_stopped && (row = mysql_fetch_row(res)) != NULL) {
+		rows++;
+		replay_row(r, row, mysql_fetch_lengths(res));
 	}
-	if (!*stopped_r && mysql_errno(db) != 0) {
-		bool told = fail(r, err);
-
-		mysql_free_result(res);
-		return told;
-	}
+	if (!r->is_stopped && mysql_errno(db) != 0)
+		rows = -1;
 	mysql_free_result(res); /* reads the rest of the page */
-	return true;
+	return rows;
 }
 
 bool
@@ -117,17 +93,14 @@ my_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 {
 	struct my_store *s = my_store_of(store);
 	struct replay r = { .store = s, .sink_f = sink_f, .sink = sink };
-	bool stopped = false, is_well;
-	unsigned rows;
+	char doing[100];
+	int rows = PAGE;
 
-	my_mark_forget(s);
-	do {
-		is_well = replay_page(&r, &rows, &stopped, err);
-	} while (is_well && !stopped && rows == PAGE);
-	s->knows_all = is_well && !stopped;
+	while (rows == PAGE && !r.is_stopped)
+		rows = replay_page(&r);
 	if (r.skipped > 0)
 		s->host->log(s->host, GEARMAND_LOG_WARNING,
-		    "%s: %llu rows have no key that a job can have; they are left as they are", s->where,
-		    (unsigned long long)r.skipped);
-	return is_well;
+		    "%s: %llu rows have no key that a job can have; they are left as they are", s->where, r.skipped);
+	snprintf(doing, sizeof(doing), "reading it after %llu jobs", r.jobs);
+	return rows >= 0 || my_fail(s, s->db, err, doing);
 }

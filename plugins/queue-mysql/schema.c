@@ -11,9 +11,6 @@
  * today read and wrote it as.  No job may be lost by it: a unique index that takes two jobs for one is replaced, and of
  * rows with one key all but the first get a key of their own.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 
 #include "queue_mysql.h"
@@ -55,49 +52,45 @@ struct found {
 	char wants_value[260];                      /* a column of somebody else's that our rows would have to fill */
 	char engine[64], charset[COLUMN_COUNT][64]; /* charset "" when it is not text */
 	uint64_t length[COLUMN_COUNT];              /* characters or bytes */
-	struct my_text drops;                       /* of indexes, for ALTER TABLE */
+	struct gm_bytes drops;                      /* of indexes, for ALTER TABLE */
 };
-
-static bool
-fail_lasting(struct my_store *s, struct gearmand_error *err, const char *why, const char *name)
-{
-	s->host->error_set(err, "%s: %s%s", s->where, why, name);
-	err->why = GEARMAND_WHY_LASTING;
-	return false;
-}
 
 /* ---- What is there ------------------------------------------------------------------- */
 
-static MYSQL_RES *
-ask_catalogue(struct my_store *s, struct gearmand_error *err, const char *doing, const char *select, const char *tail)
+static bool
+ask_catalogue(struct my_store *s, MYSQL_RES **res_r, struct gearmand_error *err, const char *doing, const char *select,
+    const char *tail)
 {
 	char *database = s->host->allocate(2 * strlen(s->database) + 1),
 	     *table = s->host->allocate(2 * strlen(s->name) + 1);
-	MYSQL_RES *res;
+	bool well;
 
 	mysql_real_escape_string(s->db, database, s->database, strlen(s->database));
 	mysql_real_escape_string(s->db, table, s->name, strlen(s->name));
-	res = my_queryf(s, err, doing, "SELECT %s WHERE t.table_schema = '%s' AND t.table_name = '%s' %s", select,
-	    database, table, tail);
+	well = my_ask(s, s->db, res_r, err, doing, "SELECT %s WHERE t.table_schema = '%s' AND t.table_name = '%s' %s",
+	    select, database, table, tail);
 	s->host->release(database);
 	s->host->release(table);
-	return res;
+	return well;
 }
 
 static bool
 read_table(struct my_store *s, struct found *f, struct gearmand_error *err)
 {
-	MYSQL_RES *res =
-	    ask_catalogue(s, err, "looking for it", "t.table_type, t.engine FROM information_schema.tables AS t", "");
-	MYSQL_ROW row = res == NULL ? NULL : mysql_fetch_row(res);
+	MYSQL_RES *res;
+	MYSQL_ROW row;
 
+	if (!ask_catalogue(
+		s, &res, err, "looking for it", "t.table_type, t.engine FROM information_schema.tables AS t", ""))
+		return false;
+	row = mysql_fetch_row(res);
 	if (row != NULL) {
 		f->exists = true;
 		f->is_table = strcasecmp(row[0], "BASE TABLE") == 0 || strcasecmp(row[0], "SYSTEM VERSIONED") == 0;
 		snprintf(f->engine, sizeof(f->engine), "%s", row[1] == NULL ? "" : row[1]);
 	}
 	mysql_free_result(res);
-	return res != NULL;
+	return true;
 }
 
 static void
@@ -133,19 +126,22 @@ take_column(struct my_store *s, struct found *f, MYSQL_ROW row)
 static bool
 read_columns(struct my_store *s, struct found *f, struct gearmand_error *err)
 {
-	MYSQL_RES *res = ask_catalogue(s, err, "reading its columns",
-	    "column_name, data_type, character_maximum_length, character_set_name, is_nullable, extra, column_default"
-	    " FROM information_schema.columns AS t",
-	    "");
+	MYSQL_RES *res;
 	MYSQL_ROW row;
 
-	while (res != NULL && (row = mysql_fetch_row(res)) != NULL)
+	if (!ask_catalogue(s, &res, err, "reading its columns",
+		"column_name, data_type, character_maximum_length, character_set_name, is_nullable, extra, "
+		"column_default"
+		" FROM information_schema.columns AS t",
+		""))
+		return false;
+	while ((row = mysql_fetch_row(res)) != NULL)
 		take_column(s, f, row);
 	mysql_free_result(res);
-	return res != NULL;
+	return true;
 }
 
-/* Our key is a unique index over whole values of both columns.  ON DUPLICATE KEY means any unique index: one over less
+/* Our key is a unique index over whole values of both columns.  REPLACE means any unique index: one over less
  * would make one row of two jobs.  One is harmless with a column in it that is never the same in two rows. */
 static bool
 take_index(struct my_store *s, struct found *f, MYSQL_ROW row, struct gearmand_error *err)
@@ -160,11 +156,12 @@ take_index(struct my_store *s, struct found *f, MYSQL_ROW row, struct gearmand_e
 		return true;
 	}
 	if (!is_ours)
-		return fail_lasting(s, err,
-		    "one row would be made of several jobs by this unique index, which is not a queue's; drop it: ",
-		    row[0]);
+		return gm_fail(err, GEARMAND_WHY_LASTING,
+		    "%s: one row would be made of several jobs by this unique index, which is not a queue's; drop it: "
+		    "%s",
+		    s->where, row[0]);
 	name = my_quoted_name(s->host, row[0]);
-	my_text_addf(&f->drops, ", DROP %s%s", is_primary ? "PRIMARY KEY" : "INDEX ", is_primary ? "" : name);
+	gm_addf(&f->drops, ", DROP %s%s", is_primary ? "PRIMARY KEY" : "INDEX ", is_primary ? "" : name);
 	s->host->release(name);
 	return true;
 }
@@ -172,16 +169,16 @@ take_index(struct my_store *s, struct found *f, MYSQL_ROW row, struct gearmand_e
 static bool
 read_indexes(struct my_store *s, struct found *f, struct gearmand_error *err)
 {
-	MYSQL_RES *res = ask_catalogue(s, err, "reading its indexes",
+	MYSQL_RES *res;
+	MYSQL_ROW row;
+	bool well = ask_catalogue(s, &res, err, "reading its indexes",
 	    "t.index_name, COUNT(*), MAX(t.non_unique),"
 	    " SUM(t.sub_part IS NULL AND COALESCE(c.column_name, '') IN ('unique_key', 'function_name')),"
-	    " MAX(COALESCE(c.extra LIKE '%%auto_increment%%' OR (NOT " IS_OURS
+	    " MAX(COALESCE(c.extra LIKE '%auto_increment%' OR (NOT " IS_OURS
 	    " AND c.is_nullable = 'YES' AND COALESCE(c.column_default, 'NULL') = 'NULL'), 0)), SUM(" IS_OURS ")"
 	    " FROM information_schema.statistics AS t LEFT JOIN information_schema.columns AS c ON"
 	    " c.table_schema = t.table_schema AND c.table_name = t.table_name AND c.column_name = t.column_name",
 	    "GROUP BY t.index_name");
-	bool well = res != NULL;
-	MYSQL_ROW row;
 
 	while (well && (row = mysql_fetch_row(res)) != NULL)
 		well = take_index(s, f, row, err);
@@ -193,17 +190,17 @@ static bool
 check_queue(struct my_store *s, const struct found *f, struct gearmand_error *err)
 {
 	if (!f->is_table)
-		return fail_lasting(s, err, "it is not a table", "");
+		return gm_fail(err, GEARMAND_WHY_LASTING, "%s: it is not a table", s->where);
 	for (int i = 0; i < COLUMNS_NEEDED; i++) {
 		if (!f->has[i])
-			return fail_lasting(
-			    s, err, "the table is not a gearmand queue: it lacks the column ", columns[i].name);
+			return gm_fail(err, GEARMAND_WHY_LASTING,
+			    "%s: the table is not a gearmand queue: it lacks the column %s", s->where, columns[i].name);
 	}
 	if (f->wants_value[0] != '\0')
-		return fail_lasting(s, err,
-		    "no job can be stored in it until this column, which is not a queue's, has a DEFAULT or may be "
-		    "NULL: ",
-		    f->wants_value);
+		return gm_fail(err, GEARMAND_WHY_LASTING,
+		    "%s: no job can be stored in it until this column, which is not a queue's, has a DEFAULT or may be "
+		    "NULL: %s",
+		    s->where, f->wants_value);
 	if (strcasecmp(f->engine, "InnoDB") != 0)
 		s->host->log(s->host, GEARMAND_LOG_WARNING,
 		    "%s: the table's engine is %s, which has no transactions: a crash may lose jobs that were stored, "
@@ -217,7 +214,7 @@ check_queue(struct my_store *s, const struct found *f, struct gearmand_error *er
 /* Text in another character set must become UTF-8 before it becomes bytes.  Three bytes a character fit an index
  * of 767 bytes, and hold what most character sets have. */
 static void
-add_conversions(const struct found *f, struct my_text *t)
+add_conversions(const struct found *f, struct gm_bytes *t)
 {
 	for (int i = 0; i < KEYS; i++) {
 		const char *from = f->charset[i], *to = "utf8";
@@ -226,23 +223,23 @@ add_conversions(const struct found *f, struct my_text *t)
 			continue;
 		if (strncmp(from, "utf16", 5) == 0 || strcmp(from, "utf32") == 0 || strncmp(from, "gb", 2) == 0)
 			to = "utf8mb4";
-		my_text_addf(t, ", MODIFY %s VARCHAR(%llu) CHARACTER SET %s COLLATE %s_bin%s", columns[i].name,
+		gm_addf(t, ", MODIFY %s VARCHAR(%llu) CHARACTER SET %s COLLATE %s_bin%s", columns[i].name,
 		    (unsigned long long)f->length[i], to, to, f->is_needed[i] ? " NOT NULL" : "");
 	}
 }
 
 static void
-add_changes(const struct my_store *s, const struct found *f, struct my_text *t)
+add_changes(const struct my_store *s, const struct found *f, struct gm_bytes *t)
 {
 	for (int i = 0; i < COLUMN_COUNT; i++) {
 		if (!f->has[i] || !f->fits[i])
-			my_text_addf(t, ", %s %s %s%s", f->has[i] ? "MODIFY" : "ADD COLUMN", columns[i].name,
+			gm_addf(t, ", %s %s %s%s", f->has[i] ? "MODIFY" : "ADD COLUMN", columns[i].name,
 			    columns[i].type, f->is_needed[i] ? " NOT NULL" : "");
 	}
 	if (f->has_order && !f->order_fits)
-		my_text_addf(t, ", MODIFY %s " ORDER, s->order);
+		gm_addf(t, ", MODIFY %s " ORDER, s->order);
 	if (!f->has_order)
-		my_text_addf(t, ", %s seq " ORDER ", ADD %s (seq)", f->has_seq ? "MODIFY" : "ADD COLUMN",
+		gm_addf(t, ", %s seq " ORDER ", ADD %s (seq)", f->has_seq ? "MODIFY" : "ADD COLUMN",
 		    f->has_primary ? "UNIQUE KEY gearmand_seq" : "PRIMARY KEY");
 }
 
@@ -250,21 +247,16 @@ add_changes(const struct my_store *s, const struct found *f, struct my_text *t)
 
 /* `actions` is a list with a comma in front. */
 static bool
-alter(struct my_store *s, MYSQL *db, const struct my_text *actions, const char *doing, struct gearmand_error *err)
+alter(struct my_store *s, MYSQL *db, const struct gm_bytes *actions, const char *doing, struct gearmand_error *err)
 {
-	bool is_done;
-
 	if (actions->failed)
-		s->host->error_set(err, "%s: %s: out of memory", s->where, doing);
-	if (actions->failed || actions->len == 0)
-		return !actions->failed;
+		return gm_fail(err, GEARMAND_WHY_PASSING, "%s: %s: out of memory", s->where, doing);
+	if (actions->len == 0)
+		return true;
 	s->host->log(s->host, GEARMAND_LOG_NOTICE, "%s: a table of another gearmand is taken over: %.*s", s->where,
 	    (int)actions->len - 2, actions->data + 2);
-	is_done = my_runf(s, db, err, doing, "ALTER TABLE %s %.*s", s->table, (int)actions->len - 2, actions->data + 2);
-	/* What does not fit is somebody's to look at. */
-	if (!is_done && my_is_final(mysql_errno(db)))
-		err->why = GEARMAND_WHY_LASTING;
-	return is_done;
+	return my_ask(
+	    s, db, NULL, err, doing, "ALTER TABLE %s %.*s", s->table, (int)actions->len - 2, actions->data + 2);
 }
 
 /* Rows that cannot be removed by their key, because the host makes one of its own for them: no unique, and "-", as
@@ -272,7 +264,7 @@ alter(struct my_store *s, MYSQL *db, const struct my_text *actions, const char *
 static bool
 settle_keys(struct my_store *s, MYSQL *db, struct gearmand_error *err)
 {
-	return my_runf(s, db, err, "making keys for jobs without",
+	return my_ask(s, db, NULL, err, "making keys for jobs without",
 	    "UPDATE %s AS q SET flags = IF(unique_key = '-', %d, %d), unique_key = " NEW_KEY
 	    " WHERE unique_key IS NULL OR unique_key IN ('', '-')",
 	    s->table, GEARMAND_JOB_UNIQUE_IS_DATA, GEARMAND_JOB_NO_UNIQUE, s->order);
@@ -282,9 +274,9 @@ settle_keys(struct my_store *s, MYSQL *db, struct gearmand_error *err)
 static bool
 add_key(struct my_store *s, MYSQL *db, struct gearmand_error *err)
 {
-	struct my_text key = { .len = 0 };
+	struct gm_bytes key = { .len = 0 };
 	unsigned long long renamed;
-	bool well = my_runf(s, db, err, "making keys for jobs that have the same",
+	bool well = my_ask(s, db, NULL, err, "making keys for jobs that have the same",
 	    "UPDATE %s AS q JOIN (SELECT unique_key AS u, function_name AS f, MIN(%s) AS first FROM %s"
 	    " GROUP BY unique_key, function_name HAVING COUNT(*) > 1) AS same"
 	    " ON q.unique_key = same.u AND q.function_name = same.f AND q.%s <> same.first"
@@ -292,24 +284,24 @@ add_key(struct my_store *s, MYSQL *db, struct gearmand_error *err)
 	    s->table, s->order, s->table, s->order, GEARMAND_JOB_NO_UNIQUE, s->order);
 
 	renamed = well ? mysql_affected_rows(db) : 0;
-	my_text_adds(&key, ", ADD " KEY);
+	gm_add_text(&key, ", ADD " KEY);
 	well = well && alter(s, db, &key, "making its unique index", err);
 	if (well && renamed > 0)
 		s->host->log(s->host, GEARMAND_LOG_NOTICE,
 		    "%s: %llu jobs had the function and unique key of another job; they run under keys of their own",
 		    s->where, renamed);
-	my_text_free(&key);
+	gm_bytes_free(&key);
 	return well;
 }
 
 /* A unique key of more than 64 bytes was nobody's who could ask for it by that. */
 static bool
-change_table(struct my_store *s, MYSQL *db, const struct found *f, const struct my_text *conversions,
-    const struct my_text *changes, struct gearmand_error *err)
+change_table(struct my_store *s, MYSQL *db, const struct found *f, const struct gm_bytes *conversions,
+    const struct gm_bytes *changes, struct gearmand_error *err)
 {
 	return alter(s, db, conversions, "making its keys UTF-8", err) &&
 	       (f->fits[0] || f->length[0] <= UNIQUE_MAX / 4 ||
-		   my_runf(s, db, err, "shortening its keys",
+		   my_ask(s, db, NULL, err, "shortening its keys",
 		       "UPDATE %s SET unique_key = SHA2(CONCAT(unique_key, ' ', COALESCE(function_name, '')), 256)"
 		       " WHERE LENGTH(unique_key) > %d",
 		       s->table, (int)UNIQUE_MAX)) &&
@@ -321,36 +313,36 @@ change_table(struct my_store *s, MYSQL *db, const struct found *f, const struct 
 static bool
 take_over(struct my_store *s, struct found *f, struct gearmand_error *err)
 {
-	struct my_text conversions = { .len = 0 }, changes = { .len = 0 };
+	struct gm_bytes conversions = { .len = 0 }, changes = { .len = 0 };
 	bool well = true;
 	MYSQL *db;
 
 	add_conversions(f, &conversions);
 	if (f->drops.len > 0)
-		my_text_add(&changes, f->drops.data, f->drops.len);
+		gm_add(&changes, f->drops.data, f->drops.len);
 	add_changes(s, f, &changes);
 	if (changes.failed || changes.len > 0 || !f->has_key) {
 		db = my_connect(s, true, err);
 		well = db != NULL && change_table(s, db, f, &conversions, &changes, err);
 		mysql_close(db);
 	}
-	my_text_free(&conversions);
-	my_text_free(&changes);
+	gm_bytes_free(&conversions);
+	gm_bytes_free(&changes);
 	return well;
 }
 
 static bool
 make_table(struct my_store *s, struct gearmand_error *err)
 {
-	struct my_text t = { .len = 0 };
+	struct gm_bytes t = { .len = 0 };
 	bool well;
 
 	for (int i = 0; i < COLUMN_COUNT; i++)
-		my_text_addf(&t, "%s %s, ", columns[i].name, columns[i].type);
-	well = my_runf(s, s->db, err, "making it",
+		gm_addf(&t, "%s %s, ", columns[i].name, columns[i].type);
+	well = my_ask(s, s->db, NULL, err, "making it",
 	    "CREATE TABLE IF NOT EXISTS %s (%.*sseq " ORDER ", PRIMARY KEY (seq), " KEY ") ENGINE=InnoDB", s->table,
 	    (int)t.len, t.data);
-	my_text_free(&t);
+	gm_bytes_free(&t);
 	return well;
 }
 
@@ -358,11 +350,11 @@ make_table(struct my_store *s, struct gearmand_error *err)
 static bool
 try_rights(struct my_store *s, struct gearmand_error *err)
 {
-	return my_runf(s, s->db, err, "trying whether it may be written",
+	return my_ask(s, s->db, NULL, err, "trying whether it may be written",
 		   "INSERT INTO %s (" NAMES ") SELECT " NAMES " FROM %s WHERE %s = 0"
 		   " ON DUPLICATE KEY UPDATE priority = VALUES(priority)",
 		   s->table, s->table, s->order) &&
-	       my_runf(s, s->db, err, "trying whether it may be written", "DELETE FROM %s WHERE %s = 0", s->table,
+	       my_ask(s, s->db, NULL, err, "trying whether it may be written", "DELETE FROM %s WHERE %s = 0", s->table,
 		   s->order);
 }
 
@@ -377,6 +369,6 @@ my_schema_open(struct my_store *s, struct gearmand_error *err)
 	else if (well)
 		well = read_columns(s, &f, err) && check_queue(s, &f, err) && read_indexes(s, &f, err) &&
 		       take_over(s, &f, err);
-	my_text_free(&f.drops);
+	gm_bytes_free(&f.drops);
 	return well && try_rights(s, err) && settle_keys(s, s->db, err);
 }

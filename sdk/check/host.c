@@ -148,14 +148,12 @@ now(clockid_t clock)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-static const char *
-identity_get(void)
-{
-	static char text[33];
+static char identity[33];
 
-	if (text[0] == '\0')
-		gm_made_unique(text);
-	return text;
+void
+host_be_another(void)
+{
+	gm_made_unique(identity);
 }
 
 static int64_t
@@ -243,11 +241,13 @@ host_init(struct host *h, const struct gearmand_plugin *plugin)
 	struct gearmand_error err = { .text = "" };
 
 	*h = (struct host){ .plugin = plugin };
+	if (identity[0] == '\0')
+		host_be_another();
 	h->table = (struct gearmand_host){
 		.size = sizeof(h->table),
 		.own = h,
 		.server_version = "9.8.7",
-		.identity = identity_get(),
+		.identity = identity,
 		.log = host_log,
 		.error_set = host_error_set,
 		.monotonic = host_monotonic,

@@ -62,4 +62,6 @@ long host_blocks(void);
 /* Set while a commit is on: is this one of its changes?  NULL = any may be refused. */
 extern bool (*host_is_change)(const struct gearmand_change *);
 
+void host_be_another(void); /* from now on this process is another server: in a child of the kit */
+
 #endif

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host.h"
 #include "other.h"
 #include "rig.h"
 
@@ -30,6 +31,7 @@ other_start(struct other *o, const char *name, struct rig *r, void (*work)(struc
 	if (o->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(ends[0]);
+		host_be_another();
 		work(r, ends[1]);
 		exit(0);
 	}

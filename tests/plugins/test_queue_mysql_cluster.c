@@ -39,7 +39,7 @@ Test(mysql, in_a_cluster_a_row_tells_the_owner_and_lives)
 	cr_expect_str_eq(queue_sql(q, "SELECT beats FROM gearmand_lock"), "3");
 	cr_expect_str_eq(queue_content(q), "f/a=1");
 	queue_close(q);
-	cr_expect_str_eq(queue_sql(q, "SELECT owner FROM gearmand_lock"), "", "it lets go in the end");
+	cr_expect_str_eq(queue_sql(q, "SELECT node FROM gearmand_lock"), "", "it lets go in the end");
 	queue_free(&q);
 }
 
@@ -144,7 +144,7 @@ Test(mysql, an_owner_that_was_on_this_node_is_gone_when_the_named_lock_is_free)
 	queue_free(&q);
 }
 
-Test(mysql, a_cluster_s_lock_table_needs_the_right_to_make_it)
+Test(mysql, the_lock_table_needs_the_right_to_make_it_or_to_be_there)
 {
 	struct queue *q = queue_opened();
 	char sql[1024];
@@ -156,9 +156,12 @@ Test(mysql, a_cluster_s_lock_table_needs_the_right_to_make_it)
 	queue_sql(q, sql);
 	snprintf(sql, sizeof(sql), "c_%s", q->db);
 	fake_host_set(&q->host, "mysql-user", sql);
-	cr_expect(queue_open(q), "not needed outside of a cluster: %s", q->err.text);
-	queue_close(q);
-	fake_host_set(&q->host, "mysql-cluster", "1");
+	for (int is_cluster = 0; is_cluster < 2; is_cluster++) {
+		fake_host_set(&q->host, "mysql-cluster", is_cluster ? "1" : "");
+		cr_expect(queue_open(q), "it is there: %s", q->err.text);
+		queue_close(q);
+	}
+	queue_sql(q, "DROP TABLE gearmand_lock");
 	queue_expect_no_open(q, "making its lock table gearmand_lock: CREATE command denied", GEARMAND_WHY_LASTING);
 	queue_free(&q);
 }
