@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Two servers and one table of PostgreSQL or MariaDB: a standby takes over, whatever became of the first, and what the
 first had acknowledged is there; who lost the table acknowledges nothing any more, and stops."""
+import re
 import signal
 
 from gearlive import *
@@ -88,7 +89,7 @@ def _(t, module):
     second.stop()
     proxy.heal()
     loses(first)
-    check("has had the table meanwhile, and may have left jobs in it" in first.log(), first.log())
+    check(re.search("meanwhile, .*left jobs in it", first.log()), first.log())
     first.start()
     check([j[0] for j in drain_jobs(first)] == [old, new])
 
