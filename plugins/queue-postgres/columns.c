@@ -9,14 +9,7 @@
  * back.  `added` tells the order.  The numbers are made here, for there is one writer; rows without one are those
  * of 1.1, which get theirs when the table is opened: by xmin, the order in which 1.1's transactions
  * were begun, one for each job.
- *
- * An ADD of a key that is there keeps the job's place, as when a batch is repeated.  When the key was removed before
- * in the same batch the job is a new one, and goes to the end: its number is odd then, all others are even.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "queue_postgres.h"
 
 #define DELETE_GONE \
@@ -33,8 +26,7 @@
 #define OR_REPLACE \
 	" ON CONFLICT (unique_key, function_name) DO UPDATE SET priority = excluded.priority," \
 	" data = excluded.data, when_to_run = excluded.when_to_run, job_handle = excluded.job_handle," \
-	" reducer = excluded.reducer, flags = excluded.flags, added = CASE WHEN excluded.added %% 2 = 1" \
-	" OR t.added IS NULL THEN excluded.added ELSE t.added END"
+	" reducer = excluded.reducer, flags = excluded.flags, added = excluded.added"
 
 enum { NEEDED = 1, ADDABLE = 2, WIDENED = 4 };
 
@@ -86,16 +78,15 @@ see_column(const PGresult *r, int row, struct found *f)
 static bool
 read_columns(struct qp_store *s, struct found *f, struct gearmand_error *err)
 {
-	char sql[300];
+	char what[200];
 	PGresult *r;
 
 	*f = (struct found){ .have = 0 };
-	snprintf(sql, sizeof(sql),
+	r = qp_rows(s, s->limit_ms,
 	    "SELECT attname, atttypid, attcollation, attnotnull AND NOT atthasdef AND attidentity = '' FROM "
 	    "pg_attribute"
 	    " WHERE attrelid = %u AND attnum > 0 AND NOT attisdropped",
 	    s->table_oid);
-	r = qp_rows(s, sql, s->limit_ms);
 	if (r == NULL)
 		return qp_fail_table(s, err, "reading the columns of");
 	for (int i = 0; i < PQntuples(r); i++)
@@ -103,15 +94,16 @@ read_columns(struct qp_store *s, struct found *f, struct gearmand_error *err)
 	PQclear(r);
 	for (int i = 0; i < COLUMN_COUNT; i++) {
 		if ((columns[i].how & NEEDED) != 0 && (f->have & 1u << i) == 0)
-			return qp_fail_lasting(s, err, "is not a gearmand queue: it lacks columns");
+			return qp_fail_why(s, err, GEARMAND_WHY_LASTING, "is not a gearmand queue: it lacks columns");
 		if ((columns[i].how & NEEDED) != 0 && (columns[i].how & WIDENED) == 0 && (f->right & 1u << i) == 0)
-			return qp_fail_lasting(s, err, "is not a gearmand queue: its column data is not of type BYTEA");
+			return qp_fail_why(s, err, GEARMAND_WHY_LASTING,
+			    "is not a gearmand queue: its column data is not of type BYTEA");
 	}
 	if (f->wants_value[0] != '\0') {
-		snprintf(sql, sizeof(sql),
+		snprintf(what, sizeof(what),
 		    "takes no job until its column \"%s\", which is not a queue's, has a DEFAULT or may be NULL",
 		    f->wants_value);
-		return qp_fail_lasting(s, err, sql);
+		return qp_fail_why(s, err, GEARMAND_WHY_LASTING, what);
 	}
 	return true;
 }
@@ -120,12 +112,9 @@ read_columns(struct qp_store *s, struct found *f, struct gearmand_error *err)
 static bool
 read_numbers(struct qp_store *s, int64_t *without_r)
 {
-	char sql[300];
-	PGresult *r;
+	PGresult *r =
+	    qp_rows(s, 0, "SELECT coalesce(max(added), 0), count(*) FILTER (WHERE added IS NULL) FROM %s", s->table);
 
-	snprintf(sql, sizeof(sql), "SELECT coalesce(max(added), 0), count(*) FILTER (WHERE added IS NULL) FROM %s",
-	    s->table);
-	r = qp_rows(s, sql, 0);
 	if (r == NULL)
 		return false;
 	s->added = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
@@ -178,9 +167,9 @@ number_rows(struct qp_store *s)
 {
 	return qp_askf(s, 0,
 	    "UPDATE %s AS t SET added = o.n FROM (SELECT tableoid AS part, ctid AS place,"
-	    " %lld + 2 * row_number() OVER (ORDER BY age(xmin) DESC, tableoid, ctid) AS n"
+	    " %lld + row_number() OVER (ORDER BY age(xmin) DESC, tableoid, ctid) AS n"
 	    " FROM %s WHERE added IS NULL) AS o WHERE t.tableoid = o.part AND t.ctid = o.place",
-	    s->table, (long long)(s->added | 1) - 1, s->table);
+	    s->table, (long long)s->added, s->table);
 }
 
 /* Keys become such that the host's removal, by the key that replay gives, finds its row: what we would
@@ -275,7 +264,7 @@ make_index(struct qp_store *s, struct gearmand_error *err)
 	    "needs a unique index, CREATE UNIQUE INDEX ON %.130s (unique_key, function_name), which cannot be made: "
 	    "%.200s",
 	    s->table, s->fault.text);
-	return qp_fail_lasting(s, err, why);
+	return qp_fail_why(s, err, GEARMAND_WHY_LASTING, why);
 }
 
 /* Rights and indexes are looked at when a statement is planned and begun, not when it is prepared. */

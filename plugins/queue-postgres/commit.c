@@ -3,220 +3,200 @@
  * A batch of changes becomes one transaction, in one round trip.
  *
  * Runs on:  the store thread.
- * Owns:     nothing; the batch is the host's.
+ * Owns:     nothing; the batch is the server's.
  *
- * One statement takes the whole batch, as arrays, and is a transaction by itself.  Only when the server finds fault
+ * One statement takes the whole batch, as arrays, and is a transaction by itself.  Only when the database finds fault
  * with a row, or when the payloads are many megabytes, is a transaction made of several statements: each takes a part
  * of the batch, and a part at fault is halved until the one job is found that has to be refused.
+ *
+ * A key stands in a batch once.  When an ADD is refused, a row that its key has in the table goes all the same: it is
+ * of a job that is done, or of an earlier try.
  */
-#include <string.h>
+#include <arpa/inet.h>
 
 #include "queue_postgres.h"
 
-/* Bytes of one statement: memory that it takes here, in libpq and, more than once, in the server. */
+/* Bytes of one statement: memory that it takes here, in libpq and, more than once, in the database. */
 #define STATEMENT_MAX ((size_t)64 << 20)
 /* What stays allocated between batches. */
 #define KEPT_MAX ((size_t)1 << 20)
+/* Batches that replace what is there, after one in which keys were there. */
+#define REPLACE_FOR 64
 
-/* ---- What is too large ----------------------------------------------------------------------- */
+struct batch {
+	struct gearmand_change **add, **gone;
+	size_t add_count, gone_count;
+};
+
+/* ---- Parameters: arrays of one dimension in PostgreSQL's binary format -------------------------- */
 
 static void
-refuse_large(const struct qp_store *s, struct gearmand_change *c)
+put_int4(struct gm_bytes *b, uint32_t v)
 {
-	size_t key = qp_name_length(s, c->job.unique) + qp_name_length(s, c->job.function);
+	v = htonl(v);
+	gm_add(b, &v, sizeof(v));
+}
 
-	if (c->op != GEARMAND_ADD || c->outcome == GEARMAND_REFUSED)
+static void
+begin_array(struct gm_bytes *b, unsigned element, size_t count)
+{
+	gm_bytes_clear(b, SIZE_MAX);
+	put_int4(b, count == 0 ? 0 : 1); /* dimensions */
+	put_int4(b, 0);                  /* no NULL in it */
+	put_int4(b, element);
+	if (count == 0)
 		return;
-	if (key > QP_KEY_MAX)
-		s->host->refuse(c,
-		    "a function name of %zu bytes is too long for the PostgreSQL queue, which takes up to "
-		    "about %d, half of that when it is not text",
-		    c->job.function.len, QP_KEY_MAX - 64);
-	else if (c->job.data.len > QP_DATA_MAX)
-		s->host->refuse(c, "a job of %zu bytes is too large for the PostgreSQL queue, which takes up to %d",
-		    c->job.data.len, QP_DATA_MAX);
-}
-
-/* ---- Parameters ------------------------------------------------------------------------------ */
-
-static void
-put_gone(struct qp_store *s, const struct qp_batch *b, size_t count)
-{
-	qp_array_begin(&s->param[QP_GONE_UNIQUE], QP_OID_TEXT, count);
-	qp_array_begin(&s->param[QP_GONE_FUNCTION], QP_OID_TEXT, count);
-	for (size_t i = 0; i < count; i++) {
-		qp_name_put(s, &s->param[QP_GONE_UNIQUE], b->gone[i]->job.unique);
-		qp_name_put(s, &s->param[QP_GONE_FUNCTION], b->gone[i]->job.function);
-	}
+	put_int4(b, (uint32_t)count);
+	put_int4(b, 1); /* index of the first */
 }
 
 static void
-put_job(struct qp_store *s, const struct qp_add *a)
+put_bytes(struct gm_bytes *b, struct gearmand_slice v)
 {
-	const struct gearmand_job *job = &a->change->job;
-
-	qp_name_put(s, &s->param[QP_UNIQUE], job->unique);
-	qp_name_put(s, &s->param[QP_FUNCTION], job->function);
-	qp_array_int4(&s->param[QP_PRIORITY], (int32_t)job->priority);
-	qp_array_bytes(&s->param[QP_DATA], job->data);
-	qp_array_int8(&s->param[QP_WHEN], job->run_at);
-	qp_name_put(s, &s->param[QP_HANDLE], job->handle);
-	qp_array_bytes(&s->param[QP_REDUCER], job->reducer);
-	qp_array_int4(&s->param[QP_FLAGS], (int32_t)qp_mark_flags(s, job->flags));
-	qp_array_int8(&s->param[QP_ADDED], (s->added | 1) + 1 + 2 * (int64_t)a->place + (a->anew ? 1 : 0));
+	put_int4(b, (uint32_t)v.len);
+	gm_add_slice(b, v);
 }
 
 static void
-put_added(struct qp_store *s, const struct qp_add *add, size_t count)
+put_number(struct gm_bytes *b, int64_t v, uint32_t size)
 {
-	static const unsigned types[QP_PARAM_COUNT] = { [QP_UNIQUE] = QP_OID_TEXT,
-		[QP_FUNCTION] = QP_OID_TEXT,
-		[QP_PRIORITY] = QP_OID_INT4,
-		[QP_DATA] = QP_OID_BYTEA,
-		[QP_WHEN] = QP_OID_INT8,
-		[QP_HANDLE] = QP_OID_TEXT,
-		[QP_REDUCER] = QP_OID_BYTEA,
-		[QP_FLAGS] = QP_OID_INT4,
-		[QP_ADDED] = QP_OID_INT8 };
-
-	for (int i = QP_UNIQUE; i < QP_PARAM_COUNT; i++)
-		qp_array_begin(&s->param[i], types[i], count);
-	for (size_t i = 0; i < count; i++)
-		put_job(s, &add[i]);
+	put_int4(b, size);
+	if (size == 8)
+		put_int4(b, (uint32_t)((uint64_t)v >> 32));
+	put_int4(b, (uint32_t)v);
 }
 
-/* Runs a prepared statement with these. */
+static void
+put_name(const struct qp_store *s, struct gm_bytes *b, struct gearmand_slice v)
+{
+	char text[QP_NAME_MAX];
+
+	put_bytes(b, qp_name_text(s, v, text));
+}
+
+static void
+put_job(struct qp_store *s, const struct gearmand_job *job, size_t place)
+{
+	put_name(s, &s->param[QP_UNIQUE], job->unique);
+	put_name(s, &s->param[QP_FUNCTION], job->function);
+	put_number(&s->param[QP_PRIORITY], (int64_t)job->priority, 4);
+	put_bytes(&s->param[QP_DATA], job->data);
+	put_number(&s->param[QP_WHEN], job->run_at, 8);
+	put_name(s, &s->param[QP_HANDLE], job->handle);
+	put_bytes(&s->param[QP_REDUCER], job->reducer);
+	put_number(&s->param[QP_FLAGS], job->flags, 4);
+	put_number(&s->param[QP_ADDED], s->added + 1 + (int64_t)place, 8);
+}
+
+/* Runs a prepared statement with the first `gone_count` removals and these additions, the first of which is number
+ * `place` in the batch. */
 static bool
-run(struct qp_store *s, const char *statement, const struct qp_batch *gone, size_t gone_count, const struct qp_add *add,
-    size_t add_count)
+run_with(
+    struct qp_store *s, const char *statement, const struct batch *b, size_t gone_count, size_t place, size_t add_count)
 {
-	put_gone(s, gone, gone_count);
-	put_added(s, add, add_count);
-	for (int i = 0; i < QP_PARAM_COUNT; i++) {
-		if (s->param[i].failed) {
-			qp_fault_text(s, "53200", "out of memory here");
-			return false;
-		}
-	}
-	return qp_run(s, statement);
-}
+	static const unsigned types[QP_PARAM_COUNT] = { QP_OID_TEXT, QP_OID_TEXT, QP_OID_TEXT, QP_OID_TEXT, QP_OID_INT4,
+		QP_OID_BYTEA, QP_OID_INT8, QP_OID_TEXT, QP_OID_BYTEA, QP_OID_INT4, QP_OID_INT8 };
+	bool failed = false;
 
-static void
-drop_large_parameters(struct qp_store *s)
-{
-	for (int i = 0; i < QP_PARAM_COUNT; i++) {
-		if (s->param[i].cap > KEPT_MAX || s->param[i].failed)
-			qp_bytes_free(&s->param[i]);
+	for (int i = 0; i < QP_PARAM_COUNT; i++)
+		begin_array(&s->param[i], types[i], i < QP_UNIQUE ? gone_count : add_count);
+	for (size_t i = 0; i < gone_count; i++) {
+		put_name(s, &s->param[QP_GONE_UNIQUE], b->gone[i]->job.unique);
+		put_name(s, &s->param[QP_GONE_FUNCTION], b->gone[i]->job.function);
 	}
+	for (size_t i = place; i < place + add_count; i++)
+		put_job(s, &b->add[i]->job, i);
+	for (int i = 0; i < QP_PARAM_COUNT; i++)
+		failed = failed || s->param[i].failed;
+	if (!failed)
+		return qp_run(s, statement);
+	qp_fault_text(s, "53200", "out of memory here");
+	return false;
 }
 
 /* ---- A transaction of several statements ------------------------------------------------------ */
 
 static bool
-store_part(struct qp_store *s, const struct qp_add *add, size_t count)
+store_part(struct qp_store *s, const struct batch *b, size_t place, size_t count)
 {
+	size_t half = count / 2;
+
 	if (!qp_ask(s, "SAVEPOINT part", s->limit_ms))
 		return false;
-	if (run(s, "replace", NULL, 0, add, count))
+	if (run_with(s, "add", b, 0, place, count))
 		return qp_ask(s, "RELEASE part", s->limit_ms);
 	if (!qp_fault_is_data(s))
 		return false;
 	if (count == 1)
-		s->host->refuse(add->change, "the PostgreSQL queue does not take this job: %s", s->fault.text);
+		s->host->refuse(b->add[place], "the PostgreSQL queue does not take this job: %s", s->fault.text);
 	if (!qp_ask(s, "ROLLBACK TO part; RELEASE part", s->limit_ms))
 		return false;
-	return count == 1 || (store_part(s, add, count / 2) && store_part(s, add + count / 2, count - count / 2));
-}
-
-static size_t
-bytes_of(const struct gearmand_job *job)
-{
-	return job->function.len + job->unique.len + job->data.len + job->handle.len + job->reducer.len + 100;
+	return count == 1 || (store_part(s, b, place, half) && store_part(s, b, place + half, count - half));
 }
 
 /* How many of them make one statement. */
 static size_t
-part_of(const struct qp_add *add, size_t count)
+part_of(const struct batch *b, size_t place)
 {
-	size_t n = 0, bytes = 0;
+	size_t n = place, bytes = 0;
 
-	while (n < count && (n == 0 || bytes + bytes_of(&add[n].change->job) <= STATEMENT_MAX))
-		bytes += bytes_of(&add[n++].change->job);
-	return n;
-}
+	while (n < b->add_count) {
+		const struct gearmand_job *job = &b->add[n]->job;
 
-/* A job that was removed and added again may be refused; its removal must not be. */
-static bool
-remove_all(struct qp_store *s, const struct qp_batch *b)
-{
-	struct gearmand_change **all = s->host->allocate((b->gone_count + b->add_count + 1) * sizeof(*all));
-	struct qp_batch gone = { .gone = all };
-	bool ok;
-
-	memcpy(all, b->gone, b->gone_count * sizeof(*all));
-	gone.gone_count = b->gone_count;
-	for (size_t i = 0; i < b->add_count; i++) {
-		if (b->add[i].anew)
-			all[gone.gone_count++] = b->add[i].change;
+		bytes += job->function.len + job->unique.len + job->data.len + job->handle.len + job->reducer.len + 100;
+		if (n > place && bytes > STATEMENT_MAX)
+			break;
+		n++;
 	}
-	ok = gone.gone_count == 0 || run(s, "gone", &gone, gone.gone_count, NULL, 0);
-	s->host->release(all);
-	return ok;
+	return n - place;
 }
 
 /* Constraints that would be checked at the end are checked at once: at the end it is too late to tell whose fault it
  * is. */
 static bool
-store_by_parts(struct qp_store *s, const struct qp_batch *b)
+store_by_parts(struct qp_store *s, struct batch *b)
 {
+	struct batch gone = { .gone = b->add };
 	size_t n;
 
-	if (!qp_ask(s, "BEGIN; SET CONSTRAINTS ALL IMMEDIATE", s->limit_ms) || !remove_all(s, b))
+	if (!qp_ask(s, "BEGIN; SET CONSTRAINTS ALL IMMEDIATE", s->limit_ms) ||
+	    !run_with(s, "gone", b, b->gone_count, 0, 0) || !run_with(s, "gone", &gone, b->add_count, 0, 0))
 		return false;
 	for (size_t i = 0; i < b->add_count; i += n) {
-		n = part_of(&b->add[i], b->add_count - i);
-		if (!store_part(s, &b->add[i], n))
+		n = part_of(b, i);
+		if (!store_part(s, b, i, n))
 			return false;
 	}
 	return qp_ask(s, "COMMIT", s->limit_ms);
 }
 
-/* ---- The op ------------------------------------------------------------------------------------ */
+/* ---- The ops ----------------------------------------------------------------------------------- */
 
-/* Keys are new, as a rule: not when a batch is repeated, or when a job was done and submitted again meanwhile. */
+/* Keys are new, as a rule: not when a batch is repeated, or when a job was done and submitted again meanwhile.  To
+ * replace costs half as much again. */
 static bool
-has_old_keys(const struct qp_store *s, const struct qp_batch *b)
+store_at_once(struct qp_store *s, const struct batch *b)
 {
-	bool found = s->repeats;
-
-	for (size_t i = 0; i < b->add_count && !found; i++)
-		found = b->add[i].anew;
-	return found;
-}
-
-static bool
-store_at_once(struct qp_store *s, const struct qp_batch *b)
-{
-	const char *add = b->gone_count == 0 ? "add" : "gone+add";
-	const char *replace = b->gone_count == 0 ? "replace" : "gone+replace";
-
 	if (b->add_count == 0)
-		return run(s, "gone", b, b->gone_count, NULL, 0);
-	if (!has_old_keys(s, b)) {
-		if (run(s, add, b, b->gone_count, b->add, b->add_count))
+		return run_with(s, "gone", b, b->gone_count, 0, 0);
+	if (s->replaces > 0) {
+		s->replaces--;
+	} else {
+		if (run_with(s, b->gone_count == 0 ? "add" : "gone+add", b, b->gone_count, 0, b->add_count))
 			return true;
 		if (!qp_fault_is(s, "23505"))
 			return false;
+		s->replaces = REPLACE_FOR;
 	}
-	return run(s, replace, b, b->gone_count, b->add, b->add_count);
+	return run_with(s, b->gone_count == 0 ? "replace" : "gone+replace", b, b->gone_count, 0, b->add_count);
 }
 
 static bool
-store_batch(struct qp_store *s, const struct qp_batch *b)
+store_batch(struct qp_store *s, struct batch *b)
 {
 	if (b->gone_count + b->add_count == 0)
 		return true;
-	if (part_of(b->add, b->add_count) == b->add_count) {
+	if (part_of(b, 0) == b->add_count) {
 		if (store_at_once(s, b))
 			return true;
 		if (b->add_count == 0 || !qp_fault_is_data(s))
@@ -225,13 +205,26 @@ store_batch(struct qp_store *s, const struct qp_batch *b)
 	return store_by_parts(s, b);
 }
 
+/* True: the job may be stored. */
+static bool
+is_fit(const struct qp_store *s, struct gearmand_change *c)
+{
+	if (qp_name_length(s, c->job.unique) + qp_name_length(s, c->job.function) > QP_KEY_MAX)
+		s->host->refuse(c,
+		    "a function name of %zu bytes is too long for the PostgreSQL queue, which takes up to "
+		    "about %d, half of that when it is not text",
+		    c->job.function.len, QP_KEY_MAX - 64);
+	else if (c->job.data.len > QP_DATA_MAX)
+		s->host->refuse(c, "a job of %zu bytes is too large for the PostgreSQL queue, which takes up to %d",
+		    c->job.data.len, QP_DATA_MAX);
+	return c->outcome != GEARMAND_REFUSED;
+}
+
 enum gearmand_commit
 qp_check(void *store, struct gearmand_error *err)
 {
 	struct qp_store *s = qp_store_of(store);
 
-	if (!qp_mark_check(s, err))
-		return GEARMAND_COMMIT_BROKEN;
 	if (qp_ask(s, "SELECT 1", s->limit_ms))
 		return GEARMAND_COMMIT_DONE;
 	qp_fail(s, err, "looking after it");
@@ -242,21 +235,24 @@ enum gearmand_commit
 qp_commit(void *store, struct gearmand_change *changes, size_t count, struct gearmand_error *err)
 {
 	struct qp_store *s = qp_store_of(store);
-	struct qp_batch b;
+	struct batch b = { .add = s->host->allocate((2 * count + 1) * sizeof(*b.add)) };
 	bool ok;
 
-	if (!qp_mark_check(s, err))
-		return GEARMAND_COMMIT_BROKEN;
-	for (size_t i = 0; i < count; i++)
-		refuse_large(s, &changes[i]);
-	qp_batch_init(&b, s->host, changes, count);
+	b.gone = b.add + count;
+	for (size_t i = 0; i < count; i++) {
+		if (changes[i].op == GEARMAND_ADD && is_fit(s, &changes[i]))
+			b.add[b.add_count++] = &changes[i];
+		else
+			b.gone[b.gone_count++] = &changes[i];
+	}
 	ok = store_batch(s, &b);
-	qp_batch_fini(&b, s->host);
-	drop_large_parameters(s);
-	s->added = (s->added | 1) + 1 + 2 * (int64_t)count;
-	s->repeats = !ok;
+	s->host->release(b.add);
+	for (int i = 0; i < QP_PARAM_COUNT; i++)
+		gm_bytes_clear(&s->param[i], KEPT_MAX);
+	s->added += (int64_t)count;
 	if (ok)
 		return GEARMAND_COMMIT_DONE;
+	s->replaces = REPLACE_FOR;
 	qp_fail(s, err, "storing jobs");
 	if (PQtransactionStatus(s->conn) == PQTRANS_INTRANS || PQtransactionStatus(s->conn) == PQTRANS_INERROR) {
 		struct qp_fault fault = s->fault;

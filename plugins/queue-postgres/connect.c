@@ -8,10 +8,6 @@
  * What the operator gives goes to libpq as it is, with all its ways: several hosts, services, password files, TLS.
  * The connection string is never logged: it may hold a password.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "queue_postgres.h"
 
 /* Older than this has no set-returning functions in step. */
@@ -189,7 +185,7 @@ set_session(struct qp_store *s)
 static bool
 check_writable(struct qp_store *s, struct gearmand_error *err)
 {
-	PGresult *r = qp_rows(s, "SHOW transaction_read_only", s->limit_ms);
+	PGresult *r = qp_rows(s, s->limit_ms, "SHOW transaction_read_only");
 	bool is_read_only = r != NULL && PQntuples(r) == 1 && strcmp(PQgetvalue(r, 0, 0), "on") == 0;
 
 	if (is_read_only)

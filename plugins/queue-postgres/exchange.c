@@ -10,11 +10,7 @@
  * The server says that a statement is complete *before* it commits it; that the commit failed comes after.  So all
  * answers are read, up to the server's "ready", and any failure among them is a failure.
  */
-#include <errno.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "queue_postgres.h"
 
@@ -38,7 +34,7 @@ connection_failed(struct qp_store *s)
 
 /* False: too late, or no connection. */
 static bool
-await(struct qp_store *s, short events, int64_t deadline)
+await_socket(struct qp_store *s, short events, int64_t deadline)
 {
 	struct pollfd p = { .fd = PQsocket(s->conn), .events = events };
 	int64_t left = deadline - s->host->monotonic();
@@ -57,12 +53,12 @@ await(struct qp_store *s, short events, int64_t deadline)
 
 /* The time that much data takes on its way is not the server's: any progress will do. */
 static bool
-flush(struct qp_store *s, int64_t limit_ms)
+send_all(struct qp_store *s, int64_t limit_ms)
 {
 	int more;
 
 	while ((more = PQflush(s->conn)) == 1) {
-		if (!await(s, POLLIN | POLLOUT, deadline_of(s, limit_ms)))
+		if (!await_socket(s, POLLIN | POLLOUT, deadline_of(s, limit_ms)))
 			return false;
 	}
 	return more == 0 || connection_failed(s);
@@ -74,7 +70,7 @@ next_result(struct qp_store *s, int64_t deadline, PGresult **r_r)
 {
 	while (PQisBusy(s->conn)) {
 		/* When the connection is gone, what came before it says why. */
-		if (!await(s, POLLIN, deadline) && PQstatus(s->conn) == CONNECTION_OK)
+		if (!await_socket(s, POLLIN, deadline) && PQstatus(s->conn) == CONNECTION_OK)
 			return false;
 		if (PQstatus(s->conn) != CONNECTION_OK)
 			break;
@@ -93,7 +89,7 @@ is_good(const PGresult *r)
 
 /* Reads all answers; the last one is handed over where it is wanted. */
 static bool
-finish(struct qp_store *s, int sent, int64_t limit_ms, PGresult **last_r)
+exchange_all(struct qp_store *s, int sent, int64_t limit_ms, PGresult **last_r)
 {
 	PGresult *r = NULL, *last = NULL;
 	int64_t deadline;
@@ -101,7 +97,7 @@ finish(struct qp_store *s, int sent, int64_t limit_ms, PGresult **last_r)
 
 	if (sent != 1)
 		return connection_failed(s);
-	if (!flush(s, limit_ms))
+	if (!send_all(s, limit_ms))
 		return false;
 	deadline = deadline_of(s, limit_ms);
 	for (;;) {
@@ -130,7 +126,7 @@ finish(struct qp_store *s, int sent, int64_t limit_ms, PGresult **last_r)
 bool
 qp_ask(struct qp_store *s, const char *sql, int64_t limit_ms)
 {
-	return finish(s, PQsendQuery(s->conn, sql), limit_ms, NULL);
+	return exchange_all(s, PQsendQuery(s->conn, sql), limit_ms, NULL);
 }
 
 bool
@@ -141,8 +137,7 @@ qp_askf(struct qp_store *s, int64_t limit_ms, const char *format, ...)
 	bool ok;
 
 	va_start(args, format);
-	if (vasprintf(&sql, format, args) < 0)
-		abort();
+	GM_CHECK(vasprintf(&sql, format, args) >= 0);
 	va_end(args);
 	ok = qp_ask(s, sql, limit_ms);
 	free(sql);
@@ -150,11 +145,19 @@ qp_askf(struct qp_store *s, int64_t limit_ms, const char *format, ...)
 }
 
 PGresult *
-qp_rows(struct qp_store *s, const char *sql, int64_t limit_ms)
+qp_rows(struct qp_store *s, int64_t limit_ms, const char *format, ...)
 {
 	PGresult *r = NULL;
+	va_list args;
+	char *sql = NULL;
 
-	return finish(s, PQsendQuery(s->conn, sql), limit_ms, &r) ? r : NULL;
+	va_start(args, format);
+	GM_CHECK(vasprintf(&sql, format, args) >= 0);
+	va_end(args);
+	if (!exchange_all(s, PQsendQuery(s->conn, sql), limit_ms, &r))
+		r = NULL;
+	free(sql);
+	return r;
 }
 
 /* All of a store's statements have the same parameters. */
@@ -174,7 +177,7 @@ qp_prepare(struct qp_store *s, const char *statement, const char *sql)
 		[QP_FLAGS] = INT4S,
 		[QP_ADDED] = INT8S };
 
-	return finish(s, PQsendPrepare(s->conn, statement, sql, QP_PARAM_COUNT, types), s->limit_ms, NULL);
+	return exchange_all(s, PQsendPrepare(s->conn, statement, sql, QP_PARAM_COUNT, types), s->limit_ms, NULL);
 }
 
 bool
@@ -184,18 +187,18 @@ qp_run(struct qp_store *s, const char *statement)
 	int lengths[QP_PARAM_COUNT], formats[QP_PARAM_COUNT];
 
 	for (int i = 0; i < QP_PARAM_COUNT; i++) {
-		values[i] = s->param[i].p;
+		values[i] = s->param[i].data;
 		lengths[i] = (int)s->param[i].len;
 		formats[i] = 1;
 	}
-	return finish(
+	return exchange_all(
 	    s, PQsendQueryPrepared(s->conn, statement, QP_PARAM_COUNT, values, lengths, formats, 1), s->limit_ms, NULL);
 }
 
 bool
 qp_stream(struct qp_store *s, const char *sql)
 {
-	return (PQsendQuery(s->conn, sql) == 1 && PQsetSingleRowMode(s->conn) == 1 && flush(s, 0)) ||
+	return (PQsendQuery(s->conn, sql) == 1 && PQsetSingleRowMode(s->conn) == 1 && send_all(s, 0)) ||
 	       connection_failed(s);
 }
 

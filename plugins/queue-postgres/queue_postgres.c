@@ -5,8 +5,6 @@
  * Runs on:  the store thread.
  * Owns:     the store: one connection and one lock, from open to close.
  */
-#include <stdlib.h>
-
 #include "queue_postgres.h"
 
 #define STORE_MAGIC 0x71707174u /* "qpqt" */
@@ -14,11 +12,7 @@
 struct qp_store *
 qp_store_of(void *store)
 {
-	struct qp_store *s = store;
-
-	if (s == NULL || s->magic != STORE_MAGIC)
-		abort();
-	return s;
+	return GM_STORE(struct qp_store, store, STORE_MAGIC);
 }
 
 static void
@@ -30,13 +24,24 @@ qp_close(void **store)
 		return;
 	s = qp_store_of(*store);
 	*store = NULL;
-	qp_table_forsake(s);
 	PQfinish(s->conn);
 	for (int i = 0; i < QP_PARAM_COUNT; i++)
-		qp_bytes_free(&s->param[i]);
+		gm_bytes_free(&s->param[i]);
 	free(s->table);
+	free(s->lock_table);
 	s->magic = 0;
 	s->host->release(s);
+}
+
+static bool
+open_connection(struct qp_store *s, struct gearmand_error *err)
+{
+	if (s->given == NULL || s->given[0] == '\0')
+		return gm_fail(err, GEARMAND_WHY_LASTING, "--libpq-table needs a name");
+	if (qp_connect(s, err))
+		return true;
+	s->memory->was_away |= s->memory->saw_owner;
+	return false;
 }
 
 static bool
@@ -45,23 +50,29 @@ qp_open(const struct gearmand_host *host, struct gearmand_opening *opening, void
 	struct qp_store *s = host->allocate(sizeof(*s));
 	void *store = s;
 
-	(void)opening;
-	err->why = GEARMAND_WHY_PASSING;
+	if (opening->memory == NULL)
+		opening->memory = host->allocate(sizeof(*s->memory));
 	s->magic = STORE_MAGIC;
 	s->host = host;
-	s->repeats = true;
-	qp_mark_begin(s);
+	s->memory = opening->memory;
+	s->is_first = opening->is_first;
+	s->replaces = 1; /* the latest batch of an earlier opening may be stored */
 	s->given = host->option(host, "libpq-table");
 	s->limit_ms = host->option_number(host, "libpq-timeout") * 1000;
-	if (s->given == NULL || s->given[0] == '\0') {
-		host->error_set(err, "--libpq-table needs a name");
-		err->why = GEARMAND_WHY_LASTING;
-	} else if (qp_connect(s, err) && qp_table_open(s, err) && qp_columns_open(s, err)) {
-		*store_r = s;
-		return true;
+	if (!open_connection(s, err) || !qp_table_open(s, err) || !qp_own(s, err) || !qp_columns_open(s, err)) {
+		qp_close(&store);
+		return false;
 	}
-	qp_close(&store);
-	return false;
+	s->memory->saw_owner = false;
+	*store_r = s;
+	return true;
+}
+
+static void
+qp_forget(void **memory)
+{
+	free(*memory);
+	*memory = NULL;
 }
 
 static const struct gearmand_option qp_options[] = {
@@ -88,6 +99,7 @@ static const struct gearmand_queue_ops qp_ops = {
 	.commit = qp_commit,
 	.close = qp_close,
 	.check = qp_check,
+	.forget = qp_forget,
 };
 
 GEARMAND_QUEUE_PLUGIN(

@@ -8,32 +8,26 @@
  * queue_postgres.c  the descriptor; opens and closes
  * connect.c         the connection and the session's settings
  * exchange.c        a question and its answers, with an end to waiting
- * table.c           the table: found by name or made; the lock on it
- * mark.c            which session stored a row
+ * table.c           the table: found by name or made
+ * owner.c           one gearmand for each table: the lock, and the row in gearmand_lock
  * columns.c         the table's columns, what gearmand 1.1 left in them, the prepared statements
  * name.c            any bytes <-> text that the database takes
- * array.c           many values as one parameter
- * batch.c           a batch of changes, down to the last change of each key
  * commit.c          a batch -> one transaction, in one round trip
  * replay.c          rows -> jobs, in order
- * sentence.c        SQLSTATE -> what the operator reads, and what the host does next
+ * sentence.c        SQLSTATE -> what the operator reads, and what the server does next
  */
 #ifndef QUEUE_POSTGRES_H
 #define QUEUE_POSTGRES_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include <libpq-fe.h>
 
-#include <gearmand/plugin.h>
+#include <gearmand/module.h>
 
-/* Bytes of a unique and a function together, as they are in the table: an index takes 2704. */
-enum { QP_KEY_MAX = 2600 };
+/* Bytes of a unique and a function together, as they are in the table: an index takes 2704.  Bytes of a payload: twice
+ * as many still fit the text that pg_dump makes of them.  Room for a name as it is in the table. */
+enum { QP_KEY_MAX = 2600, QP_DATA_MAX = 500 * 1000 * 1000, QP_NAME_MAX = 2 + 2 * GM_FUNCTION_MOST };
 
-/* Bytes of a payload: twice as many still fit the text that pg_dump makes of them. */
-enum { QP_DATA_MAX = 500 * 1000 * 1000 };
+enum { QP_OID_BYTEA = 17, QP_OID_INT8 = 20, QP_OID_INT4 = 23, QP_OID_TEXT = 25 };
 
 /* Which bytes a text column of this database takes as they are. */
 enum qp_text {
@@ -46,13 +40,6 @@ enum qp_text {
 struct qp_fault {
 	char state[6];  /* SQLSTATE; "" = the connection itself, or no answer */
 	char text[384]; /* one line */
-};
-
-/* Bytes that grow; see array.c. */
-struct qp_bytes {
-	char *p;
-	size_t len, cap;
-	bool failed; /* no memory; stays */
 };
 
 enum qp_param { /* $1 ... of all statements */
@@ -70,49 +57,44 @@ enum qp_param { /* $1 ... of all statements */
 	QP_PARAM_COUNT
 };
 
+/* From one opening to the next. */
+struct qp_memory {
+	bool saw_owner, was_away; /* another server had the table; and then the database was not there */
+	int64_t not_before;       /* monotonic: until then the table is that server's to take again */
+};
+
 struct qp_store {
 	uint32_t magic;
 	const struct gearmand_host *host;
+	struct qp_memory *memory;
+	bool is_first; /* no other opening of this process came before, so a replay follows */
 	PGconn *conn;
 	struct qp_fault fault;
 	char place[300];   /* "PostgreSQL database "jobs" at db1:5432" */
 	const char *given; /* the table as the operator wrote it; the host's */
 	char *table;       /* the same, qualified and quoted for SQL; free() */
+	char *lock_table;  /* gearmand_lock in the same schema, likewise */
 	unsigned table_oid;
-	int32_t token; /* tells this session's lock from another's */
 	enum qp_text text;
-	int64_t limit_ms; /* for the server to work on one question; we wait a little longer */
-	int64_t added;    /* no job has a number above it, see columns.c */
-	uint32_t mark;    /* of this session, on the rows that it stores */
-	bool knows_all;   /* this process has all jobs of the table in memory */
-	bool repeats;     /* what comes may be stored already: the outcome of the latest batch is not known */
-	struct qp_bytes param[QP_PARAM_COUNT];
+	int64_t limit_ms;  /* for the database to work on one question; we wait a little longer */
+	int64_t added;     /* no job has a number above it, see columns.c */
+	unsigned replaces; /* so many batches may have keys that are stored already */
+	struct gm_bytes param[QP_PARAM_COUNT];
 };
 
 struct qp_store *qp_store_of(void *store);
 
-/* connect.c */
+/* connect.c, table.c, owner.c, columns.c: the steps of an opening.  False: the error says why. */
 bool qp_connect(struct qp_store *, struct gearmand_error *);
-
-/* table.c */
-bool qp_table_open(struct qp_store *, struct gearmand_error *); /* finds or makes it, and locks it */
-void qp_table_forsake(const struct qp_store *);                 /* at close: the session may outlive its connection */
-
-/* mark.c */
-void qp_mark_begin(struct qp_store *);                           /* at open */
-uint32_t qp_mark_flags(const struct qp_store *, uint32_t flags); /* as they are stored */
-void qp_mark_forget(const struct qp_store *);                    /* before a replay */
-uint32_t qp_mark_see(uint32_t stored);                           /* in a replay; the flags */
-/* True: no other server has left jobs here that this one does not know. */
-bool qp_mark_check(struct qp_store *, struct gearmand_error *);
-
-/* columns.c */
+bool qp_table_open(struct qp_store *, struct gearmand_error *);
+bool qp_own(struct qp_store *, struct gearmand_error *);
 bool qp_columns_open(struct qp_store *, struct gearmand_error *);
 
 /* exchange.c.  False: s->fault says why.  `limit_ms` 0 = wait for as long as it takes. */
 bool qp_ask(struct qp_store *, const char *sql, int64_t limit_ms);
 bool qp_askf(struct qp_store *, int64_t limit_ms, const char *format, ...) GEARMAND_PRINTF(3, 4);
-PGresult *qp_rows(struct qp_store *, const char *sql, int64_t limit_ms); /* NULL: failed */
+/* NULL: failed. */
+PGresult *qp_rows(struct qp_store *, int64_t limit_ms, const char *format, ...) GEARMAND_PRINTF(3, 4);
 bool qp_prepare(struct qp_store *, const char *statement, const char *sql);
 bool qp_run(struct qp_store *, const char *statement); /* a prepared one, with s->param */
 /* Rows one by one: NULL at the end, and when it fails, then with *ok_r false.  Call until NULL. */
@@ -121,33 +103,10 @@ PGresult *qp_stream_next(struct qp_store *, bool *ok_r);
 
 /* name.c */
 enum qp_text qp_text_of(const char *encoding);
-size_t qp_name_length(const struct qp_store *, struct gearmand_slice);               /* as it is stored */
-void qp_name_put(const struct qp_store *, struct qp_bytes *, struct gearmand_slice); /* an element of an array */
-/* In place: what was stored -> what it means. */
-void qp_name_read(struct gearmand_slice *, char *bytes);
-
-/* array.c: PostgreSQL's binary format */
-enum { QP_OID_BYTEA = 17, QP_OID_INT8 = 20, QP_OID_INT4 = 23, QP_OID_TEXT = 25 };
-void qp_bytes_add(struct qp_bytes *, const void *, size_t);
-void qp_bytes_free(struct qp_bytes *);
-void qp_array_begin(struct qp_bytes *, unsigned element, size_t count); /* forgets what was there */
-void qp_array_bytes(struct qp_bytes *, struct gearmand_slice);
-void qp_array_int4(struct qp_bytes *, int32_t);
-void qp_array_int8(struct qp_bytes *, int64_t);
-
-/* batch.c */
-struct qp_add {
-	struct gearmand_change *change;
-	size_t place; /* in the batch */
-	bool anew;    /* the key was removed before, in the same batch: the job goes to the end of the queue */
-};
-struct qp_batch { /* both by key */
-	struct qp_add *add;
-	struct gearmand_change **gone;
-	size_t add_count, gone_count;
-};
-void qp_batch_init(struct qp_batch *, const struct gearmand_host *, struct gearmand_change *, size_t count);
-void qp_batch_fini(struct qp_batch *, const struct gearmand_host *);
+size_t qp_name_length(const struct qp_store *, struct gearmand_slice); /* as it is stored */
+/* As it is stored; and what was stored -> what it means.  The bytes given, or those in the buffer. */
+struct gearmand_slice qp_name_text(const struct qp_store *, struct gearmand_slice, char text[QP_NAME_MAX]);
+struct gearmand_slice qp_name_read(struct gearmand_slice, char bytes[QP_NAME_MAX]);
 
 /* commit.c, replay.c: ops */
 enum gearmand_commit qp_commit(void *store, struct gearmand_change *, size_t count, struct gearmand_error *);
@@ -163,8 +122,8 @@ bool qp_fault_is_data(const struct qp_store *);                /* a row's fault,
 /* From s->fault; `doing` reads like "storing jobs", or "making" the table.  Always false. */
 bool qp_fail(const struct qp_store *, struct gearmand_error *, const char *doing);
 bool qp_fail_table(const struct qp_store *, struct gearmand_error *, const char *doing);
-/* "table x" and then `why`, which no waiting helps. */
-bool qp_fail_lasting(const struct qp_store *, struct gearmand_error *, const char *why);
+/* "table x", then `what` it is or needs.  Always false. */
+bool qp_fail_why(const struct qp_store *, struct gearmand_error *, enum gearmand_why, const char *what);
 enum gearmand_commit qp_outcome(const struct qp_store *);
 
 #endif

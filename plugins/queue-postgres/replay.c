@@ -11,13 +11,8 @@
  *
  * What gearmand 1.1 or a person's hand left is read leniently; see also columns.c.
  */
-#include <arpa/inet.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "queue_postgres.h"
 
-enum { UNIQUE_MAX = 64, FUNCTION_MAX = 8192 };
 enum { UNIQUE, FUNCTION, PRIORITY, DATA, WHEN, HANDLE, REDUCER, FLAGS };
 
 #define OPEN_CURSOR \
@@ -32,7 +27,7 @@ struct replay {
 	struct qp_store *store;
 	uint64_t jobs, skipped;
 	bool stopped;
-	char unique[2 * UNIQUE_MAX + 2], function[2 * FUNCTION_MAX + 2], handle[1024]; /* of one row */
+	char unique[QP_NAME_MAX], function[QP_NAME_MAX], handle[QP_NAME_MAX]; /* of one row */
 };
 
 static struct gearmand_slice
@@ -53,16 +48,6 @@ column_number(const PGresult *r, int column)
 	return n == 4 ? (int32_t)v : (int64_t)v;
 }
 
-static struct gearmand_slice
-column_name(const PGresult *r, int column, char *bytes, size_t size)
-{
-	struct gearmand_slice v = column_bytes(r, column);
-
-	if (v.len <= 2 * size)
-		qp_name_read(&v, bytes);
-	return v;
-}
-
 static enum gearmand_priority
 column_priority(const PGresult *r)
 {
@@ -78,21 +63,21 @@ static void
 replay_row(struct replay *p, const PGresult *r, gearmand_replay_f *sink_f, void *sink)
 {
 	struct gearmand_job job = {
-		.unique = column_name(r, UNIQUE, p->unique, sizeof(p->unique)),
-		.function = column_name(r, FUNCTION, p->function, sizeof(p->function)),
+		.unique = qp_name_read(column_bytes(r, UNIQUE), p->unique),
+		.function = qp_name_read(column_bytes(r, FUNCTION), p->function),
 		.data = column_bytes(r, DATA),
-		.handle = column_name(r, HANDLE, p->handle, sizeof(p->handle)),
+		.handle = qp_name_read(column_bytes(r, HANDLE), p->handle),
 		.reducer = column_bytes(r, REDUCER),
 		.run_at = column_number(r, WHEN),
 		.priority = column_priority(r),
-		.flags = qp_mark_see((uint32_t)column_number(r, FLAGS)),
+		.flags = (uint32_t)column_number(r, FLAGS),
 	};
 
 	if (job.run_at < 0)
 		job.run_at = 0;
 	/* A function may be "": 1.1 has such jobs, too.  NULL is nobody's. */
-	if (PQgetisnull(r, 0, FUNCTION) || job.function.len > FUNCTION_MAX || job.unique.len == 0 ||
-	    job.unique.len > UNIQUE_MAX) {
+	if (PQgetisnull(r, 0, FUNCTION) || job.function.len > GM_FUNCTION_MOST || job.unique.len == 0 ||
+	    job.unique.len > GM_UNIQUE_MOST) {
 		p->skipped++;
 		return;
 	}
@@ -128,14 +113,12 @@ qp_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 	bool ok;
 	int rows = FETCH_COUNT;
 
-	qp_mark_forget(s);
 	ok = qp_askf(s, 0, OPEN_CURSOR, s->table);
 	while (ok && rows == FETCH_COUNT && !p.stopped) {
 		rows = replay_some(&p, sink_f, sink);
 		ok = rows >= 0;
 	}
 	ok = ok && qp_ask(s, "COMMIT", s->limit_ms);
-	s->knows_all = ok && !p.stopped;
 	if (!ok) {
 		snprintf(doing, sizeof(doing), "after %llu jobs, reading", (unsigned long long)p.jobs);
 		qp_fail_table(s, err, doing);

@@ -5,9 +5,6 @@
  * Runs on:  the store thread.
  * Owns:     nothing.
  */
-#include <stdio.h>
-#include <string.h>
-
 #include "queue_postgres.h"
 
 /* AGAIN: the session is well, the world is not.  The first that fits counts; of the others we know nothing, and
@@ -20,9 +17,10 @@ static const struct {
 } causes[] = {
 	{ "57014", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL }, /* statement timeout */
 	{ "55P03", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, "another session has locked the table" },
-	{ "40", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL }, /* deadlock and the like */
-	{ "53", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL }, /* disk, memory, connections */
-	{ "P0", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL }, /* what a trigger raises, of a removal */
+	{ "40", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL },   /* deadlock and the like */
+	{ "53100", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_FULL, NULL }, /* the disk is full */
+	{ "53", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL },   /* memory, connections */
+	{ "P0", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL },   /* what a trigger raises, of a removal */
 	{ "25006", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, "the server is read-only, is it a standby?" },
 	{ "28", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },    /* password, pg_hba.conf */
 	{ "3D", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },    /* no such database */
@@ -159,10 +157,8 @@ qp_fail(const struct qp_store *s, struct gearmand_error *err, const char *doing)
 	size_t i = cause_of(s);
 	const char *phrase = causes[i].phrase;
 
-	s->host->error_set(err, "%s: %s: %s%s%s%s", s->place, doing, s->fault.text, phrase == NULL ? "" : " (",
-	    phrase == NULL ? "" : phrase, phrase == NULL ? "" : ")");
-	err->why = causes[i].why;
-	return false;
+	return gm_fail(err, causes[i].why, "%s: %s: %s%s%s%s", s->place, doing, s->fault.text,
+	    phrase == NULL ? "" : " (", phrase == NULL ? "" : phrase, phrase == NULL ? "" : ")");
 }
 
 bool
@@ -175,11 +171,9 @@ qp_fail_table(const struct qp_store *s, struct gearmand_error *err, const char *
 }
 
 bool
-qp_fail_lasting(const struct qp_store *s, struct gearmand_error *err, const char *why)
+qp_fail_why(const struct qp_store *s, struct gearmand_error *err, enum gearmand_why why, const char *what)
 {
-	s->host->error_set(err, "%s: table \"%.130s\" %s", s->place, s->given, why);
-	err->why = GEARMAND_WHY_LASTING;
-	return false;
+	return gm_fail(err, why, "%s: table \"%.130s\" %s", s->place, s->given, what);
 }
 
 enum gearmand_commit

@@ -99,9 +99,11 @@ Test(postgres_open, a_missing_database_and_role_are_lasting)
 
 Test(postgres_open, a_wrong_password_is_lasting_and_not_told)
 {
-	struct queue *q = queue_new();
+	struct queue *q = queue_opened(); /* makes gearmand_lock */
 
-	queue_sql(q, "CREATE ROLE secret LOGIN PASSWORD 'right'; GRANT ALL ON SCHEMA public TO secret");
+	queue_close(q);
+	queue_sql(q, "DROP TABLE %T; CREATE ROLE secret LOGIN PASSWORD 'right'; GRANT ALL ON SCHEMA public TO secret; "
+		     "GRANT SELECT, INSERT, UPDATE ON gearmand_lock TO secret");
 	connect_by_port(q, "user=secret password=wr0ng");
 	queue_expect_no_open(q, "password authentication failed for user \"secret\"", GEARMAND_WHY_LASTING);
 	cr_expect_null(strstr(q->err.text, "wr0ng"), "%s", q->err.text);
@@ -209,7 +211,7 @@ Test(postgres_open, a_table_may_be_in_a_schema)
 	cr_assert(queue_open(q), "%s", q->err.text);
 	queue_add(q, "f", "app", "1");
 	cr_expect_str_eq(queue_content(q), "f/app=1");
-	sql_here(q, "DROP TABLE app%P.jobs; DROP SCHEMA app%P");
+	sql_here(q, "DROP TABLE app%P.jobs, app%P.gearmand_lock; DROP SCHEMA app%P");
 	queue_free(&q);
 }
 
@@ -272,6 +274,8 @@ Test(postgres_open, missing_rights_are_lasting_and_the_least_that_is_needed_is_e
 	cr_assert(queue_open(q), "%s", q->err.text);
 	queue_close(q);
 	connect_as(q, user);
+	queue_expect_no_open(q, "using table gearmand_lock: permission denied", GEARMAND_WHY_LASTING);
+	sql_here(q, "GRANT SELECT, INSERT, UPDATE ON gearmand_lock TO poor%P");
 	queue_expect_no_open(q, "permission denied for table", GEARMAND_WHY_LASTING);
 	sql_here(q, "GRANT SELECT, INSERT, UPDATE ON %T TO poor%P");
 	queue_expect_no_open(q, "permission denied for table", GEARMAND_WHY_LASTING);
@@ -291,6 +295,7 @@ Test(postgres_open, a_second_server_is_refused_however_it_names_the_table)
 	struct queue *q = queue_opened(), *other = queue_new();
 	char name[64];
 
+	other->host.table.identity = "fedcba9876543210fedcba9876543210";
 	queue_expect_no_open(other, "is in use by another gearmand", GEARMAND_WHY_IN_USE);
 	snprintf(name, sizeof(name), "public.\"queue_%ld\"", (long)getpid());
 	fake_host_set(&other->host, "libpq-table", name);
