@@ -11,8 +11,7 @@
  * back whole.  The batch is DONE when all jobs are stored or refused, and the lock was still ours behind them.  A
  * removal needs no look: memcached does commands in their order, so a "get" that was answered tells that it was done.
  *
- * memcached has no transactions: when this server or that one dies in between, some of the changes are done and some
- * are not, each of them whole.
+ * When this server or memcached dies in between, some of the changes are done and some are not, each of them whole.
  */
 #include "queue_memcached.h"
 
@@ -28,23 +27,25 @@ struct asked {
 	bool comes_back, is_stored;
 };
 
+#define EACH_ASKED(a, n) \
+	struct asked *a = MC_ALL((n)->asked, struct asked); \
+	a < MC_ALL((n)->asked, struct asked) + MC_COUNT((n)->asked, struct asked); \
+	a++
+
 static bool
 send_change(struct mc_store *s, struct gearmand_change *c, struct gearmand_error *err)
 {
-	struct asked a = { .change = c, .comes_back = c->job.data.len <= READ_BACK_MOST };
-	struct mc_node *n;
-	struct mc_link *l;
+	struct asked a = { mc_key_of(s, &c->job), c, 0, c->job.data.len <= READ_BACK_MOST, false };
+	struct mc_node *n = mc_node_of(s, &a.key);
+	struct mc_link *l = &n->link[MC_BULK];
 	memcached_return_t rc = MEMCACHED_SUCCESS;
 
-	a.key = mc_key_of(s, &c->job);
-	n = mc_node_of(s, &a.key);
-	l = &n->link[MC_BULK];
 	if (c->op == GEARMAND_REMOVE) {
 		rc = memcached_delete(l->m, a.key.text, a.key.len, 0);
 	} else if (c->job.handle.len > TEXT_MOST || c->job.reducer.len > TEXT_MOST) {
 		s->host->refuse(c, "the job's handle or reducer is too long for the memcached queue");
 	} else {
-		a.sequence = mc_sequence_next(s);
+		a.sequence = ++s->memory->sequence;
 		gm_add(&n->asked, &a, sizeof(a));
 		if (n->asked.failed)
 			rc = MEMCACHED_MEMORY_ALLOCATION_FAILURE;
@@ -54,26 +55,6 @@ send_change(struct mc_store *s, struct gearmand_change *c, struct gearmand_error
 	return mc_went_well(l, rc, MEMCACHED_BUFFERED, err);
 }
 
-static bool
-read_node(struct mc_store *s, struct mc_node *n, struct gearmand_error *err)
-{
-	struct asked *all = MC_ALL(n->asked, struct asked);
-	struct mc_link *l = &n->link[MC_BULK];
-
-	for (size_t i = 0; i < MC_COUNT(n->asked, struct asked); i++) {
-		struct gearmand_job job;
-		struct mc_value v;
-		uint64_t sequence;
-
-		if (!all[i].comes_back)
-			continue;
-		if (!mc_next(l, &all[i].key, &v, err))
-			return false;
-		all[i].is_stored = v.is_there && mc_value_read(v.data, &job, &sequence) && sequence == all[i].sequence;
-	}
-	return mc_lock_read(s, n, MC_BULK, err);
-}
-
 /* Sends what is gathered, and reads back. */
 static bool
 exchange(struct mc_store *s, struct gearmand_error *err)
@@ -81,80 +62,79 @@ exchange(struct mc_store *s, struct gearmand_error *err)
 	bool is_well = true;
 
 	for (struct mc_node *n = s->nodes; n < s->end && is_well; n++) {
-		for (size_t i = 0; i < MC_COUNT(n->asked, struct asked); i++) {
-			if (MC_ALL(n->asked, struct asked)[i].comes_back)
-				mc_want(&n->link[MC_BULK], &MC_ALL(n->asked, struct asked)[i].key);
+		for (EACH_ASKED(a, n)) {
+			if (a->comes_back)
+				mc_want(&n->link[MC_BULK], &a->key);
 		}
 		mc_lock_want(s, &n->link[MC_BULK]);
 		is_well = mc_ask(&n->link[MC_BULK], err);
 	}
-	for (struct mc_node *n = s->nodes; n < s->end && is_well; n++)
-		is_well = read_node(s, n, err);
+	for (struct mc_node *n = s->nodes; n < s->end && is_well; n++) {
+		for (EACH_ASKED(a, n)) {
+			struct gearmand_job job;
+			struct mc_value v;
+			uint64_t sequence;
+
+			if (a->comes_back && !mc_next(&n->link[MC_BULK], &a->key, &v, err))
+				return false;
+			a->is_stored = a->comes_back && v.is_there && mc_value_read(v.data, &job, &sequence) &&
+				       sequence == a->sequence;
+		}
+		is_well = mc_lock_read(s, n, MC_BULK, err);
+	}
 	return is_well && mc_look(s, err);
 }
 
 /* None of the jobs is to be there when memcached was full. */
 static enum gearmand_commit
-undo(struct mc_store *s, struct gearmand_error *err)
+undo(struct mc_store *s, const struct mc_node *full, struct gearmand_error *err)
 {
-	struct gearmand_error trouble;
 	bool is_well = true;
 
 	for (struct mc_node *n = s->nodes; n < s->end; n++) {
-		struct asked *all = MC_ALL(n->asked, struct asked);
 		struct mc_link *l = &n->link[MC_BULK];
 
-		for (size_t i = 0; i < MC_COUNT(n->asked, struct asked) && is_well; i++)
-			is_well = mc_went_well(l, memcached_delete(l->m, all[i].key.text, all[i].key.len, 0),
-			    MEMCACHED_BUFFERED, &trouble);
+		for (EACH_ASKED(a, n))
+			is_well = is_well && mc_went_well(l, memcached_delete(l->m, a->key.text, a->key.len, 0),
+						 MEMCACHED_BUFFERED, err);
 	}
-	if (is_well && exchange(s, &trouble))
-		return GEARMAND_COMMIT_FULL;
-	*err = trouble;
-	return GEARMAND_COMMIT_BROKEN;
-}
-
-static enum gearmand_commit
-set_alone(struct mc_store *s, struct mc_node *n, const struct asked *a, struct gearmand_error *err)
-{
-	struct mc_link *l = &n->link[MC_TALK];
-	memcached_return_t rc = mc_put(s, memcached_set, l, &a->key, &a->change->job, a->sequence);
-
-	if (rc == MEMCACHED_SERVER_MEMORY_ALLOCATION_FAILURE) {
-		gm_fail(err, GEARMAND_WHY_PASSING, "memcached %s is full (see its -m)", n->name);
-		return GEARMAND_COMMIT_FULL;
-	}
-	if (rc == MEMCACHED_E2BIG)
-		s->host->refuse(a->change, "a job of %zu bytes is too large for memcached %s (see its -I)",
-		    a->change->job.data.len, n->name);
-	return mc_went_well(l, rc, MEMCACHED_E2BIG, err) ? GEARMAND_COMMIT_DONE : GEARMAND_COMMIT_BROKEN;
+	if (!is_well || !exchange(s, err))
+		return GEARMAND_COMMIT_BROKEN;
+	gm_fail(err, GEARMAND_WHY_PASSING, "memcached %s is full (see its -m)", full->name);
+	return GEARMAND_COMMIT_FULL;
 }
 
 /* What is large or missing, and then the lock again, for it must be ours behind all. */
 static enum gearmand_commit
 set_rest(struct mc_store *s, struct gearmand_error *err)
 {
-	enum gearmand_commit outcome = GEARMAND_COMMIT_DONE;
-	struct mc_link *l = &s->lock_node->link[MC_TALK];
 	bool is_any = false;
 
 	for (struct mc_node *n = s->nodes; n < s->end; n++) {
-		struct asked *all = MC_ALL(n->asked, struct asked);
+		struct mc_link *l = &n->link[MC_TALK];
 
-		for (size_t i = 0; i < MC_COUNT(n->asked, struct asked) && outcome == GEARMAND_COMMIT_DONE; i++) {
-			if (all[i].is_stored)
-				continue;
-			is_any = true;
-			outcome = set_alone(s, n, &all[i], err);
+		for (EACH_ASKED(a, n)) {
+			memcached_return_t rc = MEMCACHED_SUCCESS;
+
+			if (!a->is_stored)
+				rc = mc_put(s, memcached_set, l, &a->key, &a->change->job, a->sequence);
+			is_any = is_any || !a->is_stored;
+			if (rc == MEMCACHED_SERVER_MEMORY_ALLOCATION_FAILURE)
+				return undo(s, n, err);
+			if (rc == MEMCACHED_E2BIG)
+				s->host->refuse(a->change,
+				    "a job of %zu bytes is too large for memcached %s (see its -I)",
+				    a->change->job.data.len, n->name);
+			if (!mc_went_well(l, rc, MEMCACHED_E2BIG, err))
+				return GEARMAND_COMMIT_BROKEN;
 		}
 	}
-	if (outcome == GEARMAND_COMMIT_FULL)
-		return undo(s, err);
-	if (!is_any || outcome != GEARMAND_COMMIT_DONE)
-		return outcome;
-	mc_lock_want(s, l);
-	return mc_ask(l, err) && mc_lock_read(s, s->lock_node, MC_TALK, err) ? GEARMAND_COMMIT_DONE
-									     : GEARMAND_COMMIT_BROKEN;
+	if (is_any) {
+		mc_lock_want(s, &s->lock_node->link[MC_TALK]);
+		if (!mc_ask(&s->lock_node->link[MC_TALK], err) || !mc_lock_read(s, s->lock_node, MC_TALK, err))
+			return GEARMAND_COMMIT_BROKEN;
+	}
+	return GEARMAND_COMMIT_DONE;
 }
 
 /* Nobody waits for a removal, and memcached is so fast that each would go by itself: a few that come without an

@@ -103,7 +103,7 @@ take_line(struct dump *d)
 	rest = (struct gearmand_slice){ key->text + s->prefix_len, key->len - s->prefix_len };
 	if (strncmp(key->text, s->prefix, s->prefix_len) != 0 || gm_is(rest, "lock") || gm_is(rest, "owner"))
 		return;
-	stray.is_old = !mc_is_name(rest);
+	stray.is_old = !mc_is_name(rest.data);
 	memcpy(entry.name, rest.data, rest.len < MC_NAME ? rest.len : MC_NAME);
 	if (!stray.is_old && mc_node_of(s, key) == d->node)
 		gm_add(&d->list->entries, &entry, sizeof(entry));
@@ -119,27 +119,23 @@ compare(const void *a, const void *b, void *size)
 	return memcmp(a, b, *(size_t *)size);
 }
 
-static void
-sort_once(struct gm_bytes *b, size_t size)
-{
-	size_t kept = 0;
-
-	if (b->len > 0)
-		qsort_r(b->data, b->len / size, size, compare, &size);
-	for (size_t at = 0; at < b->len; at += size) {
-		if (kept == 0 || memcmp(b->data + kept - size, b->data + at, size) != 0) {
-			memmove(b->data + kept, b->data + at, size);
-			kept += size;
-		}
-	}
-	b->len = kept;
-}
-
 void
 mc_list_sort(struct mc_list *list)
 {
-	sort_once(&list->entries, sizeof(struct mc_entry));
-	sort_once(&list->strays, sizeof(struct mc_stray));
+	for (int i = 0; i < 2; i++) {
+		struct gm_bytes *b = i == 0 ? &list->entries : &list->strays;
+		size_t size = i == 0 ? sizeof(struct mc_entry) : sizeof(struct mc_stray), kept = 0;
+
+		if (b->len > 0)
+			qsort_r(b->data, b->len / size, size, compare, &size);
+		for (size_t at = 0; at < b->len; at += size) {
+			if (kept == 0 || memcmp(b->data + kept - size, b->data + at, size) != 0) {
+				memmove(b->data + kept, b->data + at, size);
+				kept += size;
+			}
+		}
+		b->len = kept;
+	}
 }
 
 /* Somebody else's dump is waited for; a crawler that is off is turned on: there is no other way to find the jobs. */
@@ -183,12 +179,10 @@ mc_dump(struct mc_store *s, struct mc_list *list, struct gearmand_error *err)
 		size_t before = SIZE_MAX, now = 0;
 
 		is_well = dump_connect(&d) && dump_once(&d, "lru_crawler metadump hash\r\n");
-		if (is_well && d.line[0] == 'B') {
-			for (int i = 0; i < DUMPS_MOST && is_well && now != before; i++) {
-				before = i == 0 ? SIZE_MAX : now;
-				is_well = dump_once(&d, "lru_crawler metadump all\r\n");
-				now = list->entries.len + list->strays.len;
-			}
+		for (int i = 0; is_well && (i > 0 || d.line[0] == 'B') && i < DUMPS_MOST && now != before; i++) {
+			before = i == 0 ? SIZE_MAX : now;
+			is_well = dump_once(&d, "lru_crawler metadump all\r\n");
+			now = list->entries.len + list->strays.len;
 		}
 		if (d.in != NULL)
 			fclose(d.in);

@@ -22,8 +22,8 @@ enum { HASH = 18, KEPT = 1 << 20 };
 
 struct head {
 	char magic[4];
-	uint8_t priority, unique;           /* lengths, here and below */
-	uint16_t function, handle, reducer; /* this, ... */
+	uint8_t priority, unique;           /* lengths: this, ... */
+	uint16_t function, handle, reducer; /* ... and these */
 	uint32_t flags;
 	uint64_t sequence, run_at;
 };
@@ -33,12 +33,10 @@ _Static_assert(sizeof(struct head) == 32, "no holes");
 struct mc_key
 mc_key_of_rest(const struct mc_store *s, const char *rest, size_t len)
 {
-	struct mc_key key;
+	struct mc_key key = { .len = s->prefix_len + len };
 
 	memcpy(key.text, s->prefix, s->prefix_len);
 	memcpy(key.text + s->prefix_len, rest, len);
-	key.len = s->prefix_len + len;
-	key.text[key.len] = '\0';
 	return key;
 }
 
@@ -64,21 +62,9 @@ mc_key_of(const struct mc_store *s, const struct gearmand_job *job)
 }
 
 bool
-mc_is_name(struct gearmand_slice rest)
+mc_is_name(const char *rest)
 {
-	for (size_t i = 0; i < rest.len; i++) {
-		if (memchr(alphabet, rest.data[i], sizeof(alphabet) - 1) == NULL)
-			return false;
-	}
-	return rest.len == MC_NAME;
-}
-
-uint64_t
-mc_sequence_next(struct mc_store *s)
-{
-	if (s->memory->sequence == 0)
-		s->memory->sequence = (uint64_t)s->host->wall();
-	return ++s->memory->sequence;
+	return strlen(rest) == MC_NAME && strspn(rest, alphabet) == MC_NAME;
 }
 
 memcached_return_t
@@ -93,45 +79,36 @@ mc_put(struct mc_store *s, mc_put_f *put, struct mc_link *l, const struct mc_key
 
 	gm_bytes_clear(&s->value, KEPT);
 	gm_add(&s->value, &h, sizeof(h));
-	for (const struct gearmand_slice *part = parts; part < parts + sizeof(parts) / sizeof(*parts); part++)
-		gm_add_slice(&s->value, *part);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		gm_add_slice(&s->value, parts[i]);
 	if (s->value.failed)
 		return MEMCACHED_MEMORY_ALLOCATION_FAILURE;
 	return put(l->m, key->text, key->len, s->value.data, s->value.len, 0, job->priority);
 }
 
-static struct gearmand_slice
-cut(struct gearmand_slice *from, size_t len)
-{
-	struct gearmand_slice piece = { from->data, len };
-
-	from->data += len;
-	from->len -= len;
-	return piece;
-}
-
 bool
 mc_value_read(struct gearmand_slice value, struct gearmand_job *job, uint64_t *sequence_r)
 {
+	const char *at = value.data + sizeof(struct head);
 	struct head h;
-	size_t function, handle, reducer;
+	size_t function, handle, reducer, names;
 
 	if (value.len < sizeof(h) || memcmp(value.data, "gmj1", 4) != 0)
 		return false;
-	memcpy(&h, cut(&value, sizeof(h)).data, sizeof(h));
+	memcpy(&h, value.data, sizeof(h));
 	function = be16toh(h.function);
 	handle = be16toh(h.handle);
 	reducer = be16toh(h.reducer);
-	if (function + h.unique + handle + reducer > value.len || function > GM_FUNCTION_MOST || h.unique == 0 ||
-	    h.unique > GM_UNIQUE_MOST)
+	names = function + h.unique + handle + reducer;
+	if (names > value.len - sizeof(h) || function > GM_FUNCTION_MOST || h.unique == 0 || h.unique > GM_UNIQUE_MOST)
 		return false;
 	*sequence_r = be64toh(h.sequence);
 	*job = (struct gearmand_job){ .flags = be32toh(h.flags), .run_at = (int64_t)be64toh(h.run_at) };
 	job->priority = h.priority <= GEARMAND_LOW ? (enum gearmand_priority)h.priority : GEARMAND_NORMAL;
-	job->function = cut(&value, function);
-	job->unique = cut(&value, h.unique);
-	job->handle = cut(&value, handle);
-	job->reducer = cut(&value, reducer);
-	job->data = value;
+	job->function = (struct gearmand_slice){ at, function };
+	job->unique = (struct gearmand_slice){ at + function, h.unique };
+	job->handle = (struct gearmand_slice){ at + function + h.unique, handle };
+	job->reducer = (struct gearmand_slice){ at + names - reducer, reducer };
+	job->data = (struct gearmand_slice){ at + names, value.len - sizeof(h) - names };
 	return !gm_has_byte(job->function, '\0') && !gm_has_byte(job->unique, '\0');
 }

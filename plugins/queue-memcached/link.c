@@ -24,32 +24,27 @@ enum { SERVERS_MOST = 256, LOOK_AGAIN = 5, GIVE_UP = 60000 /* ms */ };
 bool
 mc_went_well(struct mc_link *l, memcached_return_t rc, memcached_return_t fine, struct gearmand_error *err)
 {
-	const char *said, *begin, *text = memcached_strerror(l->m, rc), *quote = "";
+	const char *said, *text, *begin, *name = l->node->name;
 	int number;
 
 	if (rc == MEMCACHED_SUCCESS || rc == fine)
 		return true;
 	l->is_asking = l->has_value = false;
 	number = memcached_last_error_errno(l->m);
+	text = memcached_strerror(l->m, rc);
 	said = memcached_last_error_message(l->m);
-	begin = strstr(said, text);
-	begin = begin == NULL ? said + strcspn(said, " ") : begin + strlen(text);
+	begin = strstr(said, text) == NULL ? said + strcspn(said, " ") : strstr(said, text) + strlen(text);
 	begin += strspn(begin, ", ");
-	if (rc == MEMCACHED_TIMEOUT || memcached_last_error(l->m) == MEMCACHED_TIMEOUT) {
+	if (rc == MEMCACHED_TIMEOUT || memcached_last_error(l->m) == MEMCACHED_TIMEOUT)
 		text = "it does not answer";
-	} else if (number != 0) {
+	else if (number != 0)
 		text = strerror(number);
-	} else if (rc == MEMCACHED_CONNECTION_FAILURE) {
+	else if (rc == MEMCACHED_CONNECTION_FAILURE)
 		text = "it closed the connection";
-	} else if (strstr(begin, " host: ") > begin) {
-		text = begin;
-		quote = "\"";
-	}
-	gm_fail(err, GEARMAND_WHY_PASSING, "memcached %s: %s%s%.*s%s", l->node->name,
-	    quote[0] == '\0' ? "" : "it says ", quote, (int)strcspn(text, ",\r\n"), text, quote);
-	if (strstr(err->text, "unauthenticated") != NULL)
-		err->why = GEARMAND_WHY_LASTING;
-	return false;
+	else if (strstr(begin, " host: ") > begin)
+		return gm_fail(err, strstr(said, "unauthenticated") ? GEARMAND_WHY_LASTING : GEARMAND_WHY_PASSING,
+		    "memcached %s: it says \"%.*s\"", name, (int)strcspn(begin, ",\r\n"), begin);
+	return gm_fail(err, GEARMAND_WHY_PASSING, "memcached %s: %s", name, text);
 }
 
 /* libmemcached tells the port of a TCP connection, and not its descriptor. */
@@ -73,7 +68,7 @@ duplicate(const struct mc_link *l)
 
 /* To connect, a command is needed that does nothing and tells what goes wrong; a "get" does not tell. */
 bool
-mc_link_open(struct mc_link *l, const struct mc_node *n, enum mc_link_kind kind, struct gearmand_error *err)
+mc_link_open(struct mc_link *l, const struct mc_node *n, enum mc_kind kind, struct gearmand_error *err)
 {
 	static const char nothing[] = "gearmand.connects";
 	memcached_return_t rc;
@@ -210,12 +205,17 @@ take_servers(struct mc_store *s, const char *list)
 	return true;
 }
 
-static bool
-await_end_of_cut(struct mc_store *s, struct gearmand_error *err)
+bool
+mc_pool_open(struct mc_store *s, struct gearmand_error *err)
 {
 	const struct timespec moment = { .tv_nsec = LOOK_AGAIN * 1000000 };
+	const char *list = s->host->option(s->host, "libmemcached-servers");
 	struct gm_bytes *cut = &s->memory->cut;
+	bool is_well = true;
 
+	if (list == NULL || list[0] == '\0' || !take_servers(s, list))
+		return gm_fail(err, GEARMAND_WHY_LASTING,
+		    "the memcached queue needs --libmemcached-servers=HOST:PORT[,HOST:PORT...]");
 	for (int waited = 0; cut->len > 0; waited += LOOK_AGAIN) {
 		int fd = MC_ALL(*cut, int)[MC_COUNT(*cut, int) - 1];
 		struct tcp_info info = { .tcpi_state = TCP_CLOSE };
@@ -226,36 +226,17 @@ await_end_of_cut(struct mc_store *s, struct gearmand_error *err)
 			info.tcpi_state != TCP_FIN_WAIT2)) {
 			close(fd);
 			cut->len -= sizeof(fd);
-		} else if (waited < s->nodes[0].timeout * 1000) {
-			nanosleep(&moment, NULL);
-		} else {
+		} else if (waited >= s->nodes[0].timeout * 1000) {
 			return gm_fail(err, GEARMAND_WHY_PASSING,
-			    "memcached %s: it does not answer: it has not done yet what it was sent before",
-			    s->host->option(s->host, "libmemcached-servers"));
+			    "memcached %s: it does not answer: it has not done yet what it was sent before", list);
+		} else {
+			nanosleep(&moment, NULL);
 		}
 	}
-	return true;
-}
-
-bool
-mc_pool_open(struct mc_store *s, struct gearmand_error *err)
-{
-	const char *list = s->host->option(s->host, "libmemcached-servers");
-
-	if (list == NULL || list[0] == '\0')
-		return gm_fail(err, GEARMAND_WHY_LASTING,
-		    "the memcached queue needs --libmemcached-servers=HOST:PORT[,HOST:PORT...]");
-	if (!take_servers(s, list))
-		return gm_fail(err, GEARMAND_WHY_LASTING,
-		    "--libmemcached-servers is no list of servers, HOST:PORT[,HOST:PORT...]");
-	if (!await_end_of_cut(s, err))
-		return false;
-	for (struct mc_node *n = s->nodes; n < s->end; n++) {
-		if (!mc_link_open(&n->link[MC_TALK], n, MC_TALK, err) ||
-		    !mc_link_open(&n->link[MC_BULK], n, MC_BULK, err))
-			return false;
-	}
-	return true;
+	for (struct mc_node *n = s->nodes; n < s->end && is_well; n++)
+		is_well = mc_link_open(&n->link[MC_TALK], n, MC_TALK, err) &&
+			  mc_link_open(&n->link[MC_BULK], n, MC_BULK, err);
+	return is_well;
 }
 
 /* memcached_free() sends what it still has, and "quit" behind that: not where a part of a command was sent. */

@@ -7,8 +7,7 @@
  *
  * The lock says who has it, and counts its renewals.  A server that finds it watches until it is renewed, which tells
  * that the other one lives, or until it expires; it takes the lock at once when that is of a process of this machine
- * that has ended.  Each commit asks for the lock behind its changes: what is DONE was stored while nobody else had the
- * lock.  This is as good as memcached allows, and no better: a memcached that is restarted or emptied has no locks.
+ * that has ended.  Each commit asks for the lock behind its changes: what is DONE was stored while nobody else had it.
  *
  * The owner is the id of the server that had the lock last.  A server that comes back after trouble and finds another
  * id has missed what that one did: there may be jobs that it does not know.  Every memcached has that item; where it is
@@ -34,8 +33,9 @@ struct mc_claim {
 	const struct mc_store *store;
 	int lease; /* seconds */
 	char host[65], machine[72];
+	bool is_ours;        /* it was taken, and the thread renews it */
 	struct mc_link link; /* of the thread */
-	int stop_fd;
+	struct pollfd stop;  /* it is to end */
 	pthread_t thread;
 };
 
@@ -138,8 +138,7 @@ take_lock(struct mc_claim *c, struct gearmand_error *err)
 	}
 }
 
-/* Writes our name to the node, which has no other.  When there is no room for it, that of the old one is free after the
- * failure. */
+/* Writes our name to the node.  When there is no room for it, that of the old one is free after the failure. */
 static bool
 write_owner(struct mc_store *s, struct mc_node *n, bool has_forgotten, struct gearmand_error *err)
 {
@@ -150,8 +149,7 @@ write_owner(struct mc_store *s, struct mc_node *n, bool has_forgotten, struct ge
 	if (has_forgotten)
 		s->host->log(s->host, GEARMAND_LOG_WARNING,
 		    "memcached %s was restarted or emptied, and has forgotten what it had: jobs that wait here run, "
-		    "but do "
-		    "not survive a restart of this server",
+		    "but do not survive a restart of this server",
 		    n->name);
 	for (int i = 0; i < 2 && rc == FULL; i++)
 		rc = memcached_set(l->m, s->owner_key.text, s->owner_key.len, id, strlen(id), 0, 0);
@@ -159,10 +157,46 @@ write_owner(struct mc_store *s, struct mc_node *n, bool has_forgotten, struct ge
 	return mc_went_well(l, rc, FULL, err);
 }
 
-/* A server that has just been started reads all jobs, and need not ask who was there before. */
-static bool
-become_owner(struct mc_store *s, struct gearmand_error *err)
+/* Four times in the time of a lease.  What fails is tried again the next time; when another server has the lock, the
+ * next commit or check learns it. */
+static void *
+renewer(void *arg)
 {
+	struct mc_claim *c = arg;
+	struct gearmand_error err;
+	struct holder h;
+	bool done;
+
+	while (poll(&c->stop, 1, 1000 * c->lease / 4) <= 0) {
+		if ((c->link.m == NULL && !mc_link_open(&c->link, c->store->lock_node, MC_TALK, &err)) ||
+		    !try_lock(c, &c->link, &h, &done, &err))
+			mc_link_close(&c->link);
+	}
+	return NULL;
+}
+
+/* A server that has just been started reads all jobs, and need not ask who was there before. */
+bool
+mc_lock_open(struct mc_store *s, struct gearmand_error *err)
+{
+	struct mc_claim *c = s->claim = s->host->allocate(sizeof(*c));
+	FILE *boot = fopen("/proc/sys/kernel/random/boot_id", "re");
+	char space[64] = ""; /* of process ids */
+
+	s->lock_key = mc_key_of_rest(s, "lock", strlen("lock"));
+	s->owner_key = mc_key_of_rest(s, "owner", strlen("owner"));
+	s->lock_node = mc_node_of(s, &s->lock_key);
+	*c = (struct mc_claim){ .store = s, .host = "?", .stop = { eventfd(0, EFD_CLOEXEC), POLLIN, 0 } };
+	c->lease = (int)s->host->option_number(s->host, "libmemcached-lease");
+	gethostname(c->host, sizeof(c->host) - 1);
+	if (boot == NULL || fscanf(boot, "%40s", c->machine) != 1 ||
+	    readlink("/proc/self/ns/pid", space, sizeof(space) - 1) < 0)
+		snprintf(c->machine, sizeof(c->machine), "unknown.%s", s->host->identity);
+	strncat(c->machine, space + strcspn(space, "["), 20);
+	if (boot != NULL)
+		fclose(boot);
+	if (!take_lock(c, err))
+		return false;
 	for (struct mc_node *n = s->nodes; n < s->end; n++) {
 		struct mc_value v = { .is_there = false };
 
@@ -173,84 +207,35 @@ become_owner(struct mc_store *s, struct gearmand_error *err)
 		if (!write_owner(s, n, s->memory->was_broken && !v.is_there, err))
 			return false;
 	}
-	return true;
-}
-
-/* Four times in the time of a lease.  What fails is tried again the next time; when another server has the lock, the
- * next commit or check learns it. */
-static void *
-renewer(void *arg)
-{
-	struct mc_claim *c = arg;
-	struct pollfd stop = { .fd = c->stop_fd, .events = POLLIN };
-	struct gearmand_error err;
-	struct holder h;
-	bool done;
-
-	pthread_setname_np(pthread_self(), "gm-memcached");
-	while (poll(&stop, 1, 1000 * c->lease / 4) <= 0) {
-		if ((c->link.m == NULL && !mc_link_open(&c->link, c->store->lock_node, MC_TALK, &err)) ||
-		    !try_lock(c, &c->link, &h, &done, &err))
-			mc_link_close(&c->link);
-	}
-	return NULL;
-}
-
-bool
-mc_lock_open(struct mc_store *s, struct gearmand_error *err)
-{
-	struct mc_claim *c = s->host->allocate(sizeof(*c));
-	FILE *boot = fopen("/proc/sys/kernel/random/boot_id", "re");
-	char space[64] = ""; /* of process ids */
-
-	s->lock_key = mc_key_of_rest(s, "lock", strlen("lock"));
-	s->owner_key = mc_key_of_rest(s, "owner", strlen("owner"));
-	s->lock_node = mc_node_of(s, &s->lock_key);
-	*c = (struct mc_claim){ .store = s, .host = "?", .stop_fd = eventfd(0, EFD_CLOEXEC) };
-	c->lease = (int)s->host->option_number(s->host, "libmemcached-lease");
-	gethostname(c->host, sizeof(c->host) - 1);
-	if (boot == NULL || fscanf(boot, "%40s", c->machine) != 1 ||
-	    readlink("/proc/self/ns/pid", space, sizeof(space) - 1) < 0)
-		snprintf(c->machine, sizeof(c->machine), "unknown.%s", s->host->identity);
-	strncat(c->machine, space + strcspn(space, "["), 20);
-	if (boot != NULL)
-		fclose(boot);
-	if (take_lock(c, err)) {
-		if (become_owner(s, err) && c->stop_fd >= 0 && pthread_create(&c->thread, NULL, renewer, c) == 0) {
-			s->claim = c;
-			return true;
-		}
-		if (err->text[0] == '\0')
-			gm_fail(err, GEARMAND_WHY_PASSING, "memcached: no thread can be started to renew the lock");
-		(void)delete_lock(s);
-	}
-	if (c->stop_fd >= 0)
-		close(c->stop_fd);
-	s->host->release(c);
-	return false;
+	c->is_ours = c->stop.fd >= 0 && pthread_create(&c->thread, NULL, renewer, c) == 0;
+	return c->is_ours || gm_fail(err, GEARMAND_WHY_PASSING, "memcached: no thread can be started");
 }
 
 /* After something broke the lock is kept until it expires: we are about to come back. */
 void
 mc_lock_close(struct mc_store *s)
 {
+	struct mc_claim *c = s->claim;
 	struct gearmand_error ignored;
 	struct mc_value v;
 	struct holder h;
 
-	if (s->claim == NULL)
+	if (c == NULL)
 		return;
-	if (eventfd_write(s->claim->stop_fd, 1) == 0)
-		pthread_join(s->claim->thread, NULL);
-	s->memory->was_broken = s->is_broken;
-	if (!s->is_broken && mc_get(&s->lock_node->link[MC_TALK], &s->lock_key, &v, &ignored)) {
-		read_holder(s->claim, &v, &h);
+	if (c->is_ours) {
+		s->memory->was_broken = s->is_broken;
+		eventfd_write(c->stop.fd, 1);
+		pthread_join(c->thread, NULL);
+	}
+	if (c->is_ours && !s->is_broken && mc_get(&s->lock_node->link[MC_TALK], &s->lock_key, &v, &ignored)) {
+		read_holder(c, &v, &h);
 		if (h.is_us)
 			(void)delete_lock(s);
 	}
-	mc_link_close(&s->claim->link);
-	close(s->claim->stop_fd);
-	s->host->release(s->claim);
+	mc_link_close(&c->link);
+	if (c->stop.fd >= 0)
+		close(c->stop.fd);
+	s->host->release(c);
 }
 
 void
@@ -262,7 +247,7 @@ mc_lock_want(struct mc_store *s, struct mc_link *l)
 
 /* A lock that has expired is taken again: nobody has had it meanwhile, or its owner would be another. */
 bool
-mc_lock_read(struct mc_store *s, struct mc_node *n, enum mc_link_kind kind, struct gearmand_error *err)
+mc_lock_read(struct mc_store *s, struct mc_node *n, enum mc_kind kind, struct gearmand_error *err)
 {
 	struct mc_link *l = &n->link[kind];
 	struct mc_value lock, owner;

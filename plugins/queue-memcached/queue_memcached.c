@@ -32,9 +32,7 @@ take_stat(const memcached_instance_st *server, const char *key, size_t key_len, 
 {
 	struct stats *st = to;
 
-	(void)server;
-	(void)key_len;
-	(void)len;
+	(void)server, (void)key_len, (void)len;
 	if (strcmp(key, "evictions") == 0)
 		*st = (struct stats){ strtoull(value, NULL, 10), strncmp(value, "on", 2) == 0 };
 	return MEMCACHED_SUCCESS;
@@ -56,8 +54,7 @@ mc_look(struct mc_store *s, struct gearmand_error *err)
 		} else if (st.evictions > n->evictions && (s->said_at == 0 || now - s->said_at >= SAY_AT_MOST_EVERY)) {
 			s->host->log(s->host, GEARMAND_LOG_WARNING,
 			    "memcached %s is full and has evicted %llu items, perhaps jobs: those run, but do not "
-			    "survive "
-			    "a restart of this server; give it more memory (-m), and -M so that it refuses instead",
+			    "survive a restart of this server; give it more memory (-m), and -M to have it refuse",
 			    n->name, (unsigned long long)(st.evictions - n->evictions));
 			n->evictions = st.evictions;
 			s->said_at = now;
@@ -90,8 +87,10 @@ mc_open(const struct gearmand_host *host, struct gearmand_opening *opening, void
 	void *store = s;
 	bool is_well = sodium_init() >= 0;
 
-	if (opening->memory == NULL)
+	if (opening->memory == NULL) {
 		opening->memory = host->allocate(sizeof(struct mc_memory));
+		((struct mc_memory *)opening->memory)->sequence = (uint64_t)host->wall();
+	}
 	*s = (struct mc_store){ .magic = STORE_MAGIC, .host = host, .memory = opening->memory, .prefix = "" };
 	if (host->option(host, "libmemcached-prefix") != NULL)
 		s->prefix = host->option(host, "libmemcached-prefix");

@@ -11,8 +11,7 @@
  * commit.c           a batch of changes -> one exchange with each server
  * lock.c             one gearmand per prefix
  * dump.c             the keys of all jobs, which libmemcached cannot fetch completely
- * replay.c           jobs, in order
- * takeover.c         jobs of gearmand 1.1, and jobs on a server that is not theirs
+ * replay.c           jobs, in order; jobs of gearmand 1.1, and jobs on a server that is not theirs
  */
 #ifndef QUEUE_MEMCACHED_H
 #define QUEUE_MEMCACHED_H
@@ -29,9 +28,16 @@ struct mc_key {
 	size_t len;
 };
 
+struct mc_value {
+	bool is_there;
+	uint32_t flags;
+	uint64_t cas; /* 0 = the server does not number */
+	struct gearmand_slice data;
+};
+
 /* BULK: commands are gathered and sent together; those that store or delete have no reply.  TALK: each command waits
  * for its reply, and values come with their CAS. */
-enum mc_link_kind { MC_BULK, MC_TALK, MC_KINDS };
+enum mc_kind { MC_BULK, MC_TALK, MC_KINDS };
 
 struct mc_link {
 	const struct mc_node *node;
@@ -40,13 +46,6 @@ struct mc_link {
 	memcached_result_st result;
 	bool has_value, is_asking;  /* `result` waits for its taker; more may come */
 	struct gm_bytes keys, lens; /* that are wanted */
-};
-
-struct mc_value {
-	bool is_there;
-	uint32_t flags;
-	uint64_t cas; /* 0 = the server does not number */
-	struct gearmand_slice data;
 };
 
 struct mc_node {
@@ -62,7 +61,7 @@ struct mc_node {
 
 /* What outlives an opening. */
 struct mc_memory {
-	uint64_t sequence;   /* the latest */
+	uint64_t sequence;   /* of the latest job: goes up, whatever the clock does */
 	bool was_broken;     /* when the store was closed */
 	struct gm_bytes cut; /* descriptors of broken connections: what was sent on them may still be done */
 };
@@ -78,7 +77,7 @@ struct mc_store {
 	bool is_broken; /* it was said to the host */
 	struct mc_key lock_key, owner_key;
 	struct mc_node *lock_node;
-	struct mc_claim *claim;   /* lock.c; NULL = the lock is not ours */
+	struct mc_claim *claim;   /* lock.c; NULL = none yet */
 	int64_t look_at, said_at; /* ns, monotonic: evictions */
 	struct gm_bytes value;    /* that is being written */
 };
@@ -87,7 +86,7 @@ struct mc_store {
 bool mc_pool_open(struct mc_store *, struct gearmand_error *);
 void mc_pool_close(struct mc_store *);
 struct mc_node *mc_node_of(const struct mc_store *, const struct mc_key *);
-bool mc_link_open(struct mc_link *, const struct mc_node *, enum mc_link_kind, struct gearmand_error *);
+bool mc_link_open(struct mc_link *, const struct mc_node *, enum mc_kind, struct gearmand_error *);
 void mc_link_close(struct mc_link *);
 /* What libmemcached returned, as a sentence; true when it is SUCCESS or `fine`. */
 bool mc_went_well(struct mc_link *, memcached_return_t, memcached_return_t fine, struct gearmand_error *);
@@ -100,10 +99,9 @@ bool mc_ended(struct mc_link *, struct gearmand_error *); /* behind the last one
 bool mc_get(struct mc_link *, const struct mc_key *, struct mc_value *, struct gearmand_error *);
 
 /* item.c */
-uint64_t mc_sequence_next(struct mc_store *); /* goes up, whatever the clock does */
 struct mc_key mc_key_of(const struct mc_store *, const struct gearmand_job *);
 struct mc_key mc_key_of_rest(const struct mc_store *, const char *rest, size_t len); /* that is behind the prefix */
-bool mc_is_name(struct gearmand_slice rest); /* did this stand behind the prefix of one of our keys? */
+bool mc_is_name(const char *rest); /* did this stand behind the prefix of one of our keys? */
 /* Stores with this command, memcached_set() or memcached_add(). */
 typedef memcached_return_t mc_put_f(memcached_st *, const char *, size_t, const char *, size_t, time_t, uint32_t);
 memcached_return_t mc_put(struct mc_store *, mc_put_f *, struct mc_link *, const struct mc_key *,
@@ -111,27 +109,25 @@ memcached_return_t mc_put(struct mc_store *, mc_put_f *, struct mc_link *, const
 /* Slices of the value.  False: it is no job of ours. */
 bool mc_value_read(struct gearmand_slice value, struct gearmand_job *, uint64_t *sequence_r);
 
-/* lock.c */
+/* lock.c, queue_memcached.c, commit.c, replay.c */
 bool mc_lock_open(struct mc_store *, struct gearmand_error *);
 void mc_lock_close(struct mc_store *);
-void mc_lock_want(struct mc_store *, struct mc_link *); /* behind other keys ... */
-bool mc_lock_read(struct mc_store *, struct mc_node *, enum mc_link_kind, struct gearmand_error *);
-
-/* queue_memcached.c, commit.c, replay.c */
+void mc_lock_want(struct mc_store *, struct mc_link *); /* behind other keys, and so is it read */
+bool mc_lock_read(struct mc_store *, struct mc_node *, enum mc_kind, struct gearmand_error *);
 struct mc_store *mc_store_of(void *store);
 bool mc_look(struct mc_store *, struct gearmand_error *); /* at evictions, when it is time */
 enum gearmand_commit mc_commit(void *store, struct gearmand_change *, size_t count, struct gearmand_error *);
 bool mc_replay(void *store, gearmand_replay_f *, void *sink, struct gearmand_error *);
 
-/* A job to be fetched.  Both structs are sorted as bytes. */
+/* A job to be fetched.  Both structs are sorted as bytes: their order is big-endian. */
 struct mc_entry {
-	uint64_t order; /* big-endian */
+	uint64_t order;
 	char name[MC_NAME];
 };
 
 /* An item that is not where ours belong: gearmand 1.1's, or on a server that had its key in another pool. */
 struct mc_stray {
-	uint64_t order; /* big-endian */
+	uint64_t order;
 	uint32_t node, is_old;
 	struct mc_key key;
 };
@@ -145,11 +141,8 @@ struct mc_list {
 #define MC_ALL(bytes, type)   ((type *)(void *)(bytes).data)
 #define MC_COUNT(bytes, type) ((bytes).len / sizeof(type))
 
-/* dump.c, takeover.c */
+/* dump.c */
 bool mc_dump(struct mc_store *, struct mc_list *, struct gearmand_error *);
 void mc_list_sort(struct mc_list *); /* each item once */
-void mc_function_seen(struct mc_list *, struct gearmand_slice);
-/* Once the functions of all jobs were seen.  Adds entries with their order. */
-bool mc_takeover(struct mc_store *, struct mc_list *, struct gearmand_error *);
 
 #endif

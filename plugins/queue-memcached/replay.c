@@ -5,15 +5,24 @@
  * Runs on:  the store thread.
  * Owns:     a list of all keys while it runs, 32 bytes for each; values come one after the other.
  *
- * Nothing that memcached tells of an item says when it was stored, but for its own number (CAS), which changes when
- * a job moves, is nothing among several servers, and can be switched off.  So all values are read twice: for the
- * sequence number in each, and then in that order.
+ * memcached does not tell in which order items were stored.  So all values are read twice: for the sequence number in
+ * each, and then in that order.
+ *
+ * In between, items that are not where ours belong become jobs of ours: those of gearmand 1.1, and those that went to
+ * another server because the pool was another one.  Each is read, added under its own key on its server, and then
+ * removed where it was.  When that is cut short it is there twice, and the next replay goes on; a job that is there
+ * already is kept as it is.
  */
 #include <endian.h>
 
+#include <sodium.h>
+
 #include "queue_memcached.h"
 
-enum { WINDOW = 2048 }; /* keys that are asked for at once */
+enum { WINDOW = 2048, UUID = 36, NAMES_MOST = 600 }; /* keys that are asked for at once */
+
+#define UNKNOWN SIZE_MAX
+#define HEX     "[0-9a-fA-F]"
 
 struct replay {
 	struct mc_store *store;
@@ -23,31 +32,138 @@ struct replay {
 	struct gearmand_error *err;
 	bool is_ordering; /* the first reading of two */
 	bool is_stopped;  /* by the sink */
-	size_t gone, odd;
-	struct mc_key keys[2][WINDOW];
+	size_t gone, odd, old, moved, left;
+	struct gm_bytes left_keys;
+	struct mc_key keys[WINDOW];
 };
 
-/* Windows take turns on the two connections of each node: one is asked for while the one before it is read. */
-static struct mc_link *
-link_of(const struct replay *r, size_t i)
+/* gearmand 1.1 stored a job under <prefix><function>-<unique>.  Where that has one '-', or ends with a UUID as clients
+ * make them, it is clear how long the function is.  Else other jobs tell, when just one '-' stands behind a function of
+ * theirs. */
+static size_t
+split(const struct gm_bytes *functions, struct gearmand_slice rest)
 {
-	return &mc_node_of(r->store, &r->keys[i / WINDOW % 2][i % WINDOW])->link[i / WINDOW % 2];
+	size_t known = UNKNOWN, knowns = 0, possible = UNKNOWN, dashes = 0;
+	int uuid = 0;
+
+	if (rest.len > UUID && rest.data[rest.len - UUID - 1] == '-')
+		sscanf(rest.data + rest.len - UUID, "%*8" HEX "-%*4" HEX "-%*4" HEX "-%*4" HEX "-%*12" HEX "%n", &uuid);
+	if (uuid == UUID)
+		return rest.len - UUID - 1;
+	if (rest.len >= 2 && memchr(rest.data, '-', rest.len) == rest.data + rest.len - 2)
+		return rest.len - 2; /* the unique "-" */
+	for (size_t i = rest.len; i-- > 0 && rest.len - i - 1 <= GM_UNIQUE_MOST;) {
+		char name[MC_KEY_MOST + 2] = "";
+
+		if (rest.data[i] != '-')
+			continue;
+		possible = i;
+		dashes++;
+		memcpy(name + 1, rest.data, i);
+		if (functions != NULL && functions->len > 0 &&
+		    memmem(functions->data, functions->len, name, i + 2) != NULL) {
+			known = i;
+			knowns++;
+		}
+	}
+	return dashes == 1 ? possible : knowns == 1 ? known : UNKNOWN;
+}
+
+/* Functions that fit no item are left out. */
+static void
+function_seen(struct replay *r, struct gearmand_slice name)
+{
+	struct gm_bytes *all = &r->list.functions;
+	char text[MC_KEY_MOST + 2] = "";
+
+	if (name.len > MC_KEY_MOST)
+		return;
+	memcpy(text + 1, name.data, name.len);
+	if (all->len == 0 || memmem(all->data, all->len, text, name.len + 2) == NULL)
+		gm_add(all, text, name.len + 2);
+}
+
+/* Of many jobs without a unique, or with "-", 1.1 kept the latest.  It gets a unique of its own, the same in every try.
+ */
+static bool
+read_old(const struct replay *r, struct gearmand_slice rest, const struct mc_value *v, char made[65],
+    struct gearmand_job *job)
+{
+	size_t len = split(&r->list.functions, rest);
+	uint8_t hash[16];
+
+	if (len == UNKNOWN || v->flags > GEARMAND_LOW)
+		return false;
+	*job = (struct gearmand_job){ .data = v->data, .priority = (enum gearmand_priority)v->flags };
+	job->function = (struct gearmand_slice){ rest.data, len };
+	job->unique = (struct gearmand_slice){ rest.data + len + 1, rest.len - len - 1 };
+	if (job->unique.len > 0 && !gm_is(job->unique, "-"))
+		return true;
+	job->flags = job->unique.len == 0 ? GEARMAND_JOB_NO_UNIQUE : GEARMAND_JOB_UNIQUE_IS_DATA;
+	crypto_generichash(hash, sizeof(hash), (const unsigned char *)rest.data, rest.len, NULL, 0);
+	strcpy(made, "gearmand-1.1-");
+	sodium_bin2hex(made + strlen(made), 2 * sizeof(hash) + 1, hash, sizeof(hash));
+	job->unique = gm_slice(made);
+	return true;
 }
 
 static bool
-ask_window(struct replay *r, size_t begin, size_t end)
+take_over(struct replay *r, const struct mc_stray *stray, struct gearmand_slice rest)
 {
-	const struct mc_entry *all = MC_ALL(r->list.entries, const struct mc_entry);
+	struct mc_link *from = &r->store->nodes[stray->node].link[MC_TALK], *to;
+	struct mc_entry entry;
+	struct gearmand_job job;
+	struct mc_value v;
+	struct mc_key key;
+	uint64_t sequence = r->old + 1;
+	char made[65];
+	memcached_return_t rc = MEMCACHED_E2BIG;
+
+	if (!mc_get(from, &stray->key, &v, r->err))
+		return false;
+	if (!v.is_there)
+		return true;
+	if (stray->is_old ? read_old(r, rest, &v, made, &job) : mc_value_read(v.data, &job, &sequence)) {
+		key = mc_key_of(r->store, &job);
+		to = &mc_node_of(r->store, &key)->link[MC_TALK];
+		rc = mc_put(r->store, memcached_add, to, &key, &job, sequence);
+		if (rc != MEMCACHED_NOTSTORED && rc != MEMCACHED_SERVER_MEMORY_ALLOCATION_FAILURE &&
+		    !mc_went_well(to, rc, MEMCACHED_E2BIG, r->err))
+			return false;
+	}
+	if (rc == MEMCACHED_SUCCESS) {
+		entry.order = htobe64(sequence);
+		memcpy(entry.name, key.text + r->store->prefix_len, MC_NAME);
+		gm_add(&r->list.entries, &entry, sizeof(entry));
+	} else if (rc != MEMCACHED_NOTSTORED) {
+		r->left++;
+		gm_add(&r->left_keys, stray->key.text, stray->key.len + 1);
+		return true;
+	}
+	r->old += stray->is_old;
+	r->moved += !stray->is_old;
+	return mc_went_well(
+	    from, memcached_delete(from->m, stray->key.text, stray->key.len, 0), MEMCACHED_NOTFOUND, r->err);
+}
+
+static bool
+take_over_all(struct replay *r)
+{
+	const struct mc_stray *all = MC_ALL(r->list.strays, const struct mc_stray);
+	size_t count = MC_COUNT(r->list.strays, struct mc_stray);
 	bool is_well = true;
 
-	for (size_t i = begin; i < end; i++) {
-		struct mc_key *key = &r->keys[i / WINDOW % 2][i % WINDOW];
+	for (size_t i = 0; i < 2 * count && is_well; i++) { /* all twice: the first time for the functions */
+		const struct mc_stray *stray = &all[i % count];
+		struct gearmand_slice rest = { stray->key.text + r->store->prefix_len,
+			stray->key.len - r->store->prefix_len };
+		size_t len = stray->is_old && i < count ? split(NULL, rest) : UNKNOWN;
 
-		*key = mc_key_of_rest(r->store, all[i].name, MC_NAME);
-		mc_want(link_of(r, i), key);
+		if (len != UNKNOWN)
+			function_seen(r, (struct gearmand_slice){ rest.data, len });
+		if (i >= count)
+			is_well = take_over(r, stray, rest);
 	}
-	for (struct mc_node *n = r->store->nodes; n < r->store->end && is_well && begin < end; n++)
-		is_well = mc_ask(&n->link[begin / WINDOW % 2], r->err);
 	return is_well;
 }
 
@@ -64,7 +180,7 @@ take_value(struct replay *r, struct mc_entry *e, const struct mc_key *key, const
 		if (is_job && sequence > *latest && sequence < UINT64_MAX / 2)
 			*latest = sequence;
 		if (is_job && r->list.strays.len > 0)
-			mc_function_seen(&r->list, job.function);
+			function_seen(r, job.function);
 	} else if (is_job) {
 		r->is_stopped = !r->sink_f(r->sink, &job);
 	} else {
@@ -76,49 +192,68 @@ take_value(struct replay *r, struct mc_entry *e, const struct mc_key *key, const
 static bool
 read_list(struct replay *r, bool is_ordering)
 {
+	struct mc_entry *all = MC_ALL(r->list.entries, struct mc_entry);
 	size_t count = MC_COUNT(r->list.entries, struct mc_entry);
-	size_t asked = count < WINDOW ? count : WINDOW;
-	bool is_well = ask_window(r, 0, asked);
-	struct mc_value v;
+	bool is_well = true;
 
 	r->is_ordering = is_ordering;
-	for (size_t i = 0; i < count && !r->is_stopped && is_well; i++) {
-		const struct mc_key *key = &r->keys[i / WINDOW % 2][i % WINDOW];
+	for (size_t at = 0; at < count && !r->is_stopped && is_well; at += WINDOW) {
+		size_t n = count - at < WINDOW ? count - at : WINDOW;
 
-		if (i % WINDOW == 0 && asked < count) {
-			size_t next = count - asked < WINDOW ? count : asked + WINDOW;
-
-			is_well = ask_window(r, asked, next);
-			asked = next;
+		for (size_t i = 0; i < n; i++) {
+			r->keys[i] = mc_key_of_rest(r->store, all[at + i].name, MC_NAME);
+			mc_want(&mc_node_of(r->store, &r->keys[i])->link[MC_BULK], &r->keys[i]);
 		}
-		is_well = is_well && mc_next(link_of(r, i), key, &v, r->err);
-		if (is_well)
-			take_value(r, &MC_ALL(r->list.entries, struct mc_entry)[i], key, &v);
-		for (struct mc_node *n = r->store->nodes; i % WINDOW == WINDOW - 1 && n < r->store->end && is_well; n++)
-			is_well = mc_ended(&n->link[i / WINDOW % 2], r->err);
+		for (struct mc_node *node = r->store->nodes; node < r->store->end && is_well; node++)
+			is_well = mc_ask(&node->link[MC_BULK], r->err);
+		for (size_t i = 0; i < n && !r->is_stopped && is_well; i++) {
+			struct mc_link *l = &mc_node_of(r->store, &r->keys[i])->link[MC_BULK];
+			struct mc_value v;
+
+			is_well = mc_next(l, &r->keys[i], &v, r->err);
+			if (is_well)
+				take_value(r, &all[at + i], &r->keys[i], &v);
+		}
+		for (struct mc_node *node = r->store->nodes; node < r->store->end && is_well; node++)
+			is_well = mc_ended(&node->link[MC_BULK], r->err);
 	}
-	for (struct mc_node *n = r->store->nodes; n < r->store->end && is_well; n++)
-		is_well = mc_ended(&n->link[MC_BULK], r->err) && mc_ended(&n->link[MC_TALK], r->err);
 	return is_well;
 }
 
 static void
 tell(const struct replay *r, const struct gearmand_host *host, const char *prefix)
 {
+	const char *name = r->left_keys.data, *end = name + r->left_keys.len;
+	const struct {
+		enum gearmand_level level;
+		size_t count;
+		const char *text;
+	} all[] = { { GEARMAND_LOG_NOTICE, r->old, "jobs of gearmand 1.1 are taken over" },
+		{ GEARMAND_LOG_NOTICE, r->moved, "jobs are moved to the server where this pool has their keys" },
+		{ GEARMAND_LOG_WARNING, r->odd, "items have a job's key and no job in them; they are left alone" },
+		{ GEARMAND_LOG_WARNING, r->gone,
+		    "jobs were gone when they were to be read: evicted, or removed by somebody" } };
+
 	if (r->list.foreign.len > 0)
 		host->log(host, GEARMAND_LOG_WARNING,
 		    "memcached, prefix %s: somebody else's items have this prefix, too, %s for one; they are left "
 		    "alone",
 		    prefix, r->list.foreign.text);
-	if (r->odd > 0)
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		if (all[i].count > 0)
+			host->log(
+			    host, all[i].level, "memcached, prefix %s: %zu %s", prefix, all[i].count, all[i].text);
+	}
+	while (r->left > 0 && name < end) { /* each is named, some in a line */
+		char names[NAMES_MOST + MC_KEY_MOST + 2] = "";
+
+		for (size_t len = 0; len < NAMES_MOST && name < end; name += strlen(name) + 1)
+			len += (size_t)sprintf(names + len, " %s", name);
 		host->log(host, GEARMAND_LOG_WARNING,
-		    "memcached, prefix %s: %zu items have a job's key and no job in them; they are left alone", prefix,
-		    r->odd);
-	if (r->gone > 0)
-		host->log(host, GEARMAND_LOG_WARNING,
-		    "memcached, prefix %s: %zu jobs were gone when they were to be read: evicted, or removed by "
-		    "somebody",
-		    prefix, r->gone);
+		    "memcached, prefix %s: %zu items are left alone: where function and unique of gearmand 1.1 meet "
+		    "cannot be told, or they are no jobs, or they have no room:%s",
+		    prefix, r->left, names);
+	}
 }
 
 bool
@@ -132,7 +267,7 @@ mc_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 	r->sink_f = sink_f;
 	r->sink = sink;
 	r->err = err;
-	is_well = mc_dump(s, &r->list, err) && read_list(r, true) && mc_takeover(s, &r->list, err);
+	is_well = mc_dump(s, &r->list, err) && read_list(r, true) && take_over_all(r);
 	mc_list_sort(&r->list);
 	is_well = is_well && read_list(r, false);
 	if (is_well)
@@ -140,6 +275,7 @@ mc_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 	gm_bytes_free(&r->list.entries);
 	gm_bytes_free(&r->list.strays);
 	gm_bytes_free(&r->list.functions);
+	gm_bytes_free(&r->left_keys);
 	s->host->release(r);
 	return is_well;
 }

@@ -101,6 +101,8 @@ void
 queue_fini(struct queue *q)
 {
 	queue_close(q);
+	if (q->host.ops->forget != NULL && q->host.opening.memory != NULL)
+		q->host.ops->forget(&q->host.opening.memory);
 	forget_seen(q);
 }
 
