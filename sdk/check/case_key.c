@@ -94,6 +94,16 @@ function_of_512_bytes_comes_back(struct rig *r)
 }
 
 void
+function_of_0_bytes_comes_back(struct rig *r)
+{
+	struct jobs jobs = { 0 };
+
+	add(&jobs, text(""), text("u"));
+	add(&jobs, text("f"), text("u"));
+	must_be_apart(r, &jobs);
+}
+
+void
 function_of_8192_bytes_comes_back_or_is_refused(struct rig *r)
 {
 	struct jobs jobs = { 0 }, kept = { 0 };

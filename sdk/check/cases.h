@@ -29,6 +29,7 @@ struct rig;
 	X(STORE, key_of_any_bytes_comes_back, "quotes, percent signs, backslashes, line ends, UTF-8 and what is not, blanks") \
 	X(STORE, function_of_512_bytes_comes_back, "functions of 512 bytes and uniques of 64 are kept whole") \
 	X(STORE, function_of_8192_bytes_comes_back_or_is_refused, "a function of 8192 bytes is kept, or refused with a reason") \
+	X(STORE, function_of_0_bytes_comes_back, "the function \"\" is a function like others") \
 	X(STORE, keys_that_look_alike_are_different, "letter case, accents and blanks at the ends tell keys apart") \
 	X(STORE, key_is_function_and_unique, "one unique under two functions is two jobs") \
 	/* case_change.c */ \
@@ -55,6 +56,8 @@ struct rig;
 	/* case_crash.c */ \
 	X(STORE, commit_that_is_killed_is_all_or_nothing, "kill -9 of the server inside a commit leaves all of the batch or nothing") \
 	X(STORE, committed_batches_survive_a_kill, "kill -9 of the server takes nothing that commit had answered DONE for") \
+	/* case_full.c */ \
+	X(STORE, full_store_keeps_its_word, "with no room commit says FULL, nothing that was DONE is lost, and removals go on") \
 	/* case_down.c */ \
 	X(STORE, store_that_is_down_is_told, "with the store down commit and open fail with a sentence, and go well after") \
 	X(STORE, check_sees_that_the_store_is_down, "with the store down check, where the module has one, fails with a sentence") \

@@ -275,7 +275,6 @@ rig_replay(struct rig *r, gearmand_replay_f *sink_f, void *sink)
 static bool
 on_job(void *sink, const struct gearmand_job *j)
 {
-	MUST(j->function.len > 0, "replay gave a job without a function");
 	MUST(j->unique.len > 0, "replay gave a job without a unique");
 	MUST(j->priority <= GEARMAND_LOW, "replay gave a job of priority %d", (int)j->priority);
 	jobs_add_copy(sink, j);

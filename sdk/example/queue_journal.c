@@ -428,6 +428,7 @@ journal_commit(void *store, struct gearmand_change *change, size_t count, struct
 {
 	struct journal *j = store;
 	int64_t max = j->host->option_number(j->host, "journal-max");
+	bool no_room;
 
 	j->batch.len = 0;
 	for (size_t i = 0; i < count; i++)
@@ -437,9 +438,12 @@ journal_commit(void *store, struct gearmand_change *change, size_t count, struct
 		batch_apply(j);
 		return GEARMAND_COMMIT_DONE;
 	}
-	/* Cut off what may be half written: the host comes again with the whole batch. */
+	/* Cut off what may be half written: the server comes again with the same changes. */
 	j->host->error_set(err, "%s: %s", j->path, strerror(errno));
-	return ftruncate(j->fd, j->end) == 0 ? GEARMAND_COMMIT_AGAIN : GEARMAND_COMMIT_BROKEN;
+	no_room = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+	if (ftruncate(j->fd, j->end) != 0)
+		return GEARMAND_COMMIT_BROKEN;
+	return no_room ? GEARMAND_COMMIT_FULL : GEARMAND_COMMIT_AGAIN;
 }
 
 /* ---- The descriptor ----------------------------------------------------------------- */

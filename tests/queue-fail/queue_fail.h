@@ -93,6 +93,7 @@ void rules_wait(unsigned ms);
 	X(drops_backslashes, "backslashes vanish from uniques") \
 	X(cuts_functions, "functions have 255 bytes at most") \
 	X(cuts_long_functions, "functions have 4,096 bytes at most") \
+	X(passes_over_no_name, "a job of the function \"\" is passed over by replay") \
 	X(ignores_case, "letters of uniques become small") \
 	X(trims, "blanks at the end of uniques vanish") \
 	/* Batches are taken as something else. */ \
@@ -121,6 +122,8 @@ void rules_wait(unsigned ms);
 	X(lock_file, "a lock that outlives its process") \
 	X(asks, "asks for an option that it does not have") \
 	X(prints, "writes to stderr") \
+	X(done_when_full, "says DONE though the file could not be written") \
+	X(again_when_full, "says AGAIN when the file could not be written") \
 	/* With rules. */ \
 	X(done_while_down, "says DONE when a rule says broken") \
 	X(well_while_down, "check says DONE when a rule says broken") \

@@ -384,6 +384,10 @@ wrong_commit(struct fail_store *s, struct gearmand_change *c, size_t count, stru
 		result = inner_ops->commit(s->inner, c, count, err);
 	while (scratch_count > 0)
 		free(scratch[--scratch_count]);
+	if (result == GEARMAND_COMMIT_FULL && which == WRONG_done_when_full)
+		return GEARMAND_COMMIT_DONE;
+	if (result == GEARMAND_COMMIT_FULL && which == WRONG_again_when_full)
+		return GEARMAND_COMMIT_AGAIN;
 	return result;
 }
 
@@ -423,6 +427,8 @@ on_replay(void *arg, const struct gearmand_job *j)
 		memset(copy + 1, 1, j->data.len);
 		hoard = copy;
 	}
+	if (which == WRONG_passes_over_no_name && j->function.len == 0)
+		return true;
 	if (which != WRONG_swaps)
 		return r->sink_f(r->sink, j) || which == WRONG_does_not_stop;
 	if (!r->waits) {
