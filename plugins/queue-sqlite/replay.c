@@ -31,7 +31,7 @@ struct replay {
 };
 
 static int
-prepare(struct sq_store *s, const char *format, sqlite3_stmt **stmt_r)
+prepare_once(struct sq_store *s, const char *format, sqlite3_stmt **stmt_r)
 {
 	char *sql = sqlite3_mprintf(format, s->table);
 	int rc = sql == NULL ? SQLITE_NOMEM : sqlite3_prepare_v2(s->db, sql, -1, stmt_r, NULL);
@@ -103,7 +103,7 @@ rewrite_key(struct replay *r, const struct gearmand_job *job)
 {
 	int rc = SQLITE_OK;
 
-	if (r->rewrite == NULL && (rc = prepare(r->store, REWRITE_KEY, &r->rewrite)) != SQLITE_OK)
+	if (r->rewrite == NULL && (rc = prepare_once(r->store, REWRITE_KEY, &r->rewrite)) != SQLITE_OK)
 		return rc;
 	rc = sqlite3_bind_int64(r->rewrite, 1, sqlite3_column_int64(r->rows, ROWID));
 	sq_bind_text(r->rewrite, 2, job->unique, &rc);
@@ -168,7 +168,7 @@ replay_row(struct replay *r, gearmand_replay_f *sink_f, void *sink)
 static int
 replay_rows(struct replay *r, gearmand_replay_f *sink_f, void *sink)
 {
-	int rc = prepare(r->store, SELECT_ROWS, &r->rows);
+	int rc = prepare_once(r->store, SELECT_ROWS, &r->rows);
 
 	while (rc == SQLITE_OK) {
 		rc = sqlite3_step(r->rows);

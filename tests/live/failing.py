@@ -187,6 +187,57 @@ def _(t):
     check(len(got) <= len(acked) + 6)
 
 
+# --- full
+
+FULL = "queue fail: full: new jobs are refused until there is room, removals go on: no room"
+
+
+@case("a batch for which there is no room is stored in pieces, and what does not fit alone gets the store's words")
+def _(t):
+    s = fail_server(t, "--fail-rules=commit 2 full no room")
+    p = s.connect()
+    rules(t, "commit 1 hold")
+    submit_many(p, [b"first"])
+    s.await_log("fail: commit 1 begins")
+    submit_many(p, uniques(100))
+    s.await_log("accepted,f,99,0")
+    no_rules(t)
+    acked = acknowledged(p, [b"first"] + uniques(100), 101)
+    s.expect_log(FULL)
+    s.allow_log("QUEUE_ERROR")
+    rules(t, "commit * full no room")
+    submit_many(p, [b"too much"])
+    check(b"no room" in p.expect_error("QUEUE_ERROR")[1])
+    check(dict(line.decode().split("\t") for line in s.connect().listing("queue"))["state"] == "full")
+    no_rules(t)
+    acked.update(acknowledged(submit_many(p, [b"too much"]), [b"too much"], 1))
+    s.await_log("queue fail: has room again")
+    s.kill()
+    s.start()
+    check({j[2]: j[0] for j in drain_jobs(s)} == acked)
+
+
+@case("clients that connect anew for each submission do not fill the memory while the store hangs", modes=(0, 2))
+def _(t):
+    s = fail_server(t, "--max-storing=4M", "--queue-timeout=60")
+    s.expect_log("--max-storing is reached: submissions are refused until there is room")
+    s.allow_log("QUEUE_ERROR")
+    s.alive()
+    before, refused = s.rss(), 0
+    rules(t, "commit * hold")
+    for n in range(60):
+        p = s.connect()
+        p.send(SUBMIT_JOB_BG, "f", "u%d" % n, data=bytes(4 << 20))
+        p.send(ECHO_REQ, data="end")
+        s.alive()
+        if n > 20:
+            refused += p.packet("an answer").nr == ERROR
+        p.sock.close()
+    check(refused == 39, refused)
+    check(server_sanitized() or s.rss() < before + (100 << 20), "grew by %d MiB" % ((s.rss() - before) >> 20))
+    no_rules(t)
+
+
 # --- refusals
 
 @case("what the store refuses gets an error with its words, for everyone who wants that job; the rest is stored")

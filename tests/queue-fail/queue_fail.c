@@ -141,7 +141,7 @@ commit_as_told(struct fail_store *s, const struct verdict *v, struct gearmand_ch
 
 	if (v->action == DO_HALF)
 		count /= 2;
-	if (v->action != DO_AGAIN && v->action != DO_BROKEN && count > 0)
+	if (v->action != DO_AGAIN && v->action != DO_BROKEN && v->action != DO_FULL && count > 0)
 		result = store_these(s, kept, count, err);
 	rules_wait(v->late);
 	if (v->action == DO_NOTHING || result != GEARMAND_COMMIT_DONE)
@@ -151,6 +151,8 @@ commit_as_told(struct fail_store *s, const struct verdict *v, struct gearmand_ch
 	if (wrong_is(WRONG_done_while_down))
 		return GEARMAND_COMMIT_DONE;
 	s->host->error_set(err, "%s", v->text);
+	if (v->action == DO_FULL)
+		return GEARMAND_COMMIT_FULL;
 	return v->action == DO_AGAIN || v->action == DO_HALF ? GEARMAND_COMMIT_AGAIN : GEARMAND_COMMIT_BROKEN;
 }
 

@@ -43,6 +43,7 @@ void inner_unlock(void *inner);
  *           open:    passing TEXT, lasting TEXT, in-use TEXT
  *           replay:  fail TEXT, which lasts; partly TEXT: after the first job, which may pass
  *           commit:  again TEXT, broken TEXT: nothing is stored
+ *                    full TEXT: nothing is stored, for want of room
  *                    half TEXT: the first half is stored, then as again
  *                    unknown TEXT: all is stored, then as broken
  *           check:   again TEXT, broken TEXT
@@ -62,7 +63,8 @@ enum action {
 	DO_BROKEN,
 	DO_HALF,
 	DO_UNKNOWN,
-	DO_REFUSE
+	DO_REFUSE,
+	DO_FULL
 };
 
 struct verdict {

@@ -34,6 +34,7 @@ static const struct {
 	{ "half", DO_HALF },
 	{ "unknown", DO_UNKNOWN },
 	{ "refuse", DO_REFUSE },
+	{ "full", DO_FULL },
 };
 
 /* A call, and what the rules have for it. */
