@@ -78,7 +78,14 @@ struct msg_packet {
 	struct msg msg;
 	int64_t run_at;     /* SUBMIT_JOB_SCHED: seconds since 1970, worked out by the I/O thread */
 	uint64_t data_hash; /* SUBMIT_* with the unique "-": hash_bytes() of pkt.data under the core's key */
+	uint64_t tag;       /* of a module's request; comes back with its answers */
 	struct pkt pkt;
+};
+
+/* REFUSE. */
+struct msg_refuse {
+	struct msg msg;
+	uint64_t tag;
 };
 
 /* REPLY: one packet to a peer.  `head` is 12 bytes left for the packet head, then all
@@ -87,6 +94,7 @@ struct msg_packet {
 struct msg_reply {
 	struct msg msg;
 	struct slice data;
+	uint64_t tag;                /* of the request that it answers; 0 = of none */
 	uint32_t head_len, head_cap; /* bytes of head, the first PKT_HEAD included */
 	char head[];
 };

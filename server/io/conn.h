@@ -67,6 +67,7 @@ struct io {
 	size_t to_proc_count;
 	uint64_t counts[STAT_ALL];
 	bool by_edge;       /* the event base can watch for edges */
+	uint64_t tag;       /* of the module's request at hand; else 0 */
 	bool counted;       /* counts are not all zero */
 	bool told_mgmt;     /* in this turn */
 	bool bodies_full;   /* and the log has a line about it */
@@ -115,6 +116,7 @@ struct body {
 	struct conn *conn;
 	struct blob *blob; /* NULL when empty */
 	size_t size;       /* announced; 0 = not known */
+	uint64_t tag;      /* of a module's request */
 	uint32_t type;
 };
 

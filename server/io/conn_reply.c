@@ -50,7 +50,7 @@ packet_of_reply(struct gearmand_packet *packet, const struct msg_reply *reply)
 static IO void
 conn_reply_module(struct conn *c, struct msg_reply *reply)
 {
-	struct gearmand_packet packet = { .type = reply->msg.type };
+	struct gearmand_packet packet = { .type = reply->msg.type, .tag = reply->tag };
 	struct msg *m = &reply->msg;
 	struct buf joined = { 0 };
 

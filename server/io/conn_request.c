@@ -40,9 +40,11 @@ pkt_is_submission(uint32_t type)
 void
 conn_refuse(struct conn *c, enum wire_error error)
 {
-	struct msg *m = msg_new(MSG_REFUSE, c->number);
+	struct msg_refuse *refuse = msg_new_sized(MSG_REFUSE, c->number, sizeof *refuse);
+	struct msg *m = &refuse->msg;
 
 	m->type = (uint16_t)error;
+	refuse->tag = c->io->tag;
 	conn_post(c, &m);
 }
 
@@ -137,6 +139,7 @@ conn_post_body(struct conn *c, uint32_t type, struct blob **body)
 	bool good = true;
 
 	m->type = (uint16_t)type;
+	packet->tag = c->io->tag;
 	m->blob = *body;
 	*body = NULL;
 	if (type == PKT_TEXT) {
@@ -256,7 +259,9 @@ conn_body_end(struct conn *c)
 	body->blob = NULL;
 	if (b != NULL && b->len == 0)
 		blob_unref(&b);
+	c->io->tag = body->tag;
 	conn_post_body(c, body->type, &b);
+	c->io->tag = 0;
 	conn_drop_body(c);
 }
 
@@ -289,8 +294,8 @@ packet_is_sound(const struct gearmand_packet *packet)
 }
 
 /* Puts the packet into wire form, and views into that: the same way as any other from there. */
-void
-conn_request(struct conn *c, const struct gearmand_packet *packet)
+static IO void
+conn_request_tagged(struct conn *c, const struct gearmand_packet *packet)
 {
 	const struct pkt_info *info = pkt_info(packet->type);
 	size_t size = packet_size(packet);
@@ -298,8 +303,6 @@ conn_request(struct conn *c, const struct gearmand_packet *packet)
 	enum wire_error why = WIRE_BODIES_FULL;
 	bool whole;
 
-	if (c->life != CONN_OPEN)
-		return;
 	if (!packet_is_sound(packet)) {
 		conn_refuse(c, WIRE_INVALID_COMMAND);
 		return;
@@ -324,4 +327,14 @@ conn_request(struct conn *c, const struct gearmand_packet *packet)
 	else
 		conn_refuse(c, why);
 	blob_unref(&b);
+}
+
+void
+conn_request(struct conn *c, const struct gearmand_packet *packet)
+{
+	if (c->life != CONN_OPEN)
+		return;
+	c->io->tag = packet->tag;
+	conn_request_tagged(c, packet);
+	c->io->tag = 0;
 }

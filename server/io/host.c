@@ -31,8 +31,8 @@ static void
 host_body_begin(struct gearmand_conn *handle, uint32_t type, size_t size, uint64_t tag)
 {
 	role_assume(&io_role);
-	(void)tag;
 	conn_body_begin(conn_of(handle), type, size);
+	conn_of(handle)->body->tag = tag;
 }
 
 static bool

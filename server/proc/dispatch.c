@@ -54,12 +54,17 @@ proc_dispatch_from_peer(struct proc *p, struct peer *peer, struct msg *m)
 		peer_gone(p, peer);
 	else if (peer->closing || p->shut)
 		return;
-	else if (m->kind == MSG_PACKET)
+	else if (m->kind == MSG_PACKET) {
+		p->asking = peer;
+		p->tag = MSG_AS(msg_packet, m)->tag;
 		dispatch_packet(p, peer, MSG_AS(msg_packet, m));
-	else if (m->kind == MSG_REFUSE)
+	} else if (m->kind == MSG_REFUSE) {
+		p->asking = peer;
+		p->tag = MSG_AS(msg_refuse, m)->tag;
 		reply_error(p, peer, (enum wire_error)m->type);
-	else if (m->kind == MSG_CLOSE_ME || !peer_awaits(peer))
+	} else if (m->kind == MSG_CLOSE_ME || !peer_awaits(peer))
 		dispatch_close(p, peer);
+	p->asking = NULL;
 	jobs_place_held(p);
 	debt_charge(p, peer, p->spent - before);
 	p->spent++;

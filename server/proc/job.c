@@ -224,8 +224,11 @@ job_tell_failed(struct proc *p, const struct job *job)
 	struct handle_text handle;
 
 	job_handle(p, job, &handle);
-	for (const struct client *client = job->clients; client != NULL; client = client->next)
+	for (const struct client *client = job->clients; client != NULL; client = client->next) {
+		answer_of(p, client);
 		reply_arg(p, client->peer, PKT_WORK_FAIL, slice_of(handle.at, handle.len));
+	}
+	p->asking = NULL;
 }
 
 static PROC void
@@ -255,10 +258,12 @@ tell_modules_void(struct proc *p, const struct job *job)
 	job_handle(p, job, &handle);
 	for (const struct client *client = job->clients; client != NULL; client = client->next) {
 		p->spent++;
+		answer_of(p, client);
 		if (client->peer->is_module)
 			reply_arg(
 			    p, client->peer, (enum pkt_type)GEARMAND_ATTEMPT_VOID, slice_of(handle.at, handle.len));
 	}
+	p->asking = NULL;
 }
 
 void

@@ -76,6 +76,7 @@ client_add(struct proc *p, struct job *job, struct peer *peer)
 	p->memory += sizeof *client;
 	client->job = job;
 	client->peer = peer;
+	client->tag = p->asking == peer ? p->tag : 0;
 	client->back = &job->clients;
 	client->next = job->clients;
 	if (client->next != NULL)

@@ -57,6 +57,7 @@ struct client {
 	struct list of_peer;
 	struct peer *peer;
 	struct job *job;
+	uint64_t tag; /* of the submission */
 };
 
 void peer_new(struct proc *, const struct msg_conn *) RUNS_ON(proc_role);
@@ -72,6 +73,13 @@ struct slice peer_id(const struct peer *) RUNS_ON(proc_role);
 
 /* The job has room for it. */
 void client_add(struct proc *, struct job *, struct peer *) RUNS_ON(proc_role);
+/* What is said to the client's peer next belongs to its submission; proc.asking is to be cleared behind it. */
+static inline void
+answer_of(struct proc *p, const struct client *client)
+{
+	p->asking = client->peer;
+	p->tag = client->tag;
+}
 void client_free(struct proc *, struct client **) RUNS_ON(proc_role); /* takes */
 
 #endif

@@ -65,6 +65,7 @@ slot_new(struct proc *p, struct peer *peer, struct msg **mm)
 	peer->held += slot->bytes;
 	p->held += slot->bytes;
 	slot->peer = peer;
+	slot->tag = p->asking == peer ? p->tag : 0;
 	if (mm != NULL) {
 		slot->msg = *mm;
 		*mm = NULL;
@@ -184,6 +185,8 @@ hold_no_more(struct proc *p, struct peer *peer)
 void
 peer_send(struct proc *p, struct peer *peer, struct msg **mm)
 {
+	if ((*mm)->kind == MSG_REPLY && p->asking == peer)
+		MSG_AS(msg_reply, *mm)->tag = p->tag;
 	if (peer->is_cut && (*mm)->kind == MSG_REPLY) {
 		msg_free(mm);
 	} else if (list_is_empty(&peer->slots)) {
@@ -240,6 +243,8 @@ slot_fill(struct proc *p, struct slot *slot, struct msg **mm)
 
 	CHECK(slot->msg == NULL);
 	slot_leave_job(slot);
+	if ((*mm)->kind == MSG_REPLY)
+		MSG_AS(msg_reply, *mm)->tag = slot->tag;
 	slot->msg = *mm;
 	*mm = NULL;
 	slot->bytes += bytes_of(slot->msg);

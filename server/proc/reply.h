@@ -27,6 +27,7 @@ struct slot {
 	nsec_t deadline;  /* monotonic; while by_age is in a list */
 	uint64_t removal; /* in proc.cancels: answered when proc.removed is that much */
 	size_t bytes;     /* its part of peer.held */
+	uint64_t tag;     /* of the request that it answers */
 };
 
 /* Sends, or queues behind the peer's open slots.  Takes the message. */

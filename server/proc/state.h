@@ -34,6 +34,8 @@ struct proc {
 	char *version_text, *verbose_text, *queue_text; /* backing of cfg's strings */
 	struct instant now;                             /* of this turn */
 	struct outbox *out;                             /* of this turn */
+	const struct peer *asking;                      /* the peer whose request is at hand, and ... */
+	uint64_t tag;                                   /* ... its tag: what is said to that peer answers it */
 	size_t spent;                                   /* in this turn; see fair.h */
 
 	struct hash peers;                   /* struct peer by number */

@@ -48,8 +48,11 @@ forward_to(struct proc *p, struct peer *client, const struct msg_packet *packet)
 static PROC void
 forward(struct proc *p, const struct job *job, const struct msg_packet *packet)
 {
-	for (const struct client *client = job->clients; client != NULL; client = client->next)
+	for (const struct client *client = job->clients; client != NULL; client = client->next) {
+		answer_of(p, client);
 		forward_to(p, client->peer, packet);
+	}
+	p->asking = NULL;
 }
 
 void

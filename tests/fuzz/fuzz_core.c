@@ -160,7 +160,7 @@ operation(const uint8_t **at, const uint8_t *end)
 		replay(at, end);
 		break;
 	case 6:
-		m = msg_new(peer == 0 ? MSG_GRACEFUL : MSG_REFUSE, numbers[peer]);
+		m = msg_new_sized(peer == 0 ? MSG_GRACEFUL : MSG_REFUSE, numbers[peer], sizeof(struct msg_refuse));
 		m->type = WIRE_INVALID_MAGIC;
 		if (peer == 0 || numbers[peer] != 0)
 			turn(m);

@@ -29,6 +29,7 @@ struct scene {
 	bool gathers;
 	const struct service *service; /* of the next peer */
 	int peers;
+	uint64_t tag;
 };
 
 static bool
@@ -238,6 +239,7 @@ tell_bytes(struct scene *s, int peer, enum pkt_type type, struct slice body)
 	const char *why;
 
 	m->msg.type = (uint16_t)type;
+	m->tag = s->tag;
 	m->msg.blob = blob_copy(body);
 	if (type == PKT_TEXT)
 		m->pkt.data = blob_slice(m->msg.blob);
@@ -282,6 +284,23 @@ next_reply(struct scene *s, int peer)
 	struct msg *m = next_said(s, peer);
 
 	return m == NULL ? NULL : MSG_AS(msg_reply, m);
+}
+
+void
+scene_set_tag(struct scene *s, uint64_t tag)
+{
+	s->tag = tag;
+}
+
+void
+expect_tag_(struct scene *s, int peer, uint64_t tag, const char *file, int line)
+{
+	struct msg *m = next_said(s, peer);
+
+	cr_assert(m != NULL && m->kind == MSG_REPLY, "%s:%d: peer %d: nothing was said", file, line, peer);
+	cr_assert_eq(MSG_AS(msg_reply, m)->tag, tag, "%s:%d: tag %llu", file, line,
+	    (unsigned long long)MSG_AS(msg_reply, m)->tag);
+	msg_free(&m);
 }
 
 static void

@@ -40,6 +40,10 @@ void scene_gather(struct scene *);
 nsec_t scene_turn(struct scene *); /* returns when the core wants the next */
 struct proc *scene_core(struct scene *);
 
+void scene_set_tag(struct scene *, uint64_t tag); /* of the requests from here on */
+void expect_tag_(struct scene *, int peer, uint64_t tag, const char *file, int line);
+#define expect_tag(s, peer, tag) expect_tag_(s, peer, tag, __FILE__, __LINE__) /* the next thing said has it */
+
 /* A request: arguments in order, then the data if the packet has any. */
 #define tell(s, peer, type, ...) tell_(s, peer, PKT_##type, (const char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
 /* The next thing said to that peer. */

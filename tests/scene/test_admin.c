@@ -231,7 +231,7 @@ Test(admin, refusals_and_closing_keep_their_place)
 {
 	struct scene *s = scene_new("--durable");
 	int client = scene_peer(s);
-	struct msg *refuse = msg_new(MSG_REFUSE, (uint64_t)client);
+	struct msg *refuse = msg_new_sized(MSG_REFUSE, (uint64_t)client, sizeof(struct msg_refuse));
 
 	refuse->type = WIRE_INVALID_MAGIC;
 	tell(s, client, SUBMIT_JOB_BG, "f", "u", "x");

@@ -400,3 +400,28 @@ Test(time, timeouts_that_make_no_sense_are_none_and_too_large_ones_are_errors)
 	expect(s, worker, ERROR, "ARGUMENT_TOO_LARGE", "Number is out of range");
 	scene_free(&s);
 }
+
+Test(order, tag_of_a_request_comes_back_with_its_answers_and_its_jobs_results)
+{
+	struct scene *s = scene_new("--durable");
+	int module = scene_module_peer(s), worker = scene_worker(s, "f");
+
+	scene_set_tag(s, 7);
+	tell(s, module, SUBMIT_JOB, "f", "same", "x");
+	scene_set_tag(s, 8);
+	tell(s, module, SUBMIT_JOB, "f", "same", "x"); /* joins that job */
+	tell(s, module, ECHO_REQ, "hello");
+	scene_set_tag(s, 9);
+	tell(s, module, SUBMIT_JOB_BG, "f", "bg", "x"); /* waits for the store */
+	scene_set_tag(s, 0);
+	tell(s, worker, GRAB_JOB);
+	expect_tag(s, module, 7);
+	expect_tag(s, module, 8);
+	expect_tag(s, module, 8);
+	tell(s, worker, WORK_COMPLETE, "H:test:1", "done");
+	store_commit(s);
+	expect_tag(s, module, 9); /* JOB_CREATED, in order before the results */
+	expect_tag(s, module, 8);
+	expect_tag(s, module, 7);
+	scene_free(&s);
+}
