@@ -3,233 +3,142 @@
  * A batch of changes becomes one transaction.
  *
  * Runs on:  the store thread.
- * Owns:     nothing; the batch is the host's.
+ * Owns:     nothing; the batch is the server's.
  *
- * Tokyo changes a bucket even when it could not log what was there (the disk is full, say), and then cannot take it
- * back.  So the log gets its room on the disk before anything is changed.  After any failure the transaction is taken
- * back and the database opened anew, for Tokyo refuses all work after one.
+ * Where a job is: gearmand 1.1 makes the key "function-unique", and finds a job nowhere else when it is to remove it.
+ * ("a", "b-c") and ("a-b", "c") make the same key, but the value tells whose it is: function and unique stand in it.
+ * So a job is at its first key, "function-unique", unless another job has that key; then it is at its second key,
+ * "function NUL unique", which nobody else can have.  A job whose names have no '-' need not look: its key splits
+ * in one way only.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 
 #include "queue_tokyo.h"
 
-enum { TEXT_MOST = 1 << 20 }; /* bytes of a handle or reducer */
-enum { BIG = 1 << 20 };       /* bytes for which memory is asked before Tokyo does, who ends the process */
-enum { KEEP_ROOM = 4 << 20 }; /* of a buffer, from batch to batch */
-enum { LENGTHEN = 1 << 20 };  /* bytes of a file at once */
-enum { LEAF = 20 << 10 };     /* bytes of a leaf of a B+ tree, beside its largest job */
+enum { KEEP_ROOM = 4 << 20 };  /* bytes of a buffer, from batch to batch */
+enum { LEAF = 20 << 10 };      /* bytes of a leaf of a B+ tree, beside its jobs */
+enum { ROOM_LEFT = 1 << 20 };  /* bytes of the disk that are left alone, so that removals go through */
+enum { ROOM_LEFT_SHARE = 16 }; /* of a small disk: so much of it */
 
-/* ---- Changes ---------------------------------------------------------------------------------------- */
-
-static size_t
-size_of(const struct gearmand_job *job)
+static bool
+is_ambiguous(const struct gearmand_job *job)
 {
-	return 2 * (job->function.len + job->unique.len) + job->data.len + 6 * (job->handle.len + job->reducer.len) +
-	       512;
+	return gm_has_byte(job->function, '-') || gm_has_byte(job->unique, '-');
+}
+
+enum tk_who { NOBODY, THIS_JOB, ANOTHER, UNKNOWN };
+
+static enum tk_who
+who_is_at(struct tk_store *s, struct gearmand_slice key, const struct gearmand_job *job)
+{
+	struct gearmand_slice v;
+	char *value = tk_db_get(s, key, &v.len);
+	bool is_its;
+
+	v.data = value;
+	if (value == NULL)
+		return tk_db_is_well(s) ? NOBODY : UNKNOWN;
+	is_its = tk_record_is_of(v, job);
+	free(value);
+	return is_its ? THIS_JOB : ANOTHER;
+}
+
+bool
+tk_put_job(struct tk_store *s, const struct gearmand_job *job, uint64_t sequence)
+{
+	struct gearmand_slice key = tk_key_first(&s->key, job);
+	enum tk_who who = is_ambiguous(job) ? who_is_at(s, key, job) : THIS_JOB;
+
+	if (who == UNKNOWN || !tk_record_write(&s->value, job, sequence))
+		return false;
+	if (who == ANOTHER)
+		return tk_db_put(s, tk_key_second(&s->key, job), gm_bytes_slice(&s->value));
+	if (!tk_db_put(s, key, gm_bytes_slice(&s->value)))
+		return false;
+	/* It may have been there since another job had its first key. */
+	return who == THIS_JOB || tk_db_out(s, tk_key_second(&s->key, job));
 }
 
 static bool
-has_memory(size_t size)
+remove_job(struct tk_store *s, const struct gearmand_job *job)
 {
-	void *p;
+	struct gearmand_slice key = tk_key_first(&s->key, job);
+	enum tk_who who = is_ambiguous(job) ? who_is_at(s, key, job) : THIS_JOB;
 
-	if (size < BIG)
-		return true;
-	p = malloc(4 * size);
-	free(p);
-	errno = ENOMEM;
-	return p != NULL;
+	return who != UNKNOWN && tk_db_out(s, who == THIS_JOB ? key : tk_key_second(&s->key, job));
 }
 
 static bool
-add(struct tk_store *s, struct gearmand_change *c)
+apply(struct tk_store *s, struct gearmand_change *c)
 {
 	const struct gearmand_job *job = &c->job;
 
-	if (job->data.len > TK_VALUE_MAX || job->handle.len > TEXT_MOST || job->reducer.len > TEXT_MOST) {
+	if (c->op == GEARMAND_REMOVE)
+		return remove_job(s, job);
+	if (job->data.len > TK_VALUE_MOST || job->handle.len > TK_TEXT_MOST || job->reducer.len > TK_TEXT_MOST) {
 		s->host->refuse(c, "a job of %zu bytes is too large for the Tokyo Cabinet queue, which takes up to %d",
-		    job->data.len, TK_VALUE_MAX);
+		    job->data.len, TK_VALUE_MOST);
 		return true;
 	}
-	return has_memory(job->data.len) && tk_place_add(s, job, ++s->sequence);
+	return tk_put_job(s, job, ++s->sequence);
 }
 
+/* The transaction as a whole.  False: errno says why, 0 = the library could not read its file. */
 static bool
-apply(struct tk_store *s, struct gearmand_change *changes, size_t count)
+run_batch(struct tk_store *s, struct gearmand_change *changes, size_t count, bool *is_durable_r)
 {
-	bool ok = true;
-
-	for (size_t i = 0; i < count && ok; i++) {
-		if (changes[i].outcome != GEARMAND_REFUSED)
-			ok = changes[i].op == GEARMAND_ADD ? add(s, &changes[i]) : tk_place_remove(s, &changes[i].job);
-	}
-	return ok;
-}
-
-/* ---- Room ------------------------------------------------------------------------------------------------ */
-
-/* What a transaction may take on the disk at most. */
-struct need {
-	size_t changes, adds, bytes; /* bytes: of the jobs that are added */
-};
-
-static struct need
-need_of(const struct tk_store *s, const struct gearmand_change *changes, size_t count)
-{
-	size_t unit = s->db.hdb == NULL ? 0 : (size_t)1 << s->db.hdb->apow;
-	struct need n = { .changes = count };
-
+	*is_durable_r = false;
+	errno = 0;
+	if (!tk_db_begin(s))
+		return false;
 	for (size_t i = 0; i < count; i++) {
-		if (changes[i].op == GEARMAND_ADD) {
-			n.adds++;
-			n.bytes += size_of(&changes[i].job) + unit;
-		}
+		if (!apply(s, &changes[i]))
+			return false;
 	}
-	return n;
+	return tk_db_flush(s) && tk_journal_commit(s, is_durable_r);
 }
 
-static size_t
-bytes_there(const TCHDB *hdb)
-{
-	return (size_t)(hdb->fsiz - hdb->frec);
-}
+/* ---- Room -------------------------------------------------------------------------------------------------- */
 
-/* A B+ tree writes whole leaves, those that are there again.  One may hold the largest job there is, for each small one
- * that is added to it or removed; but all together they are the file. */
-static size_t
-leaves_of(const struct tk_store *s, size_t changes)
-{
-	size_t leaves = changes * (LEAF + s->db.largest), there = bytes_there(s->db.hdb);
-
-	if (s->name.kind != &tk_tree)
-		return 0;
-	return leaves < there ? leaves : there;
-}
-
-static size_t
-growth_of(const struct tk_store *s, struct need n)
-{
-	return n.bytes + leaves_of(s, n.adds);
-}
-
-/* Of the log: what is overwritten, which is up to twice the size of what goes there, but no more than there is; and
- * links. */
-static size_t
-log_of(const struct tk_store *s, struct need n)
-{
-	size_t there = bytes_there(s->db.hdb), growth = growth_of(s, n);
-
-	return 4096 + 1024 * n.changes + leaves_of(s, n.changes - n.adds) + 2 * (growth < there ? growth : there);
-}
-
+/* For the jobs, once in the file and once in the journal.  Looking first is better than failing in the middle: to
+ * forget a transaction the database is opened anew, and the library forgets its list of holes. */
 static bool
-is_room_left(int fd, off_t room)
+has_room(const struct tk_store *s, size_t growth)
 {
+	uint64_t free_bytes, left, after = tcadbsize(s->db) + growth;
+	struct rlimit limit;
 	struct statvfs fs;
 
-	if (fstatvfs(fd, &fs) != 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= (uint64_t)room)
+	if (growth == 0)
 		return true;
+	errno = EFBIG; /* a file that was made without the option "l" has short offsets */
+	if (after > s->map_len || (!s->head.is_large && after > (uint64_t)UINT32_MAX << s->head.alignment))
+		return false;
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && after + ROOM_LEFT > limit.rlim_cur)
+		return false;
+	if (fstatvfs(s->fd, &fs) != 0)
+		return true;
+	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	left = (uint64_t)fs.f_blocks * fs.f_frsize / ROOM_LEFT_SHARE;
 	errno = ENOSPC;
-	return false;
+	return free_bytes >= 2 * growth + (left < ROOM_LEFT ? left : ROOM_LEFT);
 }
 
-static bool
-reserve(const struct tk_store *s, off_t room)
+/* Bytes that the file may grow. */
+static size_t
+growth_of(const struct tk_store *s, const struct gearmand_change *changes, size_t count)
 {
-	int fd = s->db.hdb->walfd;
+	size_t growth = 0, least = 512 + ((size_t)1 << s->head.alignment) + (s->name.is_tree ? LEAF : 0);
 
-	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, room) == 0)
-		return true;
-	return !tk_is_full(errno) && is_room_left(fd, room);
-}
+	for (size_t i = 0; i < count; i++) {
+		const struct gearmand_job *job = &changes[i].job;
 
-/* Where the disk has no room for what Tokyo adds to the file, it does not notice (it takes the -1 of pwrite() for a
- * large number), or is killed, where it writes through memory.  So the file gets its blocks first.  As long as Tokyo
- * thinks that it is long enough, it leaves that alone. */
-static bool
-lengthen(const struct tk_store *s, size_t growth)
-{
-	TCHDB *hdb = s->db.hdb;
-	uint64_t end = hdb->fsiz + growth;
-
-	if (end < hdb->xfsiz)
-		return true;
-	end += LENGTHEN;
-	if (fallocate(hdb->fd, 0, (off_t)hdb->fsiz, (off_t)(end - hdb->fsiz)) != 0)
-		return !tk_is_full(errno) && is_room_left(hdb->fd, (off_t)growth);
-	hdb->xfsiz = end;
-	return true;
-}
-
-/* Without the option for large files an offset is 32 bits of units of 1 << apow bytes. */
-static bool
-is_within_limit(const struct tk_store *s, size_t growth)
-{
-	const TCHDB *hdb = s->db.hdb;
-
-	if ((hdb->opts & HDBTLARGE) != 0 || hdb->fsiz + growth < (uint64_t)UINT32_MAX << hdb->apow)
-		return true;
-	errno = EFBIG;
-	return false;
-}
-
-/* ---- The transaction ---------------------------------------------------------------------------------------- */
-
-static bool
-begin(struct tk_store *s, struct need n)
-{
-	size_t growth;
-
-	if (s->db.hdb == NULL)
-		return true;
-	growth = growth_of(s, n);
-	return is_within_limit(s, growth) && s->db.kind->begin(&s->db) && reserve(s, (off_t)log_of(s, n)) &&
-	       lengthen(s, growth);
-}
-
-bool
-tk_begin(struct tk_store *s, size_t size)
-{
-	return begin(s, (struct need){ .changes = 2, .adds = 1, .bytes = size });
-}
-
-bool
-tk_end(struct tk_store *s)
-{
-	return s->db.hdb == NULL || (!tk_db_failed(&s->db) && tk_journal_commit(s));
-}
-
-void
-tk_abort(struct tk_store *s)
-{
-	if (s->db.hdb != NULL && s->db.hdb->tran && !s->db.kind->abort(&s->db))
-		s->is_half_done = true;
-}
-
-static enum gearmand_commit
-give_up(struct tk_store *s, int cause, struct gearmand_error *err)
-{
-	struct gearmand_error again = { .text = "" };
-
-	tk_sentence(s, err, tk_db_code(&s->db), cause, "storing jobs");
-	tk_abort(s);
-	if (!tk_is_full(cause) && cause != ENOMEM)
-		return GEARMAND_COMMIT_BROKEN;
-	if (s->db.hdb != NULL && !tk_store_reopen(s, &again))
-		return GEARMAND_COMMIT_BROKEN;
-	return GEARMAND_COMMIT_AGAIN;
-}
-
-static void
-shrink(struct tk_buf *b)
-{
-	if (b->room > KEEP_ROOM) {
-		free(b->data);
-		*b = (struct tk_buf){ .data = NULL };
+		if (changes[i].op == GEARMAND_ADD)
+			growth += least + 2 * (job->function.len + job->unique.len) + job->data.len +
+				  6 * (job->handle.len + job->reducer.len);
 	}
+	return growth;
 }
 
 static enum gearmand_commit
@@ -237,41 +146,68 @@ see_file(struct tk_store *s, struct gearmand_error *err)
 {
 	if (tk_file_is_there(s))
 		return GEARMAND_COMMIT_DONE;
-	s->host->error_set(err,
-	    "queue file %s was deleted or replaced while in use; what it held is not stored any more", s->name.path);
+	tk_fail(s, err, GEARMAND_WHY_PASSING,
+	    "it was deleted or replaced while in use; what it held is not stored any more");
 	return GEARMAND_COMMIT_BROKEN;
 }
 
 enum gearmand_commit
 tk_check(void *store, struct gearmand_error *err)
 {
-	struct tk_store *s = tk_store_of(store);
+	struct tk_store *s = GM_STORE(struct tk_store, store, TK_STORE_MAGIC);
 
-	errno = 0;
-	if (s->db.hdb != NULL && !tk_journal_rest(s)) {
-		tk_sentence(s, err, tk_db_code(&s->db), errno, "syncing it");
+	if (s->db != NULL && !tk_journal_settle(s)) {
+		tk_fail_errno(s, err, "syncing it");
 		return GEARMAND_COMMIT_BROKEN;
 	}
 	return see_file(s, err);
 }
 
+/* Nothing of the batch is stored; or its outcome is unknown, and opening the file tells. */
+static enum gearmand_commit
+give_up(struct tk_store *s, bool is_durable, struct gearmand_error *err)
+{
+	enum gearmand_commit outcome = is_durable ? GEARMAND_COMMIT_BROKEN : tk_outcome(errno);
+	struct gearmand_error again = { .text = "" };
+
+	tk_fail_errno(s, err, "storing jobs");
+	if (outcome == GEARMAND_COMMIT_BROKEN)
+		tk_db_drop(s);
+	else if (!tk_store_again(s, &again))
+		outcome = GEARMAND_COMMIT_BROKEN;
+	return outcome;
+}
+
 enum gearmand_commit
 tk_commit(void *store, struct gearmand_change *changes, size_t count, struct gearmand_error *err)
 {
-	struct tk_store *s = tk_store_of(store);
+	struct tk_store *s = GM_STORE(struct tk_store, store, TK_STORE_MAGIC);
+	struct gm_bytes *bytes[] = { &s->value, &s->log, &s->redo };
+	size_t growth = growth_of(s, changes, count);
 	enum gearmand_commit outcome;
+	bool is_durable, ok;
 
-	if (s->db.handle == NULL) {
-		s->host->error_set(err, "queue file %s: not open", s->name.path);
+	if (s->db == NULL) {
+		tk_fail(s, err, GEARMAND_WHY_PASSING, "it is not open");
 		return GEARMAND_COMMIT_BROKEN;
 	}
-	errno = 0;
-	if (!begin(s, need_of(s, changes, count)) || !apply(s, changes, count) || !tk_end(s))
-		outcome = give_up(s, errno, err);
-	else /* now, so that nothing is called stored that went to a file without a name */
-		outcome = see_file(s, err);
-	shrink(&s->value);
-	shrink(&s->log);
-	shrink(&s->redo);
+	/* A file of holes alone can be had anew. */
+	if (!has_room(s, growth) &&
+	    !(tcadbrnum(s->db) == 0 && tk_journal_settle(s) && tk_store_make_small(s, 0, err) && has_room(s, growth))) {
+		if (s->db == NULL)
+			return GEARMAND_COMMIT_BROKEN;
+		tk_fail_errno(s, err, "storing jobs");
+		return GEARMAND_COMMIT_FULL;
+	}
+	ok = run_batch(s, changes, count, &is_durable);
+	/* Others may have filled the disk; a removal still goes through. */
+	if (!ok && !is_durable && growth == 0 && tk_outcome(errno) == GEARMAND_COMMIT_FULL && tk_journal_give_room(s)) {
+		if (tk_store_again(s, err))
+			ok = run_batch(s, changes, count, &is_durable);
+	}
+	/* The file's name is looked at last, so that nothing is called stored that went to a file without a name. */
+	outcome = ok ? see_file(s, err) : give_up(s, is_durable, err);
+	for (size_t i = 0; i < sizeof(bytes) / sizeof(*bytes); i++)
+		gm_bytes_clear(bytes[i], KEEP_ROOM);
 	return outcome;
 }

@@ -5,170 +5,158 @@
  * Runs on:  the store thread.
  * Owns:     the store: one database and one lock, from open to close.
  */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <strings.h>
 
 #include "queue_tokyo.h"
 
-#define STORE_MAGIC 0x71746b79u /* "qtky" */
+/* ---- The name: "queue.tch#bnum=1000000#opts=d", as Tokyo Cabinet's abstract API has it ---------------- */
 
-enum { MAPPED_MOST = 256 << 20 }; /* bytes */
-
-struct tk_store *
-tk_store_of(void *store)
+static bool
+name_ends_in(const char *path, const char *suffix)
 {
-	struct tk_store *s = store;
+	size_t len = strlen(path), end = strlen(suffix);
 
-	if (s == NULL || s->magic != STORE_MAGIC)
-		abort();
-	return s;
+	return len > end && strcasecmp(path + len - end, suffix) == 0;
 }
 
-/* ---- Buffers --------------------------------------------------------------------------------- */
-
-char *
-tk_buf_room(struct tk_buf *b, size_t len)
+/* The library gets the parameters that shape the file; some of the others would make it throw jobs away. */
+static bool
+add_parameter(const struct gearmand_host *host, struct tk_name *n, const char *key, const char *value)
 {
-	size_t room = b->room == 0 ? 256 : b->room;
-	char *data;
+	static const char *const known[] = { "bnum", "apow", "fpow", "opts", "lmemb", "nmemb", "lcnum", "ncnum" };
+	size_t used = strlen(n->parameters), room = sizeof(n->parameters) - used;
 
-	if (b->room - b->len < len || b->data == NULL) {
-		while (room - b->len < len)
-			room *= 2;
-		data = realloc(b->data, room);
-		if (data == NULL) {
-			errno = ENOMEM;
-			return NULL;
-		}
-		b->data = data;
-		b->room = room;
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		/* Without the option "l" a file ends at 2 GiB or a little above. */
+		if (strcasecmp(key, known[i]) == 0)
+			return (size_t)snprintf(n->parameters + used, room, "#%s=%s%s", known[i], value,
+				   strcmp(known[i], "opts") == 0 ? "l" : "") < room;
 	}
-	return b->data + b->len;
-}
-
-bool
-tk_buf_add(struct tk_buf *b, const void *bytes, size_t len)
-{
-	char *to = tk_buf_room(b, len);
-
-	if (to == NULL)
-		return false;
-	if (len > 0)
-		memcpy(to, bytes, len);
-	b->len += len;
+	host->log(host, GEARMAND_LOG_WARNING, "queue file %s: the parameter \"%s\" is ignored", n->path, key);
 	return true;
 }
 
-/* ---- The database -------------------------------------------------------------------------------- */
-
-/* The file is durable, and closed in order; unless its last transaction could not be taken back: then that is done
- * now, or by the next open. */
-void
-tk_store_close(struct tk_store *s)
+static bool
+parse_name(const struct gearmand_host *host, const char *text, struct tk_name *n, struct gearmand_error *err)
 {
-	struct gearmand_error ignored = { .text = "" };
-	bool sound = !s->is_half_done;
+	char copy[TK_PATH], *rest, *value;
 
-	if (s->db.handle == NULL)
-		return;
-	if (s->db.hdb == NULL) {
-		s->db.kind->close(&s->db);
-		return;
+	*n = (struct tk_name){ .parameters = "#opts=l" };
+	if (text == NULL || text[0] == '\0')
+		return gm_fail(err, GEARMAND_WHY_LASTING,
+		    "the tokyo queue needs --libtokyocabinet-file=NAME, the file that holds the jobs");
+	if (strlen(text) >= sizeof(copy) - 1)
+		return gm_fail(err, GEARMAND_WHY_LASTING, "--libtokyocabinet-file: the name is too long");
+	strcpy(copy, text);
+	rest = copy;
+	strcpy(n->path, strsep(&rest, "#"));
+	n->is_tree = name_ends_in(n->path, ".tcb") || name_ends_in(n->path, ".bdb");
+	if (!n->is_tree && !name_ends_in(n->path, ".tch") && !name_ends_in(n->path, ".hdb"))
+		return gm_fail(err, GEARMAND_WHY_LASTING,
+		    "--libtokyocabinet-file=%.200s: a queue is a hash database, whose name ends in .tch, or a B+ tree, "
+		    "whose name ends in .tcb; the other kinds of Tokyo Cabinet cannot keep jobs safely",
+		    text);
+	while (rest != NULL) {
+		char *key = strsep(&rest, "#");
+
+		value = strchr(key, '=');
+		if (value == NULL)
+			continue; /* as the library does */
+		*value++ = '\0';
+		if (!add_parameter(host, n, key, value))
+			return gm_fail(
+			    err, GEARMAND_WHY_LASTING, "--libtokyocabinet-file=%.200s: too many parameters", text);
 	}
-	if (!tk_db_failed(&s->db))
-		sound = tchdbmemsync(s->db.hdb, true) && sound;
-	s->db.kind->close(&s->db);
-	if (s->is_half_done)
-		sound = tk_undo(s, true, &ignored);
-	s->is_half_done = false;
-	sound = fsync(s->lock_fd) == 0 && sound && tk_file_is_there(s);
-	if (sound)
-		(void)tk_file_remove(s, ".wal");
-	tk_journal_close(s, sound);
+	return true;
 }
 
-static bool
-open_db(struct tk_store *s, bool check, struct gearmand_error *err)
-{
-	struct tk_layout made;
+enum { HOLES_MOST = 16 << 20 }; /* bytes of a file that has no jobs */
 
-	if (!tk_undo(s, false, err) || !tk_journal_redo(s, err) || !tk_layout_load(s, err) ||
-	    (check && !tk_layout_check(s, err)))
-		return false;
-	if (check)
-		(void)tk_file_remove(s, TK_NEW); /* of a server that was killed while it wrote it */
-	else
-		s->layout.live = s->layout.size; /* not known */
-	s->name.tuning.mapped = tk_file_fill(s->lock_fd, MAPPED_MOST) ? MAPPED_MOST : 0;
-	errno = 0;
-	if (!s->name.kind->open(&s->db, s->path, &s->name.tuning, false)) {
-		tk_sentence(s, err, s->db.code, errno, "opening it");
-		/* A piece of a new one is no database; if this fails, the next open sees what it is. */
-		if (s->layout.size == 0)
-			(void)!ftruncate(s->lock_fd, 0);
-		return false;
-	}
-	if (s->layout.largest > s->db.largest)
-		s->db.largest = s->layout.largest;
-	s->layout.is_swapped = tk_layout_read(&made, s->db.hdb->map) && made.is_swapped;
-	return tk_file_watch(s, err) && tk_journal_open(s, err);
+/* The library gives no room back. */
+bool
+tk_store_make_small(struct tk_store *s, size_t most, struct gearmand_error *err)
+{
+	if (tcadbrnum(s->db) > 0 || tcadbsize(s->db) <= s->head.first + most)
+		return true;
+	tk_db_drop(s);
+	if (ftruncate(s->fd, 0) != 0)
+		return tk_fail_errno(s, err, "emptying it");
+	return tk_db_make(s, err) && tk_head_load(s, err) && tk_db_open(s, err);
 }
 
 bool
-tk_store_reopen(struct tk_store *s, struct gearmand_error *err)
+tk_store_open(struct tk_store *s, struct gearmand_error *err)
 {
-	tk_store_close(s);
-	return open_db(s, false, err);
+	if (!tk_journal_redo(s, err) || !tk_head_load(s, err))
+		return false;
+	if (s->head.size == 0 && (!tk_db_make(s, err) || !tk_head_load(s, err)))
+		return false;
+	/* So that the library does not trust its list of free blocks, which it writes last. */
+	if (s->had_journal && !tk_head_mark_open(s))
+		return tk_fail_errno(s, err, "writing to it");
+	return tk_db_open(s, err) && tk_journal_open(s, err) && tk_store_make_small(s, HOLES_MOST, err);
+}
+
+bool
+tk_store_again(struct tk_store *s, struct gearmand_error *err)
+{
+	tk_db_drop(s);
+	return tk_head_load(s, err) && tk_db_open(s, err);
+}
+
+/* What belongs to the file stays beside it when it could not be closed in order, or has lost its name. */
+void
+tk_store_close(struct tk_store *s)
+{
+	bool sound = s->db != NULL && s->journal_fd >= 0 && tk_db_is_well(s) && tk_journal_settle(s);
+
+	if (sound)
+		sound = tk_db_close(s) && fsync(s->fd) == 0 && tk_file_is_there(s);
+	else
+		tk_db_drop(s);
+	tk_journal_close(s, sound);
 }
 
 static void
 tk_close(void **store)
 {
 	struct tk_store *s;
-	struct tk_buf *bufs[5];
 
 	if (*store == NULL)
 		return;
-	s = tk_store_of(*store);
+	s = GM_STORE(struct tk_store, *store, TK_STORE_MAGIC);
 	*store = NULL;
 	tk_store_close(s);
-	tk_file_close(s);
-	bufs[0] = &s->key, bufs[1] = &s->value, bufs[2] = &s->head, bufs[3] = &s->log, bufs[4] = &s->redo;
-	for (size_t i = 0; i < sizeof(bufs) / sizeof(*bufs); i++)
-		free(bufs[i]->data);
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->path);
+	gm_bytes_free(&s->key);
+	gm_bytes_free(&s->value);
+	gm_bytes_free(&s->log);
+	gm_bytes_free(&s->redo);
 	s->magic = 0;
 	s->host->release(s);
 }
 
 static bool
-open_memory(struct tk_store *s, struct gearmand_error *err)
-{
-	if (s->name.kind->open(&s->db, s->name.path, &s->name.tuning, true))
-		return true;
-	return tk_fail(s, err, GEARMAND_WHY_LASTING, "cannot be made");
-}
-
-static bool
 tk_open(const struct gearmand_host *host, struct gearmand_opening *opening, void **store_r, struct gearmand_error *err)
 {
-	struct tk_store *s = host->allocate(sizeof(*s));
-	void *store = s;
+	struct tk_store *s;
+	void *store;
 
 	(void)opening;
-	err->why = GEARMAND_WHY_PASSING;
-	s->magic = STORE_MAGIC;
+	if (strcmp(tcversion, _TC_VERSION) != 0)
+		return gm_fail(err, GEARMAND_WHY_LASTING,
+		    "the tokyo queue was built with Tokyo Cabinet %s and works with no other version; this one is %s",
+		    _TC_VERSION, tcversion);
+	s = host->allocate(sizeof(*s));
+	store = s;
+	s->magic = TK_STORE_MAGIC;
 	s->host = host;
-	s->lock_fd = s->journal.fd = -1;
-	s->has_other_keys = true;
-	s->sequence = (uint64_t)host->wall() / 1000; /* a replay knows better, if it is more */
-	if (!tk_name_parse(host, host->option(host, "libtokyocabinet-file"), &s->name, err)) {
-		tk_close(&store);
-		return false;
-	}
-	s->db.kind = s->name.kind;
-	if (s->name.kind->type < 0 ? !open_memory(s, err) : !tk_file_open(s, err) || !open_db(s, true, err)) {
+	s->fd = s->journal_fd = s->log_fd = -1;
+	s->sequence = (uint64_t)host->wall() / 1000; /* if a job has more, the replay finds out */
+	if (!parse_name(host, host->option(host, "libtokyocabinet-file"), &s->name, err) || !tk_file_open(s, err) ||
+	    !tk_store_open(s, err)) {
 		tk_close(&store);
 		return false;
 	}
@@ -178,11 +166,10 @@ tk_open(const struct gearmand_host *host, struct gearmand_opening *opening, void
 
 static const struct gearmand_option tk_options[] = {
 	{ "libtokyocabinet-file", GEARMAND_OPT_STRING, .value_name = "NAME",
-	    .help = "Database that holds the jobs, as Tokyo Cabinet names it: a file .tch, .tcb or .tct, with "
-		    "#parameters; made when missing" },
+	    .help = "Database that holds the jobs, a file .tch or .tcb with #parameters; made when missing" },
 	{ "libtokyocabinet-optimize", GEARMAND_OPT_SWITCH,
-	    .help = "Make the file smaller at start when much of it is holes; this is so anyway" },
-	{ "libtokyocabinet-no-optimize", GEARMAND_OPT_SWITCH, .help = "Leave the file as it is at start" }, { 0 }
+	    .help = "Does nothing; gearmand 1.1 rewrote the file at each start" },
+	{ 0 }
 };
 
 static const char *const tk_aliases[] = { "tokyocabinet", "libtokyocabinet", NULL };

@@ -9,13 +9,9 @@
  *
  *     function NUL unique NUL priority-digit epoch NUL data
  *
- * 1.1 has no place for order, handle, reducer and flags, and takes every byte behind the epoch for data.  But it reads
- * the epoch with strtoul(), which skips white space in front.  So these go there, written in the six bytes that are
- * white space: three make a digit of base 216.  1.1 reads such a record as if they were not there.
+ * 1.1 has no place for order, handle, reducer and flags.  But it reads the epoch with strtoul(), which skips white
+ * space in front.  So these go there, written in the six bytes that are white space: three make a digit of base 216.
  */
-#include <stdio.h>
-#include <string.h>
-
 #include "queue_tokyo.h"
 
 static const char blanks[] = " \t\n\v\f\r"; /* the order of blank_of() */
@@ -23,7 +19,7 @@ static const char blanks[] = " \t\n\v\f\r"; /* the order of blank_of() */
 enum { FORM = 1 };                    /* of what is in the blanks */
 enum { BASE = 216, HALF = BASE / 2 }; /* a number: digits below HALF, all but the last with HALF added */
 enum { ESCAPE = BASE - 1 };           /* a byte from here on: ESCAPE, and what it is more */
-enum { NUMBER_MOST = 10, TEXT_MOST = 1 << 20 };
+enum { NUMBER_MOST = 10 };
 
 /* ---- Writing ------------------------------------------------------------------------------------- */
 
@@ -61,42 +57,60 @@ put_text(char *at, struct gearmand_slice text)
 	return at;
 }
 
-static bool
-is_kept(const struct gearmand_job *job)
-{
-	return job->handle.len <= TEXT_MOST && job->reducer.len <= TEXT_MOST;
-}
-
 /* The number between two NULs: priority, blanks, epoch. */
-static bool
-put_numbers(struct tk_buf *value, const struct gearmand_job *job, uint64_t sequence)
+static void
+put_numbers(struct gm_bytes *value, const struct gearmand_job *job, uint64_t sequence)
 {
 	size_t most = 1 + 3 * (5 * NUMBER_MOST + 2 * (job->handle.len + job->reducer.len)) + 32;
-	char *start = tk_buf_room(value, most), *at = start;
+	char *start = gm_room(value, most), *at = start;
 
 	if (start == NULL)
-		return false;
+		return;
 	*at++ = job->priority == GEARMAND_HIGH ? '0' : job->priority == GEARMAND_LOW ? '2' : '1';
 	at = put_number(at, FORM);
 	at = put_number(at, sequence);
 	at = put_number(at, job->flags);
 	at = put_text(at, job->handle);
 	at = put_text(at, job->reducer);
-	/* A table has this and the function side by side as names of columns. */
-	if ((size_t)(at - start) < job->function.len && memcmp(start, job->function.data, (size_t)(at - start)) == 0)
-		*at++ = '0';
 	at += snprintf(at, 32, "%lld", job->run_at < 0 ? 0 : (long long)job->run_at) + 1;
 	value->len += (size_t)(at - start);
-	return true;
+}
+
+static void
+add_names(struct gm_bytes *b, const struct gearmand_job *job, char between)
+{
+	gm_bytes_clear(b, SIZE_MAX);
+	gm_add_slice(b, job->function);
+	gm_add(b, &between, 1);
+	gm_add_slice(b, job->unique);
+}
+
+struct gearmand_slice
+tk_key_first(struct gm_bytes *key, const struct gearmand_job *job)
+{
+	add_names(key, job, '-');
+	GM_CHECK(!key->failed);
+	return gm_bytes_slice(key);
+}
+
+struct gearmand_slice
+tk_key_second(struct gm_bytes *key, const struct gearmand_job *job)
+{
+	add_names(key, job, '\0');
+	GM_CHECK(!key->failed);
+	return gm_bytes_slice(key);
 }
 
 bool
-tk_record_write(struct tk_buf *value, const struct gearmand_job *job, uint64_t sequence)
+tk_record_write(struct gm_bytes *value, const struct gearmand_job *job, uint64_t sequence)
 {
-	value->len = 0;
-	return is_kept(job) && tk_buf_add(value, job->function.data, job->function.len) && tk_buf_add(value, "", 1) &&
-	       tk_buf_add(value, job->unique.data, job->unique.len) && tk_buf_add(value, "", 1) &&
-	       put_numbers(value, job, sequence) && tk_buf_add(value, job->data.data, job->data.len);
+	add_names(value, job, '\0');
+	gm_add(value, "", 1);
+	put_numbers(value, job, sequence);
+	gm_add_slice(value, job->data);
+	if (value->failed)
+		errno = ENOMEM;
+	return !value->failed;
 }
 
 /* ---- Reading ---------------------------------------------------------------------------------------- */
@@ -149,12 +163,12 @@ take_number(struct reader *r, uint64_t *n_r)
 }
 
 static bool
-take_text(struct reader *r, struct tk_buf *text, size_t *len_r)
+take_text(struct reader *r, struct gm_bytes *text, size_t *len_r)
 {
 	uint64_t len;
 	char *to;
 
-	if (!take_number(r, &len) || len > TEXT_MOST || (to = tk_buf_room(text, len)) == NULL)
+	if (!take_number(r, &len) || len > TK_TEXT_MOST || (to = gm_room(text, len)) == NULL)
 		return false;
 	for (uint64_t i = 0; i < len; i++) {
 		int digit = take_digit(r);
@@ -180,7 +194,7 @@ read_blanks(struct tk_record *rec, struct reader r)
 	uint64_t form, sequence, flags;
 	size_t handle, reducer;
 
-	rec->text.len = 0;
+	gm_bytes_clear(&rec->text, SIZE_MAX);
 	if (!take_number(&r, &form) || form != FORM || !take_number(&r, &sequence) || !take_number(&r, &flags) ||
 	    flags > UINT32_MAX || !take_text(&r, &rec->text, &handle) || !take_text(&r, &rec->text, &reducer))
 		return;
@@ -239,15 +253,12 @@ tk_record_read(struct tk_record *rec, struct gearmand_slice value)
 	return true;
 }
 
-uint64_t
-tk_record_sequence(struct gearmand_slice head)
+bool
+tk_record_is_of(struct gearmand_slice value, const struct gearmand_job *job)
 {
-	struct reader r = { head.data, head.data + head.len };
-	struct gearmand_slice skipped;
-	uint64_t form, sequence;
+	struct reader r = { value.data, value.data + value.len };
+	struct gearmand_slice function, unique;
 
-	if (!take_string(&r, &skipped) || !take_string(&r, &skipped) || r.at == r.end)
-		return 0;
-	r.at++;
-	return take_number(&r, &form) && form == FORM && take_number(&r, &sequence) ? sequence : 0;
+	return take_string(&r, &function) && take_string(&r, &unique) && gm_same(function, job->function) &&
+	       gm_same(unique, job->unique);
 }

@@ -8,296 +8,251 @@
  * The order is that of the sequence in each record.  Records of gearmand 1.1 have none; they come first, as they
  * lie in the file.
  *
- * A record that the host could not name for its removal (its unique empty, "-" or too long, or its key not made of its
- * own function and unique) is stored again under a name that it can, before any job is handed out.  What is no job is
- * left alone.
+ * A record that the server could not name for its removal (its unique is empty, "-" or too long, or its key is not made
+ * of its own function and unique) gets a new unique before any job is handed out.  Others' records are left alone.
  */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
-
-#include "order.h"
 #include "queue_tokyo.h"
 
-enum { ORDER_MOST = 32 << 20, RENAMED_AT_ONCE = 256 };
-enum { RANDOM = 16, MADE_UNIQUE = 2 * RANDOM };
+enum { ORDER_MOST = 32 << 20, ENTRY = 48 }; /* bytes of entries at a time, and of one without its key */
+enum { RANK = 8, ODD_MOST = 256 };          /* bytes of a rank; records renamed at a time */
 
 #define RANK_NEW (UINT64_C(1) << 62) /* ranks of records with a sequence are above this one */
 
+/* The keys of the lowest ranks that are left, each with its rank in front, big-endian, so that bytes sort as they
+ * should.  The file is gone through once for each filling. */
+struct order {
+	TCLIST *entries;
+	size_t bytes;
+	struct gm_bytes entry, above, upto;
+	bool is_more; /* this pass takes entries above `above` and, if so, not above `upto` */
+};
+
 struct replay {
 	struct tk_store *store;
-	struct tk_order order;
+	struct order order;
 	struct tk_record record;
-	TCXSTR *key, *value;
-	struct tk_buf own; /* keys, to compare with */
-	struct {
-		char *key;
-		size_t len;
-	} odd[RENAMED_AT_ONCE];
-	int odd_count;
-	uint64_t jobs, broken;
-	bool has_other_keys, is_stopped;
-	char example[80]; /* key of a broken record */
+	TCLIST *odd; /* keys of records to be renamed */
+	uint64_t broken;
+	bool is_stopped;
 };
 
 static struct gearmand_slice
-slice_of(const TCXSTR *x)
+entry_at(const TCLIST *list, int i)
 {
-	return (struct gearmand_slice){ tcxstrptr(x), (size_t)tcxstrsize(x) };
+	int len;
+	const char *data = tclistval(list, i, &len);
+
+	return (struct gearmand_slice){ data, (size_t)len };
 }
 
-static bool
-is(struct gearmand_slice a, struct gearmand_slice b)
+/* ---- Order -------------------------------------------------------------------------------------------- */
+
+static void
+remember(struct gm_bytes *b, struct gearmand_slice s)
 {
-	return a.data != NULL && a.len == b.len && memcmp(a.data, b.data, b.len) == 0;
+	gm_bytes_clear(b, SIZE_MAX);
+	gm_add_slice(b, s);
+	GM_CHECK(!b->failed);
 }
 
-/* ---- Names that the host can hand back --------------------------------------------------------------- */
-
-static bool
-is_dash(struct gearmand_slice unique)
+static void
+drop_upper_half(struct order *o)
 {
-	return unique.len == 1 && unique.data[0] == '-';
+	int half = tclistnum(o->entries) / 2, len;
+
+	tclistsort(o->entries);
+	while (tclistnum(o->entries) > half) {
+		free(tclistpop(o->entries, &len));
+		o->bytes -= (size_t)len + ENTRY;
+	}
+	remember(&o->upto, entry_at(o->entries, half - 1));
+	o->is_more = true;
 }
 
-/* Of a unique; 0 = it is one. */
+static void
+order_add(struct order *o, uint64_t rank, struct gearmand_slice key)
+{
+	struct gearmand_slice e;
+	char bytes[RANK];
+
+	for (int i = 0; i < RANK; i++)
+		bytes[i] = (char)(rank >> (56 - 8 * i));
+	remember(&o->entry, (struct gearmand_slice){ bytes, RANK });
+	gm_add_slice(&o->entry, key);
+	GM_CHECK(!o->entry.failed);
+	e = gm_bytes_slice(&o->entry);
+	if (gm_compare(e, gm_bytes_slice(&o->above)) <= 0 ||
+	    (o->is_more && gm_compare(e, gm_bytes_slice(&o->upto)) > 0))
+		return;
+	tclistpush(o->entries, e.data, (int)e.len);
+	o->bytes += e.len + ENTRY;
+	if (o->bytes > ORDER_MOST && tclistnum(o->entries) > 1)
+		drop_upper_half(o);
+}
+
+/* ---- Names that the server can hand back ------------------------------------------------------------- */
+
+/* Of a record that gets a new unique; 0 = it keeps its own. */
 static uint32_t
-flag_of(const struct gearmand_job *job)
+flag_of(struct replay *r, struct gearmand_slice key)
 {
-	if (job->unique.len == 0 || job->unique.len > TK_UNIQUE_MAX)
-		return GEARMAND_JOB_NO_UNIQUE;
-	if (is_dash(job->unique) && (job->flags & (GEARMAND_JOB_NO_UNIQUE | GEARMAND_JOB_UNIQUE_IS_DATA)) == 0)
+	const struct gearmand_job *job = &r->record.job;
+	struct gm_bytes *own = &r->store->key;
+
+	if (gm_is(job->unique, "-") && (job->flags & (GEARMAND_JOB_NO_UNIQUE | GEARMAND_JOB_UNIQUE_IS_DATA)) == 0)
 		return GEARMAND_JOB_UNIQUE_IS_DATA; /* as 1.1 stores it */
+	if (job->unique.len == 0 || job->unique.len > GM_UNIQUE_MOST ||
+	    (!gm_same(tk_key_first(own, job), key) && !gm_same(tk_key_second(own, job), key)))
+		return GEARMAND_JOB_NO_UNIQUE;
 	return 0;
 }
 
-static bool
-has_odd_key(struct replay *r, struct gearmand_slice key)
-{
-	if (is(tk_key_first(&r->own, &r->record.job), key))
-		return false;
-	if (!is(tk_key_second(&r->own, &r->record.job), key))
-		return true;
-	r->has_other_keys = true;
-	return false;
-}
-
-/* False: no memory. */
-static bool
-note_odd(struct replay *r, struct gearmand_slice key)
-{
-	if (r->odd_count == RENAMED_AT_ONCE)
-		return true;
-	r->odd[r->odd_count].key = malloc(key.len + 1);
-	if (r->odd[r->odd_count].key == NULL)
-		return false;
-	memcpy(r->odd[r->odd_count].key, key.data, key.len);
-	r->odd[r->odd_count++].len = key.len;
-	return true;
-}
-
-static bool
-make_unique(struct gearmand_job *job, uint32_t flag, char unique[MADE_UNIQUE + 1])
-{
-	unsigned char random[RANDOM];
-
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return false;
-	for (size_t i = 0; i < RANDOM; i++)
-		snprintf(unique + 2 * i, 3, "%02x", random[i]);
-	job->unique = (struct gearmand_slice){ unique, MADE_UNIQUE };
-	job->flags |= flag;
-	return true;
-}
-
-/* The job in r->record, whose data is in `value`. */
-static bool
-store_anew(struct replay *r, struct gearmand_slice key)
-{
-	struct tk_store *s = r->store;
-	char unique[MADE_UNIQUE + 1];
-	struct tk_place place;
-	uint32_t flag = flag_of(&r->record.job);
-
-	if (flag == 0) {
-		if (!tk_place_find(s, &r->record.job, &place))
-			return false;
-		flag = place.is_stored ? GEARMAND_JOB_NO_UNIQUE : 0; /* there are two of it */
-	}
-	return (flag == 0 || make_unique(&r->record.job, flag, unique)) &&
-	       tk_place_add(s, &r->record.job, r->record.sequence) && s->db.kind->out(&s->db, key);
-}
-
-static bool
-rename_one(struct replay *r, struct gearmand_slice key)
-{
-	struct tk_store *s = r->store;
-	int size = 0;
-	char *value = s->db.kind->get(&s->db, key, &size);
-	struct gearmand_slice v = { value, (size_t)size };
-	bool ok = value != NULL && tk_record_read(&r->record, v) && tk_begin(s, v.len + 2 * TK_FUNCTION_MAX) &&
-		  store_anew(r, key) && tk_end(s);
-
-	free(value);
-	return ok;
-}
-
+/* Each in a transaction. */
 static bool
 rename_odd(struct replay *r)
 {
-	bool ok = true;
+	struct tk_store *s = r->store;
+	struct gearmand_job *job = &r->record.job;
+	bool ok = true, is_durable;
+	char unique[33];
 
-	for (int i = 0; i < r->odd_count; i++) {
-		ok = ok && rename_one(r, (struct gearmand_slice){ r->odd[i].key, r->odd[i].len });
-		free(r->odd[i].key);
+	for (int i = 0; i < tclistnum(r->odd) && ok; i++) {
+		struct gearmand_slice key = entry_at(r->odd, i), v;
+		char *value = tk_db_get(s, key, &v.len);
+
+		v.data = value;
+		ok = value != NULL && tk_record_read(&r->record, v);
+		if (ok) {
+			job->flags |= flag_of(r, key);
+			gm_made_unique(unique);
+			job->unique = gm_slice(unique);
+			ok = tk_db_begin(s) && tk_db_out(s, key) && tk_put_job(s, job, r->record.sequence) &&
+			     tk_db_flush(s) && tk_journal_commit(s, &is_durable);
+		}
+		free(value);
 	}
-	r->odd_count = 0;
-	if (!ok)
-		tk_abort(r->store);
+	tclistclear(r->odd);
 	return ok;
 }
 
 /* ---- A pass -------------------------------------------------------------------------------------------- */
 
-static void
-note_broken(struct replay *r, struct gearmand_slice key)
-{
-	size_t len = key.len < sizeof(r->example) - 1 ? key.len : sizeof(r->example) - 1;
-
-	r->broken++;
-	for (size_t i = 0; i < len; i++)
-		r->example[i] = key.data[i] >= ' ' && key.data[i] <= '~' ? key.data[i] : '?';
-	r->example[len] = '\0';
-}
-
 static bool
 is_job(struct replay *r, struct gearmand_slice value)
 {
-	const struct gearmand_job *job = &r->record.job;
-
-	return tk_record_read(&r->record, value) && job->function.len > 0 && job->function.len <= TK_FUNCTION_MAX;
+	return tk_record_read(&r->record, value) && r->record.job.function.len <= GM_FUNCTION_MOST;
 }
 
-/* `n`: which record of the pass it is. */
-static bool
-look_at(struct replay *r, uint64_t n)
+/* The record is the nth one of the file. */
+static void
+take_record(struct replay *r, uint64_t n, struct gearmand_slice key, struct gearmand_slice value)
 {
-	struct gearmand_slice key = slice_of(r->key);
-	uint64_t rank = n;
+	struct tk_store *s = r->store;
 
-	if (!is_job(r, slice_of(r->value))) {
-		note_broken(r, key);
-		return true;
+	if (!is_job(r, value)) {
+		r->broken++;
+	} else if (flag_of(r, key) != 0) {
+		if (tclistnum(r->odd) < ODD_MOST)
+			tclistpush(r->odd, key.data, (int)key.len);
+	} else {
+		if (r->record.sequence > s->sequence)
+			s->sequence = r->record.sequence;
+		order_add(&r->order, r->record.sequence != 0 ? RANK_NEW + r->record.sequence : n, key);
 	}
-	if (flag_of(&r->record.job) != 0 || has_odd_key(r, key))
-		return note_odd(r, key);
-	if (r->record.sequence > r->store->sequence)
-		r->store->sequence = r->record.sequence;
-	if (r->record.sequence != 0)
-		rank = RANK_NEW + r->record.sequence;
-	return tk_order_add(&r->order, rank, key);
 }
 
+/* As many records as there are: the chain of a damaged B+ tree may be a ring. */
 static bool
 scan(struct replay *r)
 {
-	struct tk_db *db = &r->store->db;
-	uint64_t n = 0;
-	int more = 0;
+	struct tk_store *s = r->store;
+	uint64_t count = tcadbrnum(s->db);
+	bool ok = tcadbiterinit(s->db);
 
 	r->broken = 0;
-	if (!db->kind->first(db))
-		return false;
-	while ((more = db->kind->next(db, r->key, r->value)) == 1) {
-		if (!look_at(r, ++n))
-			return false;
+	for (uint64_t n = 1; n <= count && ok; n++) {
+		int len = 0;
+		char *key = tcadbiternext(s->db, &len), *value;
+		struct gearmand_slice k = { key, (size_t)len }, v;
+
+		v.data = value = key == NULL ? NULL : tk_db_get(s, k, &v.len);
+		ok = value != NULL;
+		if (ok)
+			take_record(r, n, k, v);
+		free(key);
+		free(value);
 	}
-	return more == 0;
+	return ok;
 }
 
 static bool
 hand_out(struct replay *r, gearmand_replay_f *sink_f, void *sink)
 {
-	struct tk_db *db = &r->store->db;
+	struct order *o = &r->order;
 
-	for (size_t i = 0; i < r->order.count && !r->is_stopped; i++) {
-		int size;
-		char *value = db->kind->get(db, tk_order_key(&r->order, i), &size);
-		bool ok = value != NULL && is_job(r, (struct gearmand_slice){ value, (size_t)size });
+	tclistsort(o->entries);
+	for (int i = 0; i < tclistnum(o->entries) && !r->is_stopped; i++) {
+		struct gearmand_slice key = entry_at(o->entries, i), v;
+		char *value = tk_db_get(r->store, (struct gearmand_slice){ key.data + RANK, key.len - RANK }, &v.len);
 
-		if (ok) {
-			r->jobs++;
-			r->is_stopped = !sink_f(sink, &r->record.job);
-		}
-		free(value);
-		if (!ok)
+		v.data = value;
+		if (value == NULL || !is_job(r, v)) {
+			free(value);
 			return false;
+		}
+		r->is_stopped = !sink_f(sink, &r->record.job);
+		free(value);
 	}
+	remember(&o->above, gm_bytes_slice(&o->upto));
 	return true;
 }
 
 static bool
-run(struct replay *r, gearmand_replay_f *sink_f, void *sink)
+run_passes(struct replay *r, gearmand_replay_f *sink_f, void *sink)
 {
-	while (!r->is_stopped && tk_order_pass(&r->order)) {
+	do {
+		tclistclear(r->order.entries);
+		r->order.bytes = 0;
+		r->order.is_more = false;
 		if (!scan(r))
 			return false;
-		if (r->odd_count > 0) {
+		if (tclistnum(r->odd) > 0) {
+			r->order.is_more = true; /* the same pass again, with their new names */
 			if (!rename_odd(r))
 				return false;
-			tk_order_again(&r->order);
-			continue;
-		}
-		tk_order_sort(&r->order);
-		if (!hand_out(r, sink_f, sink))
+		} else if (!hand_out(r, sink_f, sink)) {
 			return false;
-	}
+		}
+	} while (r->order.is_more && !r->is_stopped);
 	return true;
-}
-
-static void
-report(const struct replay *r)
-{
-	const struct tk_store *s = r->store;
-
-	if (r->broken > 0)
-		s->host->log(s->host, GEARMAND_LOG_WARNING,
-		    "queue file %s: %llu records are no jobs (the last one has the key \"%s\"); they are left as they "
-		    "are",
-		    s->name.path, (unsigned long long)r->broken, r->example);
 }
 
 bool
 tk_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_error *err)
 {
-	struct tk_store *s = tk_store_of(store);
+	struct tk_store *s = GM_STORE(struct tk_store, store, TK_STORE_MAGIC);
 	struct replay *r = s->host->allocate(sizeof(*r));
-	char doing[64];
 	bool ok;
 
 	r->store = s;
-	r->key = tcxstrnew();
-	r->value = tcxstrnew();
-	tk_order_init(&r->order, ORDER_MOST);
+	r->odd = tclistnew();
+	r->order.entries = tclistnew();
 	errno = 0;
-	ok = run(r, sink_f, sink);
+	ok = run_passes(r, sink_f, sink);
 	if (!ok) {
-		snprintf(doing, sizeof(doing), "reading it after %llu jobs", (unsigned long long)r->jobs);
-		tk_sentence(s, err, tk_db_failed(&s->db) || errno == 0 ? TCERHEAD : 0, errno, doing);
+		tk_fail_errno(s, err, "reading its jobs");
+		tk_db_drop(s);
 	}
-	report(r);
-	if (ok && !r->is_stopped)
-		s->has_other_keys = r->has_other_keys;
-	tcxstrdel(r->key);
-	tcxstrdel(r->value);
-	tk_order_fini(&r->order);
-	free(r->record.text.data);
-	free(r->own.data);
-	ok = ok && !r->is_stopped;
+	if (r->broken > 0)
+		s->host->log(s->host, GEARMAND_LOG_WARNING,
+		    "queue file %s: %llu records are not jobs; they are left as they are", s->name.path,
+		    (unsigned long long)r->broken);
+	tclistdel(r->odd);
+	tclistdel(r->order.entries);
+	gm_bytes_free(&r->order.entry);
+	gm_bytes_free(&r->order.above);
+	gm_bytes_free(&r->order.upto);
+	gm_bytes_free(&r->record.text);
 	s->host->release(r);
-	if (ok)
-		tk_rewrite(s);
-	return ok || err->text[0] == '\0';
+	return ok;
 }
