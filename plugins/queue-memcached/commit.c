@@ -66,7 +66,8 @@ exchange(struct mc_store *s, struct gearmand_error *err)
 			if (a->comes_back)
 				mc_want(&n->link[MC_BULK], &a->key);
 		}
-		mc_lock_want(s, &n->link[MC_BULK]);
+		mc_want(&n->link[MC_BULK], &s->lock_key);
+		mc_want(&n->link[MC_BULK], &s->owner_key);
 		is_well = mc_ask(&n->link[MC_BULK], err);
 	}
 	for (struct mc_node *n = s->nodes; n < s->end && is_well; n++) {
@@ -130,7 +131,8 @@ set_rest(struct mc_store *s, struct gearmand_error *err)
 		}
 	}
 	if (is_any) {
-		mc_lock_want(s, &s->lock_node->link[MC_TALK]);
+		mc_want(&s->lock_node->link[MC_TALK], &s->lock_key);
+		mc_want(&s->lock_node->link[MC_TALK], &s->owner_key);
 		if (!mc_ask(&s->lock_node->link[MC_TALK], err) || !mc_lock_read(s, s->lock_node, MC_TALK, err))
 			return GEARMAND_COMMIT_BROKEN;
 	}

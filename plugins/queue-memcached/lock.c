@@ -238,13 +238,6 @@ mc_lock_close(struct mc_store *s)
 	s->host->release(c);
 }
 
-void
-mc_lock_want(struct mc_store *s, struct mc_link *l)
-{
-	mc_want(l, &s->lock_key);
-	mc_want(l, &s->owner_key);
-}
-
 /* A lock that has expired is taken again: nobody has had it meanwhile, or its owner would be another. */
 bool
 mc_lock_read(struct mc_store *s, struct mc_node *n, enum mc_kind kind, struct gearmand_error *err)

@@ -21,42 +21,43 @@ mc_store_of(void *store)
 	return GM_STORE(struct mc_store, store, STORE_MAGIC);
 }
 
-struct stats {
-	uint64_t evictions;
-	bool evicts;
-};
-
-/* Of two lists, in which "evictions" is a number, or the setting: on, off. */
+/* In the list of settings "evictions" is "on" or "off", in the other one a number. */
 static memcached_return_t
 take_stat(const memcached_instance_st *server, const char *key, size_t key_len, const char *value, size_t len, void *to)
 {
-	struct stats *st = to;
-
 	(void)server, (void)key_len, (void)len;
 	if (strcmp(key, "evictions") == 0)
-		*st = (struct stats){ strtoull(value, NULL, 10), strncmp(value, "on", 2) == 0 };
+		*(uint64_t *)to = strncmp(value, "on", 2) == 0 ? 1 : strtoull(value, NULL, 10);
 	return MEMCACHED_SUCCESS;
 }
 
 bool
 mc_look(struct mc_store *s, struct gearmand_error *err)
 {
-	int64_t now = s->host->monotonic();
+	const struct gearmand_host *host = s->host;
+	int64_t now = host->monotonic();
+	bool is_time = s->said_at == 0 || now - s->said_at >= SAY_AT_MOST_EVERY;
 
 	for (struct mc_node *n = s->nodes; n < s->end && now >= s->look_at; n++) {
-		struct stats st = { .evictions = 0 };
-		memcached_return_t rc = memcached_stat_execute(n->link[MC_TALK].m, NULL, take_stat, &st);
+		struct mc_link *l = &n->link[MC_TALK];
+		uint64_t evictions = 0, evicts = 0;
 
-		if (!mc_went_well(&n->link[MC_TALK], rc, MEMCACHED_SUCCESS, err))
+		if (!mc_went_well(l, memcached_stat_execute(l->m, NULL, take_stat, &evictions), MEMCACHED_SUCCESS, err))
 			return false;
-		if (s->look_at == 0) {
-			n->evictions = st.evictions;
-		} else if (st.evictions > n->evictions && (s->said_at == 0 || now - s->said_at >= SAY_AT_MOST_EVERY)) {
-			s->host->log(s->host, GEARMAND_LOG_WARNING,
+		if (s->look_at == 0) { /* the store is being opened */
+			(void)memcached_stat_execute(l->m, "settings", take_stat, &evicts);
+			n->evictions = evictions;
+		}
+		if (evicts != 0)
+			host->log(host, GEARMAND_LOG_NOTICE,
+			    "memcached %s evicts jobs when it is full; started with -M it refuses new ones instead",
+			    n->name);
+		if (evictions > n->evictions && is_time) {
+			host->log(host, GEARMAND_LOG_WARNING,
 			    "memcached %s is full and has evicted %llu items, perhaps jobs: those run, but do not "
 			    "survive a restart of this server; give it more memory (-m), and -M to have it refuse",
-			    n->name, (unsigned long long)(st.evictions - n->evictions));
-			n->evictions = st.evictions;
+			    n->name, (unsigned long long)(evictions - n->evictions));
+			n->evictions = evictions;
 			s->said_at = now;
 		}
 	}
@@ -100,18 +101,9 @@ mc_open(const struct gearmand_host *host, struct gearmand_opening *opening, void
 	if (!is_well)
 		gm_fail(err, GEARMAND_WHY_LASTING,
 		    "--libmemcached-prefix takes up to %d printable characters, no blanks", (int)MC_PREFIX_MOST);
-	if (!is_well || !mc_pool_open(s, err) || !mc_look(s, err) || !mc_lock_open(s, err)) {
+	if (!is_well || !mc_pool_open(s, err) || !mc_lock_open(s, err) || !mc_look(s, err)) {
 		mc_close(&store);
 		return false;
-	}
-	for (struct mc_node *n = s->nodes; n < s->end; n++) {
-		struct stats st = { .evicts = false };
-
-		(void)memcached_stat_execute(n->link[MC_TALK].m, "settings", take_stat, &st);
-		if (st.evicts)
-			host->log(host, GEARMAND_LOG_NOTICE,
-			    "memcached %s evicts jobs when it is full; started with -M it refuses new ones instead",
-			    n->name);
 	}
 	*store_r = s;
 	return true;

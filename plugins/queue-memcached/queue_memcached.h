@@ -112,7 +112,7 @@ bool mc_value_read(struct gearmand_slice value, struct gearmand_job *, uint64_t 
 /* lock.c, queue_memcached.c, commit.c, replay.c */
 bool mc_lock_open(struct mc_store *, struct gearmand_error *);
 void mc_lock_close(struct mc_store *);
-void mc_lock_want(struct mc_store *, struct mc_link *); /* behind other keys, and so is it read */
+/* Lock and owner were asked for there, behind other keys. */
 bool mc_lock_read(struct mc_store *, struct mc_node *, enum mc_kind, struct gearmand_error *);
 struct mc_store *mc_store_of(void *store);
 bool mc_look(struct mc_store *, struct gearmand_error *); /* at evictions, when it is time */
