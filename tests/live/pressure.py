@@ -211,7 +211,7 @@ def _(t):
 def _(t):
     for option, payload, fit in (("--max-jobs=10", b"x", 10), ("--max-memory=2M", b"x" * 400000, 4)):
         s = t.server(option)
-        s.allow_log("QUEUE_ERROR|holds as many")
+        s.allow_log("QUEUE_ERROR|holds as many|--max-(jobs|memory) is reached: ")
         p = s.worker("f")
         handles, refused = [], 0
         for _ in range(20):
