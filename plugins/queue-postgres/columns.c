@@ -233,12 +233,6 @@ settle_columns(struct qp_store *s, struct gearmand_error *err)
 	return true;
 }
 
-static bool
-prepare(struct qp_store *s, const char *statement, const char *sql, struct gearmand_error *err)
-{
-	return qp_prepare(s, statement, sql) || qp_fail_table(s, err, "using");
-}
-
 /* Without a unique index one key may have several jobs.  Each was acknowledged, so each is kept: all but the first get
  * a key of their own. */
 static bool
@@ -297,18 +291,18 @@ plan_by_index(struct qp_store *s, struct gearmand_error *err)
 bool
 qp_columns_open(struct qp_store *s, struct gearmand_error *err)
 {
-	char gone[512], add[1024], replace[2048], both[2600];
+	const char *const names[] = { "gone", "add", "replace", "gone+add", "gone+replace" };
+	struct gm_bytes sql[5] = { { .len = 0 } };
+	bool ok = settle_columns(s, err);
 
-	if (!settle_columns(s, err))
-		return false;
-	snprintf(gone, sizeof(gone), DELETE_GONE, s->table);
-	snprintf(add, sizeof(add), INSERT_NEW, s->table);
-	snprintf(replace, sizeof(replace), INSERT_NEW OR_REPLACE, s->table);
-	if (!prepare(s, "gone", gone, err) || !prepare(s, "add", add, err) || !prepare(s, "replace", replace, err))
-		return false;
-	snprintf(both, sizeof(both), "WITH gone AS (%s) %s", gone, add);
-	if (!prepare(s, "gone+add", both, err))
-		return false;
-	snprintf(both, sizeof(both), "WITH gone AS (%s) %s", gone, replace);
-	return prepare(s, "gone+replace", both, err) && try_statements(s, err) && plan_by_index(s, err);
+	gm_addf(&sql[0], DELETE_GONE, s->table);
+	gm_addf(&sql[1], INSERT_NEW, s->table);
+	gm_addf(&sql[2], INSERT_NEW OR_REPLACE, s->table);
+	gm_addf(&sql[3], "WITH gone AS (%s) %s", sql[0].data, sql[1].data);
+	gm_addf(&sql[4], "WITH gone AS (%s) %s", sql[0].data, sql[2].data);
+	for (int i = 0; i < 5; i++) {
+		ok = ok && (qp_prepare(s, names[i], sql[i].data) || qp_fail_table(s, err, "using"));
+		gm_bytes_free(&sql[i]);
+	}
+	return ok && try_statements(s, err) && plan_by_index(s, err);
 }

@@ -29,8 +29,8 @@ static const struct {
 enum { DEFAULT_COUNT = sizeof(defaults) / sizeof(*defaults) };
 
 /* The texts of libpq quote what they complain about, which may be part of a password with a blank in it. */
-static void
-bad_conninfo(const struct qp_store *s, struct gearmand_error *err, const char *text)
+static bool
+bad_conninfo(struct gearmand_error *err, const char *text)
 {
 	char safe[200];
 	size_t n = 0;
@@ -45,18 +45,18 @@ bad_conninfo(const struct qp_store *s, struct gearmand_error *err, const char *t
 		}
 	}
 	safe[n] = '\0';
-	s->host->error_set(err, "--libpq-conninfo is not a connection string of PostgreSQL: %s", safe);
-	err->why = GEARMAND_WHY_LASTING;
+	return gm_fail(
+	    err, GEARMAND_WHY_LASTING, "--libpq-conninfo is not a connection string of PostgreSQL: %s", safe);
 }
 
 static bool
-check_conninfo(const struct qp_store *s, const char *conninfo, struct gearmand_error *err)
+check_conninfo(const char *conninfo, struct gearmand_error *err)
 {
 	char *text = NULL;
 	PQconninfoOption *options = PQconninfoParse(conninfo, &text);
 
 	if (options == NULL)
-		bad_conninfo(s, err, text == NULL ? "out of memory" : text);
+		bad_conninfo(err, text == NULL ? "out of memory" : text);
 	PQconninfoFree(options);
 	PQfreemem(text);
 	return options != NULL;
@@ -146,14 +146,10 @@ set_durability(struct qp_store *s, struct gearmand_error *err)
 			return qp_askf(s, s->limit_ms, "SET synchronous_commit TO %s", want) ||
 			       qp_fail(s, err, "preparing the session");
 	}
-	if (want != NULL) {
-		s->host->error_set(err,
-		    "--libpq-synchronous-commit must be off, local, remote_write, on or "
-		    "remote_apply, not \"%s\"",
+	if (want != NULL)
+		return gm_fail(err, GEARMAND_WHY_LASTING,
+		    "--libpq-synchronous-commit must be off, local, remote_write, on or remote_apply, not \"%s\"",
 		    want);
-		err->why = GEARMAND_WHY_LASTING;
-		return false;
-	}
 	return qp_ask(s,
 		   "SELECT set_config('synchronous_commit', 'on', false)"
 		   " WHERE current_setting('synchronous_commit') = 'off'",
@@ -202,14 +198,11 @@ qp_connect(struct qp_store *s, struct gearmand_error *err)
 	const char *conninfo = or_empty(s->host->option(s->host, "libpq-conninfo"));
 
 	snprintf(s->place, sizeof(s->place), "PostgreSQL");
-	if (!check_conninfo(s, conninfo, err) || !connect_to(s, conninfo, err))
+	if (!check_conninfo(conninfo, err) || !connect_to(s, conninfo, err))
 		return false;
-	if (PQserverVersion(s->conn) < SERVER_VERSION_NEEDED) {
-		s->host->error_set(err, "%s: PostgreSQL 10 or newer is needed, this is %s", s->place,
+	if (PQserverVersion(s->conn) < SERVER_VERSION_NEEDED)
+		return gm_fail(err, GEARMAND_WHY_LASTING, "%s: PostgreSQL 10 or newer is needed, this is %s", s->place,
 		    or_empty(PQparameterStatus(s->conn, "server_version")));
-		err->why = GEARMAND_WHY_LASTING;
-		return false;
-	}
 	if (PQsetnonblocking(s->conn, 1) != 0) {
 		qp_fault_text(s, "", PQerrorMessage(s->conn));
 		return qp_fail(s, err, "connecting");

@@ -93,20 +93,14 @@ exchange_all(struct qp_store *s, int sent, int64_t limit_ms, PGresult **last_r)
 {
 	PGresult *r = NULL, *last = NULL;
 	int64_t deadline;
-	bool ok = true;
+	bool ok = true, is_read;
 
 	if (sent != 1)
 		return connection_failed(s);
 	if (!send_all(s, limit_ms))
 		return false;
 	deadline = deadline_of(s, limit_ms);
-	for (;;) {
-		if (!next_result(s, deadline, &r)) {
-			ok = false;
-			break;
-		}
-		if (r == NULL)
-			break;
+	while ((is_read = next_result(s, deadline, &r)) && r != NULL) {
 		if (!is_good(r) && ok) {
 			qp_fault_result(s, r);
 			ok = false;
@@ -114,6 +108,7 @@ exchange_all(struct qp_store *s, int sent, int64_t limit_ms, PGresult **last_r)
 		PQclear(last);
 		last = r;
 	}
+	ok = ok && is_read;
 	if (ok && PQstatus(s->conn) != CONNECTION_OK)
 		ok = connection_failed(s);
 	if (ok && last_r != NULL)
@@ -129,18 +124,27 @@ qp_ask(struct qp_store *s, const char *sql, int64_t limit_ms)
 	return exchange_all(s, PQsendQuery(s->conn, sql), limit_ms, NULL);
 }
 
+static bool GEARMAND_PRINTF(3, 0)
+    ask_printed(struct qp_store *s, int64_t limit_ms, const char *format, va_list args, PGresult **r_r)
+{
+	char *sql = NULL;
+	bool ok;
+
+	GM_CHECK(vasprintf(&sql, format, args) >= 0);
+	ok = exchange_all(s, PQsendQuery(s->conn, sql), limit_ms, r_r);
+	free(sql);
+	return ok;
+}
+
 bool
 qp_askf(struct qp_store *s, int64_t limit_ms, const char *format, ...)
 {
 	va_list args;
-	char *sql = NULL;
 	bool ok;
 
 	va_start(args, format);
-	GM_CHECK(vasprintf(&sql, format, args) >= 0);
+	ok = ask_printed(s, limit_ms, format, args, NULL);
 	va_end(args);
-	ok = qp_ask(s, sql, limit_ms);
-	free(sql);
 	return ok;
 }
 
@@ -149,14 +153,10 @@ qp_rows(struct qp_store *s, int64_t limit_ms, const char *format, ...)
 {
 	PGresult *r = NULL;
 	va_list args;
-	char *sql = NULL;
 
 	va_start(args, format);
-	GM_CHECK(vasprintf(&sql, format, args) >= 0);
+	(void)ask_printed(s, limit_ms, format, args, &r);
 	va_end(args);
-	if (!exchange_all(s, PQsendQuery(s->conn, sql), limit_ms, &r))
-		r = NULL;
-	free(sql);
 	return r;
 }
 
@@ -165,17 +165,8 @@ bool
 qp_prepare(struct qp_store *s, const char *statement, const char *sql)
 {
 	enum { TEXTS = 1009, BYTEAS = 1001, INT4S = 1007, INT8S = 1016 }; /* arrays */
-	static const Oid types[QP_PARAM_COUNT] = { [QP_GONE_UNIQUE] = TEXTS,
-		[QP_GONE_FUNCTION] = TEXTS,
-		[QP_UNIQUE] = TEXTS,
-		[QP_FUNCTION] = TEXTS,
-		[QP_PRIORITY] = INT4S,
-		[QP_DATA] = BYTEAS,
-		[QP_WHEN] = INT8S,
-		[QP_HANDLE] = TEXTS,
-		[QP_REDUCER] = BYTEAS,
-		[QP_FLAGS] = INT4S,
-		[QP_ADDED] = INT8S };
+	static const Oid types[QP_PARAM_COUNT] = { TEXTS, TEXTS, TEXTS, TEXTS, INT4S, BYTEAS, INT8S, TEXTS, BYTEAS,
+		INT4S, INT8S };
 
 	return exchange_all(s, PQsendPrepare(s->conn, statement, sql, QP_PARAM_COUNT, types), s->limit_ms, NULL);
 }
@@ -205,21 +196,16 @@ qp_stream(struct qp_store *s, const char *sql)
 PGresult *
 qp_stream_next(struct qp_store *s, bool *ok_r)
 {
-	PGresult *r;
+	PGresult *r = NULL;
+	bool is_read;
 
-	for (;;) {
-		if (!next_result(s, INT64_MAX, &r)) {
-			*ok_r = false;
-			return NULL;
-		}
-		if (r == NULL)
-			return NULL;
-		if (PQresultStatus(r) == PGRES_SINGLE_TUPLE)
-			return r;
+	while ((is_read = next_result(s, INT64_MAX, &r)) && r != NULL && PQresultStatus(r) != PGRES_SINGLE_TUPLE) {
 		if (!is_good(r)) {
 			qp_fault_result(s, r);
 			*ok_r = false;
 		}
 		PQclear(r);
 	}
+	*ok_r = *ok_r && is_read;
+	return is_read ? r : NULL;
 }

@@ -7,8 +7,6 @@
  */
 #include "queue_postgres.h"
 
-enum { QUOTED_MAX = 4 * 64 };
-
 /* ---- The name --------------------------------------------------------------------------------- */
 
 /* Takes one name off *at: in double quotes as in SQL, or as it is up to a dot.  False: not a name. */
@@ -51,13 +49,14 @@ take_names(const char *given, char schema[64], char table[64])
 
 /* True with *found_r false: there is none. */
 static bool
-find_table(struct qp_store *s, const char *schema, const char *table, bool *found_r, struct gearmand_error *err)
+find_table(struct qp_store *s, char *const literal[2], bool *found_r, struct gearmand_error *err)
 {
 	PGresult *r = qp_rows(s, s->limit_ms,
 	    "SELECT c.oid, c.relkind, c.relpersistence, quote_ident(n.nspname) || '.' || quote_ident(c.relname),"
 	    " quote_ident(n.nspname) || '.gearmand_lock'"
-	    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(%s%s%s)",
-	    schema, schema[0] == '\0' ? "" : " || '.' || ", table);
+	    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass("
+	    "coalesce(quote_ident(nullif(%s, '')) || '.', '') || quote_ident(%s))",
+	    literal[0], literal[1]);
 	bool is_table = true;
 
 	if (r == NULL)
@@ -87,52 +86,39 @@ make_table(struct qp_store *s, const char *schema, const char *table, struct gea
 		   "CREATE TABLE IF NOT EXISTS %s%s%s (unique_key TEXT COLLATE \"C\", "
 		   "function_name TEXT COLLATE \"C\", priority INTEGER, data BYTEA, when_to_run BIGINT, "
 		   "job_handle TEXT, reducer BYTEA, flags INTEGER, added BIGINT, UNIQUE (unique_key, function_name))",
-		   schema, schema[0] == '\0' ? "" : ".", table) ||
+		   schema == NULL ? "" : schema, schema == NULL ? "" : ".", table) ||
 	       qp_fault_is(s, "42P07") || qp_fault_is(s, "23505") || qp_fail_table(s, err, "making");
-}
-
-/* A name in double quotes, or that as a string of SQL. */
-static void
-quote_name(const char *name, char quoted[QUOTED_MAX], char literal[QUOTED_MAX])
-{
-	size_t n = 0, k = 0;
-
-	quoted[0] = literal[0] = '\0';
-	if (name[0] == '\0')
-		return;
-	quoted[n++] = '"';
-	for (; *name != '\0'; name++) {
-		if (*name == '"')
-			quoted[n++] = '"';
-		quoted[n++] = *name;
-	}
-	strcpy(quoted + n, "\"");
-	literal[k++] = '\'';
-	for (const char *p = quoted; *p != '\0'; p++) {
-		if (*p == '\'')
-			literal[k++] = '\'';
-		literal[k++] = *p;
-	}
-	strcpy(literal + k, "'");
 }
 
 bool
 qp_table_open(struct qp_store *s, struct gearmand_error *err)
 {
-	char schema[64], table[64], quoted[2][QUOTED_MAX], literal[2][QUOTED_MAX];
-	bool found = false;
+	char schema[64], table[64], *quoted[2], *literal[2];
+	bool found = false, ok;
 
 	if (!take_names(s->given, schema, table))
 		return qp_fail_why(s, err, GEARMAND_WHY_LASTING,
 		    "cannot be: a name has 1 to 63 bytes; \"schema\".\"table\" in double quotes "
 		    "where a name has dots or quotes");
-	quote_name(schema, quoted[0], literal[0]);
-	quote_name(table, quoted[1], literal[1]);
-	if (!find_table(s, literal[0], literal[1], &found, err))
-		return false;
-	if (!found &&
-	    (!make_table(s, quoted[0], quoted[1], err) || !find_table(s, literal[0], literal[1], &found, err)))
-		return false;
-	return found ||
-	       qp_fail_why(s, err, GEARMAND_WHY_LASTING, "was made, and is not in the search_path; name its schema");
+	for (int i = 0; i < 2; i++) {
+		const char *name = i == 0 ? schema : table;
+
+		quoted[i] = PQescapeIdentifier(s->conn, name, strlen(name));
+		literal[i] = PQescapeLiteral(s->conn, name, strlen(name));
+	}
+	ok = quoted[0] != NULL && quoted[1] != NULL && literal[0] != NULL && literal[1] != NULL;
+	if (!ok) { /* of bytes that the database's encoding does not have */
+		qp_fault_text(s, "42602", PQerrorMessage(s->conn));
+		qp_fail(s, err, "naming the table");
+	}
+	ok = ok && find_table(s, literal, &found, err);
+	if (ok && !found)
+		ok = make_table(s, schema[0] == '\0' ? NULL : quoted[0], quoted[1], err) &&
+		     find_table(s, literal, &found, err);
+	for (int i = 0; i < 2; i++) {
+		PQfreemem(quoted[i]);
+		PQfreemem(literal[i]);
+	}
+	return ok && (found || qp_fail_why(s, err, GEARMAND_WHY_LASTING,
+				   "was made, and is not in the search_path; name its schema"));
 }
