@@ -23,6 +23,7 @@
 #include "cross/msg.h"
 #include "mgmt/accept.h"
 #include "mgmt/logfile.h"
+#include "mgmt/memory.h"
 #include "mgmt/notify.h"
 
 enum phase {
@@ -50,6 +51,7 @@ struct mgmt {
 	enum phase phase OWNED_BY(mgmt_role);
 	uint64_t lost OWNED_BY(mgmt_role);   /* log lines, and the core does not know yet ... */
 	uint64_t unsaid OWNED_BY(mgmt_role); /* ... and no line says so yet */
+	struct memory memory OWNED_BY(mgmt_role);
 	bool hurried OWNED_BY(mgmt_role);
 	bool did OWNED_BY(mgmt_role); /* something in this turn that others may look at */
 };
@@ -348,7 +350,6 @@ turn(void *self, nsec_t *due_r)
 	struct list batch;
 	struct list *node;
 
-	(void)due_r;
 	role_assume(&mgmt_role);
 	m->did = false;
 	list_init(&batch);
@@ -364,6 +365,7 @@ turn(void *self, nsec_t *due_r)
 	}
 	if (m->phase != PHASE_ENDED)
 		send_counts(m);
+	memory_look(&m->memory, due_r);
 	return m->did;
 }
 

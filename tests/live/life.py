@@ -485,6 +485,25 @@ def _(t):
     check(p.wait(timeout=patience()) == 0, "status")
 
 
+@case("memory of jobs that are done is given back when the load has ended", modes=(0, 2))
+def _(t):
+    if server_sanitized():
+        t.skip("a sanitizer keeps memory")
+    s = t.server(verbose="NOTICE")
+    start, jobs, p, w = s.rss(), 100000, s.connect(), s.worker("f")
+    for _n in range(0, jobs, 1000):
+        p.raw(pack(SUBMIT_JOB_BG, "f", "", data=700 * b"x") * 1000)
+        for _i in range(1000):
+            p.expect(JOB_CREATED)
+    peak = s.rss()
+    check(peak > start + 60 * 1000000, "it holds the jobs in", peak - start)
+    for _n in range(0, jobs, 1000):
+        w.raw(pack(GRAB_JOB) * 1000)
+        w.raw(b"".join(pack(WORK_COMPLETE, w.expect(JOB_ASSIGN)[0], data=b"") for _i in range(1000)))
+    w.sync()
+    until(lambda: s.rss() - start < peak / 10, "memory to be given back")
+
+
 # ---- Handles -----------------------------------------------------------------------------------
 
 
