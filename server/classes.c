@@ -109,7 +109,7 @@ configure_proc(struct classes *c, const struct settings *s, struct proc_config *
 {
 	p->first_handle = first_handle();
 	if (getrandom(c->seed, sizeof c->seed, 0) != (ssize_t)sizeof c->seed)
-		return fail(err, "the system gives no random numbers");
+		return fail(err, "the system does not give random numbers");
 	memcpy(p->seed, c->seed, sizeof p->seed);
 	p->job_retries = s->job_retries < 0 ? 0 : (uint32_t)s->job_retries;
 	p->wakeups = (uint32_t)s->worker_wakeup;

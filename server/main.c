@@ -196,7 +196,7 @@ bind_late(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 		if (bind_rest(&l->listeners, &plan, err))
 			return true;
 		if (tries == 0)
-			log_post(GEARMAND_LOG_NOTICE, "%s; tries again for a while", err->text);
+			log_post(GEARMAND_LOG_NOTICE, "%s; trying again for 10 seconds", err->text);
 		mgmt_pass_log(l->mgmt);
 		nanosleep(&pause, NULL);
 	}

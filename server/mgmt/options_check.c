@@ -9,24 +9,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <netdb.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "mgmt/fail.h"
 #include "mgmt/options_priv.h"
 #include "wire/level.h"
-
-void
-error_say(struct gearmand_error *err, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(err->text, sizeof(err->text), format, args);
-	va_end(args);
-}
 
 enum verdict { NUMBER_OK, NUMBER_BAD, NUMBER_OUT_OF_RANGE };
 
@@ -104,15 +94,15 @@ say_bad(const struct gearmand_option *o, const char *text, enum verdict verdict,
 	else if (o->type == GEARMAND_OPT_SIZE && min == NULL)
 		min = "0";
 	if (verdict == NUMBER_BAD)
-		error_say(err, INVALID, shown, o->name);
+		fail(err, INVALID, shown, o->name);
 	else if (min != NULL && max != NULL)
-		error_say(err, INVALID ": it must be from %s to %s", shown, o->name, min, max);
+		fail(err, INVALID ": it must be from %s to %s", shown, o->name, min, max);
 	else if (min != NULL)
-		error_say(err, INVALID ": it must be at least %s", shown, o->name, min);
+		fail(err, INVALID ": it must be at least %s", shown, o->name, min);
 	else if (max != NULL)
-		error_say(err, INVALID ": it must be at most %s", shown, o->name, max);
+		fail(err, INVALID ": it must be at most %s", shown, o->name, max);
 	else
-		error_say(err, INVALID ": it does not fit in 64 bits", shown, o->name);
+		fail(err, INVALID ": it does not fit in 64 bits", shown, o->name);
 }
 
 static bool
@@ -120,10 +110,8 @@ level_check(const char *text, int64_t *number_r, struct gearmand_error *err)
 {
 	enum gearmand_level level;
 
-	if (!level_parse(text, &level)) {
-		error_say(err, "Invalid value for --verbose supplied");
-		return false;
-	}
+	if (!level_parse(text, &level))
+		return fail(err, "Invalid value for --verbose supplied");
 	*number_r = level;
 	return true;
 }

@@ -10,9 +10,6 @@
 #include "base/check.h"
 #include "mgmt/options.h"
 
-/* Sets the error's text. */
-void error_say(struct gearmand_error *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 /* A new source is read from here on: nothing has been seen in it. */
 void option_set_begin(struct option_set *);
 /* A value from this source.  False: not a value for this option, or given before by the same source. */

@@ -97,8 +97,7 @@ const struct option_row option_rows[] = {
 	    NUMBER("worker-wakeup", "0", "0", UINT32_MAX_TEXT,
 		"workers to wake for each job; 0 wakes as many as are needed") },
 	{ GROUP_JOBS, 'R', 0, PLACE(round_robin), NULL,
-	    SWITCH(
-		"round-robin", "serve the functions of a worker in turn; this is always so, unless --strict-order") },
+	    SWITCH("round-robin", "serve the functions of a worker in turn; this is the default, see --strict-order") },
 	{ GROUP_JOBS, 0, 0, PLACE(strict_order), NULL,
 	    SWITCH("strict-order", "serve the functions of a worker in the order it registered them") },
 	{ GROUP_JOBS, 0, 0, PLACE(exceptions), NULL,
@@ -108,10 +107,10 @@ const struct option_row option_rows[] = {
 		"queue foreground jobs again when a worker's time is up, instead of failing them") },
 	{ GROUP_JOBS, 0, 0, PLACE(job_handle_prefix), NULL,
 	    VALUE("job-handle-prefix", TEXT, NULL, "TEXT",
-		"start of every job handle, at most 42 bytes; unset is \"H:\" and the host's name") },
+		"beginning of every job handle, at most 42 bytes; unset is \"H:\" and the host's name") },
 	{ GROUP_JOBS, 0, 0, PLACE(hashtable_buckets), NULL,
 	    NUMBER("hashtable-buckets", "991", "0", UINT32_MAX_TEXT,
-		"taken for gearmand 1.1's sake, without effect: tables grow") },
+		"accepted for gearmand 1.1's sake, without effect: tables grow by themselves") },
 	{ GROUP_JOBS, 0, 0, PLACE(shutdown_timeout), NULL,
 	    NUMBER("shutdown-timeout", "3600", "0", INT32_MAX_TEXT,
 		"seconds that a graceful shutdown waits for jobs to end; 0 is for ever") },
@@ -159,7 +158,7 @@ const struct option_row option_rows[] = {
 		"directory to find modules in; may be given several times; unset is GEARMAND_PLUGIN_PATH, "
 		"else " GEARMAND_PLUGIN_DIR) },
 	{ GROUP_MODULES, 0, OPTION_LINE_ONLY, PLACE(list_plugins), NULL,
-	    SWITCH("list-plugins", "print what modules there are, and exit") },
+	    SWITCH("list-plugins", "print a table of all modules and exit") },
 
 	/* TLS */
 	{ GROUP_TLS, 0, 0, PLACE(ssl), NULL, SWITCH("ssl", "speak TLS; the same as --transport=tls") },

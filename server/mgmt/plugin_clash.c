@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "mgmt/fail.h"
 #include "mgmt/plugins_priv.h"
 
 /* ---- Names of modules --------------------------------------------------------------- */
@@ -21,14 +22,10 @@ name_check(const struct plugins *all, const struct gearmand_plugin *p, const cha
 	};
 	const struct plugin *other = plugins_find(all, (enum gearmand_kind)p->kind, name);
 
-	if (strcasecmp(name, own[p->kind][0]) == 0 || strcasecmp(name, own[p->kind][1]) == 0) {
-		error_say(err, "its name '%s' is the server's own; rename it", name);
-		return false;
-	}
-	if (other != NULL) {
-		error_say(err, "its name '%s' is taken by %s; remove one of the two", name, other->file);
-		return false;
-	}
+	if (strcasecmp(name, own[p->kind][0]) == 0 || strcasecmp(name, own[p->kind][1]) == 0)
+		return fail(err, "its name '%s' is the server's own; rename it", name);
+	if (other != NULL)
+		return fail(err, "its name '%s' is taken by %s; remove one of the two", name, other->file);
 	return true;
 }
 
@@ -75,19 +72,14 @@ option_name_check(const struct plugins *all, const struct gearmand_plugin *p, co
 {
 	const struct option_row *core = option_row_find(name);
 
-	if (core != NULL && ((core->flags & OPTION_STAND_IN) == 0 || name != o->name)) {
-		error_say(err, "its option --%s is the server's own; rename it", name);
-		return false;
-	}
-	if (has_option(p, o, name)) {
-		error_say(err, "it has the option --%s twice; remove one", name);
-		return false;
-	}
+	if (core != NULL && ((core->flags & OPTION_STAND_IN) == 0 || name != o->name))
+		return fail(err, "its option --%s is the server's own; rename it", name);
+	if (has_option(p, o, name))
+		return fail(err, "it has the option --%s twice; remove one", name);
 	for (unsigned i = 0; i < all->count; i++)
-		if (has_option(all->at[i]->desc, NULL, name)) {
-			error_say(err, "its option --%s is taken by %s; remove one of the two", name, all->at[i]->file);
-			return false;
-		}
+		if (has_option(all->at[i]->desc, NULL, name))
+			return fail(
+			    err, "its option --%s is taken by %s; remove one of the two", name, all->at[i]->file);
 	return true;
 }
 
