@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "classes.h"
+#include "threads.h"
 #include "cross/log.h"
 #include "cross/loop.h"
 #include "io/io.h"
@@ -54,7 +54,7 @@ struct life {
 	struct logfile *log;
 	bool had_log, log_is_stuck;
 	struct pidfile *pidfile;
-	struct classes *classes;
+	struct threads *threads;
 	struct acceptor *acceptor;
 };
 
@@ -255,9 +255,9 @@ remove_pidfile(struct life *l)
 /* ---- Classes ------------------------------------------------------------------------------------------ */
 
 static bool
-make_classes(struct life *l, struct gearmand_error *err)
+make_threads(struct life *l, struct gearmand_error *err)
 {
-	struct classes_config config = {
+	struct threads_config config = {
 		.settings = l->settings,
 		.main_loop = l->loop,
 		.mgmt = mgmt_mbox(l->mgmt),
@@ -265,14 +265,14 @@ make_classes(struct life *l, struct gearmand_error *err)
 
 	if (!settings_in_memory(l->settings))
 		config.queue = plugins_find(l->plugins, GEARMAND_KIND_QUEUE, l->settings->queue_type);
-	l->classes = classes_new(&config, err);
-	return l->classes != NULL;
+	l->threads = threads_new(&config, err);
+	return l->threads != NULL;
 }
 
 static void
-unmake_classes(struct life *l)
+unmake_threads(struct life *l)
 {
-	classes_free(&l->classes);
+	threads_free(&l->threads);
 }
 
 /* Who started us need not wait as long as we do. */
@@ -291,10 +291,10 @@ on_waiting(void *arg, const char *why)
 static bool
 open_store(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 {
-	if (classes_store(l->classes) == NULL)
+	if (threads_store(l->threads) == NULL)
 		return true;
-	classes_open_store(l->classes);
-	if (mgmt_open_store(l->mgmt, classes_store(l->classes), on_waiting, l))
+	threads_open_store(l->threads);
+	if (mgmt_open_store(l->mgmt, threads_store(l->threads), on_waiting, l))
 		return true;
 	return mgmt_failure(l->mgmt) != NULL && fail(err, "%s", mgmt_failure(l->mgmt));
 }
@@ -302,13 +302,13 @@ open_store(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 static void
 close_store(struct life *l)
 {
-	classes_stop(l->classes);
+	threads_stop(l->threads);
 }
 
 static bool
-build_classes(struct life *l, struct gearmand_error *err)
+build_threads(struct life *l, struct gearmand_error *err)
 {
-	return classes_build(l->classes, err);
+	return threads_build(l->threads, err);
 }
 
 static void
@@ -329,7 +329,7 @@ on_reload(void *arg)
 }
 
 static bool
-start_classes(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
+start_threads(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 {
 	const struct settings *s = l->settings;
 	struct accept_config ac = {
@@ -341,25 +341,25 @@ start_classes(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 		.keepalive_count = (int)s->keepalive_count,
 	};
 	struct mgmt_links links = {
-		.proc = classes_proc(l->classes),
-		.store = classes_store(l->classes),
+		.proc = threads_proc(l->threads),
+		.store = threads_store(l->threads),
 		.shutdown_timeout = s->shutdown_timeout,
 		.on_serving = on_serving,
 		.on_reload = on_reload,
 		.arg = l,
 	};
 
-	links.io = ac.io = classes_io(l->classes, &ac.io_count);
+	links.io = ac.io = threads_io(l->threads, &ac.io_count);
 	links.io_count = ac.io_count;
 	links.acceptor = l->acceptor = acceptor_new(loop_base(l->loop), &ac);
 	mgmt_connect(l->mgmt, &links);
-	return classes_start(l->classes, err);
+	return threads_start(l->threads, err);
 }
 
 static void
-stop_classes(struct life *l)
+stop_threads(struct life *l)
 {
-	classes_stop(l->classes);
+	threads_stop(l->threads);
 	acceptor_free(&l->acceptor);
 }
 
@@ -375,11 +375,11 @@ static const struct step steps[] = {
 	{ switch_user, NULL },
 	{ open_log, close_log },
 	{ write_pidfile, remove_pidfile },
-	{ make_classes, unmake_classes },
+	{ make_threads, unmake_threads },
 	{ open_store, close_store },
 	{ bind_late, NULL },
-	{ build_classes, NULL },
-	{ start_classes, stop_classes },
+	{ build_threads, NULL },
+	{ start_threads, stop_threads },
 };
 
 enum { STEPS = sizeof steps / sizeof steps[0] };

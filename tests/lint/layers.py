@@ -93,7 +93,7 @@ GOOD = [
         "server/base/a.c": '#include <string.h>\n#include <gearmand/slice.h>\n',
         "server/wire/a.c": '#include "base/slice.h"\n#include <gearmand/packet.h>\n',
         "server/io/a.c": '#include "cross/msg.h"\n#include <event2/event.h>\n',
-        "server/main.c": '#include "config.h"\n#include "classes.h"\n#include "io/io.h"\n#include "proc/proc.h"\n',
+        "server/main.c": '#include "config.h"\n#include "threads.h"\n#include "io/io.h"\n#include "proc/proc.h"\n',
         "server/mgmt/a.c": '#include "config.h"\n',
     }),
     ("the check kit its own headers and the server's checks", {
@@ -109,7 +109,7 @@ BAD = [
     ("base includes the plugin interface", {"server/base/a.h": "#include <gearmand/plugin.h>\n"}, "base/ may include"),
     ("proc includes libevent", {"server/proc/a.c": "# include <event2/event.h>\n"}, "libevent"),
     ("proc asks what configure found", {"server/proc/a.c": '#include "config.h"\n'}, "config.h"),
-    ("mgmt includes the top", {"server/mgmt/a.c": '#include "classes.h"\n'}, "from server/"),
+    ("mgmt includes the top", {"server/mgmt/a.c": '#include "threads.h"\n'}, "from server/"),
     ("a bare name", {"server/io/a.c": '#include "io.h"\n'}, "from server/"),
     ("a way round through ..", {"server/io/a.c": '#include "../proc/proc.h"\n'}, "from server/"),
     ("the server with <>", {"server/io/a.c": "#include <proc/proc.h>\n"}, "written with"),

@@ -83,8 +83,7 @@ Test(help, modules_have_a_heading_and_secrets_no_default)
 	    has("\nModule ring (queue): keeps jobs in a ring\nAlso called circle, loop\n"
 		"      --ring-file=PATH            file of the ring (default ring.db)\n"
 		"      --ring-password=WORD        opens the ring, which is a long story that goes on and on until it\n"
-		"does\n"
-		"                                  not fit on one line\n"
+		"                                  does not fit on one line\n"
 		"      --ring-with-a-name-longer-than-the-column=NUMBER\n"
 		"                                  number\n"),
 	    "%s", help);

@@ -13,7 +13,7 @@
  *
  * The main thread keeps the name of the process, by which operators look for it.
  */
-#include "classes.h"
+#include "threads.h"
 
 #include "config.h"
 
@@ -49,7 +49,7 @@ enum {
 };
 
 struct io_class {
-	struct classes *c;
+	struct threads *c;
 	unsigned number;   /* 1 ... */
 	struct loop *loop; /* the main one with -t 0 */
 	struct mbox *in;
@@ -58,8 +58,8 @@ struct io_class {
 	bool runs; /* has a thread of its own, which is not joined yet */
 };
 
-struct classes {
-	struct classes_config config;
+struct threads {
+	struct threads_config config;
 	unsigned threads; /* as -t says */
 	struct loop *main_loop;
 	struct io_class *io;
@@ -105,7 +105,7 @@ pause_output(const struct settings *s)
 }
 
 static bool
-configure_proc(struct classes *c, const struct settings *s, struct proc_config *p, struct gearmand_error *err)
+configure_proc(struct threads *c, const struct settings *s, struct proc_config *p, struct gearmand_error *err)
 {
 	p->first_handle = first_handle();
 	if (getrandom(c->seed, sizeof c->seed, 0) != (ssize_t)sizeof c->seed)
@@ -149,7 +149,7 @@ max_unsent(const struct settings *s, unsigned io_count)
 
 /* Bodies may take a quarter more than jobs: requests half of that. */
 static struct io_config
-configure_io(const struct classes *c, const struct settings *s, unsigned number, unsigned io_count)
+configure_io(const struct threads *c, const struct settings *s, unsigned number, unsigned io_count)
 {
 	int64_t beside = at_least(s->max_memory / 4, BESIDE_JOBS);
 	struct io_config config = {
@@ -171,7 +171,7 @@ configure_io(const struct classes *c, const struct settings *s, unsigned number,
 /* ---- Building ---------------------------------------------------------------------------- */
 
 static bool
-build_mailboxes(struct classes *c, struct gearmand_error *err)
+build_mailboxes(struct threads *c, struct gearmand_error *err)
 {
 	struct waker *proc_waker;
 
@@ -194,9 +194,9 @@ build_mailboxes(struct classes *c, struct gearmand_error *err)
 }
 
 static void
-build_store(struct classes *c)
+build_store(struct threads *c)
 {
-	const struct classes_config *config = &c->config;
+	const struct threads_config *config = &c->config;
 	struct store_config sc;
 
 	if (config->queue == NULL)
@@ -213,9 +213,9 @@ build_store(struct classes *c)
 }
 
 static bool
-build_core(struct classes *c, struct gearmand_error *err)
+build_core(struct threads *c, struct gearmand_error *err)
 {
-	const struct classes_config *config = &c->config;
+	const struct threads_config *config = &c->config;
 	char prefix[HANDLE_MAX - 21 + 1];
 	struct proc_config pc = { .handle_prefix = prefix };
 	struct proc *proc;
@@ -226,14 +226,14 @@ build_core(struct classes *c, struct gearmand_error *err)
 	if (!configure_proc(c, config->settings, &pc, err))
 		return false;
 	proc = proc_new(&pc);
-	c->proc = proc_run_new(&proc, c->proc_box, config->mgmt, classes_store(c), c->io_boxes, c->io_count);
+	c->proc = proc_run_new(&proc, c->proc_box, config->mgmt, threads_store(c), c->io_boxes, c->io_count);
 	return true;
 }
 
 static void
-build_io(struct classes *c)
+build_io(struct threads *c)
 {
-	const struct classes_config *config = &c->config;
+	const struct threads_config *config = &c->config;
 
 	for (unsigned i = 0; i < c->io_count; i++) {
 		struct io_class *io = &c->io[i];
@@ -248,10 +248,10 @@ build_io(struct classes *c)
 		proc_run_let_guests(c->proc, c->proc_waker);
 }
 
-struct classes *
-classes_new(const struct classes_config *config, struct gearmand_error *err)
+struct threads *
+threads_new(const struct threads_config *config, struct gearmand_error *err)
 {
-	struct classes *c = mem_new(sizeof *c);
+	struct threads *c = mem_new(sizeof *c);
 
 	c->config = *config;
 	c->threads = (unsigned)config->settings->threads;
@@ -260,7 +260,7 @@ classes_new(const struct classes_config *config, struct gearmand_error *err)
 	c->io = mem_new(c->io_count * sizeof *c->io);
 	c->io_boxes = mem_new(c->io_count * sizeof *c->io_boxes);
 	if (!build_mailboxes(c, err)) {
-		classes_free(&c);
+		threads_free(&c);
 		return NULL;
 	}
 	build_store(c);
@@ -268,7 +268,7 @@ classes_new(const struct classes_config *config, struct gearmand_error *err)
 }
 
 void
-classes_open_store(struct classes *c)
+threads_open_store(struct threads *c)
 {
 	if (c->store == NULL)
 		return;
@@ -277,7 +277,7 @@ classes_open_store(struct classes *c)
 }
 
 bool
-classes_build(struct classes *c, struct gearmand_error *err)
+threads_build(struct threads *c, struct gearmand_error *err)
 {
 	if (!build_core(c, err))
 		return false;
@@ -286,9 +286,9 @@ classes_build(struct classes *c, struct gearmand_error *err)
 }
 
 void
-classes_free(struct classes **cp)
+threads_free(struct threads **cp)
 {
-	struct classes *c = *cp;
+	struct threads *c = *cp;
 
 	*cp = NULL;
 	if (c == NULL)
@@ -334,7 +334,7 @@ run_io(void *arg)
 static void *
 run_proc(void *arg)
 {
-	struct classes *c = arg;
+	struct threads *c = arg;
 
 	pthread_setname_np(pthread_self(), "gm-proc");
 	log_thread("proc");
@@ -344,7 +344,7 @@ run_proc(void *arg)
 }
 
 static bool
-start_threads(struct classes *c, struct gearmand_error *err)
+create_threads(struct threads *c, struct gearmand_error *err)
 {
 	int failed;
 
@@ -372,7 +372,7 @@ post_bare(struct mbox *box, enum msg_kind kind)
 }
 
 bool
-classes_start(struct classes *c, struct gearmand_error *err)
+threads_start(struct threads *c, struct gearmand_error *err)
 {
 	sigset_t before;
 	bool started;
@@ -382,10 +382,10 @@ classes_start(struct classes *c, struct gearmand_error *err)
 		role_take(&proc_role);
 	}
 	signals_block(&before);
-	started = start_threads(c, err);
+	started = create_threads(c, err);
 	signals_restore(&before);
 	if (!started)
-		classes_stop(c);
+		threads_stop(c);
 	else if (c->store != NULL)
 		post_bare(store_mbox(c->store), MSG_REPLAY);
 	return started;
@@ -393,7 +393,7 @@ classes_start(struct classes *c, struct gearmand_error *err)
 
 /* I/O before the others, which answer what it posts at the end. */
 void
-classes_stop(struct classes *c)
+threads_stop(struct threads *c)
 {
 	for (unsigned i = 0; i < c->io_count; i++) {
 		if (!c->io[i].runs)
@@ -415,19 +415,19 @@ classes_stop(struct classes *c)
 }
 
 struct mbox *
-classes_proc(struct classes *c)
+threads_proc(struct threads *c)
 {
 	return c->proc_box;
 }
 
 struct mbox *
-classes_store(struct classes *c)
+threads_store(struct threads *c)
 {
 	return c->store != NULL ? store_mbox(c->store) : NULL;
 }
 
 struct mbox *const *
-classes_io(struct classes *c, unsigned *count_r)
+threads_io(struct threads *c, unsigned *count_r)
 {
 	*count_r = c->io_count;
 	return c->io_boxes;
