@@ -130,12 +130,11 @@ Test(packet, the_table_is_the_protocol)
 
 Test(packet, numbers_for_modules_are_the_servers)
 {
-	const char *top = getenv("top_srcdir");
-	char path[4096], line[512], name[64];
+	static const char path[] = TOP_SRCDIR "/sdk/include/gearmand/packet.h";
+	char line[512], name[64];
 	unsigned number, seen = 0;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/sdk/include/gearmand/packet.h", top == NULL ? "." : top);
 	f = fopen(path, "r");
 	cr_assert_not_null(f, "%s cannot be read", path);
 	while (fgets(line, sizeof(line), f) != NULL) {

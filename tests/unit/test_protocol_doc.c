@@ -17,11 +17,10 @@ static char text[65536];
 static void
 read_document(const char *name)
 {
-	const char *top = getenv("top_srcdir");
 	char path[4096];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/docs/%s", top == NULL ? "." : top, name);
+	snprintf(path, sizeof(path), "%s/docs/%s", TOP_SRCDIR, name);
 	f = fopen(path, "r");
 	cr_assert_not_null(f, "%s cannot be read", path);
 	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';

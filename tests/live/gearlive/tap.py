@@ -15,6 +15,11 @@ __all__ = ["case", "main", "Failure", "Skip", "Done", "check", "patience", "unti
 SOURCE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # tests/live
 SLOW = float(os.environ.get("GEARMAND_TEST_SLOW", "1"))  # more for valgrind and the like
 
+# Cases run in folders of their own.
+for _name in ("GEARMAND", "GEARMAND_PLUGIN_PATH"):
+    if os.environ.get(_name):
+        os.environ[_name] = os.path.abspath(os.environ[_name])
+
 ALL_MODES = (0, 1, 2, 4)
 _cases = []
 
