@@ -17,11 +17,13 @@
 #endif
 
 #define SECOND INT64_C(1000000000)
+#define MS     INT64_C(1000000)
 
 enum {
 	LOOK_EVERY_S = 2,
 	WORTH_IT = 8 << 20, /* bytes above what it started with */
-	BUSY_PERCENT = 5,   /* of one processor */
+	QUIET_PERCENT = 5,  /* of one processor */
+	WORKED_MS = 10,     /* of processor time, without which there is nothing new to give back */
 	REST_FACTOR = 100   /* giving back may take one part in so many of the time */
 };
 
@@ -29,13 +31,12 @@ bool
 memory_is_due(struct memory *m, const struct memory_sample *now)
 {
 	nsec_t elapsed = now->at - m->last.at, cpu = now->cpu - m->last.cpu;
-	bool is_busy = cpu * 100 >= elapsed * BUSY_PERCENT;
+	bool is_quiet = cpu * 100 < elapsed * QUIET_PERCENT, has_worked = now->cpu - m->cpu >= WORKED_MS * MS;
 
 	m->last = *now;
 	if (m->least == 0 || now->rss < m->least)
 		m->least = now->rss;
-	m->was_busy |= is_busy;
-	return m->was_busy && !is_busy && now->rss >= m->least + WORTH_IT && now->at >= m->rests;
+	return has_worked && is_quiet && now->rss >= m->least + WORTH_IT && now->at >= m->rests;
 }
 
 #ifdef __GLIBC__
@@ -73,9 +74,10 @@ memory_look(struct memory *m, nsec_t *due_r)
 
 		if (memory_is_due(m, &sample)) {
 			malloc_trim(0);
-			m->was_busy = false;
 			m->rests = now + REST_FACTOR * (clock_mono() - now);
 			m->last.cpu = cpu_used();
+			if (resident() + WORTH_IT > sample.rss) /* else it may have been in the midst of a load */
+				m->cpu = m->last.cpu;
 		}
 		m->next = now + LOOK_EVERY_S * SECOND;
 	}

@@ -22,7 +22,7 @@ struct memory_sample {
 struct memory {
 	struct memory_sample last;
 	uint64_t least; /* resident bytes at the start: what is never given back */
-	bool was_busy;  /* since memory was last given back */
+	nsec_t cpu;     /* used when all was given back that could be */
 	nsec_t next;    /* look then */
 	nsec_t rests;   /* give nothing back before this: it stops the other threads for a moment */
 };

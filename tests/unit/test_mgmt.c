@@ -430,10 +430,13 @@ Test(mgmt, memory_is_given_back_once_when_a_load_has_ended)
 	cr_assert_not(memory_at(&m, 4, 1500, 200), "it is busy");
 	cr_assert_not(memory_at(&m, 6, 3000, 300));
 	cr_assert(memory_at(&m, 8, 3001, 300), "it is quiet");
-	m.was_busy = false;
+	m.cpu = 3001 * INT64_C(1000000);
 	cr_assert_not(memory_at(&m, 10, 3002, 300), "those jobs are still there: no second time");
 	cr_assert_not(memory_at(&m, 12, 4000, 300), "they are worked off");
 	cr_assert(memory_at(&m, 14, 4001, 300));
+	m.cpu = 4001 * INT64_C(1000000);
+	cr_assert_not(memory_at(&m, 16, 4009, 300), "8 ms");
+	cr_assert(memory_at(&m, 18, 4017, 300), "a load that is never busy ends, too");
 }
 
 Test(mgmt, memory_is_not_given_back_for_little_nor_too_often)
