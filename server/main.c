@@ -103,7 +103,7 @@ make_management(struct life *l, struct gearmand_error *err)
 {
 	l->loop = loop_new();
 	if (l->loop == NULL)
-		return fail(err, "cannot make an event loop: out of descriptors or memory");
+		return error_fail(err, "cannot make an event loop: out of descriptors or memory");
 	waker_bind(loop_waker(l->loop));
 	l->mgmt = mgmt_new(l->loop);
 	l->signals = signals_new(loop_base(l->loop), l->mgmt);
@@ -296,7 +296,7 @@ open_store(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 	threads_open_store(l->threads);
 	if (mgmt_open_store(l->mgmt, threads_store(l->threads), on_waiting, l))
 		return true;
-	return mgmt_failure(l->mgmt) != NULL && fail(err, "%s", mgmt_failure(l->mgmt));
+	return mgmt_failure(l->mgmt) != NULL && error_fail(err, "%s", mgmt_failure(l->mgmt));
 }
 
 static void

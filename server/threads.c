@@ -109,7 +109,7 @@ configure_proc(struct threads *c, const struct settings *s, struct proc_config *
 {
 	p->first_handle = first_handle();
 	if (getrandom(c->seed, sizeof c->seed, 0) != (ssize_t)sizeof c->seed)
-		return fail(err, "the system does not give random numbers");
+		return error_fail(err, "the system does not give random numbers");
 	memcpy(p->seed, c->seed, sizeof p->seed);
 	p->job_retries = s->job_retries < 0 ? 0 : (uint32_t)s->job_retries;
 	p->wakeups = (uint32_t)s->worker_wakeup;
@@ -182,8 +182,8 @@ build_mailboxes(struct threads *c, struct gearmand_error *err)
 		io->number = i + 1;
 		io->loop = c->threads == 0 ? c->main_loop : loop_new();
 		if (io->loop == NULL)
-			return fail(err, "cannot make an event loop for I/O thread %u: out of descriptors or memory",
-			    io->number);
+			return error_fail(err,
+			    "cannot make an event loop for I/O thread %u: out of descriptors or memory", io->number);
 		io->in = c->io_boxes[i] = mbox_new(loop_waker(io->loop));
 	}
 	if (c->threads >= 2)
@@ -351,13 +351,13 @@ create_threads(struct threads *c, struct gearmand_error *err)
 	for (unsigned i = 0; c->threads > 0 && i < c->io_count; i++) {
 		failed = pthread_create(&c->io[i].thread, NULL, run_io, &c->io[i]);
 		if (failed != 0)
-			return fail(err, "cannot start I/O thread %u: %s", i + 1, strerror(failed));
+			return error_fail(err, "cannot start I/O thread %u: %s", i + 1, strerror(failed));
 		c->io[i].runs = true;
 	}
 	if (c->proc_waker != NULL) {
 		failed = pthread_create(&c->proc_thread, NULL, run_proc, c);
 		if (failed != 0)
-			return fail(err, "cannot start the processing thread: %s", strerror(failed));
+			return error_fail(err, "cannot start the processing thread: %s", strerror(failed));
 		c->proc_runs = true;
 	}
 	return true;

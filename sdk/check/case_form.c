@@ -75,7 +75,7 @@ file_exports_its_descriptor_alone(struct rig *r)
 	MUST(image != MAP_FAILED, "%s cannot be read", r->kit->file);
 	close(fd);
 	head = (const void *)image;
-	MUST(memcmp(head->e_ident, ELFMAG, SELFMAG) == 0, "it is no shared object");
+	MUST(memcmp(head->e_ident, ELFMAG, SELFMAG) == 0, "it is not a shared object");
 	if (head->e_shoff == 0 || head->e_shoff + (uint64_t)head->e_shnum * sizeof(*section) > (uint64_t)st.st_size)
 		skip("the file has no table of its sections");
 	section = (const void *)(image + head->e_shoff);

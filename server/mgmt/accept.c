@@ -119,7 +119,7 @@ look_for_calm(struct acceptor *a) RUNS_ON(mgmt_role)
 }
 
 static void
-refuse(struct acceptor *a, int fd) RUNS_ON(mgmt_role)
+close_at_once(struct acceptor *a, int fd) RUNS_ON(mgmt_role)
 {
 	close(fd);
 	a->refused++;
@@ -226,7 +226,7 @@ accept_one(struct acceptor *a, const struct listener *l) RUNS_ON(mgmt_role)
 	if (fd < 0)
 		return accept_failed(a, errno);
 	if (a->config.max_connections != 0 && a->open >= a->config.max_connections) {
-		refuse(a, fd);
+		close_at_once(a, fd);
 		if (trouble_is_new(&a->too_many))
 			log_post(GEARMAND_LOG_ERROR,
 			    "connection closed: %llu are open, as many as --max-connections allows",
@@ -234,7 +234,7 @@ accept_one(struct acceptor *a, const struct listener *l) RUNS_ON(mgmt_role)
 		return ACCEPT_MORE;
 	}
 	if (fd > a->config.fd_max) {
-		refuse(a, fd);
+		close_at_once(a, fd);
 		if (trouble_is_new(&a->no_descriptors))
 			log_post(GEARMAND_LOG_ERROR,
 			    "connection closed: %llu are open and descriptors run out; raise --file-descriptors",

@@ -63,11 +63,12 @@ bind_rights(struct listeners *ls, const struct settings *s, struct gearmand_erro
 
 	*rights = (struct unix_rights){ (uid_t)-1, (gid_t)-1, (mode_t)strtoul(s->unix_mode, NULL, 8) };
 	if (s->unix_owner == NULL)
-		return s->user == NULL || find_user(s->user, rights) || fail(err, "Could not find user : %s", s->user);
+		return s->user == NULL || find_user(s->user, rights) ||
+		       error_fail(err, "Could not find user : %s", s->user);
 	snprintf(user, sizeof user, "%.*s", (int)strcspn(s->unix_owner, ":"), s->unix_owner);
 	group = strchr(s->unix_owner, ':');
 	if ((user[0] != '\0' && !find_user(user, rights)) || (group != NULL && !find_group(group + 1, rights)))
-		return fail(err, "--unix-owner=%s: no such user or group", s->unix_owner);
+		return error_fail(err, "--unix-owner=%s: no such user or group", s->unix_owner);
 	return true;
 }
 
@@ -102,7 +103,7 @@ bind_passed(struct listeners *ls, const struct bind_plan *p, struct gearmand_err
 		struct serving_place *place = place_of_passed(p, p->passed->at[i].name);
 
 		if (place == NULL)
-			return fail(err,
+			return error_fail(err,
 			    "a socket was passed for \"%s\", which this server does not speak; add --protocol=%s, or "
 			    "call the "
 			    "socket \"gear\"",

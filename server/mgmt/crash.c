@@ -42,7 +42,7 @@ static const struct crash_signal {
 enum { CRASH_SIGNALS = sizeof crash_signals / sizeof crash_signals[0] };
 
 static void
-say(const char *text)
+crash_say(const char *text)
 {
 	size_t left = strlen(text);
 
@@ -67,11 +67,11 @@ on_crash(int number)
 	sigaddset(&alarm_only, SIGALRM);
 	pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
 	alarm(STDERR_PATIENCE_S);
-	say("gearmand: crashed with ");
+	crash_say("gearmand: crashed with ");
 	for (int i = 0; i < CRASH_SIGNALS; i++)
 		if (crash_signals[i].number == number)
-			say(crash_signals[i].name);
-	say(", stack of the thread:\n");
+			crash_say(crash_signals[i].name);
+	crash_say(", stack of the thread:\n");
 	backtrace_symbols_fd(frames, backtrace(frames, FRAMES_MAX), STDERR_FILENO);
 	_exit(EXIT_FAILURE);
 }

@@ -61,11 +61,11 @@ daemon_fork(struct daemon *d, struct gearmand_error *err)
 	pid_t child;
 
 	if (pipe2(ends, O_CLOEXEC) != 0)
-		return fail(err, "cannot go to the background: pipe: %s", strerror(errno));
+		return error_fail(err, "cannot go to the background: pipe: %s", strerror(errno));
 	fflush(NULL);
 	child = fork();
 	if (child < 0) {
-		fail(err, "cannot go to the background: fork: %s", strerror(errno));
+		error_fail(err, "cannot go to the background: fork: %s", strerror(errno));
 		close(ends[0]);
 		close(ends[1]);
 		return false;

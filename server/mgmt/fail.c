@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 bool
-fail(struct gearmand_error *err, const char *format, ...)
+error_fail(struct gearmand_error *err, const char *format, ...)
 {
 	va_list args;
 

@@ -9,7 +9,7 @@
 
 #include <gearmand/plugin.h>
 
-/* Always false, so that a function can end with `return fail(err, ...)`. */
-bool fail(struct gearmand_error *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Always false, so that a function can end with `return error_fail(err, ...)`. */
+bool error_fail(struct gearmand_error *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -36,7 +36,7 @@ limits_descriptors(int64_t count, struct gearmand_error *err)
 		if (setrlimit(RLIMIT_NOFILE, &now) == 0)
 			return true;
 	}
-	return fail(err,
+	return error_fail(err,
 	    "Failed to set limit for the number of file descriptors.  "
 	    "Try running as root or giving a smaller value to -f. (%s)",
 	    strerror(errno));
@@ -60,7 +60,8 @@ limits_allow_threads(unsigned threads, struct gearmand_error *err)
 	int64_t io = threads > 2 ? threads - 1 : 1, needed = SERVER_FDS + io * LOOP_FDS;
 
 	return descriptor_count() >= needed ||
-	       fail(err, "--threads=%u needs at least %lld descriptors and the limit is %lld; raise --file-descriptors",
+	       error_fail(err,
+		   "--threads=%u needs at least %lld descriptors and the limit is %lld; raise --file-descriptors",
 		   threads, (long long)needed, (long long)descriptor_count());
 }
 

@@ -153,7 +153,7 @@ bind_resolved(struct binding *b, struct sockaddr *sa, socklen_t len)
 		int why = errno;
 
 		b->taken = b->chosen != 0 && why == EADDRINUSE;
-		fail(b->err, "cannot listen on %s: %s", listener_name(&l).text, strerror(why));
+		error_fail(b->err, "cannot listen on %s: %s", listener_name(&l).text, strerror(why));
 		return why;
 	}
 	if (b->any_port && getsockname(l.fd, (struct sockaddr *)&real, &real_len) == 0) {
@@ -180,7 +180,7 @@ bind_host(struct binding *b, const char *host, int flags)
 	int why = getaddrinfo(host, b->want->port, &hints, &all);
 
 	if (why != 0)
-		return fail(b->err, "cannot listen on %s:%s: %s",
+		return error_fail(b->err, "cannot listen on %s:%s: %s",
 		    host != NULL ? host
 		    : flags != 0 ? "*"
 				 : "localhost",
@@ -268,7 +268,7 @@ listeners_take(struct listeners *ls, int fd, struct serving_place *place, struct
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || !listens ||
 	    getsockname(fd, (struct sockaddr *)&sa, &len) != 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
-		return fail(err, "descriptor %d that was passed for %s is not a listening stream socket", fd,
+		return error_fail(err, "descriptor %d that was passed for %s is not a listening stream socket", fd,
 		    place->passed_name);
 	if (sa.ss_family == AF_UNIX) {
 		l.is_unix = true;

@@ -37,13 +37,15 @@ clear_path(const struct sockaddr_un *sa, socklen_t len, struct gearmand_error *e
 	struct stat st;
 
 	if (lstat(sa->sun_path, &st) != 0)
-		return errno == ENOENT || fail(err, "cannot listen on unix:%s: %s", sa->sun_path, strerror(errno));
+		return errno == ENOENT ||
+		       error_fail(err, "cannot listen on unix:%s: %s", sa->sun_path, strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return fail(err, "cannot listen on unix:%s: a file that is not a socket is in the way", sa->sun_path);
+		return error_fail(
+		    err, "cannot listen on unix:%s: a file that is not a socket is in the way", sa->sun_path);
 	if (!is_stale(sa, len))
-		return fail(err, "cannot listen on unix:%s: another server listens there", sa->sun_path);
+		return error_fail(err, "cannot listen on unix:%s: another server listens there", sa->sun_path);
 	if (unlink(sa->sun_path) != 0)
-		return fail(err, "cannot listen on unix:%s: the socket of a dead server cannot be removed: %s",
+		return error_fail(err, "cannot listen on unix:%s: the socket of a dead server cannot be removed: %s",
 		    sa->sun_path, strerror(errno));
 	return true;
 }
@@ -57,7 +59,8 @@ listen_unix(const char *path, int backlog, const struct unix_rights *rights, dev
 	int fd;
 
 	if (path[0] == '\0' || strlen(path) >= sizeof sa.sun_path) {
-		fail(err, "cannot listen on unix:%s: the path must have 1 to %zu bytes", path, sizeof sa.sun_path - 1);
+		error_fail(
+		    err, "cannot listen on unix:%s: the path must have 1 to %zu bytes", path, sizeof sa.sun_path - 1);
 		return -1;
 	}
 	strcpy(sa.sun_path, path);
@@ -67,7 +70,7 @@ listen_unix(const char *path, int backlog, const struct unix_rights *rights, dev
 	/* Nobody can connect before it listens. */
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 || lchown(path, rights->uid, rights->gid) != 0 ||
 	    chmod(path, rights->mode) != 0 || listen(fd, backlog) != 0 || stat(path, &st) != 0) {
-		fail(err, "cannot listen on unix:%s: %s", path, strerror(errno));
+		error_fail(err, "cannot listen on unix:%s: %s", path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return -1;

@@ -217,7 +217,7 @@ start_thread(struct logfile *l, struct gearmand_error *err)
 	signals_block(&before);
 	failed = pthread_create(&l->thread, NULL, run_log, l);
 	signals_restore(&before);
-	return failed == 0 || fail(err, "cannot start the thread of the log: %s", strerror(failed));
+	return failed == 0 || error_fail(err, "cannot start the thread of the log: %s", strerror(failed));
 }
 
 static void
@@ -250,7 +250,7 @@ logfile_open(const char *path, bool use_syslog, struct mbox *mgmt, struct gearma
 	} else if (strcmp(path, "none") != 0) {
 		l->path = mem_dup(path, strlen(path));
 		l->fd = open_path(path);
-		opened = l->fd >= 0 || fail(err, "Could not open log file \"%s\" (%s)", path, strerror(errno));
+		opened = l->fd >= 0 || error_fail(err, "Could not open log file \"%s\" (%s)", path, strerror(errno));
 	}
 	if (use_syslog)
 		openlog("gearmand", LOG_PID, LOG_USER);
@@ -304,7 +304,7 @@ logfile_reopen(struct logfile *l, struct gearmand_error *err)
 	if (l->path == NULL)
 		return true;
 	if ((fd = open_path(l->path)) < 0)
-		return fail(err, "Could not open log file \"%s\" again (%s)", l->path, strerror(errno));
+		return error_fail(err, "Could not open log file \"%s\" again (%s)", l->path, strerror(errno));
 	t = msg_text_new(MSG_LOG_FILE, slice_str(""));
 	t->number = (uint64_t)fd;
 	m = &t->msg;

@@ -344,7 +344,7 @@ send_counts(struct mgmt *m) RUNS_ON(mgmt_role)
 }
 
 static bool
-turn(void *self, nsec_t *due_r)
+mgmt_turn(void *self, nsec_t *due_r)
 {
 	struct mgmt *m = self;
 	struct list batch;
@@ -392,7 +392,7 @@ mgmt_new(struct loop *loop)
 	event_set_log_callback(on_libevent);
 	m->loop = loop;
 	m->in = mbox_new(loop_waker(loop));
-	loop_add_rider(loop, (struct rider){ turn, m });
+	loop_add_rider(loop, (struct rider){ mgmt_turn, m });
 	return m;
 }
 

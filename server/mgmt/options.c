@@ -143,7 +143,7 @@ option_take(
 	int64_t number = 0;
 
 	if (o->seen && !repeatable && !again)
-		return fail(err, "option '--%s' cannot be specified more than once", o->row.decl.name);
+		return error_fail(err, "option '--%s' cannot be specified more than once", o->row.decl.name);
 	o->seen = true;
 	if (o->source > source)
 		return true;

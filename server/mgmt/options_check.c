@@ -94,15 +94,15 @@ say_bad(const struct gearmand_option *o, const char *text, enum verdict verdict,
 	else if (o->type == GEARMAND_OPT_SIZE && min == NULL)
 		min = "0";
 	if (verdict == NUMBER_BAD)
-		fail(err, INVALID, shown, o->name);
+		error_fail(err, INVALID, shown, o->name);
 	else if (min != NULL && max != NULL)
-		fail(err, INVALID ": it must be from %s to %s", shown, o->name, min, max);
+		error_fail(err, INVALID ": it must be from %s to %s", shown, o->name, min, max);
 	else if (min != NULL)
-		fail(err, INVALID ": it must be at least %s", shown, o->name, min);
+		error_fail(err, INVALID ": it must be at least %s", shown, o->name, min);
 	else if (max != NULL)
-		fail(err, INVALID ": it must be at most %s", shown, o->name, max);
+		error_fail(err, INVALID ": it must be at most %s", shown, o->name, max);
 	else
-		fail(err, INVALID ": it does not fit in 64 bits", shown, o->name);
+		error_fail(err, INVALID ": it does not fit in 64 bits", shown, o->name);
 }
 
 static bool
@@ -111,7 +111,7 @@ level_check(const char *text, int64_t *number_r, struct gearmand_error *err)
 	enum gearmand_level level;
 
 	if (!level_parse(text, &level))
-		return fail(err, "Invalid value for --verbose supplied");
+		return error_fail(err, "Invalid value for --verbose supplied");
 	*number_r = level;
 	return true;
 }

@@ -60,14 +60,14 @@ add_quoted(struct buf *word, const char *c, struct gearmand_error *err)
 		if (quote == '"' && *c == '\\' && (c[1] == '"' || c[1] == '\\'))
 			c++;
 		if (*c == '\0' || *c == '\n') {
-			fail(err, "a quote is not closed on its line");
+			error_fail(err, "a quote is not closed on its line");
 			return NULL;
 		}
 		buf_add_char(word, *c);
 	}
 	if (c[1] == '\0' || is_blank(c[1]))
 		return c + 1;
-	fail(err, "text stands right behind a closing quote; put quotes around the whole value");
+	error_fail(err, "text stands right behind a closing quote; put quotes around the whole value");
 	return NULL;
 }
 
@@ -128,7 +128,7 @@ file_split(struct option_file *file, const char *text)
 		} else if (*c == '#') {
 			c += strcspn(c, "\n");
 		} else if ((c = take_word(&file->words, c, &why)) == NULL) {
-			fail(&file->why, "%.200s:%u: %.300s", file->path, line, why.text);
+			error_fail(&file->why, "%.200s:%u: %.300s", file->path, line, why.text);
 			return;
 		}
 	}
@@ -147,7 +147,7 @@ is_text(const struct option_file *file, const struct buf *text, struct gearmand_
 
 		line += c == '\n';
 		if ((c < ' ' && !is_blank((char)c)) || c == 0x7f)
-			return fail(
+			return error_fail(
 			    err, "%.200s:%u: this is not a text file: it has a byte of value %u", file->path, line, c);
 	}
 	return true;
@@ -162,10 +162,11 @@ file_slurp(const struct option_file *file, FILE *in, struct buf *text, struct ge
 	while ((n = fread(piece, 1, sizeof piece, in)) > 0) {
 		buf_add(text, piece, n);
 		if (text->len > FILE_MAX)
-			return fail(err, "%.200s: a configuration file has at most %d bytes", file->path, FILE_MAX);
+			return error_fail(
+			    err, "%.200s: a configuration file has at most %d bytes", file->path, FILE_MAX);
 	}
 	if (ferror(in))
-		return fail(err, "Could not open configuration file. (%s: %s)", file->path, strerror(errno));
+		return error_fail(err, "Could not open configuration file. (%s: %s)", file->path, strerror(errno));
 	return is_text(file, text, err);
 }
 
@@ -182,7 +183,7 @@ option_file_read(const char *path)
 	if (in == NULL) {
 		file->is_missing = errno == ENOENT || errno == ENOTDIR;
 		file->is_closed = !file->is_missing;
-		fail(&file->why, "Could not open configuration file. (%s: %s)", path, strerror(errno));
+		error_fail(&file->why, "Could not open configuration file. (%s: %s)", path, strerror(errno));
 		return file;
 	}
 	if (file_slurp(file, in, &text, &file->why)) {
@@ -230,11 +231,11 @@ options_take_file(struct option_set *set, const struct option_file *file, bool m
 		return true;
 	}
 	if (file->why.text[0] != '\0')
-		return fail(err, "%s", file->why.text);
+		return error_fail(err, "%s", file->why.text);
 	ok = option_set_read_words(set, (int)file->words.count, (const char **)file->words.at, &how, &what) ||
-	     fail(err, "%.200s: %.300s", file->path, what.text);
+	     error_fail(err, "%.200s: %.300s", file->path, what.text);
 	for (unsigned i = 0; i < strangers.count; i++) {
-		fail(&what, "%.200s: '%.200s' is not an option and is ignored", file->path, strangers.at[i]);
+		error_fail(&what, "%.200s: '%.200s' is not an option and is ignored", file->path, strangers.at[i]);
 		warn(warnings, &what);
 	}
 	text_list_fini(&strangers);

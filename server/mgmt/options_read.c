@@ -94,7 +94,7 @@ is_forgotten(const struct option_set *set, int argc, const char **argv, const ch
 static bool
 say_missing(const struct option *o, struct gearmand_error *err)
 {
-	return fail(err, "the required argument for option '--%s' is missing", o->row.decl.name);
+	return error_fail(err, "the required argument for option '--%s' is missing", o->row.decl.name);
 }
 
 /* Is it "--name=" that left the value empty, rather than a word of its own? */
@@ -116,7 +116,7 @@ say_unknown(const struct option_set *set, const char *word, struct gearmand_erro
 {
 	const char *home = option_home(set, word);
 
-	fail(err, "unrecognised option '%.*s'%s%s", (int)strcspn(word, "="), word, home != NULL ? ": " : "",
+	error_fail(err, "unrecognised option '%.*s'%s%s", (int)strcspn(word, "="), word, home != NULL ? ": " : "",
 	    home != NULL ? home : "");
 }
 
@@ -130,11 +130,11 @@ say_popt(const struct option_set *set, poptContext popt, int code, struct gearma
 	if (code == POPT_ERROR_NOARG && o != NULL)
 		say_missing(o, err);
 	else if (code == POPT_ERROR_UNWANTEDARG && o != NULL)
-		fail(err, "option '--%s' does not take any arguments", o->row.decl.name);
+		error_fail(err, "option '--%s' does not take any arguments", o->row.decl.name);
 	else if (code == POPT_ERROR_BADOPT || code == POPT_ERROR_UNWANTEDARG)
 		say_unknown(set, word, err);
 	else
-		fail(err, "%s: %s", word, poptStrerror(code));
+		error_fail(err, "%s: %s", word, poptStrerror(code));
 }
 
 static bool
@@ -146,7 +146,7 @@ read_option(struct option_set *set, int argc, const char **argv, struct option *
 	if (value != NULL && is_forgotten(set, argc, argv, value))
 		return say_missing(o, err);
 	if (value != NULL && value[0] == '\0' && is_cut_off(set, argc, argv, o))
-		return fail(err, "the argument for option '--%s' should follow immediately after the equal sign",
+		return error_fail(err, "the argument for option '--%s' should follow immediately after the equal sign",
 		    o->row.decl.name);
 	return option_take(set, o, value == NULL ? "1" : value, how->source, err);
 }
@@ -160,7 +160,7 @@ read_strangers(poptContext popt, const struct option_reading *how, struct gearma
 	if (rest == NULL || rest[0] == NULL || how->glance)
 		return true;
 	if (how->strangers == NULL)
-		return fail(err, "unrecognised option '%s'", rest[0]);
+		return error_fail(err, "unrecognised option '%s'", rest[0]);
 	for (; *rest != NULL; rest++)
 		text_list_add(how->strangers, *rest);
 	return true;
@@ -231,11 +231,12 @@ options_read_environment(struct option_set *set, struct text_list *warnings, str
 		if (value == NULL || value[0] == '\0' || o->source > FROM_ENVIRONMENT)
 			continue;
 		if (is_address_of_service(o, value)) {
-			fail(&why, "%s: '%.200s' is the address of a service, as Kubernetes sets it, and is ignored",
+			error_fail(&why,
+			    "%s: '%.200s' is the address of a service, as Kubernetes sets it, and is ignored",
 			    o->row.env, value);
 			text_list_add(warnings, why.text);
 		} else if (!option_take(set, o, value, FROM_ENVIRONMENT, &why)) {
-			return fail(err, "%s: %s", o->row.env, why.text);
+			return error_fail(err, "%s: %s", o->row.env, why.text);
 		}
 	}
 	return true;

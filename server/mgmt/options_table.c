@@ -197,7 +197,7 @@ static const struct {
 	{ "--redis-", "it belongs to the redis queue of gearmand 1.1, for which there is no module here" },
 	{ "--libdrizzle-",
 	    "it belongs to the drizzle queue of gearmand 1.1, for which there is no module here; --mysql-host "
-	    "and its sisters are options of queue-mysql" },
+	    "and the like are options of queue-mysql" },
 #undef HOME
 };
 

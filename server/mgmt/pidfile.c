@@ -90,11 +90,12 @@ is_ours(int fd, const char *path, struct gearmand_error *err)
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
-		return fail(err, "Could not open pid file for writing: %s (%s)", path, strerror(errno));
+		return error_fail(err, "Could not open pid file for writing: %s (%s)", path, strerror(errno));
 	if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
-		return fail(err, "Could not open pid file for writing: %s (it is not a plain file of its own)", path);
+		return error_fail(
+		    err, "Could not open pid file for writing: %s (it is not a plain file of its own)", path);
 	if (st.st_uid != geteuid())
-		return fail(
+		return error_fail(
 		    err, "Could not open pid file for writing: %s (it belongs to user %u)", path, (unsigned)st.st_uid);
 	return true;
 }
@@ -107,13 +108,13 @@ open_locked(const char *path, struct gearmand_error *err)
 		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0644);
 
 		if (fd < 0 && errno == ELOOP) {
-			fail(err, "Could not open pid file for writing: %s (it is a symbolic link)", path);
+			error_fail(err, "Could not open pid file for writing: %s (it is a symbolic link)", path);
 			return -1;
 		}
 		if (fd < 0)
 			break;
 		if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-			fail(err, "pid file %s is held by a running server (pid %ld)", path, (long)number_in(fd));
+			error_fail(err, "pid file %s is held by a running server (pid %ld)", path, (long)number_in(fd));
 			close(fd);
 			return -1;
 		}
@@ -126,7 +127,7 @@ open_locked(const char *path, struct gearmand_error *err)
 		close(fd);
 		errno = EAGAIN;
 	}
-	fail(err, "Could not open pid file for writing: %s (%s)", path, strerror(errno));
+	error_fail(err, "Could not open pid file for writing: %s (%s)", path, strerror(errno));
 	return -1;
 }
 
@@ -148,12 +149,12 @@ pidfile_open(const char *path, struct gearmand_error *err)
 	if (fd < 0)
 		return NULL;
 	if (is_living_server(number_in(fd))) {
-		fail(err, "pid file %s names a running server (pid %ld)", path, (long)number_in(fd));
+		error_fail(err, "pid file %s names a running server (pid %ld)", path, (long)number_in(fd));
 		close(fd);
 		return NULL;
 	}
 	if (!write_number(fd)) {
-		fail(err, "Could not write pid file: %s (%s)", path, strerror(errno));
+		error_fail(err, "Could not write pid file: %s (%s)", path, strerror(errno));
 		unlink(path);
 		close(fd);
 		return NULL;

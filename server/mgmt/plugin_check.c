@@ -35,13 +35,13 @@ abi_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 	const char *remedy;
 
 	if (p->magic != GEARMAND_PLUGIN_MAGIC)
-		return fail(err,
+		return error_fail(err,
 		    "its descriptor begins with 0x%08x, expected 0x%08x; rebuild it with this server's SDK", p->magic,
 		    GEARMAND_PLUGIN_MAGIC);
 	if (p->abi_major == GEARMAND_PLUGIN_ABI_MAJOR && p->abi_minor <= GEARMAND_PLUGIN_ABI_MINOR)
 		return true;
 	remedy = p->abi_major == GEARMAND_PLUGIN_ABI_MAJOR ? "upgrade the server or rebuild it" : "rebuild it";
-	return fail(err, "built for plugin ABI %u.%u, this server offers %u.%u; %s", p->abi_major, p->abi_minor,
+	return error_fail(err, "built for plugin ABI %u.%u, this server offers %u.%u; %s", p->abi_major, p->abi_minor,
 	    GEARMAND_PLUGIN_ABI_MAJOR, GEARMAND_PLUGIN_ABI_MINOR, remedy);
 }
 
@@ -75,15 +75,16 @@ names_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 	static const char rule[] = "expected are 1 to 32 letters, digits and '-'; correct it";
 
 	if (!name_is_good(p->name))
-		return fail(err, "its name is '%.40s', %s", p->name == NULL ? "" : p->name, rule);
+		return error_fail(err, "its name is '%.40s', %s", p->name == NULL ? "" : p->name, rule);
 	for (unsigned i = 0; p->aliases != NULL && p->aliases[i] != NULL; i++) {
 		if (i == NAMES_MAX)
-			return fail(err, "it has more than %d aliases; is the list without its NULL?", NAMES_MAX);
+			return error_fail(err, "it has more than %d aliases; is the list without its NULL?", NAMES_MAX);
 		if (!name_is_good(p->aliases[i]))
-			return fail(err, "an alias of it is '%.40s', %s", p->aliases[i], rule);
+			return error_fail(err, "an alias of it is '%.40s', %s", p->aliases[i], rule);
 	}
 	if (!text_is_good(p->version) || !text_is_good(p->summary))
-		return fail(err, "it has no %s of one line; add one", text_is_good(p->version) ? "summary" : "version");
+		return error_fail(
+		    err, "it has no %s of one line; add one", text_is_good(p->version) ? "summary" : "version");
 	return true;
 }
 
@@ -102,7 +103,7 @@ size_check(const struct gearmand_plugin *p, const char *what, size_t size, size_
 {
 	if (size >= least)
 		return true;
-	return fail(
+	return error_fail(
 	    err, "%s %zu bytes, plugin ABI %u.%u has %zu; rebuild it", what, size, p->abi_major, p->abi_minor, least);
 }
 
@@ -113,7 +114,7 @@ plugin_head_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 	    !size_check(p, "its descriptor is", p->size, sizes_of_minor[p->abi_minor].plugin, err))
 		return false;
 	if (p->kind < GEARMAND_KIND_QUEUE || p->kind > GEARMAND_KIND_TRANSPORT)
-		return fail(
+		return error_fail(
 		    err, "its kind is %u, expected 1 (queue), 2 (protocol) or 3 (transport); correct it", p->kind);
 	return names_check(p, err);
 }
@@ -135,7 +136,7 @@ plugin_sizes_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 	if (p->kind == GEARMAND_KIND_TRANSPORT && p->transport != NULL)
 		return size_check(
 		    p, "its transport operations are", p->transport->size, sizes_of_minor[p->abi_minor].transport, err);
-	return fail(err, "it says that it is a %s module, but has no %s operations; correct its kind or add them",
+	return error_fail(err, "it says that it is a %s module, but has no %s operations; correct its kind or add them",
 	    kind_name(p->kind), kind_name(p->kind));
 }
 
@@ -207,8 +208,9 @@ ops_check(const char *kind, const struct op *op, struct gearmand_error *err)
 {
 	for (; op->name != NULL; op++)
 		if (!op->is_there)
-			return fail(err, "its operation %s is NULL, expected a function; every %s module must have one",
-			    op->name, kind);
+			return error_fail(err,
+			    "its operation %s is NULL, expected a function; every %s module must have one", op->name,
+			    kind);
 	return true;
 }
 
@@ -256,13 +258,15 @@ option_names_check(const struct gearmand_option *o, struct gearmand_error *err)
 	static const char rule[] = "expected are small letters, digits and '-'; rename it";
 
 	if (!option_name_is_good(o->name))
-		return fail(err, "an option of it is called '%.40s', %s", o->name, rule);
+		return error_fail(err, "an option of it is called '%.40s', %s", o->name, rule);
 	for (unsigned i = 0; o->aliases != NULL && o->aliases[i] != NULL; i++) {
 		if (i == NAMES_MAX)
-			return fail(err, "its option --%s has more than %d aliases; is the list without its NULL?",
-			    o->name, NAMES_MAX);
+			return error_fail(err,
+			    "its option --%s has more than %d aliases; is the list without its NULL?", o->name,
+			    NAMES_MAX);
 		if (!option_name_is_good(o->aliases[i]))
-			return fail(err, "an alias of its option --%s is '%.40s', %s", o->name, o->aliases[i], rule);
+			return error_fail(
+			    err, "an alias of its option --%s is '%.40s', %s", o->name, o->aliases[i], rule);
 	}
 	return true;
 }
@@ -278,10 +282,11 @@ option_value_check(const struct gearmand_option *o, struct gearmand_error *err)
 	bare.min = bare.max = NULL;
 	for (unsigned i = 0; i < 3; i++)
 		if (texts[i] != NULL && !option_check(i < 2 ? &bare : o, texts[i], NULL, NULL, &why))
-			return fail(err, "%s of its option --%s is not possible: %.300s; correct it",
+			return error_fail(err, "%s of its option --%s is not possible: %.300s; correct it",
 			    i < 2 ? "a bound" : "the default", o->name, why.text);
 	if (o->type == GEARMAND_OPT_SWITCH && o->dflt != NULL)
-		return fail(err, "its option --%s is a switch with a default, expected none; remove it", o->name);
+		return error_fail(
+		    err, "its option --%s is a switch with a default, and switches have none; remove it", o->name);
 	return true;
 }
 
@@ -291,10 +296,11 @@ option_row_check(const struct gearmand_option *o, struct gearmand_error *err)
 	if (!option_names_check(o, err))
 		return false;
 	if (o->type < GEARMAND_OPT_SWITCH || o->type > GEARMAND_OPT_PORT)
-		return fail(err, "its option --%s is of type %u, expected 1 to 6; upgrade the server or correct it",
-		    o->name, (unsigned)o->type);
+		return error_fail(err,
+		    "its option --%s is of type %u, expected 1 to 6; upgrade the server or correct it", o->name,
+		    (unsigned)o->type);
 	if (!text_is_good(o->help))
-		return fail(err, "its option --%s has no help sentence; add one", o->name);
+		return error_fail(err, "its option --%s has no help sentence; add one", o->name);
 	return option_value_check(o, err);
 }
 
@@ -303,7 +309,8 @@ plugin_options_check(const struct gearmand_plugin *p, struct gearmand_error *err
 {
 	for (unsigned i = 0; p->options != NULL && p->options[i].name != NULL; i++) {
 		if (i == OPTIONS_MAX)
-			return fail(err, "it has more than %d options; is the table without its {0}?", OPTIONS_MAX);
+			return error_fail(
+			    err, "it has more than %d options; is the table without its {0}?", OPTIONS_MAX);
 		if (!option_row_check(&p->options[i], err))
 			return false;
 	}

@@ -13,7 +13,8 @@
 /* ---- Names of modules --------------------------------------------------------------- */
 
 static bool
-name_check(const struct plugins *all, const struct gearmand_plugin *p, const char *name, struct gearmand_error *err)
+module_name_check(
+    const struct plugins *all, const struct gearmand_plugin *p, const char *name, struct gearmand_error *err)
 {
 	static const char *const own[][2] = {
 		[GEARMAND_KIND_QUEUE] = { "builtin", "none" },
@@ -23,20 +24,20 @@ name_check(const struct plugins *all, const struct gearmand_plugin *p, const cha
 	const struct plugin *other = plugins_find(all, (enum gearmand_kind)p->kind, name);
 
 	if (strcasecmp(name, own[p->kind][0]) == 0 || strcasecmp(name, own[p->kind][1]) == 0)
-		return fail(err, "its name '%s' is the server's own; rename it", name);
+		return error_fail(err, "its name '%s' is the server's own; rename it", name);
 	if (other != NULL)
-		return fail(err, "its name '%s' is taken by %s; remove one of the two", name, other->file);
+		return error_fail(err, "its name '%s' is taken by %s; remove one of the two", name, other->file);
 	return true;
 }
 
 static bool
-names_check(const struct plugins *all, const struct gearmand_plugin *p, struct gearmand_error *err)
+module_names_check(const struct plugins *all, const struct gearmand_plugin *p, struct gearmand_error *err)
 {
-	if (!name_check(all, p, p->name, err))
+	if (!module_name_check(all, p, p->name, err))
 		return false;
 	if (p->aliases != NULL)
 		for (const char *const *alias = p->aliases; *alias != NULL; alias++)
-			if (!name_check(all, p, *alias, err))
+			if (!module_name_check(all, p, *alias, err))
 				return false;
 	return true;
 }
@@ -44,7 +45,7 @@ names_check(const struct plugins *all, const struct gearmand_plugin *p, struct g
 /* ---- Names of options --------------------------------------------------------------- */
 
 static bool
-is_called(const struct gearmand_option *o, const char *name)
+declares_name(const struct gearmand_option *o, const char *name)
 {
 	if (strcmp(o->name, name) == 0)
 		return true;
@@ -60,7 +61,7 @@ has_option(const struct gearmand_plugin *p, const struct gearmand_option *but, c
 {
 	if (p->options != NULL)
 		for (const struct gearmand_option *o = p->options; o->name != NULL; o++)
-			if (o != but && is_called(o, name))
+			if (o != but && declares_name(o, name))
 				return true;
 	return false;
 }
@@ -73,12 +74,12 @@ option_name_check(const struct plugins *all, const struct gearmand_plugin *p, co
 	const struct option_row *core = option_row_find(name);
 
 	if (core != NULL && ((core->flags & OPTION_STAND_IN) == 0 || name != o->name))
-		return fail(err, "its option --%s is the server's own; rename it", name);
+		return error_fail(err, "its option --%s is the server's own; rename it", name);
 	if (has_option(p, o, name))
-		return fail(err, "it has the option --%s twice; remove one", name);
+		return error_fail(err, "it has the option --%s twice; remove one", name);
 	for (unsigned i = 0; i < all->count; i++)
 		if (has_option(all->at[i]->desc, NULL, name))
-			return fail(
+			return error_fail(
 			    err, "its option --%s is taken by %s; remove one of the two", name, all->at[i]->file);
 	return true;
 }
@@ -103,5 +104,5 @@ options_check(const struct plugins *all, const struct gearmand_plugin *p, struct
 bool
 plugin_clash_check(const struct plugins *all, const struct gearmand_plugin *p, struct gearmand_error *err)
 {
-	return names_check(all, p, err) && options_check(all, p, err);
+	return module_names_check(all, p, err) && options_check(all, p, err);
 }

@@ -110,7 +110,7 @@ static void __attribute__((format(printf, 2, 3))) host_refuse(struct gearmand_ch
 static bool
 is_opening(const struct plugin *p, const char *what, struct gearmand_error *err)
 {
-	return p->is_opening || fail(err, "module %s: %s() is for open() only", p->desc->name, what);
+	return p->is_opening || error_fail(err, "module %s: %s() is for open() only", p->desc->name, what);
 }
 
 static bool
@@ -122,7 +122,7 @@ host_listen(const struct gearmand_host *host, const char *protocol, const char *
 	if (!is_opening(p, "listen", err))
 		return false;
 	if (address == NULL || address[0] == '\0' || port == NULL)
-		return fail(err, "module %s: listen() needs an address and a port", p->desc->name);
+		return error_fail(err, "module %s: listen() needs an address and a port", p->desc->name);
 	p->listens = mem_grow(p->listens, (p->listen_count + 1) * sizeof(*p->listens));
 	p->listens[p->listen_count++] = (struct plugin_listen){
 		.protocol = protocol == NULL ? NULL : mem_dup(protocol, strlen(protocol)),
@@ -206,7 +206,7 @@ plugin_open(struct plugin *p, struct gearmand_error *err)
 	p->is_open = open(&p->host, &p->module, err);
 	p->is_opening = false;
 	if (!p->is_open && err->text[0] == '\0')
-		return fail(err, "module %s did not open and does not say why", p->desc->name);
+		return error_fail(err, "module %s did not open and does not say why", p->desc->name);
 	return p->is_open;
 }
 

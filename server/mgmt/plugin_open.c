@@ -33,16 +33,17 @@ plugin_place_check(const char *path, struct gearmand_error *err)
 	struct stat st;
 
 	if (stat(path, &st) != 0)
-		return fail(err, "%s", strerror(errno));
+		return error_fail(err, "%s", strerror(errno));
 	if (!guarded)
 		return true;
 	by_group = (st.st_mode & S_IWGRP) != 0 && st.st_gid != 0;
 	by_all = (st.st_mode & S_IWOTH) != 0;
 	if (by_group || by_all)
-		return fail(err, "%s may write to it (mode %04o), and this server has rights to protect; chmod go-w it",
+		return error_fail(err,
+		    "%s may write to it (mode %04o), and this server has rights to protect; chmod go-w it",
 		    by_all ? "everybody" : "its group", st.st_mode & 07777);
 	if (st.st_uid != 0 && st.st_uid != geteuid())
-		return fail(err, "it belongs to user %u, expected root; chown it to root", (unsigned)st.st_uid);
+		return error_fail(err, "it belongs to user %u, expected root; chown it to root", (unsigned)st.st_uid);
 	return true;
 }
 
@@ -65,7 +66,7 @@ segments_check(int fd, const ElfW(Ehdr) * head, uint64_t size, struct gearmand_e
 	}
 	if (needed <= size)
 		return true;
-	return fail(err, "the file is cut off: it has %llu bytes and needs at least %llu; install it again",
+	return error_fail(err, "the file is cut off: it has %llu bytes and needs at least %llu; install it again",
 	    (unsigned long long)size, (unsigned long long)needed);
 }
 
@@ -76,14 +77,14 @@ elf_check(int fd, struct gearmand_error *err)
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
-		return fail(err, "%s", strerror(errno));
+		return error_fail(err, "%s", strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return fail(err, "it is no file; remove it from the plugin directory");
+		return error_fail(err, "it is not a file; remove it from the plugin directory");
 	if (st.st_size == 0)
-		return fail(err, "the file is empty; install it again");
+		return error_fail(err, "the file is empty; install it again");
 	if (pread(fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 ||
 	    head.e_phentsize != sizeof(ElfW(Phdr)))
-		return fail(err, "it is no shared object of this machine; install it again or remove it");
+		return error_fail(err, "it is not a shared object of this machine; install it again or remove it");
 	return segments_check(fd, &head, (uint64_t)st.st_size, err);
 }
 
@@ -94,7 +95,7 @@ plugin_file_check(const char *path, struct gearmand_error *err)
 	bool ok;
 
 	if (fd < 0)
-		return fail(err, "%s", strerror(errno));
+		return error_fail(err, "%s", strerror(errno));
 	ok = elf_check(fd, err);
 	close(fd);
 	return ok;
@@ -111,11 +112,11 @@ say_loader(const char *path, const char *text, struct gearmand_error *err)
 	if (strncmp(text, path, len) == 0 && strncmp(text + len, ": ", 2) == 0)
 		text += len + 2;
 	if (strstr(text, "undefined symbol") != NULL)
-		fail(err, "%s; rebuild it, or install the version of its library that it was built for", text);
+		error_fail(err, "%s; rebuild it, or install the version of its library that it was built for", text);
 	else if (strstr(text, "cannot open shared object file") != NULL)
-		fail(err, "a library that it needs is missing: %s; install that library", text);
+		error_fail(err, "a library that it needs is missing: %s; install that library", text);
 	else
-		fail(err, "cannot be loaded: %s; install it again", text);
+		error_fail(err, "cannot be loaded: %s; install it again", text);
 }
 
 /* The symbol's size as the file says, 0 when it does not. */
@@ -158,20 +159,21 @@ plugin_open_file(const char *path, struct gearmand_error *err)
 	}
 	handle = ltdl_open(path);
 	if (handle == NULL) {
-		fail(err, "cannot be loaded: %s; install it again", lt_dlerror());
+		error_fail(err, "cannot be loaded: %s; install it again", lt_dlerror());
 		return NULL;
 	}
 	desc = lt_dlsym(handle, "gearmand_plugin");
 	if (desc == NULL) {
-		fail(err, "exports no gearmand_plugin (is it missing GEARMAND_QUEUE_PLUGIN or a sister of it?)");
+		error_fail(err,
+		    "exports no gearmand_plugin; make its descriptor with GEARMAND_QUEUE_PLUGIN or the macro of "
+		    "its kind");
 		return NULL;
 	}
 	size = symbol_size(desc);
 	if (size != 0 && size < HEAD) {
-		fail(err,
+		error_fail(err,
 		    "its gearmand_plugin is %zu bytes, too short for a descriptor; make it with GEARMAND_QUEUE_PLUGIN "
-		    "or a "
-		    "sister of it",
+		    "or the macro of its kind",
 		    size);
 		return NULL;
 	}

@@ -89,7 +89,7 @@ names_of(const struct gearmand_plugin *p)
 
 /* `p` is NULL while its names cannot be trusted. */
 static void
-refuse(struct plugins *all, const char *path, const struct gearmand_plugin *p, const struct gearmand_error *why)
+refuse_module(struct plugins *all, const char *path, const struct gearmand_plugin *p, const struct gearmand_error *why)
 {
 	struct buf b = { 0 };
 
@@ -187,11 +187,11 @@ load_file(struct plugins *all, const char *path)
 		return;
 	if (!plugin_place_check(path, &why) || !plugin_file_check(path, &why) ||
 	    (theirs = plugin_open_file(path, &why)) == NULL || !plugin_head_check(theirs, &why)) {
-		refuse(all, path, NULL, &why);
+		refuse_module(all, path, NULL, &why);
 		return;
 	}
 	if (!plugin_sizes_check(theirs, &why)) {
-		refuse(all, path, theirs, &why);
+		refuse_module(all, path, theirs, &why);
 		return;
 	}
 	copy = plugin_copy(theirs);
@@ -199,7 +199,7 @@ load_file(struct plugins *all, const char *path)
 		plugin_add(all, path, copy);
 		return;
 	}
-	refuse(all, path, copy, &why);
+	refuse_module(all, path, copy, &why);
 	plugin_copy_free(&copy);
 }
 
@@ -294,7 +294,7 @@ plugins_at(const struct plugins *all, unsigned i)
 }
 
 static bool
-is_called(const struct gearmand_plugin *p, const char *name)
+module_is_called(const struct gearmand_plugin *p, const char *name)
 {
 	if (strcasecmp(p->name, name) == 0)
 		return true;
@@ -309,7 +309,7 @@ struct plugin *
 plugins_find(const struct plugins *all, enum gearmand_kind kind, const char *name)
 {
 	for (unsigned i = 0; i < all->count; i++)
-		if (all->at[i]->desc->kind == (uint32_t)kind && is_called(all->at[i]->desc, name))
+		if (all->at[i]->desc->kind == (uint32_t)kind && module_is_called(all->at[i]->desc, name))
 			return all->at[i];
 	return NULL;
 }

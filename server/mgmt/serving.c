@@ -77,8 +77,8 @@ open_module(struct plugin *p, struct gearmand_error *err)
 	if (!plugin_open(p, err))
 		return false;
 	p->first_counter = stats_add(p->desc->name, p->desc->counters);
-	return p->first_counter != 0 ||
-	       fail(err, "module %s: all modules together have more than %d counters", p->desc->name, STAT_MODULES_MAX);
+	return p->first_counter != 0 || error_fail(err, "module %s: all modules together have more than %d counters",
+					    p->desc->name, STAT_MODULES_MAX);
 }
 
 static void
@@ -130,7 +130,8 @@ add_transport(struct serving *s, const struct plugin *t, struct gearmand_error *
 		struct serving_place *place;
 
 		if (with == NULL)
-			return fail(err, "module %s wants to serve protocol %s, which is not loaded; add --protocol=%s",
+			return error_fail(err,
+			    "module %s wants to serve protocol %s, which is not loaded; add --protocol=%s",
 			    t->desc->name, name, name);
 		place = serving_add(s);
 		place->service = with->service;

@@ -150,10 +150,11 @@ check_handle_prefix(const char *prefix, struct gearmand_error *err)
 	if (prefix == NULL)
 		return true;
 	if (strlen(prefix) > LONGEST)
-		return fail(err, "job-handle-prefix is %zu bytes, at most %d are possible", strlen(prefix), LONGEST);
+		return error_fail(
+		    err, "job-handle-prefix is %zu bytes, at most %d are possible", strlen(prefix), LONGEST);
 	for (const char *c = prefix; *c != '\0'; c++)
 		if ((unsigned char)*c <= ' ' || *c == 0x7f)
-			return fail(err, "job-handle-prefix has a blank or a control byte");
+			return error_fail(err, "job-handle-prefix has a blank or a control byte");
 	return true;
 }
 
@@ -163,7 +164,8 @@ check_unix_mode(const char *mode, struct gearmand_error *err)
 	size_t len = strlen(mode);
 
 	return (len >= 3 && len <= 4 && strspn(mode, "01234567") == len) ||
-	       fail(err, "the argument ('%s') for option '--unix-mode' is invalid: it must be a file mode such as 0660",
+	       error_fail(err,
+		   "the argument ('%s') for option '--unix-mode' is invalid: it must be a file mode such as 0660",
 		   mode);
 }
 
@@ -171,9 +173,9 @@ static bool
 check_values(struct reading *r)
 {
 	if (option_find(r->options, "hashtable-buckets")->number == 0)
-		return fail(&r->err, "hashtable-buckets has to be greater than 0");
+		return error_fail(&r->err, "hashtable-buckets has to be greater than 0");
 	if (is_on(r, "standby") && is_memory_queue(option_find(r->options, "queue-type")->text))
-		return fail(&r->err, "standby needs a queue that servers can share: --queue-type");
+		return error_fail(&r->err, "standby needs a queue that servers can share: --queue-type");
 	return check_unix_mode(option_find(r->options, "unix-mode")->text, &r->err) &&
 	       check_handle_prefix(option_find(r->options, "job-handle-prefix")->text, &r->err);
 }

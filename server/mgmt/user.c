@@ -25,15 +25,15 @@ user_switch(const char *name, struct gearmand_error *err)
 	if (entry != NULL && entry->pw_uid != 0 && entry->pw_uid == getuid() && entry->pw_uid == geteuid())
 		return true;
 	if (geteuid() != 0)
-		return fail(err, "Must be root to switch users.");
+		return error_fail(err, "Must be root to switch users.");
 	if (entry == NULL)
-		return fail(err, "Could not find user : %s", name);
+		return error_fail(err, "Could not find user : %s", name);
 	if (setgroups(0, NULL) != 0 || initgroups(name, entry->pw_gid) != 0 ||
 	    setresgid(entry->pw_gid, entry->pw_gid, entry->pw_gid) != 0 ||
 	    setresuid(entry->pw_uid, entry->pw_uid, entry->pw_uid) != 0)
-		return fail(err, "Could not switch to user : %s", name);
+		return error_fail(err, "Could not switch to user : %s", name);
 	/* Must not be able to come back. */
 	if (entry->pw_uid != 0 && setuid(0) == 0)
-		return fail(err, "Could not switch to user : %s", name);
+		return error_fail(err, "Could not switch to user : %s", name);
 	return true;
 }

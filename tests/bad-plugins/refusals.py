@@ -68,9 +68,9 @@ def refused(t, where, path, reason, asked=("bad",)):
 
 
 BAD = [
-    ("no-symbol", "exports no gearmand_plugin (is it missing GEARMAND_QUEUE_PLUGIN or a sister of it?)"),
+    ("no-symbol", "exports no gearmand_plugin; make its descriptor with GEARMAND_QUEUE_PLUGIN or the macro of its kind"),
     ("no-descriptor", "its gearmand_plugin is 4 bytes, too short for a descriptor; make it with GEARMAND_QUEUE_PLUGIN or "
-                      "a sister of it"),
+                      "the macro of its kind"),
     ("wrong-magic", "its descriptor begins with 0x12345678, expected 0x474d504c; rebuild it with this server's SDK"),
     ("newer-major", "built for plugin ABI 3.2, %s; rebuild it" % OFFER),
     ("older-major", "built for plugin ABI 0.9, %s; rebuild it" % OFFER),
@@ -107,7 +107,7 @@ BAD_OPTIONS = [
      "a bound of its option --bad-depth is not possible: the argument ('1Q') for option '--bad-depth' is invalid; "
      "correct it"),
     ("a default, being a switch", '{ "bad-depth", GEARMAND_OPT_SWITCH, .dflt = "1", .help = "h" }',
-     "its option --bad-depth is a switch with a default, expected none; remove it"),
+     "its option --bad-depth is a switch with a default, and switches have none; remove it"),
 ]
 
 
@@ -186,17 +186,17 @@ def text_file(t):
     where, path = modules(t)
     with open(path, "w") as f:
         f.write("#!/bin/sh\necho this is no module, though it is long enough to hold the head of one\n")
-    refused(t, where, path, "it is no shared object of this machine; install it again or remove it")
+    refused(t, where, path, "it is not a shared object of this machine; install it again or remove it")
 
 
 @case("refused: a directory, a pipe and a dangling link", modes=(0,))
 def no_file(t):
     where, path = modules(t)
     os.mkdir(path, 0o755)
-    refused(t, where, path, "it is no file; remove it from the plugin directory")
+    refused(t, where, path, "it is not a file; remove it from the plugin directory")
     os.rmdir(path)
     os.mkfifo(path, 0o644)
-    check(b"it is no file; remove it" in gearmand(t, where, "-q", "bad", status=1).err)
+    check(b"it is not a file; remove it" in gearmand(t, where, "-q", "bad", status=1).err)
     os.unlink(path)
     os.symlink("nothing", path)
     check(b"refused: No such file or directory\n" in gearmand(t, where, "-q", "bad", status=1).err)

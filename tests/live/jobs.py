@@ -290,6 +290,18 @@ def _(t):
     check(p.listing("status") == [b"f\t4\t2\t1"])
 
 
+@case("times of SCHED jobs are worked out on several I/O threads at once", modes=(4,))
+def _(t):
+    s = t.server()
+    peers = [s.connect() for _ in range(6)]
+    for n in range(20):
+        for p in peers:
+            p.raw(b"".join(pack(SUBMIT_JOB_SCHED, "f", "", (n + i) % 60, "*", "*", "*", "*", data="x") for i in range(20)))
+        for p in peers:
+            for _i in range(20):
+                p.expect(JOB_CREATED)
+
+
 @case("SCHED jobs are accepted with fields empty or starred and wait for their minute; fields out of range get ERROR",
       modes=(0, 2))
 def _(t):

@@ -120,7 +120,7 @@ def check_kit(t):
     done = t.run(kit, module, status=1)
     check(b"\nBail out!  open: --journal-file is needed\n" in done.out, done)
     done = t.run(kit, t.write("no.so", "no module"), status=1)
-    check(b"not ok 1 - server_takes_the_module" in done.out and b"refused: it is no shared object" in done.out, done)
+    check(b"not ok 1 - server_takes_the_module" in done.out and b"refused: it is not a shared object" in done.out, done)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ Test(plugin_check, options_that_no_operator_could_give_are_refused)
 		    "its option --ring is of type 99, expected 1 to 6; upgrade the server or correct it" },
 		{ { .name = "ring", .type = GEARMAND_OPT_INT }, "its option --ring has no help sentence; add one" },
 		{ { .name = "ring", .type = GEARMAND_OPT_SWITCH, .dflt = "1", .help = "x" },
-		    "its option --ring is a switch with a default, expected none; remove it" },
+		    "its option --ring is a switch with a default, and switches have none; remove it" },
 		{ { .name = "ring", .type = GEARMAND_OPT_INT, .min = "few", .help = "x" },
 		    "a bound of its option --ring is not possible: the argument ('few') for option '--ring' is "
 		    "invalid; "
