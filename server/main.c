@@ -336,6 +336,7 @@ start_threads(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 		.listeners = &l->listeners,
 		.max_connections = (uint64_t)s->max_connections,
 		.fd_max = limits_connection_fd_max(),
+		.calm = INT64_C(10) * 1000000000,
 		.keepalive_idle = (int)s->keepalive_idle,
 		.keepalive_interval = (int)s->keepalive_interval,
 		.keepalive_count = (int)s->keepalive_count,

@@ -29,8 +29,6 @@
 #include "cross/mbox.h"
 #include "cross/msg.h"
 
-#define CALM (INT64_C(10) * 1000000000) /* without trouble, after which it is over */
-
 enum { ACCEPTS_PER_EVENT = 64, REST_MS = 100 };
 
 /* A bound that is reached, or a failing system: said when it begins, and when it is over. */
@@ -101,9 +99,9 @@ trouble_is_new(struct trouble *t)
 
 /* A connection was taken. */
 static void
-trouble_look(struct trouble *t, const char *what)
+trouble_look(struct trouble *t, nsec_t calm, const char *what)
 {
-	if (!t->is_on || clock_mono() - t->last < CALM)
+	if (!t->is_on || clock_mono() - t->last < calm)
 		return;
 	t->is_on = false;
 	log_post(
@@ -113,9 +111,9 @@ trouble_look(struct trouble *t, const char *what)
 static void
 look_for_calm(struct acceptor *a) RUNS_ON(mgmt_role)
 {
-	trouble_look(&a->too_many, "--max-connections closed one");
-	trouble_look(&a->no_descriptors, "the limit of descriptors closed one");
-	trouble_look(&a->failing, "the system refused one");
+	trouble_look(&a->too_many, a->config.calm, "--max-connections closed one");
+	trouble_look(&a->no_descriptors, a->config.calm, "the limit of descriptors closed one");
+	trouble_look(&a->failing, a->config.calm, "the system refused one");
 }
 
 static void

@@ -12,11 +12,11 @@
 #include <stdint.h>
 
 #include "base/role.h"
+#include "cross/mbox.h"
 #include "mgmt/listen.h"
 
 struct acceptor;
 struct event_base;
-struct mbox;
 
 /* All is borrowed and outlives the acceptor. */
 struct accept_config {
@@ -25,6 +25,7 @@ struct accept_config {
 	unsigned io_count;
 	uint64_t max_connections; /* 0 = no bound */
 	int fd_max;               /* a connection with a higher number is closed: descriptors run out */
+	nsec_t calm;              /* without trouble, after which it is over */
 	/* Seconds (0 = no probes), seconds, probes; -1 = the system's. */
 	int keepalive_idle, keepalive_interval, keepalive_count;
 };
