@@ -22,7 +22,7 @@
 bool
 conn_wants_read(const struct conn *c)
 {
-	unsigned stops = PAUSED_REQUEST | PAUSED_OUTPUT | PAUSED_REST;
+	unsigned stops = PAUSED_REQUEST | PAUSED_OUTPUT | PAUSED_REST | PAUSED_ALL;
 
 	if (!conn_speaks_gear(c))
 		stops |= PAUSED_CORE | PAUSED_SUBMISSIONS;

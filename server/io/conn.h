@@ -107,7 +107,8 @@ enum conn_pause {
 	PAUSED_SUBMISSIONS = 2, /* the core wants no submissions in the background */
 	PAUSED_REQUEST = 4,     /* `rest` begins with a request that must wait for that */
 	PAUSED_OUTPUT = 8,      /* too much is unsent */
-	PAUSED_REST = 16        /* the protocol does not use what is there */
+	PAUSED_REST = 16,       /* the protocol does not use what is there */
+	PAUSED_ALL = 32         /* the core wants nothing, no results either: it has not come to what it got */
 };
 
 /* A request's body that comes in pieces. */

@@ -116,7 +116,7 @@ conn_end_of_file(struct conn *c)
 void
 conn_resume(struct conn *c)
 {
-	bool stopped = (c->pauses & (PAUSED_OUTPUT | PAUSED_REQUEST)) != 0 ||
+	bool stopped = (c->pauses & (PAUSED_OUTPUT | PAUSED_REQUEST | PAUSED_ALL)) != 0 ||
 		       conn_unsent(c) > c->io->config.pause_output ||
 		       (!conn_speaks_gear(c) && (c->pauses & (PAUSED_CORE | PAUSED_SUBMISSIONS)) != 0);
 
@@ -135,7 +135,7 @@ conn_set_pauses(struct conn *c, unsigned pauses)
 {
 	if ((c->pauses & PAUSED_REQUEST) != 0)
 		conn_timer(c, 0);
-	c->pauses &= (uint8_t) ~(PAUSED_CORE | PAUSED_SUBMISSIONS | PAUSED_REQUEST);
+	c->pauses &= (uint8_t) ~(PAUSED_CORE | PAUSED_SUBMISSIONS | PAUSED_REQUEST | PAUSED_ALL);
 	c->pauses |= (uint8_t)pauses;
 	c->impatient &= (pauses & PAUSED_SUBMISSIONS) != 0;
 	c->again = true;

@@ -61,9 +61,11 @@ conn_close_in_order(struct conn *c)
 bool
 conn_must_wait(struct conn *c, uint32_t type)
 {
-	bool for_store = (c->pauses & PAUSED_CORE) == 0;
+	bool for_store = (c->pauses & (PAUSED_CORE | PAUSED_ALL)) == 0;
 
-	if ((c->pauses & (PAUSED_CORE | PAUSED_SUBMISSIONS)) == 0 || pkt_is_result(type))
+	if ((c->pauses & (PAUSED_CORE | PAUSED_SUBMISSIONS | PAUSED_ALL)) == 0)
+		return false;
+	if (pkt_is_result(type) && (c->pauses & PAUSED_ALL) == 0)
 		return false;
 	if (for_store && (!pkt_is_background(type) || c->impatient))
 		return false;

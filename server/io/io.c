@@ -160,7 +160,9 @@ io_to_conn(struct io *io, struct msg **mp)
 		io_close(c);
 		break;
 	case MSG_PAUSE:
-		conn_set_pauses(c, m->type == PAUSE_SUBMISSIONS ? PAUSED_SUBMISSIONS : PAUSED_CORE);
+		conn_set_pauses(c, m->type == PAUSE_ALL           ? PAUSED_ALL
+				   : m->type == PAUSE_SUBMISSIONS ? PAUSED_SUBMISSIONS
+								  : PAUSED_CORE);
 		break;
 	case MSG_RESUME:
 		conn_set_pauses(c, 0);

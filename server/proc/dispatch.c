@@ -43,8 +43,8 @@ peer_awaits(const struct peer *peer)
 }
 
 /* A peer that is gone or closing says nothing any more, though some of it may have been on its way. */
-void
-proc_dispatch_from_peer(struct proc *p, struct peer *peer, struct msg *m)
+static PROC void
+dispatch_from_peer(struct proc *p, struct peer *peer, struct msg *m)
 {
 	size_t before = p->spent;
 
@@ -83,7 +83,20 @@ dispatch_from_io(struct proc *p, struct msg **mm)
 	else if (debt_is_open(p, peer))
 		debt_add(p, peer, mm);
 	else
-		proc_dispatch_from_peer(p, peer, *mm);
+		dispatch_from_peer(p, peer, *mm);
+}
+
+nsec_t
+proc_dispatch_owed(struct proc *p)
+{
+	struct peer *peer;
+	struct msg *m;
+
+	while (p->spent < SPENT_PER_TURN && (peer = debt_next(p, &m)) != NULL) {
+		dispatch_from_peer(p, peer, m);
+		msg_free(&m);
+	}
+	return debts_due(p);
 }
 
 static PROC void

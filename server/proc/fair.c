@@ -8,7 +8,6 @@
 #include "proc/fair.h"
 
 #include "base/mem.h"
-#include "proc/handlers.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
 
@@ -68,36 +67,33 @@ debt_drop(struct proc *p, struct peer *peer)
 	mem_free(debt);
 }
 
-static PROC void
-debt_run(struct proc *p, struct debt *debt)
-{
-	struct peer *peer = debt->peer;
-	struct list *node;
-
-	while (p->spent < SPENT_PER_TURN && peer->clear <= p->now.mono && (node = list_pop(&debt->todo)) != NULL) {
-		struct msg *m = MSG(node);
-
-		proc_dispatch_from_peer(p, peer, m);
-		msg_free(&m);
-	}
-	if (!list_is_empty(&debt->todo) || peer->clear > p->now.mono) {
-		heap_set(&p->owing, &debt->by_due, peer->clear);
-		return;
-	}
-	debt_drop(p, peer);
-	peer_tell_paused(p, peer);
-}
-
 /* Of several whose time has come the one goes first that paid first. */
-nsec_t
-debts_run(struct proc *p)
+struct peer *
+debt_next(struct proc *p, struct msg **m_r)
 {
 	struct heap_node *node;
 
 	while ((node = heap_first(&p->owing)) != NULL && node->key <= p->now.mono) {
-		if (p->spent >= SPENT_PER_TURN)
-			return p->now.mono;
-		debt_run(p, CONTAINER_OF(node, struct debt, by_due));
+		struct debt *debt = CONTAINER_OF(node, struct debt, by_due);
+		struct peer *peer = debt->peer;
+
+		if (peer->clear > p->now.mono) {
+			heap_set(&p->owing, node, peer->clear);
+		} else if (!list_is_empty(&debt->todo)) {
+			*m_r = MSG(list_pop(&debt->todo));
+			return peer;
+		} else {
+			debt_drop(p, peer);
+			peer_tell_paused(p, peer);
+		}
 	}
+	return NULL;
+}
+
+nsec_t
+debts_due(const struct proc *p)
+{
+	const struct heap_node *node = heap_first(&p->owing);
+
 	return node == NULL ? NEVER : node->key;
 }

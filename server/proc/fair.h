@@ -21,7 +21,7 @@ struct peer;
 /* A turn ends when it has spent so much (a few milliseconds); the rest of its batch comes in the next. */
 enum { SPENT_PER_TURN = 8192 };
 /* Looking at one member of a table or list: so many make a unit. */
-enum { STEPS_PER_UNIT = 8 };
+enum { STEPS_PER_UNIT = 6 };
 
 /* Does it owe, or have messages that wait? */
 bool debt_is_open(const struct proc *, const struct peer *) RUNS_ON(proc_role);
@@ -29,8 +29,10 @@ bool debt_is_open(const struct proc *, const struct peer *) RUNS_ON(proc_role);
 void debt_add(struct proc *, struct peer *, struct msg **) RUNS_ON(proc_role);
 /* Its packet cost so much. */
 void debt_charge(struct proc *, struct peer *, size_t cost) RUNS_ON(proc_role);
-/* Looks at what was set aside and may be looked at now.  Returns when more may be, or NEVER. */
-nsec_t debts_run(struct proc *) RUNS_ON(proc_role);
+/* The next message that was set aside and may be looked at now, and its peer; or NULL.  Ends debts that are paid. */
+struct peer *debt_next(struct proc *, struct msg **m_r) RUNS_ON(proc_role);
+/* When there will be one; or NEVER. */
+nsec_t debts_due(const struct proc *) RUNS_ON(proc_role);
 void debt_drop(struct proc *, struct peer *) RUNS_ON(proc_role); /* with what was set aside */
 
 #endif

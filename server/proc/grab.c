@@ -168,3 +168,16 @@ on_grab(struct proc *p, struct peer *peer, struct msg_packet *packet)
 	assign(p, peer, ability, job);
 	send_assign(p, peer, job, assign_type((enum pkt_type)packet->msg.type, job));
 }
+
+void
+on_pre_sleep(struct proc *p, struct peer *peer, struct msg_packet *packet)
+{
+	struct ability *ability;
+
+	(void)packet;
+	if (peer->ended)
+		return;
+	sleep_enter(peer);
+	if (grab_peek(p, peer, &ability) != NULL)
+		sleep_wake(p, peer);
+}

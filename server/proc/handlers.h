@@ -43,7 +43,8 @@ void on_text(struct proc *, struct peer *, struct msg_packet *) RUNS_ON(proc_rol
 
 /* Messages that are not packets. */
 void proc_dispatch(struct proc *, struct msg **) RUNS_ON(proc_role); /* takes */
-void proc_dispatch_from_peer(struct proc *, struct peer *, struct msg *) RUNS_ON(proc_role);
+/* What was set aside and may be looked at now; returns when more may be, or NEVER. */
+nsec_t proc_dispatch_owed(struct proc *) RUNS_ON(proc_role);
 void on_added(struct proc *, struct msg_store *) RUNS_ON(proc_role); /* ADD with its outcome */
 void on_replayed(struct proc *, struct msg_store *) RUNS_ON(proc_role);
 void on_replay_again(struct proc *) RUNS_ON(proc_role); /* it failed; the jobs so far come once more */

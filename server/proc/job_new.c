@@ -216,31 +216,3 @@ job_find(struct proc *p, struct slice handle)
 	node = hash_find(&p->handles, handle_hash(p, key.number, key.prefix), has_handle, &key);
 	return node == NULL ? NULL : CONTAINER_OF(node, struct job, by_handle);
 }
-
-struct slice
-job_unique(const struct job *job)
-{
-	if (job->flags & GEARMAND_JOB_UNIQUE_IS_DATA)
-		return slice_of("-", 1);
-	if (job->flags & GEARMAND_JOB_NO_UNIQUE)
-		return slice_of("", 0);
-	return slice_of(job->body->data + job->func->name_len + 1, job->unique_len);
-}
-
-struct slice
-job_data(const struct job *job)
-{
-	return slice_of(job->body->data + job->data_at, job->body->len - job->data_at);
-}
-
-struct slice
-job_reducer(const struct job *job)
-{
-	return slice_of(job->body->data + job->reducer_at, job->reducer_len);
-}
-
-uint64_t
-job_bytes(const struct job *job)
-{
-	return sizeof *job + (job->has_key ? sizeof(struct job_key) : 0) + sizeof *job->body + job->body->cap;
-}

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "proc/fair.h"
 #include "proc/func.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
@@ -19,13 +20,14 @@
 
 /* What a turn may do for each kind: about a quarter of a millisecond, at worst 2.  A line or a worker's ability costs 1
  * and more when it is long, an empty place of a table 1. */
-enum { COST_PER_TURN = 2048, BYTES_PER_COST = 64 };
+enum { COST_PER_TURN = 2048, BYTES_PER_COST = 64, COST_PER_UNIT = 2 };
 
 struct listing {
 	struct list link; /* proc.listings or proc.job_listings */
 	struct slot *slot;
 	enum listing_kind kind;
 	bool begun;
+	size_t cost;
 	struct hash_walk walk;
 	struct peer *next; /* WORKERS, when begun */
 	bool in_line;      /* WORKERS: a part of next's line is there, and proc.listed is where it goes on */
@@ -202,6 +204,7 @@ finish(struct proc *p, struct listing *listing)
 		msg_reply_data(reply, listing->text, blob_slice(listing->text));
 	else
 		msg_reply_arg(reply, slice_str(no_memory), true);
+	debt_charge(p, listing->slot->peer, listing->cost / COST_PER_UNIT);
 	slot_fill(p, listing->slot, &m);
 	listing_free(&listing);
 }
@@ -212,6 +215,7 @@ charge(struct proc *p, struct listing *listing, size_t *budget)
 {
 	size_t cost = 1 + listing->line.len / BYTES_PER_COST;
 
+	listing->cost += cost;
 	*budget -= cost < *budget ? cost : *budget;
 	keep_line(p, listing);
 }

@@ -3,7 +3,7 @@
  * Peers come, wait for jobs, and go.
  *
  * Runs on:  processing thread.
- * Owns:     struct peer and struct client.
+ * Owns:     struct peer.
  */
 #include "proc/peer.h"
 
@@ -16,7 +16,7 @@
 #include "proc/job.h"
 #include "proc/reply.h"
 
-enum { PEER_MAGIC = 0x50454552, LET_GO_PER_TURN = 512 };
+enum { PEER_MAGIC = 0x50454552 };
 
 void
 peer_new(struct proc *p, const struct msg_conn *conn)
@@ -60,87 +60,6 @@ peer_find(struct proc *p, uint64_t number)
 	return node == NULL ? NULL : CONTAINER_OF(node, struct peer, by_number);
 }
 
-struct slice
-peer_id(const struct peer *peer)
-{
-	return peer->id == NULL ? slice_of("-", 1) : slice_of(peer->id, peer->id_len);
-}
-
-void
-client_add(struct proc *p, struct job *job, struct peer *peer)
-{
-	struct client *client = mem_new(sizeof *client);
-
-	CHECK(job->client_count < JOB_CLIENTS_MAX);
-	job->client_count++;
-	p->memory += sizeof *client;
-	client->job = job;
-	client->peer = peer;
-	client->tag = p->asking == peer ? p->tag : 0;
-	client->back = &job->clients;
-	client->next = job->clients;
-	if (client->next != NULL)
-		client->next->back = &client->next;
-	job->clients = client;
-	list_init(&client->of_peer);
-	list_push(&peer->waits_for, &client->of_peer);
-}
-
-void
-client_free(struct proc *p, struct client **client_p)
-{
-	struct client *client = *client_p;
-
-	*client_p = NULL;
-	client->job->client_count--;
-	p->memory -= sizeof *client;
-	*client->back = client->next;
-	if (client->next != NULL)
-		client->next->back = client->back;
-	list_remove(&client->of_peer);
-	mem_free(client);
-}
-
-static PROC void
-lose_job(struct proc *p, struct peer *peer)
-{
-	struct list *node = list_first(&peer->lost);
-
-	job_attempt_lost(p, LIST_ENTRY(node, struct job, link));
-}
-
-static PROC void
-wait_no_more(struct proc *p, struct peer *peer)
-{
-	struct client *client = LIST_ENTRY(list_first(&peer->waits_for), struct client, of_peer);
-	struct job *job = client->job;
-
-	client_free(p, &client);
-	job_settle(p, job);
-}
-
-/* What one peer brought in may be a million jobs: they are let go of in parts.  True when all are. */
-static PROC bool
-let_go(struct proc *p, struct peer *peer)
-{
-	for (int n = 0; n < LET_GO_PER_TURN; n++, p->spent++) {
-		if (peer->gone && !list_is_empty(&peer->waits_for))
-			wait_no_more(p, peer);
-		else if (!list_is_empty(&peer->lost))
-			lose_job(p, peer);
-		else
-			return true;
-	}
-	return false;
-}
-
-void
-peer_loses_jobs(struct proc *p, struct peer *peer)
-{
-	if (!let_go(p, peer) && !list_is_linked(&peer->in_leaving))
-		list_push(&p->leaving, &peer->in_leaving);
-}
-
 void
 peer_gone(struct proc *p, struct peer *peer)
 {
@@ -149,7 +68,7 @@ peer_gone(struct proc *p, struct peer *peer)
 	peer->gone = true;
 	if (!list_is_linked(&peer->in_leaving))
 		list_push(&p->leaving, &peer->in_leaving);
-	if (let_go(p, peer)) /* as a client first, then as a worker */
+	if (peer_let_go(p, peer)) /* as a client first, then as a worker */
 		abilities_reset(p, peer);
 }
 
@@ -159,7 +78,7 @@ leave(struct proc *p, struct peer *peer)
 {
 	struct msg *m;
 
-	if (!let_go(p, peer))
+	if (!peer_let_go(p, peer))
 		return;
 	if (peer->gone && peer->ability_count > 0) {
 		abilities_reset(p, peer);

@@ -66,10 +66,16 @@ struct peer *peer_find(struct proc *, uint64_t number) RUNS_ON(proc_role); /* NU
 void peer_gone(struct proc *, struct peer *) RUNS_ON(proc_role);
 /* It has put jobs to `lost`: the first of them go now, the others in peers_leave(). */
 void peer_loses_jobs(struct proc *, struct peer *) RUNS_ON(proc_role);
+/* A part of what it leaves; true when that is all. */
+bool peer_let_go(struct proc *, struct peer *) RUNS_ON(proc_role);
 /* A part of what leaving peers leave; forgets those that are done.  True while there is more. */
 bool peers_leave(struct proc *) RUNS_ON(proc_role);
 void peer_free(struct proc *, struct peer **) RUNS_ON(proc_role); /* takes; has no jobs and no slots any more */
-struct slice peer_id(const struct peer *) RUNS_ON(proc_role);
+static inline struct slice
+peer_id(const struct peer *peer)
+{
+	return peer->id == NULL ? slice_of("-", 1) : slice_of(peer->id, peer->id_len);
+}
 
 /* The job has room for it. */
 void client_add(struct proc *, struct job *, struct peer *) RUNS_ON(proc_role);

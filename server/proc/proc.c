@@ -163,24 +163,6 @@ proc_free(struct proc **pp)
 	mem_free(p);
 }
 
-void
-proc_log(struct proc *p, enum gearmand_level level, const struct buf *line)
-{
-	struct msg_log *log;
-	struct msg *m;
-
-	if (level > p->cfg.log_level)
-		return;
-	log = msg_new_sized(MSG_LOG, 0, sizeof *log + line->len + 1);
-	log->level = level;
-	log->wall = p->now.wall;
-	memcpy(log->thread, "proc", 5);
-	if (line->len > 0)
-		memcpy(log->text, line->data, line->len);
-	m = &log->msg;
-	list_push(&p->out->mgmt, &m->link);
-}
-
 /* Graceful shutdown is over when nothing is left that only memory has. */
 static PROC void
 tell_idle(struct proc *p)
@@ -211,7 +193,7 @@ proc_turn(struct proc *p, struct list *batch, struct instant now, struct outbox 
 
 		proc_dispatch(p, &m);
 	}
-	due = debts_run(p);
+	due = proc_dispatch_owed(p);
 	due = earlier(due, timers_run(p));
 	more = peers_leave(p);
 	more |= listings_run(p);
@@ -220,26 +202,4 @@ proc_turn(struct proc *p, struct list *batch, struct instant now, struct outbox 
 	tell_idle(p);
 	p->out = NULL;
 	return due;
-}
-
-void
-outbox_init(struct outbox *out, unsigned io_count)
-{
-	list_init(&out->store);
-	list_init(&out->mgmt);
-	out->io = mem_new(io_count * sizeof *out->io);
-	for (unsigned i = 0; i < io_count; i++)
-		list_init(&out->io[i]);
-	out->io_count = io_count;
-}
-
-void
-outbox_fini(struct outbox *out)
-{
-	msg_free_all(&out->store);
-	msg_free_all(&out->mgmt);
-	for (unsigned i = 0; i < out->io_count; i++)
-		msg_free_all(&out->io[i]);
-	mem_free(out->io);
-	out->io = NULL;
 }

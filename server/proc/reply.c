@@ -294,7 +294,11 @@ void
 slot_hold(struct proc *p, struct peer *peer, struct job *job)
 {
 	struct msg *m = job_created(p, peer, job);
-	struct slot *slot = slot_new(p, peer, &m);
+	struct slot *slot;
+
+	if (p->asking == peer)
+		MSG_AS(msg_reply, m)->tag = p->tag;
+	slot = slot_new(p, peer, &m);
 
 	slot_join_job(slot, job);
 	slot->holds = true;

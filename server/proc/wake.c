@@ -91,16 +91,3 @@ wake_more(struct proc *p, struct func *func)
 	if (!list_is_empty(&func->sleepers))
 		heap_set(&p->rewakes, &func->rewake, func->woken + rewake_after);
 }
-
-void
-on_pre_sleep(struct proc *p, struct peer *peer, struct msg_packet *packet)
-{
-	struct ability *ability;
-
-	(void)packet;
-	if (peer->ended)
-		return;
-	sleep_enter(peer);
-	if (grab_peek(p, peer, &ability) != NULL)
-		sleep_wake(p, peer);
-}

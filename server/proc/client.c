@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A peer waits for a job: it is in the lists of both.
+ *
+ * Runs on:  processing thread.
+ * Owns:     struct client.
+ */
+#include "base/mem.h"
+#include "proc/job.h"
+#include "proc/peer.h"
+
+void
+client_add(struct proc *p, struct job *job, struct peer *peer)
+{
+	struct client *client = mem_new(sizeof *client);
+
+	CHECK(job->client_count < JOB_CLIENTS_MAX);
+	job->client_count++;
+	p->memory += sizeof *client;
+	client->job = job;
+	client->peer = peer;
+	client->tag = p->asking == peer ? p->tag : 0;
+	client->back = &job->clients;
+	client->next = job->clients;
+	if (client->next != NULL)
+		client->next->back = &client->next;
+	job->clients = client;
+	list_init(&client->of_peer);
+	list_push(&peer->waits_for, &client->of_peer);
+}
+
+void
+client_free(struct proc *p, struct client **client_p)
+{
+	struct client *client = *client_p;
+
+	*client_p = NULL;
+	client->job->client_count--;
+	p->memory -= sizeof *client;
+	*client->back = client->next;
+	if (client->next != NULL)
+		client->next->back = client->back;
+	list_remove(&client->of_peer);
+	mem_free(client);
+}
