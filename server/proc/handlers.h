@@ -7,7 +7,13 @@
 #ifndef GEARMAND_PROC_HANDLERS_H
 #define GEARMAND_PROC_HANDLERS_H
 
+#include <stdbool.h>
+
+#include "base/buf.h"
 #include "base/role.h"
+#include "base/slice.h"
+#include "cross/mbox.h"
+#include "wire/error_code.h"
 
 struct msg;
 struct msg_packet;

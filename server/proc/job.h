@@ -67,6 +67,7 @@ struct job {
 	bool stored : 1;       /* the store has it */
 	bool removed : 1;      /* REMOVE is posted */
 	bool newest : 1;       /* it stands for its unique in proc.uniques */
+	bool has_twin : 1;     /* a job of another function has, or had, the same unique: struct twin stands for it */
 	uint16_t prefix;       /* of the handle */
 	uint16_t client_count; /* of `clients` */
 	int64_t run_at;        /* seconds since 1970; 0 = at once */
@@ -76,7 +77,6 @@ struct job {
 struct job_key {
 	struct hash_node
 	    node; /* proc.uniques, the newest job with that unique; or proc.data_keys, when its data is the key */
-	struct twin *twin; /* NULL until a second job, of another function, has the same unique */
 };
 
 /* What a submission asks for; slices view into `body`. */

@@ -84,6 +84,15 @@ newest_find(struct proc *p, struct slice unique, uint64_t hash)
 	return node == NULL ? NULL : job_of(node);
 }
 
+static PROC struct twin *
+twin_find(struct proc *p, const struct func *func, struct slice unique, uint64_t hash)
+{
+	struct key key = { .func = func, .text = unique };
+	struct hash_node *node = hash_find(&p->twins, with_func(hash, func), has_twin_key, &key);
+
+	return node == NULL ? NULL : CONTAINER_OF(node, struct twin, by_key);
+}
+
 struct job *
 unique_find(struct proc *p, struct slice unique)
 {
@@ -107,32 +116,33 @@ key_find(struct proc *p, const struct func *func, const struct job_request *requ
 {
 	bool is_data = slice_is(request->unique, "-");
 	struct key key = { .func = func, .text = is_data ? request->data : request->unique };
-	uint64_t hash = with_func(request->key_hash, func);
 	struct hash_node *node;
+	struct twin *twin;
 	struct job *newest;
 
 	if (key.text.len == 0)
 		return NULL;
 	if (is_data) {
-		node = hash_find(&p->data_keys, hash, has_data_key, &key);
+		node = hash_find(&p->data_keys, with_func(request->key_hash, func), has_data_key, &key);
 		return node == NULL ? NULL : job_of(node);
 	}
 	newest = newest_find(p, key.text, request->key_hash);
-	if (newest == NULL || newest->func == func || key_of(newest)->twin == NULL)
+	if (newest == NULL || newest->func == func || !newest->has_twin)
 		return newest != NULL && newest->func == func ? newest : NULL;
-	node = hash_find(&p->twins, hash, has_twin_key, &key);
-	return node == NULL ? NULL : CONTAINER_OF(node, struct twin, by_key)->job;
+	twin = twin_find(p, func, key.text, request->key_hash);
+	return twin == NULL ? NULL : twin->job;
 }
 
 static PROC struct twin *
 twin_get(struct proc *p, struct job *job, uint64_t hash)
 {
-	struct twin *twin = key_of(job)->twin;
+	struct twin *twin;
 
-	if (twin != NULL)
-		return twin;
-	key_of(job)->twin = twin = mem_new(sizeof *twin);
+	if (job->has_twin)
+		return twin_find(p, job->func, job_unique(job), hash);
+	twin = mem_new(sizeof *twin);
 	twin->job = job;
+	job->has_twin = true;
 	list_init(&twin->same_unique);
 	hash_add(&p->twins, &twin->by_key, with_func(hash, job->func));
 	return twin;
@@ -165,7 +175,7 @@ key_add(struct proc *p, struct job *job, uint64_t hash)
 void
 key_remove(struct proc *p, struct job *job)
 {
-	struct twin *twin, *next = NULL;
+	struct twin *twin = NULL, *next = NULL;
 
 	if (!job->has_key)
 		return;
@@ -173,7 +183,8 @@ key_remove(struct proc *p, struct job *job)
 		hash_remove(&p->data_keys, &key_of(job)->node);
 		return;
 	}
-	twin = key_of(job)->twin;
+	if (job->has_twin)
+		twin = twin_get(p, job, hash_bytes(job_unique(job), p->cfg.seed));
 	if (twin != NULL && list_is_linked(&twin->same_unique))
 		next = LIST_ENTRY(twin->same_unique.next, struct twin, same_unique);
 	if (job->newest && next != NULL) {
