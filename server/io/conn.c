@@ -11,7 +11,7 @@
  */
 #include <errno.h>
 #include <event2/event.h>
-#include <sys/socket.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -31,7 +31,7 @@ conn_wants_read(const struct conn *c)
 
 /* A socket that is not read is watched for edges: each time something comes, its state is looked at, which shows the
  * end of the peer behind bytes that nobody reads.  While it is to be written a reset shows by itself. */
-static IO short
+static IO uint32_t
 conn_wants(const struct conn *c)
 {
 	bool ahead = c->life == CONN_OPEN && !c->end_told;
@@ -39,35 +39,29 @@ conn_wants(const struct conn *c)
 	if (c->broken)
 		return 0;
 	if (c->life == CONN_LINGERING)
-		return EV_READ;
+		return EPOLLIN;
 	if (conn_wants_read(c))
-		return (short)(EV_READ | EV_CLOSED | (c->blocked ? EV_WRITE : 0));
+		return EPOLLIN | EPOLLRDHUP | (c->blocked ? EPOLLOUT : 0u);
 	if (c->blocked)
-		return (short)(EV_WRITE | (ahead ? EV_CLOSED : 0));
-	if (c->life <= CONN_DEAF && c->io->by_edge)
-		return EV_READ | EV_CLOSED | EV_ET;
+		return EPOLLOUT | (ahead ? EPOLLRDHUP : 0u);
+	if (c->life <= CONN_DEAF)
+		return EPOLLIN | EPOLLRDHUP | EPOLLET;
 	return 0;
 }
 
 void
 conn_watch(struct conn *c)
 {
-	short want = conn_wants(c);
+	struct epoll_event e = { .events = conn_wants(c), .data.ptr = c };
+	int op = e.events == 0 ? EPOLL_CTL_DEL : c->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 
-	if (want == c->watched)
+	if (e.events == c->watched)
 		return;
-	if (c->watched != 0)
-		event_del(conn_event(c));
-	c->watched = want;
-	if (want == 0)
-		return;
-	event_assign(
-	    conn_event(c), c->io->base, c->fd, (short)(want | EV_PERSIST), event_get_callback(conn_event(c)), c);
-	if (event_add(conn_event(c), NULL) == 0)
+	c->watched = e.events;
+	if (epoll_ctl(c->io->epoll, op, c->fd, &e) == 0 || op == EPOLL_CTL_DEL)
 		return;
 	log_post(
 	    GEARMAND_LOG_ERROR, "%s: connection lost: the socket cannot be watched: %s", c->address, strerror(errno));
-	c->watched = 0;
 	conn_break(c);
 }
 
@@ -123,8 +117,6 @@ conn_free(struct conn **cp)
 	list_remove(&c->in_io);
 	if (c->protocol != NULL)
 		c->service->protocol->conn_free(&c->protocol);
-	if (c->watched != 0)
-		event_del(conn_event(c));
 	if (c->timer != NULL)
 		event_free(c->timer);
 	close(c->fd);

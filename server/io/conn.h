@@ -58,6 +58,8 @@ struct io {
 	struct mbox *in, *proc, *mgmt;
 	void (*on_timer)(int fd, short what, void *conn); /* of conn.timer */
 	struct io_config config;
+	int epoll;           /* of the connections' sockets: it needs less for each than the event base would */
+	struct event *ready; /* there is something in it */
 	struct hash conns;   /* by number */
 	struct list dirty;   /* connections that may have something to do */
 	struct list waiting; /* connections with output that the socket did not take */
@@ -66,7 +68,6 @@ struct io {
 	struct list to_proc; /* gathered in this pass */
 	size_t to_proc_count;
 	uint64_t counts[STAT_ALL];
-	bool by_edge;       /* the event base can watch for edges */
 	uint64_t tag;       /* of the module's request at hand; else 0 */
 	bool counted;       /* counts are not all zero */
 	bool told_mgmt;     /* in this turn */
@@ -156,7 +157,7 @@ struct conn {
 	struct body *body;   /* NULL: none is begun */
 	uint32_t body_left;  /* gear: bytes of a packet's body that have not come */
 	int fd;
-	short watched;        /* EV_* */
+	uint32_t watched;     /* EPOLL* */
 	uint8_t life;         /* enum conn_life */
 	uint8_t pauses;       /* enum conn_pause */
 	bool dirty : 1;       /* it is in io.dirty */
@@ -170,15 +171,8 @@ struct conn {
 	bool gathers : 1;     /* the reply to a line waits for the reply to the next, which came with it */
 	bool impatient : 1;   /* its submissions waited too long for the store: refused until that is well */
 	bool passes_over : 1; /* gear: what comes of the packet's body is of no use */
-	const char *address;  /* "192.0.2.1:4730", "[::1]:4730", or a unix socket's path */
-			      /* libevent's event of the socket stands behind this struct */
+	const char *address;  /* "192.0.2.1:4730", "[::1]:4730", or a unix socket's path; stands behind this struct */
 };
-
-static inline struct event *
-conn_event(struct conn *c)
-{
-	return (struct event *)(void *)(c + 1);
-}
 
 static inline bool
 conn_has_transport(const struct conn *c)
@@ -216,7 +210,8 @@ void conn_forgotten(struct conn *) IO;
 void conn_free(struct conn **) IO;
 
 /* conn_open.c */
-void conn_open(struct io *, struct msg_conn **) IO; /* takes */
+void conn_on_event(struct conn *, uint32_t what) IO; /* may free it */
+void conn_open(struct io *, struct msg_conn **) IO;  /* takes */
 void conn_on_timer(int fd, short what, void *conn);
 
 /* thread.c: what modules have of this thread. */

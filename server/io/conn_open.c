@@ -5,30 +5,29 @@
  * Runs on:  its I/O thread.
  * Owns:     nothing: what it makes belongs to the table of connections.
  */
-#include <event2/event.h>
+#include <sys/epoll.h>
 
 #include "base/mem.h"
 #include "cross/log.h"
 #include "io/conn.h"
 
-static void
-on_socket(evutil_socket_t fd, short what, void *arg)
+/* A socket that is of no more use shows as ready for all that is tried on it. */
+void
+conn_on_event(struct conn *c, uint32_t what)
 {
-	struct conn *c = arg;
+	bool useless = (what & (EPOLLERR | EPOLLHUP)) != 0;
 
-	role_assume(&io_role);
-	(void)fd;
-	if ((what & EV_WRITE) != 0) {
+	if ((what & EPOLLOUT) != 0 || (useless && c->blocked)) {
 		c->blocked = false;
 		conn_mark_dirty(c);
 	}
-	if ((what & (EV_READ | EV_CLOSED)) != 0)
-		conn_readable(c, (what & EV_CLOSED) != 0);
+	if ((what & (EPOLLIN | EPOLLRDHUP)) != 0 || useless)
+		conn_readable(c, (what & EPOLLRDHUP) != 0);
 }
 
 /* One after the other: a protocol's tick or a request's patience; then the two of the end. */
 void
-conn_on_timer(evutil_socket_t fd, short what, void *arg)
+conn_on_timer(int fd, short what, void *arg)
 {
 	struct conn *c = arg;
 
@@ -53,8 +52,8 @@ static IO struct conn *
 conn_new(struct io *io, const struct msg_conn *m)
 {
 	char *address = conn_address(m);
-	size_t event_size = event_get_struct_event_size(), len = strlen(address);
-	struct conn *c = mem_new(sizeof *c + event_size + len + 1);
+	size_t len = strlen(address);
+	struct conn *c = mem_new(sizeof *c + len + 1);
 
 	c->number = m->msg.peer;
 	c->io = io;
@@ -62,9 +61,8 @@ conn_new(struct io *io, const struct msg_conn *m)
 	c->fd = m->fd;
 	list_init(&c->in_io);
 	list_init(&c->out);
-	c->address = memcpy((char *)(c + 1) + event_size, address, len + 1);
+	c->address = memcpy(c + 1, address, len + 1);
 	mem_free(address);
-	event_assign(conn_event(c), io->base, c->fd, EV_READ | EV_PERSIST, on_socket, c);
 	hash_add(&io->conns, &c->by_number, hash_number(c->number));
 	if (conn_has_transport(c) || !conn_speaks_gear(c)) {
 		c->extra = mem_new(sizeof *c->extra);

@@ -11,12 +11,30 @@
 #include "io/io.h"
 
 #include <event2/event.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "cross/log.h"
 #include "io/conn.h"
 
 #define SECOND INT64_C(1000000000)
+
+/* What is ready beyond this many waits for the next pass. */
+enum { EVENTS_MOST = 256 };
+
+static void
+io_on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct epoll_event events[EVENTS_MOST];
+	int count = epoll_wait(fd, events, EVENTS_MOST, 0);
+
+	role_assume(&io_role);
+	(void)what;
+	(void)arg;
+	for (int i = 0; i < count; i++)
+		conn_on_event(events[i].data.ptr, events[i].events);
+}
 
 struct io *
 io_new(struct loop *loop, const struct io_config *config, struct mbox *in, struct mbox *proc, struct mbox *mgmt)
@@ -36,7 +54,10 @@ io_new(struct loop *loop, const struct io_config *config, struct mbox *in, struc
 	list_init(&io->threads);
 	io->on_timer = conn_on_timer;
 	list_init(&io->to_proc);
-	io->by_edge = (event_base_get_features(io->base) & EV_FEATURE_ET) != 0;
+	io->epoll = epoll_create1(EPOLL_CLOEXEC);
+	CHECK(io->epoll >= 0);
+	io->ready = event_new(io->base, io->epoll, EV_READ | EV_PERSIST, io_on_ready, io);
+	CHECK(io->ready != NULL && event_add(io->ready, NULL) == 0);
 	io->read_bytes = READ_BYTES;
 	io->rest_max = config->max_line > READ_BYTES ? config->max_line : READ_BYTES;
 	io->read_buffer = mem_grow(NULL, io->rest_max + READ_BYTES);
@@ -68,6 +89,8 @@ io_free(struct io **iop)
 	role_assume(&io_role);
 	io_close_all(io);
 	io_threads_free(io);
+	event_free(io->ready);
+	close(io->epoll);
 	hash_fini(&io->conns);
 	msg_free_all(&io->to_proc);
 	mem_free(io->read_buffer);

@@ -19,7 +19,7 @@
 enum {
 	SPARE_FDS = 16,  /* descriptors that connections leave to the rest of the server */
 	SERVER_FDS = 16, /* streams, listening sockets, files, a store's */
-	LOOP_FDS = 5     /* of an event loop and its waker */
+	LOOP_FDS = 6     /* of an event loop, its waker and its connections */
 };
 
 bool

@@ -471,7 +471,7 @@ def _(t):
 @case("too few descriptors for anything is one sentence", modes=ONE)
 def _(t):
     done = t.run(*words(t, "-f", 5, log="none"), status=1)
-    check(done.err.decode() == "%s: --threads=0 needs at least 21 descriptors and the limit is 5; raise --file-descriptors\n"
+    check(done.err.decode() == "%s: --threads=0 needs at least 22 descriptors and the limit is 5; raise --file-descriptors\n"
           % GEARMAND, done)
 
 
