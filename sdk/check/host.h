@@ -39,6 +39,10 @@ struct host {
 	int value_count;
 	char log[HOST_LINE_MOST]; /* the latest line; "" = nothing was logged */
 
+	/* Queue modules. */
+	const struct gearmand_queue_ops *ops;
+	struct gearmand_opening opening;
+
 	/* Protocol and transport modules; see conn.h. */
 	void *module, *thread;
 	struct pile listens; /* "PROTOCOL address port\n" ... */

@@ -14,7 +14,7 @@
 enum { SLICES = 10, BATCH_MOST = 4096, BATCHES_MOST = 2000 /* small batches are slow */ };
 
 static const struct bare *bare;
-static struct fake_host host;
+static struct host host;
 static void *store; /* the module's */
 static struct gearmand_change *changes;
 static bare_key *keys;

@@ -30,7 +30,7 @@ typedef char bare_key[BARE_KEY];
 
 struct bare {
 	const char *program;
-	void (*open)(const char *where, struct fake_host *); /* once; sets the module's options */
+	void (*open)(const char *where, struct host *); /* once; sets the module's options */
 	void (*begin)(void); /* an empty store for the bare program; the module's is not there yet */
 	void (*end)(void);   /* both are gone; the module's may never have been there */
 	/* One batch: one transaction where the store has them. */

@@ -29,7 +29,7 @@ static char *commands;
 static size_t size;
 
 static void
-bare_open(const char *where, struct fake_host *h)
+bare_open(const char *where, struct host *h)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	const char *colon = strrchr(where, ':');

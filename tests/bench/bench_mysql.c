@@ -29,7 +29,7 @@ must(const char *sql)
 }
 
 static void
-bare_open(const char *socket_path, struct fake_host *h)
+bare_open(const char *socket_path, struct host *h)
 {
 	db = mysql_init(NULL);
 	if (db == NULL || mysql_real_connect(db, NULL, "root", NULL, "jobs", 0, socket_path, 0) == NULL)

@@ -30,7 +30,7 @@ must(PGresult *r)
 }
 
 static void
-bare_open(const char *conninfo, struct fake_host *h)
+bare_open(const char *conninfo, struct host *h)
 {
 	conn = PQconnectdb(conninfo);
 	if (PQstatus(conn) != CONNECTION_OK)

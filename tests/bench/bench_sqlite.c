@@ -27,7 +27,7 @@ path_of(char path[400], const char *which, const char *suffix)
 }
 
 static void
-bare_open(const char *where, struct fake_host *h)
+bare_open(const char *where, struct host *h)
 {
 	char path[400];
 

@@ -80,4 +80,21 @@ def _(t):
         until(lambda: s.descriptors() == before, "the end of the socket behind %d bytes" % size)
 
 
+@case("the result is that of the worker that ended the job, without what lost ones had sent", modes=(0, 2))
+def _(t):
+    s = http_server(t)
+    client = get(s, "/f?x")
+    for n in range(2):
+        worker = s.worker("f")
+        until(lambda: waiting(worker, "f") == [(1, 0, 1)], "the job")
+        handle = worker.grab()[0]
+        worker.send(WORK_DATA, handle, data=b"of the lost worker %d " % n).sync()
+        worker.close()
+        until(lambda: waiting(s.connect(), "f") == [(1, 0, 0)], "the job to be given back")
+    worker = s.worker("f")
+    handle = worker.grab()[0]
+    worker.send(WORK_DATA, handle, data=b"all of ").complete(handle, b"it")
+    check(response(client) == (200, b"all of it"))
+
+
 main()

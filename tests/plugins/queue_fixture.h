@@ -13,7 +13,7 @@
 #include "tests/plugins/fake_host.h"
 
 struct queue {
-	struct fake_host host;
+	struct host host;
 	void *store; /* NULL = closed */
 	struct gearmand_error err;
 	char dir[128], db[160];    /* the store's, by its own fixture */

@@ -215,9 +215,9 @@ Test(memcached, replay_may_be_stopped_and_the_queue_goes_on)
 Test(memcached, jobs_move_when_the_pool_is_another_one)
 {
 	struct queue *second, *q = queue_on_two(&second);
-	char both[sizeof(q->host.set[0].value)];
+	char both[512];
 
-	snprintf(both, sizeof(both), "%s", q->host.set[0].value);
+	snprintf(both, sizeof(both), "%s", q->host.table.option(&q->host.table, "libmemcached-servers"));
 	fake_host_set(&q->host, "libmemcached-servers", server_address(q));
 	cr_assert(queue_open(q), "%s", q->err.text);
 	queue_add_many(q, "u", 500);
