@@ -323,7 +323,9 @@ mbox_post_all_bounded(struct mbox *box, struct list *msgs, size_t count, size_t 
 
 	if (list_is_empty(msgs))
 		return;
-	if (mbox_is_mine(box) && w->guest_turn == NULL) {
+	/* What a guest posts to itself is the host's word, and must not pass what the host said to it before or after.
+	 */
+	if (mbox_is_mine(box) && w->guest_turn == NULL && my_host == NULL) {
 		list_splice(&box->local, msgs);
 		box->local_count += count;
 		return;
