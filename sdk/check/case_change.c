@@ -18,7 +18,7 @@ job(const char *unique, const char *data)
 
 /* In this order. */
 static void
-must_be(struct rig *r, int count, const struct gearmand_job *jobs)
+content_must_be(struct rig *r, int count, const struct gearmand_job *jobs)
 {
 	struct jobs expected = { 0 };
 
@@ -59,12 +59,12 @@ add_of_a_stored_key_replaces(struct rig *r)
 	store_one(r, job("a", "first"));
 	store_one(r, job("b", "other"));
 	store_one(r, second);
-	must_be(r, 2, (struct gearmand_job[]){ job("b", "other"), second });
+	content_must_be(r, 2, (struct gearmand_job[]){ job("b", "other"), second });
 	store_one(r, third);
 	store_one(r, third);
-	must_be(r, 2, (struct gearmand_job[]){ job("b", "other"), third });
+	content_must_be(r, 2, (struct gearmand_job[]){ job("b", "other"), third });
 	remove_one(r, "a");
-	must_be(r, 1, (struct gearmand_job[]){ job("b", "other") });
+	content_must_be(r, 1, (struct gearmand_job[]){ job("b", "other") });
 }
 
 void
@@ -77,14 +77,14 @@ remove_may_be_repeated(struct rig *r)
 	store_one(r, job("a", "x"));
 	remove_one(r, "a");
 	remove_one(r, "a");
-	must_be(r, 0, NULL);
+	content_must_be(r, 0, NULL);
 	batch_remove(&b, text("f"), text("never was"));
 	batch_add(&b, job("b", "y"));
 	batch_remove(&b, text("no such function"), text("b"));
 	batch_remove(&b, text("f"), text("a"));
 	batch_add(&b, job("c", "z"));
 	rig_store(r, &b);
-	must_be(r, 2, (struct gearmand_job[]){ job("b", "y"), job("c", "z") });
+	content_must_be(r, 2, (struct gearmand_job[]){ job("b", "y"), job("c", "z") });
 }
 
 /* Slices that nobody may read, and numbers that mean nothing. */
@@ -103,7 +103,7 @@ remove_looks_at_the_key_alone(struct rig *r)
 	b.at[0].job.priority = (enum gearmand_priority)99;
 	b.at[0].job.flags = UINT32_MAX;
 	rig_store(r, &b);
-	must_be(r, 1, (struct gearmand_job[]){ job("b", "y") });
+	content_must_be(r, 1, (struct gearmand_job[]){ job("b", "y") });
 }
 
 /* A batch of each kind of change, as the server repeats it when a connection broke before the answer came. */

@@ -45,7 +45,7 @@ commit_tried(struct rig *r, struct batch *b, enum gearmand_commit until, struct 
 
 /* Adds one after the other until the store has no room, or that is enough. */
 static enum gearmand_commit
-fill(struct rig *r, struct jobs *stored)
+fill_store(struct rig *r, struct jobs *stored)
 {
 	struct batch b = { 0 };
 	struct gearmand_error err = { .text = "" };
@@ -87,7 +87,7 @@ full_store_keeps_its_word(struct rig *r)
 
 	rig_open(r);
 	limit_files(LIMIT_BYTES);
-	got = fill(r, &stored);
+	got = fill_store(r, &stored);
 	if (got == GEARMAND_COMMIT_DONE) { /* it says so; is it true? */
 		limit_files(RLIM_INFINITY);
 		rig_must_have(r, &stored, IN_ORDER);

@@ -105,7 +105,7 @@ struct replayed {
 };
 
 static bool
-on_job(void *sink, const struct gearmand_job *got)
+measure_job(void *sink, const struct gearmand_job *got)
 {
 	struct replayed *s = sink;
 	struct gearmand_job expected = job_nth(s->next, MANY_BYTES, &s->room);
@@ -146,7 +146,7 @@ replay_takes_bounded_memory(struct rig *r)
 	rig_open(r);
 	malloc_trim(0);
 	s.before = s.most = memory();
-	rig_replay(r, on_job, &s);
+	rig_replay(r, measure_job, &s);
 	MUST(s.next == MANY, "%u jobs were stored, %u came back", (unsigned)MANY, s.next);
 	note("%u jobs with %u MiB of payload were replayed in %ld KiB of memory%s", (unsigned)MANY,
 	    MANY * MANY_BYTES >> 20, s.most - s.before, sanitized ? ", a sanitizer's included" : "");

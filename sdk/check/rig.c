@@ -273,7 +273,7 @@ rig_replay(struct rig *r, gearmand_replay_f *sink_f, void *sink)
 }
 
 static bool
-on_job(void *sink, const struct gearmand_job *j)
+keep_job(void *sink, const struct gearmand_job *j)
 {
 	MUST(j->unique.len > 0, "replay gave a job without a unique");
 	MUST(j->priority <= GEARMAND_LOW, "replay gave a job of priority %d", (int)j->priority);
@@ -287,7 +287,7 @@ rig_content(struct rig *r)
 	struct jobs seen = { 0 };
 
 	rig_reopen(r);
-	rig_replay(r, on_job, &seen);
+	rig_replay(r, keep_job, &seen);
 	return seen;
 }
 

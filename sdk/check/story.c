@@ -129,7 +129,7 @@ story_serve(struct conn *c, const struct conn_request *r)
 }
 
 static void
-tell(struct pile *story, const char *what, const struct pile *bytes)
+story_tell(struct pile *story, const char *what, const struct pile *bytes)
 {
 	pile_add(story, what, strlen(what));
 	pile_add(story, bytes->data, bytes->len);
@@ -157,10 +157,10 @@ story_of(struct host *h, struct gearmand_slice bytes, struct cut cut)
 	conn_end(c);
 	for (size_t i = 0; i < c->request_count; i++) {
 		snprintf(line, sizeof(line), "request %u, %zu bytes: ", c->requests[i].type, c->requests[i].body.len);
-		tell(&story, line, &c->requests[i].body);
+		story_tell(&story, line, &c->requests[i].body);
 	}
-	tell(&story, "delivered: ", &c->delivered);
-	tell(&story, "written: ", &c->out);
+	story_tell(&story, "delivered: ", &c->delivered);
+	story_tell(&story, "written: ", &c->out);
 	snprintf(line, sizeof(line), "%s%s", c->closed ? "closed " : "", c->ended ? "ended " : "");
 	pile_add(&story, line, strlen(line));
 	pile_add(&story, c->peer, strlen(c->peer));
