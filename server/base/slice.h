@@ -41,6 +41,15 @@ slice_is(struct slice a, const char *s)
 	return slice_eq(a, slice_str(s));
 }
 
+/* Without one NUL at the end, as some clients send behind a last argument. */
+static inline struct slice
+slice_without_nul(struct slice s)
+{
+	if (s.len > 0 && s.data[s.len - 1] == '\0')
+		s.len--;
+	return s;
+}
+
 /* ASCII letters compare equal in either case, whatever the locale. */
 bool slice_is_nocase(struct slice a, const char *s);
 

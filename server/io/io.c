@@ -148,7 +148,7 @@ io_flush(struct io *io)
 }
 
 static bool
-has_number(const struct hash_node *node, const void *number)
+conn_has_number(const struct hash_node *node, const void *number)
 {
 	return CONTAINER_OF(node, const struct conn, by_number)->number == *(const uint64_t *)number;
 }
@@ -169,7 +169,7 @@ static IO void
 io_to_conn(struct io *io, struct msg **mp)
 {
 	struct msg *m = *mp;
-	struct hash_node *node = hash_find(&io->conns, hash_number(m->peer), has_number, &m->peer);
+	struct hash_node *node = hash_find(&io->conns, hash_number(m->peer), conn_has_number, &m->peer);
 	struct conn *c;
 
 	CHECK(node != NULL);

@@ -101,14 +101,6 @@ ability_free(struct proc *p, struct ability **ability_p)
 	func_idle_check(p, func);
 }
 
-static struct slice
-without_nul(struct slice name)
-{
-	if (name.len > 0 && name.data[name.len - 1] == '\0')
-		name.len--;
-	return name;
-}
-
 static PROC void
 can_do(struct proc *p, struct peer *peer, struct slice name, uint32_t limit_ms)
 {
@@ -141,7 +133,7 @@ can_do(struct proc *p, struct peer *peer, struct slice name, uint32_t limit_ms)
 void
 on_can_do(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
-	can_do(p, peer, without_nul(packet->pkt.arg[0]), 0);
+	can_do(p, peer, slice_without_nul(packet->pkt.arg[0]), 0);
 }
 
 void
@@ -149,7 +141,7 @@ on_can_do_timeout(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
 	int64_t ms;
 
-	if (!slice_to_i64_lenient(without_nul(packet->pkt.arg[1]), &ms) || ms > UINT32_MAX) {
+	if (!slice_to_i64_lenient(slice_without_nul(packet->pkt.arg[1]), &ms) || ms > UINT32_MAX) {
 		reply_error(p, peer, WIRE_NUMBER_TOO_LARGE);
 		return;
 	}
@@ -161,7 +153,7 @@ on_can_do_timeout(struct proc *p, struct peer *peer, struct msg_packet *packet)
 void
 on_cant_do(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
-	struct func *func = func_find(p, without_nul(packet->pkt.arg[0]));
+	struct func *func = func_find(p, slice_without_nul(packet->pkt.arg[0]));
 	struct ability *ability = func == NULL ? NULL : ability_find(p, peer, func);
 
 	if (ability == NULL)

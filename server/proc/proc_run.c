@@ -99,7 +99,7 @@ is_late(struct proc_run *run, nsec_t now)
 }
 
 static bool
-turn(void *self, nsec_t *due_r)
+run_turn(void *self, nsec_t *due_r)
 {
 	struct proc_run *run = self;
 	struct list fresh;
@@ -128,7 +128,7 @@ turn(void *self, nsec_t *due_r)
 struct rider
 proc_run_rider(struct proc_run *run)
 {
-	return (struct rider){ .turn = turn, .self = run };
+	return (struct rider){ .turn = run_turn, .self = run };
 }
 
 /* On an I/O thread, while the processing thread sleeps and cannot begin a turn. */
@@ -139,7 +139,7 @@ guest_turn(void *self)
 	nsec_t due = NEVER;
 
 	role_take(&proc_role);
-	turn(run, &due);
+	run_turn(run, &due);
 	role_drop(&proc_role);
 	return run->stopped ? 0 : due;
 }
@@ -158,7 +158,7 @@ proc_run_thread(struct proc_run *run, struct waker *waker)
 	while (!run->stopped) {
 		nsec_t due = NEVER;
 
-		if (!turn(run, &due) && !run->stopped)
+		if (!run_turn(run, &due) && !run->stopped)
 			waker_sleep(waker, due);
 	}
 }

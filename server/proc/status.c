@@ -41,18 +41,10 @@ send_status(struct proc *p, struct peer *peer, enum pkt_type type, struct slice 
 	peer_send(p, peer, &m);
 }
 
-static struct slice
-without_nul(struct slice text)
-{
-	if (text.len > 0 && text.data[text.len - 1] == '\0')
-		text.len--;
-	return text;
-}
-
 void
 on_get_status(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
-	struct slice handle = without_nul(packet->pkt.arg[0]);
+	struct slice handle = slice_without_nul(packet->pkt.arg[0]);
 
 	if (handle.len > HANDLE_MAX)
 		reply_error(p, peer, WIRE_HANDLE_TOO_LARGE);
@@ -63,7 +55,7 @@ on_get_status(struct proc *p, struct peer *peer, struct msg_packet *packet)
 void
 on_get_status_unique(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
-	struct slice unique = without_nul(packet->pkt.arg[0]);
+	struct slice unique = slice_without_nul(packet->pkt.arg[0]);
 
 	if (unique.len > UNIQUE_MAX)
 		reply_error(p, peer, WIRE_UNIQUE_TOO_LARGE);
@@ -74,7 +66,7 @@ on_get_status_unique(struct proc *p, struct peer *peer, struct msg_packet *packe
 void
 on_option(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
-	if (!slice_is_nocase(without_nul(packet->pkt.arg[0]), "exceptions")) {
+	if (!slice_is_nocase(slice_without_nul(packet->pkt.arg[0]), "exceptions")) {
 		reply_error(p, peer, WIRE_UNKNOWN_OPTION);
 		return;
 	}
