@@ -57,7 +57,8 @@ enum msg_kind {
  *
  * PEER_ENDED: the peer has ended its sending side.  What it sent before comes behind this message, and PEER_GONE behind
  *             that.  A worker takes no job any more.
- * CLOSE_IDLE: the protocol leaves unused what the peer sends; close it, unless it waits for something.
+ * CLOSE_IDLE: the protocol leaves unused what the peer sends; close it, unless it waits for something, or a reply is on
+ * its way: `type` is the number of replies that have come, modulo 65536.
  * PAUSE:      its requests are not wanted for now, by `type`; a later PAUSE replaces an earlier one.  Results of jobs,
  *             and the end of the peer, are told all the same. */
 struct msg {

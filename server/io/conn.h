@@ -168,6 +168,7 @@ struct conn {
 	bool blocked : 1;     /* the socket takes no more bytes for now, or others go first */
 	bool again : 1;       /* `rest` is to be presented again */
 	bool text_open : 1;   /* a text line is with the core, and its one reply has not come */
+	uint16_t replies;     /* that came from the core, modulo 65536 */
 	bool gathers : 1;     /* the reply to a line waits for the reply to the next, which came with it */
 	bool impatient : 1;   /* its submissions waited too long for the store: refused until that is well */
 	bool passes_over : 1; /* gear: what comes of the packet's body is of no use */

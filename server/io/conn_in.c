@@ -38,7 +38,7 @@ conn_feed(struct conn *c, struct slice in)
 }
 
 /* A module that neither uses what is there nor has a timer waits for the core: if that has nothing to say, it closes
- * the connection. */
+ * the connection.  A reply that is on its way is told by the number of those that came. */
 static IO void
 conn_pause_rest(struct conn *c)
 {
@@ -50,9 +50,10 @@ conn_pause_rest(struct conn *c)
 		conn_watch(c);
 	if (full && !was)
 		io_count(c->io, STAT_reads_paused, 1);
-	if (!full || conn_speaks_gear(c) || conn_timer_runs(c))
+	if (!full || conn_speaks_gear(c) || conn_timer_runs(c) || c->again)
 		return;
 	m = msg_new(MSG_CLOSE_IDLE, c->number);
+	m->type = c->replies;
 	conn_post(c, &m);
 }
 

@@ -79,6 +79,7 @@ conn_reply(struct conn *c, struct msg *m)
 		return;
 	}
 	io_count(c->io, STAT_packets_out, 1);
+	c->replies++;
 	if (m->type == PKT_TEXT) {
 		c->text_open = false;
 		c->again = true;

@@ -62,7 +62,7 @@ dispatch_from_peer(struct proc *p, struct peer *peer, struct msg *m)
 		p->asking = peer;
 		p->tag = MSG_AS(msg_refuse, m)->tag;
 		reply_error(p, peer, (enum wire_error)m->type);
-	} else if (m->kind == MSG_CLOSE_ME || !peer_awaits(peer))
+	} else if (m->kind == MSG_CLOSE_ME || (!peer_awaits(peer) && m->type == peer->replies))
 		dispatch_close(p, peer);
 	p->asking = NULL;
 	jobs_place_held(p);

@@ -17,6 +17,7 @@ struct job;
 struct peer {
 	uint32_t magic;
 	uint16_t io;        /* number of its I/O thread */
+	uint16_t replies;   /* that were sent to it, modulo 65536 */
 	bool exceptions;    /* wants WORK_EXCEPTION as such */
 	bool asleep;        /* PRE_SLEEP came, and neither NOOP nor a request since */
 	bool closing;       /* CLOSE is on its way: nothing more is taken from it */

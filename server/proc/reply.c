@@ -14,7 +14,7 @@
 enum { HELD_IN_CROWD = 65536 };
 
 static PROC void
-send_now(struct proc *p, const struct peer *peer, struct msg **mm)
+send_now(struct proc *p, struct peer *peer, struct msg **mm)
 {
 	struct msg *m = *mm;
 
@@ -23,6 +23,7 @@ send_now(struct proc *p, const struct peer *peer, struct msg **mm)
 	CHECK(m->peer == peer->number);
 	if (m->kind == MSG_REPLY && m->type == PKT_ERROR)
 		count(p, STAT_errors_sent);
+	peer->replies += m->kind == MSG_REPLY;
 	p->spent++;
 	list_push(&p->out->io[peer->io], &m->link);
 }

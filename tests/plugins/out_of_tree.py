@@ -104,7 +104,7 @@ def check_kit(t):
     kit = find(root, "gearmand-plugin-check")
     done = t.run(kit, "--list")
     check(b"\norder_is_kept: jobs are replayed in the order" in done.out, done)
-    count = done.out.count(b"\n")
+    count = done.out.split(b"\ncuts_do_not_matter", 1)[0].count(b"\n") + 1
     done = t.run(kit, "--journal-file=" + t.path("jobs"), module, limit=200)
     check(b"\nnot ok" not in done.out and b"\nok %d - " % count in done.out and done.err == b"", done)
     done = t.run(kit, "--help", module)

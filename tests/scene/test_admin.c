@@ -265,4 +265,12 @@ Test(admin, peer_whose_protocol_uses_nothing_is_closed_when_it_waits_for_nothing
 	scene_post(s, msg_new(MSG_CLOSE_IDLE, (uint64_t)client));
 	expect_kind(s, client, CLOSE);
 	scene_free(&s);
+
+	s = scene_new("");
+	client = scene_peer(s);
+	tell(s, client, ECHO_REQ, "x");
+	scene_post(s, msg_new(MSG_CLOSE_IDLE, (uint64_t)client)); /* said before the reply had come */
+	expect(s, client, ECHO_RES, "x");
+	expect_silence(s, client);
+	scene_free(&s);
 }

@@ -307,6 +307,60 @@ Test(mbox, little_is_done_by_the_poster_while_the_reader_sleeps, .timeout = 60)
 	waker_free(&mine);
 }
 
+static struct mbox *guests_own;
+
+static nsec_t
+host_answers(void *self)
+{
+	struct list got;
+
+	(void)self;
+	list_init(&got);
+	mbox_take(host.box, &got);
+	msg_free_all(&got);
+	post_number(guests_own, ++host.messages);
+	return NEVER;
+}
+
+/* The host's own thread, for once. */
+static void *
+host_answers_itself(void *unused)
+{
+	post_number(guests_own, ++host.messages);
+	return unused;
+}
+
+Test(mbox, what_the_host_says_keeps_its_order_whoever_has_its_turn, .timeout = 60)
+{
+	struct waker *mine = waker_new(true);
+	pthread_t reader;
+
+	waker_bind(mine);
+	host.waker = waker_new(false);
+	host.box = mbox_new(host.waker);
+	host.due = NEVER;
+	guests_own = mbox_new(mine);
+	waker_let_guests(host.waker, host_turn, &host);
+	pthread_create(&reader, NULL, host_reads, NULL);
+	become_guest();
+	host.messages = 0;
+	waker_let_guests(host.waker, host_answers, &host); /* the reader sleeps */
+	post_number(host.box, 1);
+	pthread_create(&host.last, NULL, host_answers_itself, NULL);
+	pthread_join(host.last, NULL);
+	post_number(host.box, 2);
+	expect_numbers(guests_own, 1, 3);
+	__atomic_store_n(&host.stops, true, __ATOMIC_RELAXED);
+	host.due = 0;
+	waker_let_guests(host.waker, host_turn, &host);
+	post_number(host.box, 3);
+	pthread_join(reader, NULL);
+	mbox_free(&guests_own);
+	mbox_free(&host.box);
+	waker_free(&host.waker);
+	waker_free(&mine);
+}
+
 Test(mbox, much_is_left_to_the_reader, .timeout = 60)
 {
 	struct waker *mine = waker_new(true);

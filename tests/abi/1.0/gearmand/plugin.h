@@ -102,6 +102,7 @@ struct gearmand_error {
 
 struct gearmand_conn;   /* a connection, opaque */
 struct gearmand_thread; /* an I/O thread, opaque */
+struct gearmand_kept;   /* data of a packet, opaque */
 struct gearmand_job;
 struct gearmand_change;
 struct gearmand_packet;
@@ -163,6 +164,13 @@ struct gearmand_host {
 	/* The same for the data of the packet that `send` was called with, or a part of it; not copied where that is
 	 * possible. */
 	void (*write_data)(struct gearmand_conn *, struct gearmand_slice);
+	/* Keeps such data for later; it is shared with others that keep it, and not copied, where that is possible.
+	 * NULL: too much waits in this server already. */
+	struct gearmand_kept *(*keep)(struct gearmand_conn *, struct gearmand_slice);
+	/* Both take, and belong to the connection that `keep` was called for; each piece must be given to one of them
+	 * before the end of conn_free.  `drop_kept` also after close. */
+	void (*write_kept)(struct gearmand_conn *, struct gearmand_kept **);
+	void (*drop_kept)(struct gearmand_conn *, struct gearmand_kept **);
 	/* Close when everything written so far has gone out.  Neither `receive` nor `send` is called any more. */
 	void (*close)(struct gearmand_conn *);
 	/* Call the protocol's `tick` of this connection once, in so many milliseconds; 0 = not any more. */
