@@ -219,5 +219,5 @@ header_parse(struct gearmand_slice in, struct header *h, const char **why_r)
 		return parse_binary(in, h, why_r);
 	if (may_begin(in, "PROXY ", 6))
 		return in.len < 6 ? HEADER_MORE : parse_line(in, h, why_r);
-	return header_bad(why_r, "there is none");
+	return header_bad(why_r, "it does not begin as one");
 }

@@ -84,7 +84,8 @@ store_is_unwell(struct store *s)
 	if (!s->unwell) {
 		s->unwell = true;
 		s->back_off = store_next_back_off(0);
-		log_post(GEARMAND_LOG_ERROR, "queue %s: cannot store, tries again until it can: %s", s->config.name,
+		log_post(GEARMAND_LOG_ERROR,
+		    "queue %s: changes are not stored; the server tries again until they are: %s", s->config.name,
 		    s->trouble.text);
 	} else {
 		s->back_off = store_next_back_off(s->back_off);

@@ -154,7 +154,7 @@ on_replayed(struct proc *p, struct msg_store *m)
 	enum wire_error why;
 
 	if (m->function.len > PKT_ARG_BYTES_MAX || memchr(m->function.data, '\0', m->function.len) != NULL)
-		log_not_replayed(p, m, "its function's name is none");
+		log_not_replayed(p, m, "its function's name is too long or holds a NUL byte");
 	else if (m->unique.len > UNIQUE_MAX || m->reducer.len > REDUCER_MAX)
 		log_not_replayed(p, m, "its unique or reducer is longer than 64 bytes");
 	else if ((func = func_get(p, m->function, &why)) == NULL)

@@ -17,7 +17,7 @@ from gearlive.killing import *
 sys.path.insert(0, os.path.join(os.path.dirname(SOURCE_DIR), "stores"))
 import memcached as stores  # noqa: tests/stores/memcached.py
 
-UNWELL = "queue memcached: cannot store, tries again until it can: "
+UNWELL = "queue memcached: changes are not stored; the server tries again until they are: "
 WELL = "queue memcached: well again"
 FORGOT = "was restarted or emptied, and has forgotten what it had"
 

@@ -10,7 +10,7 @@ from gearlive.durable import drain_jobs
 from gearlive.killing import *
 from gearlive.mysql import *
 
-UNWELL = "queue mysql: cannot store, tries again until it can: "
+UNWELL = "queue mysql: changes are not stored; the server tries again until they are: "
 
 
 @case("what was submitted comes back after kill -9: order, priority, payload, unique, handle", modes=(0, 2))

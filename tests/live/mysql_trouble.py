@@ -8,7 +8,7 @@ from gearlive import *
 from gearlive.durable import acknowledged, drain_jobs, submit_many
 from gearlive.mysql import *
 
-UNWELL = "queue mysql: cannot store, tries again until it can: "
+UNWELL = "queue mysql: changes are not stored; the server tries again until they are: "
 WELL = "queue mysql: well again"
 
 

@@ -13,7 +13,7 @@ from gearlive.killing import *
 from gearlive.postgres import *
 
 FEW = (0, 2)
-UNWELL = "queue postgres: cannot store, tries again until it can: "
+UNWELL = "queue postgres: changes are not stored; the server tries again until they are: "
 WELL = "queue postgres: well again"
 
 

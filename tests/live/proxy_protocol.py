@@ -100,7 +100,7 @@ def _(t):
 @case("what is no header, or a wrong one, is closed with one line and not a byte", modes=(0, 2))
 def _(t):
     s = proxy_server(t)
-    for data, why in ((b"status\n", "there is none"), (pack(ECHO_REQ, data=b"x"), "there is none"),
+    for data, why in ((b"status\n", "it does not begin as one"), (pack(ECHO_REQ, data=b"x"), "it does not begin as one"),
                       (V1.replace(b"\r\n", b"\n"), "CR LF"), (V1.replace(b"TCP4", b"TCP6"), "malformed"),
                       (SIGNATURE + b"\x21\x11\xff\xff", "longer"), (SIGNATURE + b"\x21\x11\0\0", "too short")):
         p = proxied(s, data)

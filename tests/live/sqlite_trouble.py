@@ -9,7 +9,7 @@ from gearlive import *
 from gearlive.durable import *
 
 FEW = (0, 2)
-UNWELL = "queue sqlite: cannot store, tries again until it can: "
+UNWELL = "queue sqlite: changes are not stored; the server tries again until they are: "
 
 
 def refuses(t, sentence, *options):

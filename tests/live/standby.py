@@ -334,7 +334,7 @@ def _(t):
 @case("trouble is seen and told though there is nothing to store", modes=(1,))
 def _(t):
     s = fail_server(t, "--fail-rules=check 1-2 again the disk is full; check 3 broken the line is cut; open 2 passing it boots")
-    s.expect_log("cannot store, tries again until it can: the disk is full")
+    s.expect_log("changes are not stored; the server tries again until they are: the disk is full")
     until(lambda: queue_of(s)["last_error"] == "it boots", "the last trouble")
     s.await_log("well again")
     until(lambda: queue_of(s)["state"] == "well", "well")

@@ -15,7 +15,7 @@ from gearlive.durable import acknowledged, drain_jobs, submit_many
 from gearlive.killing import *
 
 KINDS = ("tch", "tcb")
-UNWELL = "queue tokyo: cannot store, tries again until it can: "
+UNWELL = "queue tokyo: changes are not stored; the server tries again until they are: "
 
 
 def file_of(t, kind="tch"):

@@ -166,10 +166,10 @@ Test(proxy_header, version_2_headers_that_cannot_be_are_refused)
 
 Test(proxy_header, what_is_no_header_is_refused_at_its_first_strange_byte)
 {
-	expect_bad(BYTES("GET / HTTP/1.1\r\n"), "there is none");
-	expect_bad(BYTES("\0REQ"), "there is none");
-	expect_bad(BYTES("PROX!"), "there is none");
-	expect_bad(BYTES("\r\n\r\n\r"), "there is none");
+	expect_bad(BYTES("GET / HTTP/1.1\r\n"), "it does not begin as one");
+	expect_bad(BYTES("\0REQ"), "it does not begin as one");
+	expect_bad(BYTES("PROX!"), "it does not begin as one");
+	expect_bad(BYTES("\r\n\r\n\r"), "it does not begin as one");
 }
 
 /* ---- Networks -------------------------------------------------------------------------- */

@@ -173,7 +173,7 @@ Test(store, one_with_nothing_to_do_is_looked_at_again_and_again)
 	sr_start();
 	sr_expect_state("nobody there");
 	sr_expect_state("");
-	sr_expect_log("cannot store, tries again until it can: nobody there");
+	sr_expect_log("changes are not stored; the server tries again until they are: nobody there");
 	sr_expect_log("well again");
 	sr_post(MSG_ADD, "a");
 	sr_expect_added("a", GEARMAND_STORED, NULL);

@@ -7,7 +7,7 @@ from .tap import check
 
 __all__ = ["fail_server", "fail_module_dir", "rules", "no_rules", "commits", "UNWELL", "WELL"]
 
-UNWELL = "queue fail: cannot store, tries again until it can: "
+UNWELL = "queue fail: changes are not stored; the server tries again until they are: "
 WELL = "queue fail: well again"
 
 

@@ -8,7 +8,7 @@ __all__ = ["FOREVER", "SOON", "HASTY", "UNWELL", "standby", "serves", "loses"]
 FOREVER = "--queue-timeout=3600"
 SOON = {postgres: "--libpq-session-timeout=6", mysql: "--mysql-session-timeout=6"}
 HASTY = {postgres: "--libpq-timeout=1", mysql: "--mysql-timeout=1"}
-UNWELL = "cannot store, tries again until it can"
+UNWELL = "changes are not stored; the server tries again until they are"
 
 
 def standby(db, *options, **how):
