@@ -132,8 +132,8 @@ struct handle_text {
 	uint8_t len;
 };
 void job_handle(const struct proc *, const struct job *, struct handle_text *) RUNS_ON(proc_role);
-struct prefix *prefix_add(struct proc *, struct slice text) RUNS_ON(proc_role); /* of handles; new */
-struct job *job_find(struct proc *, struct slice handle) RUNS_ON(proc_role);    /* a trailing NUL is tolerated */
+struct prefix *prefix_add(struct proc *, struct slice text); /* of handles; new; also before the core has a thread */
+struct job *job_find(struct proc *, struct slice handle) RUNS_ON(proc_role); /* a trailing NUL is tolerated */
 
 struct slice job_unique(const struct job *); /* as the client sent it: "", "-" or the key */
 struct slice job_data(const struct job *);

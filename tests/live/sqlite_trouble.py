@@ -146,6 +146,7 @@ def submit_until_full(s):
         answer = p.packet("an answer")
         if answer.nr == ERROR:
             check(b"no room" in answer.parts[1], answer.parts)
+            s.await_log(FULL)  # before somebody kills it
             return acked
         check(answer.nr == JOB_CREATED)
         acked[u] = answer.parts[0]
