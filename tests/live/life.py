@@ -615,7 +615,7 @@ def _(t):
         t.skip("queue-sqlite is not built")
     import sqlite3
     s = t.server("-q", "sqlite", "--libsqlite3-db=" + t.path("db"), "--queue-timeout=600")
-    s.allow_log("cannot store", "given up at shutdown")
+    s.allow_log("changes are not stored", "given up at shutdown")
     s.connect().submit("f", nr=SUBMIT_JOB_BG)
     s.alive()
     lock = sqlite3.connect(t.path("db"), isolation_level=None)
@@ -623,7 +623,7 @@ def _(t):
     try:
         p = s.connect()
         p.send(SUBMIT_JOB_BG, "f", "", data=b"x")
-        s.await_log("cannot store")
+        s.await_log("changes are not stored")
         s.signal(signal.SIGTERM)
         s.await_log("SIGTERM, shutting down")
         s.signal(signal.SIGTERM)

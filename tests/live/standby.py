@@ -161,7 +161,7 @@ def _(t):
 @case("who lost its store to another server stops, with status 1 and a sentence, and acknowledges nothing", modes=(2,))
 def _(t):
     first = sqlite_server(t)
-    first.expect_log("cannot store", "queue sqlite: another server has taken it over; this one stops")
+    first.expect_log("changes are not stored", "queue sqlite: another server has taken it over; this one stops")
     for suffix in ("", "-wal", "-shm"):
         os.unlink(t.path("queue.db" + suffix))
     second = sqlite_server(t)
@@ -291,7 +291,7 @@ def _(t):
 def _(t):
     s = fail_server(t, "--fail-rules=commit 1 broken the line is cut; open 2 passing it boots; "
                        "open 3 lasting the password is wrong; commit 3 broken the line is cut again; open 5- in-use it has a server")
-    s.expect_log("cannot store, .*: the line is cut", "another server has taken it over; .*: it has a server")
+    s.expect_log("changes are not stored; .*: the line is cut", "another server has taken it over; .*: it has a server")
     p = s.connect()
     p.submit("f", "a", "x", SUBMIT_JOB_BG)
     p.silent()
@@ -307,7 +307,7 @@ def _(t):
 def _(t):
     start = int(time.time())
     s = sqlite_server(t, "--queue-timeout=1")
-    s.expect_log("cannot store")
+    s.expect_log("changes are not stored")
     s.allow_log("QUEUE_ERROR")
     q = queue_of(s)
     check(start <= int(q.pop("since")) <= time.time(), q)
