@@ -365,7 +365,7 @@ Test(proxy_conn, garbage_is_closed_with_one_line_and_no_byte)
 
 	conn_say(c, "status\n", 7, 0);
 	cr_assert(c->closed);
-	cr_assert_str_eq(c->host->log, "127.0.0.1:1: closed: PROXY header: there is none");
+	cr_assert_str_eq(c->host->log, "127.0.0.1:1: closed: PROXY header: it does not begin as one");
 	cr_assert_eq(c->out.len + c->delivered.len, 0);
 	end(&c);
 }
