@@ -21,6 +21,7 @@ for _name in ("GEARMAND", "GEARMAND_PLUGIN_PATH"):
         os.environ[_name] = os.path.abspath(os.environ[_name])
 
 ALL_MODES = (0, 1, 2, 4)
+ONLY_MODES = [int(m) for m in os.environ.get("GEARMAND_TEST_MODES", "").split()]  # none: all
 _cases = []
 
 
@@ -54,11 +55,18 @@ def until(condition, what, limit=None):
         time.sleep(0.003)
 
 
+def chosen_modes(modes):
+    """Those that $GEARMAND_TEST_MODES names; a case that has none of them runs once all the same."""
+    if modes is None:
+        return [None]
+    return [m for m in modes if not ONLY_MODES or m in ONLY_MODES] or modes[:1]
+
+
 def case(sentence, modes=ALL_MODES, limit=60):
     """Declares a case.  `modes`: the server's `-t`, one run each; None for a case without.  `limit`: seconds
     for a run."""
     def keep(function):
-        for mode in (modes if modes is not None else (None,)):
+        for mode in chosen_modes(modes):
             _cases.append((sentence, mode, limit, function))
         return function
     return keep
