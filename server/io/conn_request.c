@@ -210,7 +210,7 @@ conn_body_begin(struct conn *c, uint32_t type, size_t size)
 		c->body->blob = blob_new(size < BODY_FIRST_BYTES ? size : BODY_FIRST_BYTES);
 }
 
-/* Memory follows what came: at most twice that, and not more than was announced. */
+/* Memory follows what came: at most twice that, and not more than was announced, as long as that holds. */
 static IO bool
 body_room(struct conn *c, struct body *body, size_t need)
 {
@@ -218,7 +218,7 @@ body_room(struct conn *c, struct body *body, size_t need)
 
 	if (need <= has && body->blob != NULL)
 		return true;
-	if (body->size > 0 && cap > body->size)
+	if (need <= body->size && cap > body->size)
 		cap = body->size;
 	if (cap < need)
 		cap = need;

@@ -312,6 +312,23 @@ Test(module, body_over_the_limit_is_dropped)
 	cr_assert_null(rig_core(&rig));
 }
 
+Test(module, body_that_outgrows_its_announcement_is_not_moved_at_each_part)
+{
+	struct conn *c;
+	size_t moves = 0;
+
+	start(&talker_ops);
+	c = (struct conn *)(void *)talker.conn;
+	host.body_begin(talker.conn, PKT_ECHO_REQ, 10, 0);
+	for (size_t i = 0, cap = 0; i < 1000; i++) {
+		cr_assert(host.body_add(talker.conn, slice_of("x", 1)));
+		moves += c->body->blob->cap != cap;
+		cap = c->body->blob->cap;
+	}
+	cr_expect_lt(moves, 20, "%zu", moves);
+	host.body_drop(talker.conn);
+}
+
 Test(module, request_over_the_limit_is_refused)
 {
 	static char much[1001];
