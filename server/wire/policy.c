@@ -260,7 +260,7 @@ say_expected(const struct key *key, struct slice text, char *why)
 }
 
 static const struct key *
-key_of(struct slice name)
+key_named(struct slice name)
 {
 	for (size_t i = 0; i < KEYS; i++)
 		if (slice_is(name, keys[i].name))
@@ -272,7 +272,7 @@ bool
 policy_set(struct policy *policy, struct slice word, uint64_t *seen, char why[POLICY_WHY])
 {
 	struct slice value, name = split_at(word, '=', &value);
-	const struct key *key = key_of(name);
+	const struct key *key = key_named(name);
 	uint64_t bit;
 
 	if (key == NULL || value.data == NULL) {
