@@ -16,12 +16,18 @@
 #include "base/mem.h"
 
 /* Members lie anywhere in memory: those that are looked at soon, when buckets part, are asked for early. */
-enum { SEGMENT_BITS = 10, SEGMENT = 1 << SEGMENT_BITS, FETCH_AHEAD = 4 };
+enum { SEGMENT_BITS = 10, SEGMENT = 1 << SEGMENT_BITS, FETCH_AHEAD = 4, NEIGHBOURS = 256 };
 
 void
 hash_init(struct hash *h)
 {
 	*h = (struct hash){ 0 };
+}
+
+void
+hash_init_numbers(struct hash *h, uint64_t secret)
+{
+	*h = (struct hash){ .secret = secret, .has_numbers = true };
 }
 
 void
@@ -31,7 +37,7 @@ hash_fini(struct hash *h)
 	for (size_t b = 0; b < h->buckets; b += SEGMENT)
 		mem_free(h->segments[b / SEGMENT]);
 	mem_free(h->segments);
-	hash_init(h);
+	*h = (struct hash){ .secret = h->secret, .has_numbers = h->has_numbers };
 }
 
 static inline struct hash_node **
@@ -40,11 +46,20 @@ bucket_at(const struct hash *h, size_t bucket)
 	return &h->segments[bucket >> SEGMENT_BITS][bucket & (SEGMENT - 1)];
 }
 
+/* What the low bits of a member's bucket are. */
+static inline uint64_t
+spread(const struct hash *h, uint64_t hash)
+{
+	if (!h->has_numbers)
+		return hash;
+	return hash_number(hash / NEIGHBOURS ^ h->secret) * NEIGHBOURS + hash % NEIGHBOURS;
+}
+
 /* The chain that all members with this hash are in. */
 static inline struct hash_node **
 chain_of(const struct hash *h, uint64_t hash)
 {
-	size_t bucket = hash & h->mask;
+	size_t bucket = spread(h, hash) & h->mask;
 
 	return bucket_at(h, bucket < h->buckets ? bucket : bucket & h->mask >> 1);
 }
@@ -80,7 +95,7 @@ grow(struct hash *h)
 	lower = bucket_at(h, fresh - half);
 	upper = bucket_at(h, fresh);
 	for (node = *lower; node != NULL; node = node->next) {
-		struct hash_node ***end = (node->hash & half) != 0 ? &upper : &lower;
+		struct hash_node ***end = (spread(h, node->hash) & half) != 0 ? &upper : &lower;
 
 		**end = node;
 		*end = &node->next;
@@ -163,7 +178,7 @@ walk_is_valid(const struct hash *h, const struct hash_walk *w)
 static void
 walk_seek(const struct hash *h, struct hash_walk *w, size_t *buckets)
 {
-	for (w->node = NULL; w->row<w->rows && * buckets> 0; --*buckets) {
+	for (w->node = NULL; *buckets > 0 && w->row < w->rows; --*buckets) {
 		if ((w->node = *bucket_at(h, w->bucket)) != NULL)
 			return;
 		w->bucket += w->rows;
@@ -216,15 +231,4 @@ hash_bytes(struct slice bytes, const uint8_t key[HASH_KEY_BYTES])
 	_Static_assert((int)HASH_KEY_BYTES == (int)crypto_shorthash_KEYBYTES, "and takes a key of 128");
 	crypto_shorthash((unsigned char *)&hash, (const unsigned char *)bytes.data, bytes.len, key);
 	return hash;
-}
-
-/* Each half is folded into the other twice, so low bits of the result depend on all of n. */
-uint64_t
-hash_number(uint64_t n)
-{
-	const uint64_t golden = 0x9e3779b97f4a7c15u; /* 2^64 / golden ratio, odd */
-
-	n = (n ^ (n >> 32)) * golden;
-	n = (n ^ (n >> 29)) * golden;
-	return n ^ (n >> 32);
 }

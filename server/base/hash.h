@@ -7,7 +7,8 @@
  *
  * The caller brings the hash value.  Names that a peer chooses must be hashed with
  * hash_bytes(), which is keyed (SipHash-2-4, from libsodium), so chosen keys gain
- * nothing; numbers that we hand out ourselves go through hash_number().
+ * nothing; numbers that we hand out ourselves go through hash_number().  A table of numbers
+ * takes the numbers themselves, so that a member need not keep its number beside.
  *
  * A table grows by one bucket with each member, so none of them pays for a rehash.
  */
@@ -24,7 +25,7 @@ enum { HASH_KEY_BYTES = 16 };
 
 struct hash_node {
 	struct hash_node *next;
-	uint64_t hash;
+	uint64_t hash; /* in a table of numbers, the number */
 };
 
 struct hash {
@@ -32,12 +33,17 @@ struct hash {
 	size_t buckets;               /* about as many as there were ever members at once */
 	size_t mask;                  /* the smallest 2^n - 1 that has all their numbers */
 	size_t count;                 /* members */
+	uint64_t secret;              /* a table of numbers: what they are mixed with */
+	bool has_numbers;
 };
 
 /* Is this member the one looked for?  Called only for equal hash values. */
 typedef bool hash_match_f(const struct hash_node *, const void *key);
 
 void hash_init(struct hash *);
+/* A table of numbers: wherever a hash value is meant, the number is given.  Numbers of about the same size are in
+ * neighbouring buckets, but nobody who does not know the secret can tell where such a row lies. */
+void hash_init_numbers(struct hash *, uint64_t secret);
 void hash_fini(struct hash *); /* must be empty */
 
 /* The most recently added member that matches, or NULL. */
@@ -61,6 +67,15 @@ struct hash_node *hash_next(const struct hash *, struct hash_walk *);
 struct hash_node *hash_next_within(const struct hash *, struct hash_walk *, size_t *buckets);
 
 uint64_t hash_bytes(struct slice, const uint8_t key[HASH_KEY_BYTES]);
-uint64_t hash_number(uint64_t);
+/* Each half is folded into the other twice, so low bits of the result depend on all of n. */
+static inline uint64_t
+hash_number(uint64_t n)
+{
+	const uint64_t golden = 0x9e3779b97f4a7c15u; /* 2^64 / golden ratio, odd */
+
+	n = (n ^ (n >> 32)) * golden;
+	n = (n ^ (n >> 29)) * golden;
+	return n ^ (n >> 32);
+}
 
 #endif

@@ -32,24 +32,25 @@ audit_job(const struct job *job, struct sums *sums)
 
 	CHECK(job->magic == JOB_MAGIC && job->body->refs > 0);
 	CHECK(job->state != JOB_NEW && job->state != JOB_DEAD);
-	CHECK((job->state == JOB_RUNNING) == (job->worker != NULL));
+	CHECK((job->state == JOB_RUNNING) == (job->extra->worker != NULL));
 	CHECK(job->state == JOB_RUNNING || job_is_wanted(job));
-	CHECK(job->state != JOB_STORING || job->adding || (job->slots != NULL && job_waiting_slot(job) == NULL));
+	CHECK(job->state != JOB_STORING || job->adding || (job->extra->slots != NULL && job_waiting_slot(job) == NULL));
 	CHECK((job->state == JOB_READY || job->state == JOB_RUNNING) == list_is_linked(&job->link));
-	CHECK((job->state == JOB_DELAYED) <= (job->timer.place != 0));
+	CHECK((job->state == JOB_DELAYED) <= (job->extra->timer.place != 0));
+	CHECK(job_extra_bytes(job) == 0 || job->extra->job == job);
 	CHECK(job_waiting_slot(job) == NULL || job->adding);
 	CHECK(!job->removed && !(job->adding && job->stored));
-	for (const struct client *client = job->clients; client != NULL; client = client->next, clients++)
+	for (const struct client *client = job->extra->clients; client != NULL; client = client->next, clients++)
 		CHECK(client->job == job && *client->back == client &&
 		      (!client->peer->gone || list_is_linked(&client->peer->in_leaving)));
-	CHECK(clients == job->client_count);
-	for (const struct slot *slot = job->slots; slot != NULL; slot = slot->next)
+	CHECK(clients == job->extra->client_count);
+	for (const struct slot *slot = job->extra->slots; slot != NULL; slot = slot->next)
 		CHECK(slot->job == job && *slot->back == slot && (slot->msg == NULL) == list_is_linked(&slot->by_age) &&
 		      (slot->msg != NULL) == slot->holds && (!slot->holds || slot->next == NULL));
 	sums->jobs++;
 	sums->running += job->state == JOB_RUNNING;
 	sums->background += job->background;
-	sums->memory += job_bytes(job) + clients * sizeof(struct client);
+	sums->memory += job_bytes(job) + job_extra_bytes(job) + clients * sizeof(struct client);
 	sums->storing += job->adding ? job_bytes(job) : 0;
 }
 
@@ -66,7 +67,7 @@ audit_jobs(const struct proc *p, struct sums *sums)
 
 		CHECK(job->magic == JOB_MAGIC && job->state == JOB_DEAD && job->adding);
 		sums->storing += job_bytes(job);
-		sums->memory += job_bytes(job);
+		sums->memory += job_bytes(job) + job_extra_bytes(job);
 	}
 	CHECK(sums->jobs == p->handles.count);
 	CHECK(sums->background == p->background);
@@ -124,7 +125,7 @@ audit_peer(struct proc *p, struct peer *peer, struct sums *sums)
 		LIST_EACH(at, &ability->running) {
 			const struct job *job = LIST_ENTRY(at, struct job, link);
 
-			CHECK(job->worker == peer && job->func == ability->func);
+			CHECK(job->extra->worker == peer && job->func == ability->func);
 			sums->running++;
 		}
 		CHECK(ability->peer == peer && ability->turn > turn);
@@ -134,7 +135,7 @@ audit_peer(struct proc *p, struct peer *peer, struct sums *sums)
 	CHECK(peer->ability_count == length(&peer->abilities));
 	CHECK(!peer->asleep || list_is_empty(&peer->unlisted));
 	LIST_EACH(node, &peer->lost) {
-		CHECK(LIST_ENTRY(node, struct job, link)->worker == peer && list_is_linked(&peer->in_leaving));
+		CHECK(LIST_ENTRY(node, struct job, link)->extra->worker == peer && list_is_linked(&peer->in_leaving));
 		sums->running++;
 	}
 	CHECK(!peer->gone || list_is_linked(&peer->in_leaving) ||

@@ -13,18 +13,19 @@ void
 client_add(struct proc *p, struct job *job, struct peer *peer)
 {
 	struct client *client = mem_new(sizeof *client);
+	struct job_extra *extra = job_extra(p, job);
 
-	CHECK(job->client_count < JOB_CLIENTS_MAX);
-	job->client_count++;
+	CHECK(extra->client_count < JOB_CLIENTS_MAX);
+	extra->client_count++;
 	p->memory += sizeof *client;
 	client->job = job;
 	client->peer = peer;
 	client->tag = p->asking == peer ? p->tag : 0;
-	client->back = &job->clients;
-	client->next = job->clients;
+	client->back = &extra->clients;
+	client->next = extra->clients;
 	if (client->next != NULL)
 		client->next->back = &client->next;
-	job->clients = client;
+	extra->clients = client;
 	list_init(&client->of_peer);
 	list_push(&peer->waits_for, &client->of_peer);
 }
@@ -35,11 +36,12 @@ client_free(struct proc *p, struct client **client_p)
 	struct client *client = *client_p;
 
 	*client_p = NULL;
-	client->job->client_count--;
+	job_extra(p, client->job)->client_count--;
 	p->memory -= sizeof *client;
 	*client->back = client->next;
 	if (client->next != NULL)
 		client->next->back = client->back;
 	list_remove(&client->of_peer);
+	job_extra_tidy(p, client->job);
 	mem_free(client);
 }

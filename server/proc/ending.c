@@ -30,7 +30,7 @@ older_first(const void *a, const void *b)
 {
 	const struct job *const *x = a, *const *y = b;
 
-	return ((*x)->number > (*y)->number) - ((*x)->number < (*y)->number);
+	return (job_number(*x) > job_number(*y)) - (job_number(*x) < job_number(*y));
 }
 
 static PROC void
@@ -49,7 +49,7 @@ add_all_in_order(struct proc *p)
 	}
 	qsort(jobs, n, sizeof *jobs, older_first);
 	for (size_t i = 0; i < n; i++)
-		store_add(p, jobs[i]);
+		job_store(p, jobs[i]);
 	mem_free(jobs);
 }
 

@@ -143,10 +143,10 @@ static PROC void
 assign(struct proc *p, struct peer *peer, struct ability *ability, struct job *job)
 {
 	job_move(p, job, JOB_RUNNING);
-	job->worker = peer;
+	job_extra(p, job)->worker = peer;
 	list_push(&ability->running, &job->link);
 	if (ability->limit_ms > 0)
-		heap_set(&p->limits, &job->timer, p->now.mono + (nsec_t)ability->limit_ms * 1000000);
+		heap_set(&p->limits, &job_extra(p, job)->timer, p->now.mono + (nsec_t)ability->limit_ms * 1000000);
 	take_turn(p, ability);
 	count(p, STAT_jobs_assigned);
 }

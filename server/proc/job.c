@@ -29,20 +29,23 @@ is_queued(enum job_state state)
 static PROC void
 leave_state(struct proc *p, struct job *job)
 {
+	struct job_extra *extra;
+
 	switch ((enum job_state)job->state) {
 	case JOB_STORING:
 		list_remove(&job->link); /* of proc.placing */
 		break;
 	case JOB_DELAYED:
-		heap_remove(&p->delays, &job->timer);
+		heap_remove(&p->delays, &job_extra(p, job)->timer);
 		break;
 	case JOB_READY:
 		func_take(p, job->func, job);
 		break;
 	case JOB_RUNNING:
-		heap_remove(&p->limits, &job->timer);
+		extra = job_extra(p, job);
+		heap_remove(&p->limits, &extra->timer);
+		extra->worker = NULL;
 		list_remove(&job->link);
-		job->worker = NULL;
 		job->func->running--;
 		break;
 	default:
@@ -55,8 +58,8 @@ enter_state(struct proc *p, struct job *job)
 {
 	switch ((enum job_state)job->state) {
 	case JOB_DELAYED:
-		heap_set(&p->delays, &job->timer,
-		    job->run_at > INT64_MAX / 1000000000 ? INT64_MAX : job->run_at * 1000000000);
+		heap_set(&p->delays, &job_extra(p, job)->timer,
+		    job->extra->run_at > INT64_MAX / 1000000000 ? INT64_MAX : job->extra->run_at * 1000000000);
 		break;
 	case JOB_READY:
 		func_push(p, job->func, job);
@@ -88,7 +91,7 @@ job_move(struct proc *p, struct job *job, enum job_state to)
 void
 job_place(struct proc *p, struct job *job)
 {
-	bool later = job->run_at > 0 && job->run_at > p->now.wall / 1000000000;
+	bool later = job->extra->run_at > p->now.wall / 1000000000;
 
 	job_move(p, job, later ? JOB_DELAYED : JOB_READY);
 	if (!later)
@@ -99,7 +102,7 @@ job_place(struct proc *p, struct job *job)
 struct slot *
 job_waiting_slot(const struct job *job)
 {
-	return job->slots == NULL || job->slots->holds ? NULL : job->slots;
+	return job->extra->slots == NULL || job->extra->slots->holds ? NULL : job->extra->slots;
 }
 
 void
@@ -130,14 +133,14 @@ job_set_background(struct proc *p, struct job *job)
 bool
 job_is_wanted(const struct job *job)
 {
-	return job->background || job->clients != NULL || job->slots != NULL;
+	return job->background || job->extra->clients != NULL || job->extra->slots != NULL;
 }
 
 void
 job_drop_clients(struct proc *p, struct job *job)
 {
-	while (job->clients != NULL) {
-		struct client *client = job->clients;
+	while (job->extra->clients != NULL) {
+		struct client *client = job->extra->clients;
 
 		client_free(p, &client);
 	}
@@ -148,9 +151,9 @@ static PROC void
 unlink_job(struct proc *p, struct job *job)
 {
 	job_drop_clients(p, job);
-	for (struct slot *slot = job->slots; slot != NULL; slot = slot->next) {
+	for (struct slot *slot = job->extra->slots; slot != NULL; slot = slot->next) {
 		if (slot->holds) {
-			slot_leave_job(slot);
+			slot_leave_job(p, slot);
 			break;
 		}
 	}
@@ -177,7 +180,7 @@ void
 job_end(struct proc *p, struct job *job)
 {
 	if (job->stored || job->adding)
-		store_remove(p, job);
+		job_unstore(p, job);
 	unlink_job(p, job);
 	bury(p, job);
 }
@@ -198,7 +201,7 @@ job_settle(struct proc *p, struct job *job)
 	if (!job_is_wanted(job)) {
 		count(p, STAT_jobs_dropped);
 		job_end(p, job);
-	} else if (p->graceful && job->stored && job->clients == NULL && job->slots == NULL) {
+	} else if (p->graceful && job->stored && job->extra->clients == NULL && job->extra->slots == NULL) {
 		job_leave_in_store(p, job);
 	}
 }
@@ -210,9 +213,10 @@ job_free(struct proc *p, struct job **job_p)
 
 	*job_p = NULL;
 	CHECK(job->magic == JOB_MAGIC);
-	CHECK(job->state == JOB_DEAD && job->clients == NULL && job->slots == NULL);
+	CHECK(job->state == JOB_DEAD && job->extra->clients == NULL && job->extra->slots == NULL);
 	CHECK(!list_is_linked(&job->link));
 	job->magic = 0;
+	job_extra_free(p, job);
 	p->memory -= job_bytes(job);
 	blob_unref(&job->body);
 	mem_free(job);
@@ -224,7 +228,7 @@ job_tell_failed(struct proc *p, const struct job *job)
 	struct handle_text handle;
 
 	job_handle(p, job, &handle);
-	for (const struct client *client = job->clients; client != NULL; client = client->next) {
+	for (const struct client *client = job->extra->clients; client != NULL; client = client->next) {
 		answer_of(p, client);
 		reply_arg(p, client->peer, PKT_WORK_FAIL, slice_of(handle.at, handle.len));
 	}
@@ -243,8 +247,8 @@ log_dropped(struct proc *p, const struct job *job)
 	buf_add_str(&line, " of ");
 	buf_add_escaped(&line, func_name(job->func));
 	buf_add_str(&line, ": lost by its worker ");
-	buf_add_u64(&line, job->tries);
-	buf_add_str(&line, job->tries == 1 ? " time" : " times");
+	buf_add_u64(&line, job->extra->tries);
+	buf_add_str(&line, job->extra->tries == 1 ? " time" : " times");
 	proc_log(p, GEARMAND_LOG_NOTICE, &line);
 	buf_fini(&line);
 }
@@ -256,7 +260,7 @@ tell_modules_void(struct proc *p, const struct job *job)
 	struct handle_text handle;
 
 	job_handle(p, job, &handle);
-	for (const struct client *client = job->clients; client != NULL; client = client->next) {
+	for (const struct client *client = job->extra->clients; client != NULL; client = client->next) {
 		p->spent++;
 		answer_of(p, client);
 		if (client->peer->is_module)
@@ -269,19 +273,21 @@ tell_modules_void(struct proc *p, const struct job *job)
 void
 job_attempt_lost(struct proc *p, struct job *job)
 {
+	struct job_extra *extra = job_extra(p, job);
+
 	CHECK(job->state == JOB_RUNNING);
 	count(p, STAT_jobs_lost);
-	job->tries++;
-	job->numerator = job->denominator = 0;
+	extra->tries++;
+	extra->numerator = extra->denominator = 0;
 	if (!job_is_wanted(job)) {
 		count(p, STAT_jobs_dropped);
 		job_end(p, job);
-	} else if (p->cfg.job_retries > 0 && job->tries >= p->cfg.job_retries) {
+	} else if (p->cfg.job_retries > 0 && extra->tries >= p->cfg.job_retries) {
 		count(p, STAT_jobs_dropped);
 		log_dropped(p, job);
 		job_tell_failed(p, job);
 		job_end(p, job);
-	} else if (p->graceful && job->stored && job->clients == NULL) {
+	} else if (p->graceful && job->stored && extra->clients == NULL) {
 		job_leave_in_store(p, job);
 	} else {
 		tell_modules_void(p, job);

@@ -3,7 +3,9 @@
  * job.h - a job: its life, who wants it, and where it is stored.
  *
  * Runs on:  processing thread.
- * Owns:     the struct (one allocation) and a reference to its body.
+ * Owns:     the struct (one allocation), a reference to its body, and its extra.
+ *
+ * There may be millions of jobs that just wait for a worker: what only others need is in struct job_extra.
  */
 #ifndef GEARMAND_PROC_JOB_H
 #define GEARMAND_PROC_JOB_H
@@ -48,29 +50,33 @@ struct job {
 	uint8_t unique_len;         /* the unique is in the body, behind the function and a NUL */
 	struct list link;           /* READY: func.ready; RUNNING: ability.running */
 	struct hash_node by_handle; /* proc.handles; not when DEAD */
-	struct heap_node timer;     /* DELAYED: proc.delays; RUNNING: proc.limits */
-	uint64_t number;            /* of the handle */
 	struct func *func;
-	struct peer *worker; /* RUNNING */
-	struct blob *body;   /* function NUL unique NUL ... data */
+	struct blob *body;             /* function NUL unique NUL (reducer NUL) ... data */
+	const struct job_extra *extra; /* to read; without one of its own it has that which is all zero */
+	uint32_t data_at;              /* where the data starts in the body; it ends with it */
+	uint16_t prefix;               /* of the handle */
+	uint8_t reducer_len;
+	bool has_key : 1;     /* struct job_key lies behind this struct */
+	bool key_in_body : 1; /* a made-up key of an earlier process: it stands in the unique's place */
+	bool background : 1;  /* somebody was told that it is a background job */
+	bool adding : 1;      /* an ADD is under way */
+	bool stored : 1;      /* the store has it */
+	bool removed : 1;     /* REMOVE is posted */
+	bool newest : 1;      /* it stands for its unique in proc.uniques */
+	bool has_twin : 1;    /* a job of another function has, or had, the same unique: struct twin stands for it */
+};
+
+/* What a job has that somebody waits for, or that runs, ran before, or is to run later. */
+struct job_extra {
+	struct job *job;
+	struct heap_node timer; /* DELAYED: proc.delays; RUNNING: proc.limits */
+	struct peer *worker;    /* RUNNING */
 	struct client *clients;
 	struct slot *slots;              /* background submitters that wait for the commit */
+	int64_t run_at;                  /* seconds since 1970; 0 = at once */
 	uint32_t numerator, denominator; /* WORK_STATUS */
 	uint32_t tries;                  /* attempts lost */
-	uint32_t data_at;                /* where the data starts in the body; it ends with it */
-	uint16_t reducer_at;             /* where the reducer starts; meaningless without one */
-	uint8_t reducer_len;
-	bool has_key : 1;      /* struct job_key lies behind this struct */
-	bool key_in_body : 1;  /* a made-up key of an earlier process: it stands in the unique's place */
-	bool background : 1;   /* somebody was told that it is a background job */
-	bool adding : 1;       /* an ADD is under way */
-	bool stored : 1;       /* the store has it */
-	bool removed : 1;      /* REMOVE is posted */
-	bool newest : 1;       /* it stands for its unique in proc.uniques */
-	bool has_twin : 1;     /* a job of another function has, or had, the same unique: struct twin stands for it */
-	uint16_t prefix;       /* of the handle */
-	uint16_t client_count; /* of `clients` */
-	int64_t run_at;        /* seconds since 1970; 0 = at once */
+	uint16_t client_count;           /* of `clients` */
 };
 
 /* Only jobs with a unique have it. */
@@ -117,6 +123,13 @@ void job_leave_in_store(struct proc *, struct job *) RUNS_ON(proc_role);
  * it stays in the store alone when it is there and nobody waits for it. */
 void job_settle(struct proc *, struct job *) RUNS_ON(proc_role);
 bool job_is_wanted(const struct job *) RUNS_ON(proc_role);
+void job_extra_init(struct proc *, struct job *, int64_t run_at) RUNS_ON(proc_role);
+/* Its own extra, to write. */
+struct job_extra *job_extra(struct proc *, struct job *) RUNS_ON(proc_role);
+void job_extra_free(struct proc *, struct job *) RUNS_ON(proc_role);
+size_t job_extra_bytes(const struct job *); /* counted in proc.memory beside job_bytes() */
+/* Call after something in it became zero: it goes when nothing is left in it. */
+void job_extra_tidy(struct proc *, struct job *) RUNS_ON(proc_role);
 /* Memory only; must be out of all lists. */
 void job_free(struct proc *, struct job **) RUNS_ON(proc_role);
 void job_set_background(struct proc *, struct job *) RUNS_ON(proc_role);
@@ -131,7 +144,19 @@ struct handle_text {
 	char at[HANDLE_MAX + 1];
 	uint8_t len;
 };
+void handle_write(const struct proc *, uint64_t number, unsigned prefix, struct handle_text *) RUNS_ON(proc_role);
 void job_handle(const struct proc *, const struct job *, struct handle_text *) RUNS_ON(proc_role);
+/* Its number in proc.handles, where numbers of other prefixes stand, too. */
+static inline uint64_t
+handle_key(uint64_t number, unsigned prefix)
+{
+	return number ^ (uint64_t)prefix << 48;
+}
+static inline uint64_t
+job_number(const struct job *job) /* of the handle */
+{
+	return handle_key(job->by_handle.hash, job->prefix);
+}
 struct prefix *prefix_add(struct proc *, struct slice text); /* of handles; new; also before the core has a thread */
 struct job *job_find(struct proc *, struct slice handle) RUNS_ON(proc_role); /* a trailing NUL is tolerated */
 
@@ -150,7 +175,7 @@ void key_add(struct proc *, struct job *, uint64_t key_hash)
 void key_remove(struct proc *, struct job *) RUNS_ON(proc_role);
 
 /* The store. */
-void store_add(struct proc *, struct job *) RUNS_ON(proc_role);
-void store_remove(struct proc *, struct job *) RUNS_ON(proc_role);
+void job_store(struct proc *, struct job *) RUNS_ON(proc_role);
+void job_unstore(struct proc *, struct job *) RUNS_ON(proc_role);
 
 #endif

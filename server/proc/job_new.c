@@ -29,26 +29,15 @@ unique_flags(struct slice unique)
 	return slice_is(unique, "-") ? GEARMAND_JOB_UNIQUE_IS_DATA : 0;
 }
 
-/* Jobs of about the same age are in neighbouring buckets, but where such a row lies nobody can know: a client may
- * choose which of its jobs stay. */
-static uint64_t
-handle_hash(const struct proc *p, uint64_t number, unsigned prefix)
-{
-	const uint64_t row = 256;
-	uint64_t secret;
-
-	memcpy(&secret, p->cfg.seed, sizeof secret);
-	return hash_number((number / row ^ (uint64_t)prefix << 48) ^ secret) * row + number % row;
-}
-
 /* `flags` say how the unique was sent; with one of them `request->unique` is the made-up key of a
  * replayed job, or what the client sent. */
 static PROC struct job *
-make(struct func *func, const struct job_request *request, uint8_t flags, bool keyed)
+make(struct proc *p, struct func *func, const struct job_request *request, uint8_t flags, bool keyed)
 {
 	struct job *job = mem_new(sizeof *job + (keyed ? sizeof(struct job_key) : 0));
 	const char *body = request->body->data;
 
+	_Static_assert(sizeof *job <= 72, "there may be millions: malloc() gives 80 bytes for 72, 96 with a key");
 	CHECK(request->unique.len <= UNIQUE_MAX && request->reducer.len <= REDUCER_MAX);
 	job->magic = JOB_MAGIC;
 	job->state = JOB_NEW;
@@ -59,17 +48,16 @@ make(struct func *func, const struct job_request *request, uint8_t flags, bool k
 	job->unique_len = (uint8_t)request->unique.len;
 	job->data_at = (uint32_t)(request->data.data - body);
 	job->reducer_len = (uint8_t)request->reducer.len;
-	job->reducer_at = request->reducer.len == 0 ? 0 : (uint16_t)(request->reducer.data - body);
-	job->run_at = request->run_at;
 	job->has_key = keyed;
 	list_init(&job->link);
+	job_extra_init(p, job, request->run_at);
 	return job;
 }
 
 static PROC void
-enter_tables(struct proc *p, struct job *job, uint64_t key_hash)
+enter_tables(struct proc *p, struct job *job, uint64_t number, uint64_t key_hash)
 {
-	hash_add(&p->handles, &job->by_handle, handle_hash(p, job->number, job->prefix));
+	hash_add(&p->handles, &job->by_handle, handle_key(number, job->prefix));
 	key_add(p, job, key_hash);
 	job->func->jobs++;
 	list_remove(&job->func->in_idle);
@@ -79,10 +67,10 @@ enter_tables(struct proc *p, struct job *job, uint64_t key_hash)
 struct job *
 job_new(struct proc *p, struct func *func, const struct job_request *request)
 {
-	struct job *job = make(func, request, unique_flags(request->unique), has_key(request->unique, request->data));
+	struct job *job =
+	    make(p, func, request, unique_flags(request->unique), has_key(request->unique, request->data));
 
-	job->number = p->next_handle++;
-	enter_tables(p, job, request->key_hash);
+	enter_tables(p, job, p->next_handle++, request->key_hash);
 	return job;
 }
 
@@ -131,30 +119,25 @@ prefix_add(struct proc *p, struct slice text)
 	return prefix;
 }
 
-/* A stored handle is kept unless it makes no sense or is taken. */
-static PROC void
+/* The number, and the prefix is set.  A stored handle is kept unless it makes no sense or is taken. */
+static PROC uint64_t
 restore_handle(struct proc *p, struct job *job, struct slice handle)
 {
 	struct slice text;
 	struct prefix *prefix;
 	uint64_t number;
 
-	job->number = p->next_handle;
-	if (!split_handle(handle, &text, &number) || number == UINT64_MAX || job_find(p, handle) != NULL) {
-		p->next_handle++;
-		return;
-	}
+	if (!split_handle(handle, &text, &number) || number == UINT64_MAX || job_find(p, handle) != NULL)
+		return p->next_handle++;
 	prefix = prefix_find(p, text);
 	if (prefix == NULL && p->prefixes.count < UINT16_MAX)
 		prefix = prefix_add(p, text);
-	if (prefix == NULL) {
-		p->next_handle++;
-		return;
-	}
+	if (prefix == NULL)
+		return p->next_handle++;
 	job->prefix = prefix->number;
-	job->number = number;
 	if (prefix->number == 0 && number >= p->next_handle)
 		p->next_handle = number + 1;
+	return number;
 }
 
 /* Rows of 1.1 have no flags: there an empty unique and "-" are keys of their own. */
@@ -168,51 +151,47 @@ job_new_replayed(
 	if (flags == 0)
 		flags = unique_flags(request->unique);
 	keyed = flags == 0 || (flags == GEARMAND_JOB_UNIQUE_IS_DATA && request->data.len > 0);
-	job = make(func, request, flags, keyed);
+	job = make(p, func, request, flags, keyed);
 	job->key_in_body = flags != 0;
-	restore_handle(p, job, handle);
-	enter_tables(p, job, request->key_hash);
+	enter_tables(p, job, restore_handle(p, job, handle), request->key_hash);
 	return job;
+}
+
+void
+handle_write(const struct proc *p, uint64_t number, unsigned prefix_number, struct handle_text *text_r)
+{
+	const struct prefix *prefix = p->prefix_at[prefix_number];
+
+	memcpy(text_r->at, prefix->text, prefix->len);
+	text_r->at[prefix->len] = ':';
+	text_r->len = (uint8_t)(prefix->len + 1 + u64_to_text(text_r->at + prefix->len + 1, number));
+	text_r->at[text_r->len] = '\0';
 }
 
 void
 job_handle(const struct proc *p, const struct job *job, struct handle_text *text_r)
 {
-	const struct prefix *prefix = p->prefix_at[job->prefix];
-
-	memcpy(text_r->at, prefix->text, prefix->len);
-	text_r->at[prefix->len] = ':';
-	text_r->len = (uint8_t)(prefix->len + 1 + u64_to_text(text_r->at + prefix->len + 1, job->number));
-	text_r->at[text_r->len] = '\0';
+	handle_write(p, job_number(job), job->prefix, text_r);
 }
 
-struct handle_key {
-	uint64_t number;
-	unsigned prefix;
-};
-
 static bool
-has_handle(const struct hash_node *node, const void *key)
+has_prefix(const struct hash_node *node, const void *prefix)
 {
-	const struct job *job = CONTAINER_OF(node, struct job, by_handle);
-	const struct handle_key *want = key;
-
-	return job->number == want->number && job->prefix == want->prefix;
+	return CONTAINER_OF(node, struct job, by_handle)->prefix == *(const uint16_t *)prefix;
 }
 
 struct job *
 job_find(struct proc *p, struct slice handle)
 {
-	struct handle_key key;
 	struct hash_node *node;
 	struct prefix *prefix;
 	struct slice text;
+	uint64_t number;
 
 	if (handle.len > 0 && handle.data[handle.len - 1] == '\0')
 		handle.len--;
-	if (!split_handle(handle, &text, &key.number) || (prefix = prefix_find(p, text)) == NULL)
+	if (!split_handle(handle, &text, &number) || (prefix = prefix_find(p, text)) == NULL)
 		return NULL;
-	key.prefix = prefix->number;
-	node = hash_find(&p->handles, handle_hash(p, key.number, key.prefix), has_handle, &key);
+	node = hash_find(&p->handles, handle_key(number, prefix->number), has_prefix, &prefix->number);
 	return node == NULL ? NULL : CONTAINER_OF(node, struct job, by_handle);
 }

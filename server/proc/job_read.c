@@ -29,7 +29,7 @@ job_data(const struct job *job)
 struct slice
 job_reducer(const struct job *job)
 {
-	return slice_of(job->body->data + job->reducer_at, job->reducer_len);
+	return slice_of(job->body->data + job->func->name_len + 1 + job->unique_len + 1, job->reducer_len);
 }
 
 uint64_t

@@ -72,7 +72,7 @@ add_job(const struct proc *p, struct buf *out, const struct job *job)
 	job_handle(p, job, &handle);
 	buf_add(out, handle.at, handle.len);
 	buf_add_char(out, '\t');
-	buf_add_u64(out, job->tries);
+	buf_add_u64(out, job->extra->tries);
 	buf_add_str(out, job->background ? "\t0\t1\n" : "\t0\t0\n");
 }
 

@@ -54,7 +54,7 @@ struct peer {
 
 /* A peer that wants a job's results.  The same peer may be there twice (1.1: it gets everything twice). */
 struct client {
-	struct client *next, **back; /* job.clients */
+	struct client *next, **back; /* job_extra.clients */
 	struct list of_peer;
 	struct peer *peer;
 	struct job *job;

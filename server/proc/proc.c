@@ -23,7 +23,6 @@ tables_init(struct proc *p)
 	hash_init(&p->peers);
 	hash_init(&p->abilities);
 	hash_init(&p->funcs);
-	hash_init(&p->handles);
 	hash_init(&p->data_keys);
 	hash_init(&p->twins);
 	hash_init(&p->uniques);
@@ -51,6 +50,7 @@ proc_new(const struct proc_config *cfg)
 {
 	struct proc *p = mem_new(sizeof *p);
 	size_t prefix_len = strlen(cfg->handle_prefix);
+	uint64_t secret;
 
 	CHECK(prefix_len <= HANDLE_MAX - 21);
 	CHECK(cfg->io_count > 0);
@@ -63,6 +63,8 @@ proc_new(const struct proc_config *cfg)
 	p->next_handle = cfg->first_handle;
 	p->replaying = cfg->durable;
 	tables_init(p);
+	memcpy(&secret, cfg->seed, sizeof secret);
+	hash_init_numbers(&p->handles, secret);
 	prefix_add(p, slice_of(cfg->handle_prefix, prefix_len));
 	return p;
 }

@@ -86,7 +86,7 @@ first_slot(const struct peer *peer)
 }
 
 void
-slot_leave_job(struct slot *slot)
+slot_leave_job(struct proc *p, struct slot *slot)
 {
 	list_remove(&slot->by_age);
 	if (slot->job == NULL)
@@ -98,6 +98,7 @@ slot_leave_job(struct slot *slot)
 	*slot->back = slot->next;
 	if (slot->next != NULL)
 		slot->next->back = slot->back;
+	job_extra_tidy(p, slot->job);
 	slot->job = NULL;
 	slot->next = NULL;
 	slot->back = NULL;
@@ -111,7 +112,7 @@ slot_free(struct proc *p, struct slot **slot_p)
 	*slot_p = NULL;
 	if (slot->holds)
 		list_push(&p->placing, &slot->job->link);
-	slot_leave_job(slot);
+	slot_leave_job(p, slot);
 	slot->peer->held -= slot->bytes;
 	p->held -= slot->bytes;
 	list_remove(&slot->of_peer);
@@ -205,14 +206,16 @@ slot_open_plain(struct proc *p, struct peer *peer)
 }
 
 static PROC void
-slot_join_job(struct slot *slot, struct job *job)
+slot_join_job(struct proc *p, struct slot *slot, struct job *job)
 {
+	struct job_extra *extra = job_extra(p, job);
+
 	slot->job = job;
-	slot->next = job->slots;
-	slot->back = &job->slots;
+	slot->next = extra->slots;
+	slot->back = &extra->slots;
 	if (slot->next != NULL)
 		slot->next->back = &slot->next;
-	job->slots = slot;
+	extra->slots = slot;
 }
 
 void
@@ -220,7 +223,7 @@ slot_open(struct proc *p, struct peer *peer, struct job *job)
 {
 	struct slot *slot = slot_new(p, peer, NULL);
 
-	slot_join_job(slot, job);
+	slot_join_job(p, slot, job);
 	peer->storing++;
 	slot->deadline = p->now.mono + p->cfg.queue_timeout;
 	list_push(&p->waiting, &slot->by_age);
@@ -243,7 +246,7 @@ slot_fill(struct proc *p, struct slot *slot, struct msg **mm)
 	struct peer *peer = slot->peer;
 
 	CHECK(slot->msg == NULL);
-	slot_leave_job(slot);
+	slot_leave_job(p, slot);
 	if ((*mm)->kind == MSG_REPLY)
 		MSG_AS(msg_reply, *mm)->tag = slot->tag;
 	slot->msg = *mm;
@@ -301,7 +304,7 @@ slot_hold(struct proc *p, struct peer *peer, struct job *job)
 		MSG_AS(msg_reply, m)->tag = p->tag;
 	slot = slot_new(p, peer, &m);
 
-	slot_join_job(slot, job);
+	slot_join_job(p, slot, job);
 	slot->holds = true;
 	hold(p, peer);
 }

@@ -19,7 +19,7 @@ struct peer;
 struct slot {
 	struct list of_peer;       /* peer.slots */
 	struct list by_age;        /* proc.waiting, proc.cancels; in no list when it waits for something else */
-	struct slot *next, **back; /* job.slots */
+	struct slot *next, **back; /* job_extra.slots */
 	struct peer *peer;
 	struct job *job;  /* the job whose commit it waits for, or that waits for it; or NULL */
 	bool holds;       /* a foreground job is runnable when this JOB_CREATED goes out */
@@ -57,7 +57,7 @@ struct slot *slot_open_plain(struct proc *, struct peer *) RUNS_ON(proc_role);
 void slot_fill(struct proc *, struct slot *, struct msg **) RUNS_ON(proc_role);
 void slot_created(struct proc *, struct slot *) RUNS_ON(proc_role); /* fills it with JOB_CREATED */
 void slot_refused(struct proc *, struct slot *, const char *code, struct slice text) RUNS_ON(proc_role);
-void slot_leave_job(struct slot *) RUNS_ON(proc_role);
+void slot_leave_job(struct proc *, struct slot *) RUNS_ON(proc_role);
 void slot_free(struct proc *, struct slot **) RUNS_ON(proc_role); /* takes; says nothing */
 
 #endif

@@ -34,10 +34,10 @@ send_status(struct proc *p, struct peer *peer, enum pkt_type type, struct slice 
 	msg_reply_arg(reply, name, false);
 	add_number(reply, job != NULL, false);
 	add_number(reply, job != NULL && job->state == JOB_RUNNING, false);
-	add_number(reply, job == NULL ? 0 : job->numerator, false);
-	add_number(reply, job == NULL ? 0 : job->denominator, !with_clients);
+	add_number(reply, job == NULL ? 0 : job->extra->numerator, false);
+	add_number(reply, job == NULL ? 0 : job->extra->denominator, !with_clients);
 	if (with_clients)
-		add_number(reply, job == NULL ? 0 : job->client_count, true);
+		add_number(reply, job == NULL ? 0 : job->extra->client_count, true);
 	peer_send(p, peer, &m);
 }
 

@@ -47,7 +47,7 @@ set_key(const struct proc *p, const struct job *job, struct msg_store *m, char t
 		m->unique = slice_of(job->body->data + job->func->name_len + 1, job->unique_len);
 		return;
 	}
-	made_key(p, job->number, text);
+	made_key(p, job_number(job), text);
 	m->unique = slice_of(text, UUID_TEXT);
 }
 
@@ -60,7 +60,7 @@ post_change(struct proc *p, struct msg_store *m)
 }
 
 void
-store_add(struct proc *p, struct job *job)
+job_store(struct proc *p, struct job *job)
 {
 	struct msg_store *m = msg_new_sized(MSG_ADD, 0, sizeof *m + UUID_TEXT + sizeof(struct handle_text));
 	struct handle_text handle;
@@ -74,7 +74,7 @@ store_add(struct proc *p, struct job *job)
 	m->handle = slice_of(m->text + UUID_TEXT, handle.len);
 	m->reducer = job_reducer(job);
 	m->data = job_data(job);
-	m->run_at = job->run_at;
+	m->run_at = job->extra->run_at;
 	m->priority = job->priority;
 	m->flags = job->flags;
 	job->adding = true;
@@ -85,7 +85,7 @@ store_add(struct proc *p, struct job *job)
 
 /* The key is copied: a removal may wait long, and the payload should not wait with it. */
 void
-store_remove(struct proc *p, struct job *job)
+job_unstore(struct proc *p, struct job *job)
 {
 	size_t name_len = job->func->name_len;
 	struct msg_store *m = msg_new_sized(MSG_REMOVE, 0, sizeof *m + name_len + UNIQUE_MAX);

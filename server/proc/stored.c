@@ -45,7 +45,7 @@ was_stored(struct proc *p, struct job *job)
 		job_set_background(p, job);
 	while ((slot = job_waiting_slot(job)) != NULL)
 		slot_created(p, slot);
-	if (job->state == JOB_STORING && (!p->graceful || job->clients != NULL))
+	if (job->state == JOB_STORING && (!p->graceful || job->extra->clients != NULL))
 		job_place(p, job);
 	job_settle(p, job);
 }
@@ -59,7 +59,7 @@ was_refused(struct proc *p, struct job *job, const char *reason)
 	count(p, STAT_store_refused);
 	while ((slot = job_waiting_slot(job)) != NULL)
 		slot_refused(p, slot, wire_error_code(WIRE_QUEUE_FAILED), why);
-	if (job->state == JOB_STORING && job->clients != NULL)
+	if (job->state == JOB_STORING && job->extra->clients != NULL)
 		job_place(p, job);
 	else
 		job_settle(p, job);

@@ -65,7 +65,7 @@ own_in_background(struct proc *p, struct peer *peer, struct job *job)
 	}
 	slot_open(p, peer, job);
 	if (!job->adding)
-		store_add(p, job);
+		job_store(p, job);
 }
 
 /* Submitters that outrun the store are not read until it has caught up: that is soon, for it is well.  Workers are
@@ -125,7 +125,7 @@ may_join(const struct proc *p, const struct job *job, bool background, enum wire
 	if (background)
 		return true;
 	*why_r = WIRE_TOO_MANY_CLIENTS;
-	if (job->client_count >= JOB_CLIENTS_MAX)
+	if (job->extra->client_count >= JOB_CLIENTS_MAX)
 		return false;
 	*why_r = WIRE_SERVER_FULL;
 	return has_memory(p, 0);

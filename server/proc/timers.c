@@ -30,7 +30,7 @@ run_delays(struct proc *p)
 
 		if (node == NULL || node->key > p->now.wall)
 			return;
-		job = CONTAINER_OF(node, struct job, timer);
+		job = CONTAINER_OF(node, struct job_extra, timer)->job;
 		job_move(p, job, JOB_READY);
 		wake_for_job(p, job->func);
 	}
@@ -59,7 +59,7 @@ run_limits(struct proc *p)
 	for (int n = 0; n < DUE_PER_TURN; n++) {
 		if ((node = heap_first(&p->limits)) == NULL || node->key > p->now.mono)
 			return;
-		out_of_time(p, CONTAINER_OF(node, struct job, timer));
+		out_of_time(p, CONTAINER_OF(node, struct job_extra, timer)->job);
 	}
 }
 

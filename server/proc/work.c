@@ -18,7 +18,7 @@ own_job(struct proc *p, struct peer *peer, struct slice handle, enum wire_error 
 {
 	struct job *job = job_find(p, handle);
 
-	if (job != NULL && job->worker == peer)
+	if (job != NULL && job->extra->worker == peer)
 		return job;
 	reply_error(p, peer, otherwise);
 	return NULL;
@@ -48,7 +48,7 @@ forward_to(struct proc *p, struct peer *client, const struct msg_packet *packet)
 static PROC void
 forward(struct proc *p, const struct job *job, const struct msg_packet *packet)
 {
-	for (const struct client *client = job->clients; client != NULL; client = client->next) {
+	for (const struct client *client = job->extra->clients; client != NULL; client = client->next) {
 		answer_of(p, client);
 		forward_to(p, client->peer, packet);
 	}
@@ -78,8 +78,8 @@ on_work_status(struct proc *p, struct peer *peer, struct msg_packet *packet)
 		reply_error(p, peer, WIRE_NUMBER_TOO_LARGE);
 		return;
 	}
-	job->numerator = (uint32_t)numerator;
-	job->denominator = (uint32_t)denominator;
+	job_extra(p, job)->numerator = (uint32_t)numerator;
+	job_extra(p, job)->denominator = (uint32_t)denominator;
 	forward(p, job, packet);
 }
 
@@ -100,12 +100,10 @@ static PROC bool
 just_excepted(struct proc *p, struct peer *peer, struct slice handle)
 {
 	struct handle_text text;
-	struct job ended = { .number = peer->excepted };
 
 	if (peer->excepted == 0)
 		return false;
-	ended.prefix = peer->excepted_prefix;
-	job_handle(p, &ended, &text);
+	handle_write(p, peer->excepted, peer->excepted_prefix, &text);
 	if (handle.len > 0 && handle.data[handle.len - 1] == '\0')
 		handle.len--;
 	peer->excepted = 0;
@@ -141,13 +139,13 @@ on_work_exception(struct proc *p, struct peer *peer, struct msg_packet *packet)
 	if (job == NULL)
 		return;
 	job_handle(p, job, &handle);
-	for (const struct client *client = job->clients; client != NULL; client = client->next) {
+	for (const struct client *client = job->extra->clients; client != NULL; client = client->next) {
 		if (client->peer->exceptions)
 			forward_to(p, client->peer, packet);
 		else
 			reply_arg(p, client->peer, PKT_WORK_FAIL, slice_of(handle.at, handle.len));
 	}
-	peer->excepted = job->number;
+	peer->excepted = job_number(job);
 	peer->excepted_prefix = job->prefix;
 	count(p, STAT_jobs_failed);
 	job_end(p, job);

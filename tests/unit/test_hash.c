@@ -298,3 +298,30 @@ Test(hash, numbers_with_a_pattern_spread_over_the_buckets)
 		cr_assert_leq(fullest, 12u, "step %lu: %u in one bucket", (unsigned long)steps[s], fullest);
 	}
 }
+
+static bool
+is_any(const struct hash_node *node, const void *key)
+{
+	(void)node;
+	(void)key;
+	return true;
+}
+
+Test(hash, a_table_of_numbers_keeps_them_and_spreads_rows_by_a_secret)
+{
+	enum { N = 5000 };
+	uint64_t first = UINT64_MAX - N / 2; /* the numbers wrap */
+
+	items_new(N);
+	hash_init_numbers(&table, 0x1234567);
+	for (uint64_t i = 0; i < N; i++)
+		hash_add(&table, &items[i].node, first + i);
+	for (uint64_t i = 0; i < N; i++) {
+		cr_assert_eq(hash_find(&table, first + i, is_any, NULL), &items[i].node);
+		cr_assert_eq(items[i].node.hash, first + i);
+	}
+	cr_assert_null(hash_find(&table, first + N, is_any, NULL));
+	for (uint64_t i = 0; i < N; i++)
+		hash_remove(&table, &items[i].node);
+	items_fini(N);
+}
