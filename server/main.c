@@ -51,6 +51,8 @@ struct life {
 	struct signals *signals;
 	struct serving serving;
 	struct listeners listeners;
+	struct bind_plan bind_plan;
+	bool binds_late; /* once the store is open */
 	struct logfile *log;
 	bool had_log, log_is_stuck;
 	struct pidfile *pidfile;
@@ -67,34 +69,23 @@ struct step {
 
 /* ---- Process ------------------------------------------------------------------------------- */
 
+/* Sockets are looked for before the process has another number than the one that they were passed to. */
 static bool
-set_limits(struct life *l, struct gearmand_error *err)
+make_process(struct life *l, struct gearmand_error *err)
 {
-	if (!l->settings->coredump)
-		crash_install();
-	return limits_descriptors(l->settings->file_descriptors, err) &&
-	       limits_allow_threads((unsigned)l->settings->threads, err);
-}
+	const struct settings *s = l->settings;
 
-/* Before the process has another number than the one that they were passed to. */
-static bool
-find_passed_sockets(struct life *l, struct gearmand_error *err)
-{
-	(void)err;
+	if (!s->coredump)
+		crash_install();
 	passed_sockets_init(&l->passed);
-	return true;
+	return limits_descriptors(s->file_descriptors, err) && limits_allow_threads((unsigned)s->threads, err) &&
+	       (!s->daemon || daemon_fork(&l->daemon, err));
 }
 
 static void
-forget_passed_sockets(struct life *l)
+unmake_process(struct life *l)
 {
 	passed_sockets_fini(&l->passed);
-}
-
-static bool
-go_to_background(struct life *l, struct gearmand_error *err)
-{
-	return !l->settings->daemon || daemon_fork(&l->daemon, err);
 }
 
 /* From here on log lines gather in management's mailbox. */
@@ -136,11 +127,11 @@ unmake_management(struct life *l) RUNS_ON(mgmt_role)
 static bool
 switch_user(struct life *l, struct gearmand_error *err)
 {
-	if (!user_switch(l->settings->user, err))
-		return false;
-	if (l->settings->coredump)
+	bool ok = user_switch(l->settings->user, err);
+
+	if (ok && l->settings->coredump)
 		limits_core();
-	return true;
+	return ok;
 }
 
 /* ---- Modules and sockets ---------------------------------------------------------------------- */
@@ -161,26 +152,16 @@ close_modules(struct life *l)
 	serving_close(&l->serving);
 }
 
-static struct bind_plan
-bind_plan(const struct life *l)
-{
-	return (struct bind_plan){ l->settings, &l->serving, &l->passed };
-}
-
-/* Then nobody may connect before it is open. */
-static bool
-may_wait_for_store(const struct life *l)
-{
-	return !settings_in_memory(l->settings) && (l->settings->queue_wait || l->settings->standby);
-}
-
+/* A server that may wait for its store lets nobody connect before that is open. */
 static bool
 bind_early(struct life *l, struct gearmand_error *err)
 {
-	struct bind_plan plan = bind_plan(l);
+	const struct settings *s = l->settings;
 
-	return bind_rights(&l->listeners, l->settings, err) && bind_passed(&l->listeners, &plan, err) &&
-	       (may_wait_for_store(l) || bind_rest(&l->listeners, &plan, err));
+	l->bind_plan = (struct bind_plan){ s, &l->serving, &l->passed };
+	l->binds_late = !settings_in_memory(s) && (s->queue_wait || s->standby);
+	return bind_rights(&l->listeners, s, err) && bind_passed(&l->listeners, &l->bind_plan, err) &&
+	       (l->binds_late || bind_rest(&l->listeners, &l->bind_plan, err));
 }
 
 /* The server that we took the queue over from may not be quite gone. */
@@ -188,12 +169,11 @@ static bool
 bind_late(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 {
 	const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
-	struct bind_plan plan = bind_plan(l);
 
-	if (!may_wait_for_store(l))
+	if (!l->binds_late)
 		return true;
 	for (int tries = 0; tries < BIND_TRIES; tries++) {
-		if (bind_rest(&l->listeners, &plan, err))
+		if (bind_rest(&l->listeners, &l->bind_plan, err))
 			return true;
 		if (tries == 0)
 			log_post(GEARMAND_LOG_NOTICE, "%s; trying again for 10 seconds", err->text);
@@ -275,7 +255,13 @@ unmake_threads(struct life *l)
 	threads_free(&l->threads);
 }
 
-/* Who started us need not wait as long as we do. */
+static void
+let_starter_go(struct life *l)
+{
+	daemon_release(&l->daemon, strcmp(l->settings->log_file, "stderr") == 0);
+}
+
+/* The shell or service manager that started us need not wait as long as we do. */
 static void
 on_waiting(void *arg, const char *why)
 {
@@ -284,7 +270,7 @@ on_waiting(void *arg, const char *why)
 	if (l->daemon.parent >= 0)
 		fprintf(stderr, "%s: waiting for the queue: %s\n", l->name, why);
 	plugins_say_unready(l->plugins);
-	daemon_release(&l->daemon, strcmp(l->settings->log_file, "stderr") == 0);
+	let_starter_go(l);
 	notify_waiting(why);
 }
 
@@ -305,18 +291,10 @@ close_store(struct life *l)
 	threads_stop(l->threads);
 }
 
-static bool
-build_threads(struct life *l, struct gearmand_error *err)
-{
-	return threads_build(l->threads, err);
-}
-
 static void
 on_serving(void *arg)
 {
-	struct life *l = arg;
-
-	daemon_release(&l->daemon, strcmp(l->settings->log_file, "stderr") == 0);
+	let_starter_go(arg);
 	notify_ready();
 }
 
@@ -342,7 +320,6 @@ start_threads(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 		.keepalive_count = (int)s->keepalive_count,
 	};
 	struct mgmt_links links = {
-		.proc = threads_proc(l->threads),
 		.store = threads_store(l->threads),
 		.shutdown_timeout = s->shutdown_timeout,
 		.on_serving = on_serving,
@@ -350,6 +327,9 @@ start_threads(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 		.arg = l,
 	};
 
+	if (!bind_late(l, err) || !threads_build(l->threads, err))
+		return false;
+	links.proc = threads_proc(l->threads);
 	links.io = ac.io = threads_io(l->threads, &ac.io_count);
 	links.io_count = ac.io_count;
 	links.acceptor = l->acceptor = acceptor_new(loop_base(l->loop), &ac);
@@ -367,9 +347,7 @@ stop_threads(struct life *l)
 /* ---- The list ------------------------------------------------------------------------------------------ */
 
 static const struct step steps[] = {
-	{ set_limits, NULL },
-	{ find_passed_sockets, forget_passed_sockets },
-	{ go_to_background, NULL },
+	{ make_process, unmake_process },
 	{ make_management, unmake_management },
 	{ open_modules, close_modules },
 	{ bind_early, close_sockets },
@@ -378,8 +356,6 @@ static const struct step steps[] = {
 	{ write_pidfile, remove_pidfile },
 	{ make_threads, unmake_threads },
 	{ open_store, close_store },
-	{ bind_late, NULL },
-	{ build_threads, NULL },
 	{ start_threads, stop_threads },
 };
 

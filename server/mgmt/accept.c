@@ -32,6 +32,8 @@
 enum { ACCEPTS_PER_EVENT = 64, REST_MS = 100 };
 
 /* A bound that is reached, or a failing system: said when it begins, and when it is over. */
+enum trouble_kind { TOO_MANY, NO_DESCRIPTORS, SYSTEM_FAILS, TROUBLES };
+
 struct trouble {
 	bool is_on;
 	nsec_t last;
@@ -54,7 +56,7 @@ struct acceptor {
 	uint64_t last OWNED_BY(mgmt_role);      /* number of the last connection */
 	uint64_t open OWNED_BY(mgmt_role);      /* handed over and not ended */
 	uint64_t refused OWNED_BY(mgmt_role);   /* since it was last asked */
-	struct trouble too_many OWNED_BY(mgmt_role), no_descriptors OWNED_BY(mgmt_role), failing OWNED_BY(mgmt_role);
+	struct trouble troubles[TROUBLES] OWNED_BY(mgmt_role);
 };
 
 /* What to do after one accept4(). */
@@ -85,35 +87,34 @@ acceptor_free(struct acceptor **ap)
 
 /* True when it begins. */
 static bool
-trouble_is_new(struct trouble *t)
+trouble_is_new(struct acceptor *a, enum trouble_kind kind) RUNS_ON(mgmt_role)
 {
+	struct trouble *t = &a->troubles[kind];
 	bool is_new = !t->is_on;
 
-	if (is_new)
-		t->count = 0;
-	t->is_on = true;
-	t->count++;
-	t->last = clock_mono();
+	*t = (struct trouble){ .is_on = true, .last = clock_mono(), .count = is_new ? 1 : t->count + 1 };
 	return is_new;
 }
 
 /* A connection was taken. */
 static void
-trouble_look(struct trouble *t, nsec_t calm, const char *what)
-{
-	if (!t->is_on || clock_mono() - t->last < calm)
-		return;
-	t->is_on = false;
-	log_post(
-	    GEARMAND_LOG_NOTICE, "connections are accepted again; %s %llu times", what, (unsigned long long)t->count);
-}
-
-static void
 look_for_calm(struct acceptor *a) RUNS_ON(mgmt_role)
 {
-	trouble_look(&a->too_many, a->config.calm, "--max-connections closed one");
-	trouble_look(&a->no_descriptors, a->config.calm, "the limit of descriptors closed one");
-	trouble_look(&a->failing, a->config.calm, "the system refused one");
+	static const char *const what[TROUBLES] = {
+		[TOO_MANY] = "--max-connections closed one",
+		[NO_DESCRIPTORS] = "the limit of descriptors closed one",
+		[SYSTEM_FAILS] = "the system refused one",
+	};
+
+	for (unsigned i = 0; i < TROUBLES; i++) {
+		struct trouble *t = &a->troubles[i];
+
+		if (!t->is_on || clock_mono() - t->last < a->config.calm)
+			continue;
+		t->is_on = false;
+		log_post(GEARMAND_LOG_NOTICE, "connections are accepted again; %s %llu times", what[i],
+		    (unsigned long long)t->count);
+	}
 }
 
 static void
@@ -124,31 +125,27 @@ close_at_once(struct acceptor *a, int fd) RUNS_ON(mgmt_role)
 }
 
 static void
-set_int(int fd, int level, int name, int value)
-{
-	/* A peer that is gone already makes these fail; its I/O thread will see. */
-	(void)setsockopt(fd, level, name, &value, sizeof value);
-}
-
-static void
 set_tcp_options(const struct accept_config *c, int fd)
 {
-	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (c->keepalive_idle == 0)
-		return;
-	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	if (c->keepalive_idle >= 0)
-		set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, c->keepalive_idle);
-	if (c->keepalive_interval >= 0)
-		set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, c->keepalive_interval);
-	if (c->keepalive_count >= 0)
-		set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, c->keepalive_count);
+	int idle = c->keepalive_idle, interval = c->keepalive_interval, count = c->keepalive_count;
 	/* A peer that vanished with bytes on their way to it is not probed: it is given up after the same time. */
-	if (c->keepalive_idle > 0 && c->keepalive_interval > 0 && c->keepalive_count > 0) {
-		int64_t ms = INT64_C(1000) * (c->keepalive_idle + c->keepalive_interval * c->keepalive_count);
+	int64_t ms = idle > 0 && interval > 0 && count > 0 ? INT64_C(1000) * (idle + interval * count) : -1;
+	const struct {
+		int level, name, value; /* -1 = leave it */
+	} options[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ SOL_SOCKET, SO_KEEPALIVE, idle != 0 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, idle == 0 ? -1 : idle },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, idle == 0 ? -1 : interval },
+		{ IPPROTO_TCP, TCP_KEEPCNT, idle == 0 ? -1 : count },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, ms > INT_MAX ? INT_MAX : (int)ms },
+	};
 
-		set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, ms > INT_MAX ? INT_MAX : (int)ms);
-	}
+	/* A peer that is gone already makes these fail; its I/O thread will see. */
+	for (unsigned i = 0; i < sizeof options / sizeof options[0]; i++)
+		if (options[i].value >= 0)
+			(void)setsockopt(
+			    fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value);
 }
 
 static void
@@ -208,7 +205,7 @@ accept_failed(struct acceptor *a, int why) RUNS_ON(mgmt_role)
 	case EPERM:
 		return ACCEPT_MORE;
 	default:
-		if (trouble_is_new(&a->failing))
+		if (trouble_is_new(a, SYSTEM_FAILS))
 			log_post(GEARMAND_LOG_ERROR, "cannot accept connections for the moment: %s", strerror(why));
 		return ACCEPT_REST;
 	}
@@ -225,7 +222,7 @@ accept_one(struct acceptor *a, const struct listener *l) RUNS_ON(mgmt_role)
 		return accept_failed(a, errno);
 	if (a->config.max_connections != 0 && a->open >= a->config.max_connections) {
 		close_at_once(a, fd);
-		if (trouble_is_new(&a->too_many))
+		if (trouble_is_new(a, TOO_MANY))
 			log_post(GEARMAND_LOG_ERROR,
 			    "connection closed: %llu are open, as many as --max-connections allows",
 			    (unsigned long long)a->open);
@@ -233,7 +230,7 @@ accept_one(struct acceptor *a, const struct listener *l) RUNS_ON(mgmt_role)
 	}
 	if (fd > a->config.fd_max) {
 		close_at_once(a, fd);
-		if (trouble_is_new(&a->no_descriptors))
+		if (trouble_is_new(a, NO_DESCRIPTORS))
 			log_post(GEARMAND_LOG_ERROR,
 			    "connection closed: %llu are open and descriptors run out; raise --file-descriptors",
 			    (unsigned long long)a->open);

@@ -22,22 +22,26 @@
 #include "mgmt/serving.h"
 #include "mgmt/settings.h"
 
-/* A number, or the name's.  False: unknown. */
+/* Digits alone are the number itself. */
+static bool
+is_id(const char *name, unsigned *id_r)
+{
+	char *end;
+
+	*id_r = (unsigned)strtoul(name, &end, 10);
+	return name[0] >= '0' && name[0] <= '9' && *end == '\0';
+}
+
+/* False: unknown. */
 static bool
 find_user(const char *name, struct unix_rights *rights)
 {
 	const struct passwd *entry = getpwnam(name);
-	char *end;
-	unsigned long number = strtoul(name, &end, 10);
 
-	if (entry != NULL) {
-		rights->uid = entry->pw_uid;
-		rights->gid = entry->pw_gid;
-	} else if (name[0] >= '0' && name[0] <= '9' && *end == '\0') {
-		rights->uid = (uid_t)number;
-	} else {
-		return false;
-	}
+	if (entry == NULL)
+		return is_id(name, &rights->uid);
+	rights->uid = entry->pw_uid;
+	rights->gid = entry->pw_gid;
 	return true;
 }
 
@@ -45,12 +49,10 @@ static bool
 find_group(const char *name, struct unix_rights *rights)
 {
 	const struct group *entry = getgrnam(name);
-	char *end;
-	unsigned long number = strtoul(name, &end, 10);
 
-	if (entry == NULL && (name[0] < '0' || name[0] > '9' || *end != '\0'))
-		return false;
-	rights->gid = entry != NULL ? entry->gr_gid : (gid_t)number;
+	if (entry == NULL)
+		return is_id(name, &rights->gid);
+	rights->gid = entry->gr_gid;
 	return true;
 }
 

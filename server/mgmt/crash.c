@@ -28,18 +28,7 @@
 
 enum { FRAMES_MAX = 64, STDERR_PATIENCE_S = 5 };
 
-static const struct crash_signal {
-	int number;
-	const char *name;
-} crash_signals[] = {
-	{ SIGSEGV, "SIGSEGV" },
-	{ SIGABRT, "SIGABRT" },
-	{ SIGBUS, "SIGBUS" },
-	{ SIGILL, "SIGILL" },
-	{ SIGFPE, "SIGFPE" },
-};
-
-enum { CRASH_SIGNALS = sizeof crash_signals / sizeof crash_signals[0] };
+static const int crash_signals[] = { SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE };
 
 static void
 crash_say(const char *text)
@@ -67,10 +56,8 @@ on_crash(int number)
 	sigaddset(&alarm_only, SIGALRM);
 	pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
 	alarm(STDERR_PATIENCE_S);
-	crash_say("gearmand: crashed with ");
-	for (int i = 0; i < CRASH_SIGNALS; i++)
-		if (crash_signals[i].number == number)
-			crash_say(crash_signals[i].name);
+	crash_say("gearmand: crashed with SIG");
+	crash_say(sigabbrev_np(number)); /* only reads a table */
 	crash_say(", stack of the thread:\n");
 	backtrace_symbols_fd(frames, backtrace(frames, FRAMES_MAX), STDERR_FILENO);
 	_exit(EXIT_FAILURE);
@@ -90,7 +77,7 @@ crash_install(void)
 	act.sa_handler = on_crash;
 	act.sa_flags = (int)(SA_RESETHAND | SA_NODEFER);
 	sigemptyset(&act.sa_mask);
-	for (int i = 0; i < CRASH_SIGNALS; i++)
-		if (!SANITIZED || crash_signals[i].number == SIGABRT)
-			sigaction(crash_signals[i].number, &act, NULL);
+	for (size_t i = 0; i < sizeof crash_signals / sizeof crash_signals[0]; i++)
+		if (!SANITIZED || crash_signals[i] == SIGABRT)
+			sigaction(crash_signals[i], &act, NULL);
 }

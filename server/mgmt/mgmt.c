@@ -83,38 +83,48 @@ end(struct mgmt *m) RUNS_ON(mgmt_role)
 	loop_stop(m->loop);
 }
 
+/* Other threads may be inside a call that does not return: nobody waits for them. */
 static void
-set_deadline(struct mgmt *m, const struct timeval *tv, event_callback_fn callback) RUNS_ON(mgmt_role)
+end_at_once(struct mgmt *m) RUNS_ON(mgmt_role)
 {
-	if (m->deadline != NULL)
-		event_free(m->deadline);
-	m->deadline = evtimer_new(loop_base(m->loop), callback, m);
-	CHECK(m->deadline != NULL);
-	event_add(m->deadline, tv);
+	m->hurried = true;
+	loop_stop(m->loop);
 }
 
-/* The module may be inside a call that takes long; it is not waited for. */
+/* The phase has lasted as long as it may. */
 static void
-on_patience_over(evutil_socket_t fd, short what, void *arg)
+on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct mgmt *m = arg;
 
 	(void)fd;
 	(void)what;
 	role_assume(&mgmt_role);
-	m->hurried = true;
-	loop_stop(m->loop);
+	if (m->phase == PHASE_DRAINING) {
+		mgmt_stop(m, "jobs are left after --shutdown-timeout");
+		return;
+	}
+	if (m->phase == PHASE_FLUSHING_STORE)
+		log_post(GEARMAND_LOG_ERROR, "the store hangs, ending without it: what waits for it is not saved");
+	end_at_once(m);
+}
+
+static void
+set_deadline(struct mgmt *m, struct timeval tv) RUNS_ON(mgmt_role)
+{
+	if (m->deadline == NULL)
+		m->deadline = evtimer_new(loop_base(m->loop), on_deadline, m);
+	CHECK(m->deadline != NULL);
+	event_add(m->deadline, &tv);
 }
 
 static void
 stop_opening(struct mgmt *m) RUNS_ON(mgmt_role)
 {
-	static const struct timeval patience = { .tv_usec = 250000 };
-
 	m->phase = PHASE_GIVING_UP;
 	notify_stopping();
 	tell(m, m->links.store, MSG_STOP);
-	set_deadline(m, &patience, on_patience_over);
+	set_deadline(m, (struct timeval){ .tv_usec = 250000 });
 }
 
 static void
@@ -129,8 +139,7 @@ mgmt_stop(struct mgmt *m, const char *why)
 {
 	if (m->phase >= PHASE_FLUSHING_CORE || m->phase == PHASE_GIVING_UP) {
 		log_post(GEARMAND_LOG_NOTICE, "%s again, ending at once", why);
-		m->hurried = true;
-		loop_stop(m->loop);
+		end_at_once(m);
 		return;
 	}
 	log_post(GEARMAND_LOG_NOTICE, "%s, shutting down", why);
@@ -145,20 +154,9 @@ mgmt_stop(struct mgmt *m, const char *why)
 	tell(m, m->links.proc, MSG_SHUTDOWN);
 }
 
-static void
-on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	role_assume(&mgmt_role);
-	mgmt_stop(arg, "jobs are left after --shutdown-timeout");
-}
-
 void
 mgmt_drain(struct mgmt *m)
 {
-	struct timeval tv = { .tv_sec = (time_t)m->links.shutdown_timeout };
-
 	if (m->phase <= PHASE_STARTING) {
 		mgmt_stop(m, "SIGUSR1");
 		return;
@@ -169,8 +167,8 @@ mgmt_drain(struct mgmt *m)
 	close_doors(m);
 	m->phase = PHASE_DRAINING;
 	tell(m, m->links.proc, MSG_GRACEFUL);
-	if (tv.tv_sec > 0)
-		set_deadline(m, &tv, on_deadline);
+	if (m->links.shutdown_timeout > 0)
+		set_deadline(m, (struct timeval){ .tv_sec = (time_t)m->links.shutdown_timeout });
 }
 
 void
@@ -188,30 +186,14 @@ mgmt_reload(struct mgmt *m)
 		tell(m, m->links.store, MSG_RELOAD);
 }
 
-/* The module is inside a call that does not return: its thread cannot give up by itself. */
-static void
-on_store_hangs(evutil_socket_t fd, short what, void *arg)
-{
-	log_post(GEARMAND_LOG_ERROR, "the store hangs, ending without it: what waits for it is not saved");
-	on_patience_over(fd, what, arg);
-}
-
 /* A store that is unwell gives up after 10 seconds and tells what is lost; it gets a second to say so. */
-static void
-flush_store(struct mgmt *m) RUNS_ON(mgmt_role)
-{
-	static const struct timeval patience = { .tv_sec = 11 };
-
-	m->phase = PHASE_FLUSHING_STORE;
-	tell(m, m->links.store, MSG_STOP);
-	set_deadline(m, &patience, on_store_hangs);
-}
-
 static void
 on_flushed(struct mgmt *m) RUNS_ON(mgmt_role)
 {
 	if (m->phase == PHASE_FLUSHING_CORE && m->links.store != NULL) {
-		flush_store(m);
+		m->phase = PHASE_FLUSHING_STORE;
+		tell(m, m->links.store, MSG_STOP);
+		set_deadline(m, (struct timeval){ .tv_sec = 11 });
 	} else if (m->phase == PHASE_FLUSHING_CORE || m->phase == PHASE_LAST_REPLIES) {
 		end(m);
 	}
@@ -252,22 +234,6 @@ on_store_failed(struct mgmt *m, const struct msg_text *t) RUNS_ON(mgmt_role)
 		end(m);
 }
 
-static void
-on_store_waiting(struct mgmt *m, const struct msg_text *t) RUNS_ON(mgmt_role)
-{
-	if (m->phase == PHASE_OPENING)
-		m->on_waiting(m->waiting_arg, t->text);
-}
-
-static void
-on_store_open(struct mgmt *m) RUNS_ON(mgmt_role)
-{
-	if (m->phase != PHASE_OPENING)
-		return;
-	m->phase = PHASE_STARTING;
-	loop_stop(m->loop);
-}
-
 /* Takes. */
 static void
 pass_line(struct mgmt *m, struct msg **line) RUNS_ON(mgmt_role)
@@ -302,10 +268,14 @@ handle(struct mgmt *m, const struct msg *msg) RUNS_ON(mgmt_role)
 		on_flushed(m);
 		break;
 	case MSG_STORE_WAITING:
-		on_store_waiting(m, MSG_AS(msg_text, msg));
+		if (m->phase == PHASE_OPENING)
+			m->on_waiting(m->waiting_arg, MSG_AS(msg_text, msg)->text);
 		break;
 	case MSG_STORE_OPEN:
-		on_store_open(m);
+		if (m->phase == PHASE_OPENING) {
+			m->phase = PHASE_STARTING;
+			loop_stop(m->loop);
+		}
 		break;
 	case MSG_STORE_READY:
 		if (m->phase == PHASE_STARTING)

@@ -9,6 +9,8 @@
 
 #include "mgmt/notify.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,15 +21,14 @@
 
 #include "base/mem.h"
 
-#ifdef HAVE_SYSTEMD
-
 void
 passed_sockets_init(struct passed_sockets *p)
 {
+	memset(p, 0, sizeof *p);
+#ifdef HAVE_SYSTEMD
 	char **names = NULL;
 	int n = sd_listen_fds_with_names(1, &names);
 
-	memset(p, 0, sizeof *p);
 	for (int i = 0; i < n; i++) {
 		const char *name = names != NULL && names[i] != NULL ? names[i] : "unknown";
 
@@ -37,71 +38,7 @@ passed_sockets_init(struct passed_sockets *p)
 	for (int i = 0; names != NULL && names[i] != NULL; i++)
 		free(names[i]);
 	free(names);
-}
-
-void
-notify_ready(void)
-{
-	sd_notifyf(0, "READY=1\nMAINPID=%ld\nSTATUS=Serving", (long)getpid());
-}
-
-void
-notify_waiting(const char *why)
-{
-	sd_notifyf(0, "READY=1\nMAINPID=%ld\nSTATUS=Waiting for the queue: %.*s", (long)getpid(),
-	    (int)strcspn(why, "\r\n"), why);
-}
-
-void
-notify_stopping(void)
-{
-	sd_notify(0, "STOPPING=1");
-}
-
-void
-notify_status(const char *status)
-{
-	sd_notifyf(0, "STATUS=%s", status);
-}
-
-#else
-
-void
-passed_sockets_init(struct passed_sockets *p)
-{
-	memset(p, 0, sizeof *p);
-}
-
-void
-notify_ready(void)
-{
-}
-
-void
-notify_waiting(const char *why)
-{
-	(void)why;
-}
-
-void
-notify_stopping(void)
-{
-}
-
-void
-notify_status(const char *status)
-{
-	(void)status;
-}
-
 #endif
-
-bool
-notify_wanted(void)
-{
-	const char *socket = getenv("NOTIFY_SOCKET");
-
-	return socket != NULL && socket[0] != '\0';
 }
 
 void
@@ -111,4 +48,50 @@ passed_sockets_fini(struct passed_sockets *p)
 		mem_free(p->at[i].name);
 	mem_free(p->at);
 	memset(p, 0, sizeof *p);
+}
+
+bool
+notify_wanted(void)
+{
+	const char *socket = getenv("NOTIFY_SOCKET");
+
+	return socket != NULL && socket[0] != '\0';
+}
+
+static void __attribute__((format(printf, 1, 2))) tell_manager(const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+#ifdef HAVE_SYSTEMD
+	sd_notify(0, text);
+#endif
+}
+
+void
+notify_ready(void)
+{
+	tell_manager("READY=1\nMAINPID=%ld\nSTATUS=Serving", (long)getpid());
+}
+
+void
+notify_waiting(const char *why)
+{
+	tell_manager(
+	    "READY=1\nMAINPID=%ld\nSTATUS=Waiting for the queue: %.*s", (long)getpid(), (int)strcspn(why, "\r\n"), why);
+}
+
+void
+notify_stopping(void)
+{
+	tell_manager("STOPPING=1");
+}
+
+void
+notify_status(const char *status)
+{
+	tell_manager("STATUS=%s", status);
 }

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "mgmt/fail.h"
 #include "mgmt/options_priv.h"
+#include "mgmt/plugin_check.h"
 
 void
 text_list_add(struct text_list *list, const char *text)
@@ -98,24 +99,18 @@ option_set_add_module(struct option_set *set, const struct gearmand_plugin *plug
 	}
 }
 
-static bool
-option_is_called(const struct option *o, const char *name)
-{
-	if (strcmp(o->row.decl.name, name) == 0)
-		return true;
-	if (o->row.decl.aliases != NULL)
-		for (const char *const *alias = o->row.decl.aliases; *alias != NULL; alias++)
-			if (strcmp(*alias, name) == 0)
-				return true;
-	return false;
-}
-
 struct option *
-option_find(const struct option_set *set, const char *name)
+option_find(const struct option_set *set, const char *wanted)
 {
-	for (unsigned i = 0; i < set->count; i++)
-		if (option_is_called(&set->at[i], name))
-			return &set->at[i];
+	const char *name;
+
+	for (unsigned i = 0; i < set->count; i++) {
+		const struct gearmand_option *decl = &set->at[i].row.decl;
+
+		for (unsigned k = 0; (name = names_at(decl->name, decl->aliases, k)) != NULL; k++)
+			if (strcmp(name, wanted) == 0)
+				return &set->at[i];
+	}
 	return NULL;
 }
 

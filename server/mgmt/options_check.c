@@ -105,32 +105,14 @@ say_bad(const struct gearmand_option *o, const char *text, enum verdict verdict,
 		error_fail(err, INVALID ": it does not fit in 64 bits", shown, o->name);
 }
 
-static bool
-level_check(const char *text, int64_t *number_r, struct gearmand_error *err)
-{
-	enum gearmand_level level;
-
-	if (!level_parse(text, &level))
-		return error_fail(err, "Invalid value for --verbose supplied");
-	*number_r = level;
-	return true;
-}
-
-static char *
-number_text(int64_t number)
-{
-	char text[24];
-	int len = snprintf(text, sizeof(text), "%" PRId64, number);
-
-	return mem_dup(text, (size_t)len);
-}
-
 bool
 option_check(const struct gearmand_option *o, const char *text, char **canonical_r, int64_t *number_r,
     struct gearmand_error *err)
 {
 	enum verdict verdict = NUMBER_OK;
+	enum gearmand_level level;
 	int64_t number = 0;
+	char digits[24];
 
 	switch ((int)o->type) {
 	case GEARMAND_OPT_SWITCH:
@@ -144,8 +126,9 @@ option_check(const struct gearmand_option *o, const char *text, char **canonical
 		verdict = port_parse(text, &number);
 		break;
 	case OPTION_TYPE_LEVEL:
-		if (!level_check(text, &number, err))
-			return false;
+		if (!level_parse(text, &level))
+			return error_fail(err, "Invalid value for --verbose supplied");
+		number = level;
 		break;
 	default:
 		break;
@@ -154,9 +137,13 @@ option_check(const struct gearmand_option *o, const char *text, char **canonical
 		say_bad(o, text, verdict, err);
 		return false;
 	}
+	if (o->type == GEARMAND_OPT_PORT) {
+		snprintf(digits, sizeof(digits), "%" PRId64, number);
+		text = digits;
+	}
 	if (number_r != NULL)
 		*number_r = number;
 	if (canonical_r != NULL)
-		*canonical_r = o->type == GEARMAND_OPT_PORT ? number_text(number) : mem_dup(text, strlen(text));
+		*canonical_r = mem_dup(text, strlen(text));
 	return true;
 }

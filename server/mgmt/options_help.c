@@ -26,20 +26,15 @@ static const char *const group_titles[GROUP_COUNT] = {
 static const char *
 value_name(const struct gearmand_option *o)
 {
-	if (o->value_name != NULL)
-		return o->value_name;
-	switch ((int)o->type) {
-	case GEARMAND_OPT_INT:
-		return "NUMBER";
-	case GEARMAND_OPT_SIZE:
-		return "SIZE";
-	case GEARMAND_OPT_PORT:
-		return "PORT";
-	case GEARMAND_OPT_PATH:
-		return "PATH";
-	default:
-		return "TEXT";
-	}
+	static const char *const names[] = {
+		[GEARMAND_OPT_INT] = "NUMBER",
+		[GEARMAND_OPT_SIZE] = "SIZE",
+		[GEARMAND_OPT_STRING] = "TEXT",
+		[GEARMAND_OPT_PATH] = "PATH",
+		[GEARMAND_OPT_PORT] = "PORT",
+	};
+
+	return o->value_name != NULL ? o->value_name : names[o->type];
 }
 
 /* Prints words from column `at` on, each line indented to HELP_COLUMN, and ends the line. */
@@ -101,20 +96,14 @@ print_group(const struct option_set *set, enum option_group group, FILE *out)
 }
 
 static void
-print_module_title(const struct gearmand_plugin *p, FILE *out)
-{
-	fprintf(out, "\nModule %s (%s): %s\n", p->name, kind_name(p->kind), p->summary);
-	if (p->aliases == NULL || *p->aliases == NULL)
-		return;
-	for (const char *const *alias = p->aliases; *alias != NULL; alias++)
-		fprintf(out, "%s%s", alias == p->aliases ? "Also called " : ", ", *alias);
-	fputc('\n', out);
-}
-
-static void
 print_module(const struct option_set *set, const struct gearmand_plugin *p, FILE *out)
 {
-	print_module_title(p, out);
+	const char *alias;
+
+	fprintf(out, "\nModule %s (%s): %s\n", p->name, kind_name(p->kind), p->summary);
+	for (unsigned i = 1; (alias = names_at(p->name, p->aliases, i)) != NULL; i++)
+		fprintf(out, "%s%s%s", i == 1 ? "Also called " : ", ", alias,
+		    names_at(p->name, p->aliases, i + 1) == NULL ? "\n" : "");
 	for (unsigned i = 0; i < set->count; i++)
 		if (set->at[i].plugin == p)
 			print_option(&set->at[i], out);

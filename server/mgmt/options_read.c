@@ -14,23 +14,9 @@
 #include "base/mem.h"
 #include "mgmt/fail.h"
 #include "mgmt/options_priv.h"
+#include "mgmt/plugin_check.h"
 
 /* ---- popt's table ------------------------------------------------------------------- */
-
-static void
-table_add(struct poptOption **table, unsigned *count, const struct option *o, const char *name, char letter, int val)
-{
-	bool is_switch = o->row.decl.type == GEARMAND_OPT_SWITCH;
-
-	*table = mem_grow(*table, (*count + 2) * sizeof(**table));
-	(*table)[(*count)++] = (struct poptOption){
-		.longName = name,
-		.shortName = letter,
-		.argInfo = is_switch ? POPT_ARG_NONE : POPT_ARG_STRING,
-		.val = val,
-	};
-	(*table)[*count] = (struct poptOption)POPT_TABLEEND;
-}
 
 /* `val` is the option's place in the set + 1. */
 static struct poptOption *
@@ -40,15 +26,22 @@ table_new(const struct option_set *set, enum option_source source)
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < set->count; i++) {
-		const struct option *o = &set->at[i];
+		const struct option_row *row = &set->at[i].row;
+		const char *name;
 
-		if (source == FROM_FILE && (o->row.flags & OPTION_LINE_ONLY))
+		if (source == FROM_FILE && (row->flags & OPTION_LINE_ONLY))
 			continue;
-		table_add(&table, &count, o, o->row.decl.name, o->row.letter, (int)i + 1);
-		if (o->row.decl.aliases != NULL)
-			for (const char *const *alias = o->row.decl.aliases; *alias != NULL; alias++)
-				table_add(&table, &count, o, *alias, 0, (int)i + 1);
+		for (unsigned k = 0; (name = names_at(row->decl.name, row->decl.aliases, k)) != NULL; k++) {
+			table = mem_grow(table, (count + 2) * sizeof(*table));
+			table[count++] = (struct poptOption){
+				.longName = name,
+				.shortName = k == 0 ? row->letter : 0,
+				.argInfo = row->decl.type == GEARMAND_OPT_SWITCH ? POPT_ARG_NONE : POPT_ARG_STRING,
+				.val = (int)i + 1,
+			};
+		}
 	}
+	table[count] = (struct poptOption)POPT_TABLEEND;
 	return table;
 }
 

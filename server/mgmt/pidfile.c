@@ -85,49 +85,42 @@ is_still_there(int fd, const char *path)
 
 /* Only a file that we could have made is written, emptied or removed. */
 static bool
-is_ours(int fd, const char *path, struct gearmand_error *err)
+is_ours(int fd, struct gearmand_error *why)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
-		return error_fail(err, "Could not open pid file for writing: %s (%s)", path, strerror(errno));
+		return error_fail(why, "%s", strerror(errno));
 	if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
-		return error_fail(
-		    err, "Could not open pid file for writing: %s (it is not a plain file of its own)", path);
-	if (st.st_uid != geteuid())
-		return error_fail(
-		    err, "Could not open pid file for writing: %s (it belongs to user %u)", path, (unsigned)st.st_uid);
-	return true;
+		return error_fail(why, "it is not a plain file of its own");
+	return st.st_uid == geteuid() || error_fail(why, "it belongs to user %u", (unsigned)st.st_uid);
 }
 
 /* The locked file, or -1. */
 static int
 open_locked(const char *path, struct gearmand_error *err)
 {
-	for (int i = 0; i < TRIES; i++) {
+	struct gearmand_error why = { .text = "it changes all the time" };
+	bool goes_on = true;
+
+	for (int i = 0; i < TRIES && goes_on; i++) {
 		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0644);
 
-		if (fd < 0 && errno == ELOOP) {
-			error_fail(err, "Could not open pid file for writing: %s (it is a symbolic link)", path);
-			return -1;
-		}
-		if (fd < 0)
+		if (fd < 0) {
+			error_fail(&why, "%s", errno == ELOOP ? "it is a symbolic link" : strerror(errno));
 			break;
+		}
 		if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
 			error_fail(err, "pid file %s is held by a running server (pid %ld)", path, (long)number_in(fd));
 			close(fd);
 			return -1;
 		}
-		if (!is_ours(fd, path, err)) {
-			close(fd);
-			return -1;
-		}
-		if (is_still_there(fd, path))
+		goes_on = is_ours(fd, &why);
+		if (goes_on && is_still_there(fd, path))
 			return fd;
 		close(fd);
-		errno = EAGAIN;
 	}
-	error_fail(err, "Could not open pid file for writing: %s (%s)", path, strerror(errno));
+	error_fail(err, "Could not open pid file for writing: %s (%s)", path, why.text);
 	return -1;
 }
 
@@ -150,19 +143,17 @@ pidfile_open(const char *path, struct gearmand_error *err)
 		return NULL;
 	if (is_living_server(number_in(fd))) {
 		error_fail(err, "pid file %s names a running server (pid %ld)", path, (long)number_in(fd));
-		close(fd);
-		return NULL;
-	}
-	if (!write_number(fd)) {
+	} else if (!write_number(fd)) {
 		error_fail(err, "Could not write pid file: %s (%s)", path, strerror(errno));
 		unlink(path);
-		close(fd);
-		return NULL;
+	} else {
+		p = mem_new(sizeof *p);
+		p->fd = fd;
+		p->path = mem_dup(path, strlen(path));
+		return p;
 	}
-	p = mem_new(sizeof *p);
-	p->fd = fd;
-	p->path = mem_dup(path, strlen(path));
-	return p;
+	close(fd);
+	return NULL;
 }
 
 void

@@ -27,6 +27,12 @@ kind_name(uint32_t kind)
 	return names[kind < sizeof(names) / sizeof(names[0]) ? kind : 0];
 }
 
+const char *
+names_at(const char *name, const char *const *aliases, unsigned i)
+{
+	return i == 0 ? name : aliases == NULL ? NULL : aliases[i - 1];
+}
+
 /* ---- The head ----------------------------------------------------------------------- */
 
 static bool
@@ -198,45 +204,50 @@ plugin_copy_free(const struct gearmand_plugin **pp)
 	mem_free((void *)(uintptr_t)p);
 }
 
+/* An operation that a module must have. */
 struct op {
-	const char *name;
-	bool is_there;
+	const char *name; /* NULL = the list is at its end */
+	size_t at;
 };
 
-static bool
-ops_check(const char *kind, const struct op *op, struct gearmand_error *err)
-{
-	for (; op->name != NULL; op++)
-		if (!op->is_there)
-			return error_fail(err,
-			    "its operation %s is NULL, expected a function; every %s module must have one", op->name,
-			    kind);
-	return true;
-}
+#define QUEUE_OP(name) \
+	{ \
+#name, offsetof(struct gearmand_queue_ops, name) \
+	}
+#define PROTOCOL_OP(name) \
+	{ \
+#name, offsetof(struct gearmand_protocol_ops, name) \
+	}
+#define TRANSPORT_OP(name) \
+	{ \
+#name, offsetof(struct gearmand_transport_ops, name) \
+	}
+
+static const struct op queue_ops[] = { QUEUE_OP(open), QUEUE_OP(replay), QUEUE_OP(commit), QUEUE_OP(close), { 0 } };
+static const struct op protocol_ops[] = { PROTOCOL_OP(open), PROTOCOL_OP(close), PROTOCOL_OP(conn_new),
+	PROTOCOL_OP(receive), PROTOCOL_OP(send), PROTOCOL_OP(conn_free), { 0 } };
+static const struct op transport_ops[] = { TRANSPORT_OP(open), TRANSPORT_OP(close), TRANSPORT_OP(conn_new),
+	TRANSPORT_OP(receive), TRANSPORT_OP(send), TRANSPORT_OP(conn_free), { 0 } };
 
 bool
 plugin_ops_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 {
-	const struct gearmand_queue_ops *q = p->queue;
-	const struct gearmand_protocol_ops *o = p->protocol;
-	const struct gearmand_transport_ops *t = p->transport;
+	const struct op *op = transport_ops;
+	const void *ops = p->transport;
+	void (*function)(void);
 
 	if (p->kind == GEARMAND_KIND_QUEUE)
-		return ops_check("queue",
-		    (const struct op[]){ { "open", q->open != NULL }, { "replay", q->replay != NULL },
-			{ "commit", q->commit != NULL }, { "close", q->close != NULL }, { NULL, false } },
-		    err);
-	if (p->kind == GEARMAND_KIND_PROTOCOL)
-		return ops_check("protocol",
-		    (const struct op[]){ { "open", o->open != NULL }, { "close", o->close != NULL },
-			{ "conn_new", o->conn_new != NULL }, { "receive", o->receive != NULL },
-			{ "send", o->send != NULL }, { "conn_free", o->conn_free != NULL }, { NULL, false } },
-		    err);
-	return ops_check("transport",
-	    (const struct op[]){ { "open", t->open != NULL }, { "close", t->close != NULL },
-		{ "conn_new", t->conn_new != NULL }, { "receive", t->receive != NULL }, { "send", t->send != NULL },
-		{ "conn_free", t->conn_free != NULL }, { NULL, false } },
-	    err);
+		op = queue_ops, ops = p->queue;
+	else if (p->kind == GEARMAND_KIND_PROTOCOL)
+		op = protocol_ops, ops = p->protocol;
+	for (; op->name != NULL; op++) {
+		memcpy(&function, (const char *)ops + op->at, sizeof(function));
+		if (function == NULL)
+			return error_fail(err,
+			    "its operation %s is NULL, expected a function; every %s module must have one", op->name,
+			    kind_name(p->kind));
+	}
+	return true;
 }
 
 /* ---- Options ------------------------------------------------------------------------ */

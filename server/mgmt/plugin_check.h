@@ -25,6 +25,8 @@ void plugin_copy_free(const struct gearmand_plugin **); /* takes */
 bool plugin_ops_check(const struct gearmand_plugin *, struct gearmand_error *);
 bool plugin_options_check(const struct gearmand_plugin *, struct gearmand_error *);
 
+/* The name, then each alias, then NULL; `aliases` may be NULL. */
+const char *names_at(const char *name, const char *const *aliases, unsigned i);
 const char *kind_name(uint32_t kind); /* "queue", "protocol", "transport", "?" */
 
 #endif

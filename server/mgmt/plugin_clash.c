@@ -30,39 +30,25 @@ module_name_check(
 	return true;
 }
 
-static bool
-module_names_check(const struct plugins *all, const struct gearmand_plugin *p, struct gearmand_error *err)
-{
-	if (!module_name_check(all, p, p->name, err))
-		return false;
-	if (p->aliases != NULL)
-		for (const char *const *alias = p->aliases; *alias != NULL; alias++)
-			if (!module_name_check(all, p, *alias, err))
-				return false;
-	return true;
-}
-
 /* ---- Names of options --------------------------------------------------------------- */
 
 static bool
-declares_name(const struct gearmand_option *o, const char *name)
+declares_name(const struct gearmand_option *o, const char *wanted)
 {
-	if (strcmp(o->name, name) == 0)
-		return true;
-	if (o->aliases != NULL)
-		for (const char *const *alias = o->aliases; *alias != NULL; alias++)
-			if (strcmp(*alias, name) == 0)
-				return true;
+	const char *name;
+
+	for (unsigned i = 0; (name = names_at(o->name, o->aliases, i)) != NULL; i++)
+		if (strcmp(name, wanted) == 0)
+			return true;
 	return false;
 }
 
 static bool
 has_option(const struct gearmand_plugin *p, const struct gearmand_option *but, const char *name)
 {
-	if (p->options != NULL)
-		for (const struct gearmand_option *o = p->options; o->name != NULL; o++)
-			if (o != but && declares_name(o, name))
-				return true;
+	for (const struct gearmand_option *o = p->options; o != NULL && o->name != NULL; o++)
+		if (o != but && declares_name(o, name))
+			return true;
 	return false;
 }
 
@@ -84,25 +70,17 @@ option_name_check(const struct plugins *all, const struct gearmand_plugin *p, co
 	return true;
 }
 
-static bool
-options_check(const struct plugins *all, const struct gearmand_plugin *p, struct gearmand_error *err)
-{
-	if (p->options == NULL)
-		return true;
-	for (const struct gearmand_option *o = p->options; o->name != NULL; o++) {
-		if (!option_name_check(all, p, o, o->name, err))
-			return false;
-		if (o->aliases == NULL)
-			continue;
-		for (const char *const *alias = o->aliases; *alias != NULL; alias++)
-			if (!option_name_check(all, p, o, *alias, err))
-				return false;
-	}
-	return true;
-}
-
 bool
 plugin_clash_check(const struct plugins *all, const struct gearmand_plugin *p, struct gearmand_error *err)
 {
-	return module_names_check(all, p, err) && options_check(all, p, err);
+	const char *name;
+
+	for (unsigned i = 0; (name = names_at(p->name, p->aliases, i)) != NULL; i++)
+		if (!module_name_check(all, p, name, err))
+			return false;
+	for (const struct gearmand_option *o = p->options; o != NULL && o->name != NULL; o++)
+		for (unsigned i = 0; (name = names_at(o->name, o->aliases, i)) != NULL; i++)
+			if (!option_name_check(all, p, o, name, err))
+				return false;
+	return true;
 }

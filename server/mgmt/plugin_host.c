@@ -222,34 +222,36 @@ plugin_close(struct plugin *p)
 		p->desc->protocol->close(&p->module);
 }
 
-typedef bool module_op_f(void *module, struct gearmand_error *);
+/* The open modules say yes to the question, or have none; the others are named in the log with their reason. */
+static void
+ask_modules(
+    const struct plugins *all, size_t of_protocol, size_t of_transport, enum gearmand_level level, const char *what)
+{
+	for (unsigned i = 0; i < all->count; i++) {
+		const struct plugin *p = all->at[i];
+		bool is_transport = p->desc->kind == GEARMAND_KIND_TRANSPORT;
+		const char *ops = is_transport ? (const char *)p->desc->transport : (const char *)p->desc->protocol;
+		bool (*ask)(void *module, struct gearmand_error *);
+		struct gearmand_error err = { .text = "" };
+
+		if (!p->is_open)
+			continue;
+		memcpy(&ask, ops + (is_transport ? of_transport : of_protocol), sizeof(ask));
+		if (ask != NULL && !ask(p->module, &err))
+			log_post(level, "module %s %s: %s", p->desc->name, what, err.text);
+	}
+}
+
+#define OPERATION(name) offsetof(struct gearmand_protocol_ops, name), offsetof(struct gearmand_transport_ops, name)
 
 void
 plugins_reload(struct plugins *all)
 {
-	for (unsigned i = 0; i < all->count; i++) {
-		const struct plugin *p = all->at[i];
-		struct gearmand_error err = { .text = "" };
-		module_op_f *reload = !p->is_open                                ? NULL
-				      : p->desc->kind == GEARMAND_KIND_TRANSPORT ? p->desc->transport->reload
-										 : p->desc->protocol->reload;
-
-		if (reload != NULL && !reload(p->module, &err))
-			log_post(GEARMAND_LOG_ERROR, "module %s stays as it was: %s", p->desc->name, err.text);
-	}
+	ask_modules(all, OPERATION(reload), GEARMAND_LOG_ERROR, "stays as it was");
 }
 
 void
 plugins_say_unready(const struct plugins *all)
 {
-	for (unsigned i = 0; i < all->count; i++) {
-		const struct plugin *p = all->at[i];
-		struct gearmand_error err = { .text = "" };
-		module_op_f *ready = !p->is_open                                ? NULL
-				     : p->desc->kind == GEARMAND_KIND_TRANSPORT ? p->desc->transport->ready
-										: p->desc->protocol->ready;
-
-		if (ready != NULL && !ready(p->module, &err))
-			log_post(GEARMAND_LOG_WARNING, "module %s is not ready: %s", p->desc->name, err.text);
-	}
+	ask_modules(all, OPERATION(ready), GEARMAND_LOG_WARNING, "is not ready");
 }

@@ -74,53 +74,32 @@ static char *
 names_of(const struct gearmand_plugin *p)
 {
 	struct buf b = { 0 };
+	const char *name;
 
-	if (p != NULL) {
-		buf_add_str(&b, p->name);
+	for (unsigned i = 0; p != NULL && (name = names_at(p->name, p->aliases, i)) != NULL; i++) {
+		buf_add_str(&b, name);
 		buf_add_char(&b, ' ');
 	}
-	if (p != NULL && p->aliases != NULL)
-		for (const char *const *alias = p->aliases; *alias != NULL; alias++) {
-			buf_add_str(&b, *alias);
-			buf_add_char(&b, ' ');
-		}
 	return buf_text(&b);
 }
 
-/* `p` is NULL while its names cannot be trusted. */
+/* A module, or with `is_directory` a whole directory.  `p` is NULL while its names cannot be trusted. */
 static void
-refuse_module(struct plugins *all, const char *path, const struct gearmand_plugin *p, const struct gearmand_error *why)
+refuse(struct plugins *all, const char *path, bool is_directory, const struct gearmand_plugin *p, const char *why)
 {
 	struct buf b = { 0 };
 
-	buf_add_str(&b, "plugin ");
+	buf_add_str(&b, is_directory ? "plugin directory " : "plugin ");
 	buf_add_str(&b, path);
-	buf_add_str(&b, " refused: ");
-	buf_add_str(&b, why->text);
+	buf_add_str(&b, is_directory ? " left out: " : " refused: ");
+	buf_add_str(&b, why);
 	all->refused = mem_grow(all->refused, (all->refused_count + 1) * sizeof(*all->refused));
 	all->refused[all->refused_count++] = (struct refusal){
 		.file = mem_dup(path, strlen(path)),
 		.kind = p == NULL ? 0 : p->kind,
 		.names = names_of(p),
 		.sentence = buf_text(&b),
-	};
-}
-
-static void
-refuse_directory(struct plugins *all, const char *path, const char *why)
-{
-	struct buf b = { 0 };
-
-	buf_add_str(&b, "plugin directory ");
-	buf_add_str(&b, path);
-	buf_add_str(&b, " left out: ");
-	buf_add_str(&b, why);
-	all->refused = mem_grow(all->refused, (all->refused_count + 1) * sizeof(*all->refused));
-	all->refused[all->refused_count++] = (struct refusal){
-		.file = mem_dup(path, strlen(path)),
-		.names = mem_dup("", 0),
-		.sentence = buf_text(&b),
-		.is_directory = true,
+		.is_directory = is_directory,
 	};
 }
 
@@ -187,11 +166,11 @@ load_file(struct plugins *all, const char *path)
 		return;
 	if (!plugin_place_check(path, &why) || !plugin_file_check(path, &why) ||
 	    (theirs = plugin_open_file(path, &why)) == NULL || !plugin_head_check(theirs, &why)) {
-		refuse_module(all, path, NULL, &why);
+		refuse(all, path, false, NULL, why.text);
 		return;
 	}
 	if (!plugin_sizes_check(theirs, &why)) {
-		refuse_module(all, path, theirs, &why);
+		refuse(all, path, false, theirs, why.text);
 		return;
 	}
 	copy = plugin_copy(theirs);
@@ -199,7 +178,7 @@ load_file(struct plugins *all, const char *path)
 		plugin_add(all, path, copy);
 		return;
 	}
-	refuse_module(all, path, copy, &why);
+	refuse(all, path, false, copy, why.text);
 	plugin_copy_free(&copy);
 }
 
@@ -225,11 +204,11 @@ load_directory(struct plugins *all, const char *dir, bool may_lack)
 	count = scandir(dir, &entries, is_module_file, alphasort);
 	if (count < 0) {
 		if (!may_lack || errno != ENOENT)
-			refuse_directory(all, dir, strerror(errno));
+			refuse(all, dir, true, NULL, strerror(errno));
 		return;
 	}
 	if (!plugin_place_check(dir, &why))
-		refuse_directory(all, dir, why.text);
+		refuse(all, dir, true, NULL, why.text);
 	for (int i = 0; i < count; i++) {
 		struct buf path = { 0 };
 
@@ -294,14 +273,13 @@ plugins_at(const struct plugins *all, unsigned i)
 }
 
 static bool
-module_is_called(const struct gearmand_plugin *p, const char *name)
+module_is_called(const struct gearmand_plugin *p, const char *wanted)
 {
-	if (strcasecmp(p->name, name) == 0)
-		return true;
-	if (p->aliases != NULL)
-		for (const char *const *alias = p->aliases; *alias != NULL; alias++)
-			if (strcasecmp(*alias, name) == 0)
-				return true;
+	const char *name;
+
+	for (unsigned i = 0; (name = names_at(p->name, p->aliases, i)) != NULL; i++)
+		if (strcasecmp(name, wanted) == 0)
+			return true;
 	return false;
 }
 

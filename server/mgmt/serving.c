@@ -44,15 +44,6 @@ cover_of(const struct settings *settings, const struct plugins *all, const char 
 }
 
 static void
-service_set_protocol(struct service *service, const struct plugin *p)
-{
-	service->name = p->desc->name;
-	service->protocol = p->desc->protocol;
-	service->protocol_module = p->module;
-	service->protocol_counters = p->first_counter;
-}
-
-static void
 service_set_transport(struct service *service, const struct plugin *t)
 {
 	service->transport_name = t->desc->name;
@@ -100,23 +91,37 @@ add_gear(struct serving *s, const struct settings *settings, const struct plugin
 	service_set_transport(&place->service, cover);
 }
 
-static void
-add_protocol(struct serving *s, const struct settings *settings, const struct plugins *all, struct plugin *p)
+/* One address that a module asked for. */
+static struct serving_place *
+add_listen(struct serving *s, const struct service *service, const struct plugin *p, struct plugin_listen *listen)
 {
-	const struct plugin *cover = cover_of(settings, all, p->desc->name);
+	struct serving_place *place = serving_add(s);
+
+	place->service = *service;
+	place->service.tag = listen->tag;
+	place->service.tag_module = p->module;
+	place->passed_name = p->desc->name;
+	place->addresses = &listen->address;
+	place->address_count = 1;
+	place->port = listen->port;
+	return place;
+}
+
+static void
+add_protocol(struct serving *s, const struct plugin *cover, const struct plugin *p)
+{
+	const struct service service = {
+		.name = p->desc->name,
+		.protocol = p->desc->protocol,
+		.protocol_module = p->module,
+		.protocol_counters = p->first_counter,
+	};
 
 	for (unsigned i = 0; i < p->listen_count; i++) {
-		struct serving_place *place = serving_add(s);
+		struct serving_place *place = add_listen(s, &service, p, &p->listens[i]);
 
-		service_set_protocol(&place->service, p);
 		if (cover != NULL && strncmp(p->listens[i].address, "unix:", 5) != 0)
 			service_set_transport(&place->service, cover);
-		place->service.tag = p->listens[i].tag;
-		place->service.tag_module = p->module;
-		place->passed_name = p->desc->name;
-		place->addresses = &p->listens[i].address;
-		place->address_count = 1;
-		place->port = p->listens[i].port;
 	}
 }
 
@@ -127,21 +132,12 @@ add_transport(struct serving *s, const struct plugin *t, struct gearmand_error *
 	for (unsigned i = 0; i < t->listen_count; i++) {
 		const char *name = t->listens[i].protocol == NULL ? "gear" : t->listens[i].protocol;
 		const struct serving_place *with = place_of(s, name);
-		struct serving_place *place;
 
 		if (with == NULL)
 			return error_fail(err,
 			    "module %s wants to serve protocol %s, which is not loaded; add --protocol=%s",
 			    t->desc->name, name, name);
-		place = serving_add(s);
-		place->service = with->service;
-		service_set_transport(&place->service, t);
-		place->service.tag = t->listens[i].tag;
-		place->service.tag_module = t->module;
-		place->passed_name = t->desc->name;
-		place->addresses = &t->listens[i].address;
-		place->address_count = 1;
-		place->port = t->listens[i].port;
+		service_set_transport(&add_listen(s, &with->service, t, &t->listens[i])->service, t);
 	}
 	return true;
 }
@@ -166,7 +162,7 @@ serving_open(struct serving *s, const struct settings *settings, struct plugins 
 			continue;
 		if (!open_module(p, err))
 			return false;
-		add_protocol(s, settings, all, p);
+		add_protocol(s, cover_of(settings, all, p->desc->name), p);
 	}
 	for (unsigned i = 0; i < plugins_count(all); i++) {
 		const struct plugin *t = plugins_at(all, i);
