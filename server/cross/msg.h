@@ -8,8 +8,8 @@
  * Direction, by kind:
  *   mgmt  -> io     CONN, STOP
  *   io    -> mgmt   CONN_CLOSED
- *   io    -> proc   PEER_NEW, PACKET, REFUSE, CLOSE_ME, CLOSE_IDLE, PEER_ENDED, PEER_GONE, COUNTS
- *   proc  -> io     REPLY, CLOSE, PAUSE, RESUME, PEER_FORGOTTEN
+ *   io    -> proc   PEER_NEW, PACKET, REFUSE, CLOSE_ME, CLOSE_IDLE, PEER_ENDED, PEER_GONE, PART_TAKEN, COUNTS
+ *   proc  -> io     REPLY, PART, CLOSE, PAUSE, RESUME, PEER_FORGOTTEN
  *   proc  -> store  ADD, REMOVE
  *   store -> proc   ADD (with its outcome), COMMITTED, REPLAYED, REPLAY_AGAIN, REPLAY_END, STORE_STATE
  *   mgmt  -> proc   GRACEFUL, SHUTDOWN
@@ -38,8 +38,8 @@
 /* clang-format off */
 #define MSG_KINDS(X) \
 	X(CONN) X(STOP) X(CONN_CLOSED) \
-	X(PEER_NEW) X(PACKET) X(REFUSE) X(CLOSE_ME) X(CLOSE_IDLE) X(PEER_ENDED) X(PEER_GONE) X(COUNTS) \
-	X(REPLY) X(CLOSE) X(PAUSE) X(RESUME) X(PEER_FORGOTTEN) \
+	X(PEER_NEW) X(PACKET) X(REFUSE) X(CLOSE_ME) X(CLOSE_IDLE) X(PEER_ENDED) X(PEER_GONE) X(PART_TAKEN) X(COUNTS) \
+	X(REPLY) X(PART) X(CLOSE) X(PAUSE) X(RESUME) X(PEER_FORGOTTEN) \
 	X(ADD) X(REMOVE) X(COMMITTED) X(REPLAY) X(RELOAD) X(REPLAYED) X(REPLAY_AGAIN) X(REPLAY_END) X(STORE_STATE) \
 	X(GRACEFUL) X(SHUTDOWN) X(IDLE) X(FLUSHED) \
 	X(LOG) X(STORE_WAITING) X(STORE_OPEN) X(STORE_READY) X(STORE_FAILED) X(STORE_FLUSHED) \
@@ -59,6 +59,8 @@ enum msg_kind {
  *             that.  A worker takes no job any more.
  * CLOSE_IDLE: the protocol leaves unused what the peer sends; close it, unless it waits for something, or a reply is on
  * its way: `type` is the number of replies that have come, modulo 65536.
+ * PART:       a part of the reply to a text line; the next, or the REPLY that is the end of it, comes after PART_TAKEN.
+ * PART_TAKEN: the socket has taken the part; `type` 1: it was dropped, and so would all others be.
  * PAUSE:      its requests are not wanted for now, by `type`; a later PAUSE replaces an earlier one.  Results of jobs,
  *             and the end of the peer, are told all the same. */
 struct msg {
@@ -89,9 +91,9 @@ struct msg_refuse {
 	uint64_t tag;
 };
 
-/* REPLY: one packet to a peer.  `head` is 12 bytes left for the packet head, then all
- * arguments with their NULs; `data` views into msg.blob and follows on the wire.
- * For PKT_TEXT: only `head + PKT_HEAD` and `data`, sent as they are. */
+/* REPLY: one packet to a peer; PART: a part of one, always PKT_TEXT.  `head` is 12 bytes left for the packet head, then
+ * all arguments with their NULs; `data` views into msg.blob and follows on the wire. For PKT_TEXT: only `head +
+ * PKT_HEAD` and `data`, sent as they are. */
 struct msg_reply {
 	struct msg msg;
 	struct slice data;

@@ -136,6 +136,8 @@ conn_end_input(struct conn *c, enum conn_life to)
 	conn_move(c, to);
 	conn_drop_body(c);
 	buf_fini(&c->rest);
+	if (c->part_open)
+		conn_timer(c, DRAIN_SECONDS * 1000);
 	if (m != NULL)
 		conn_post(c, &m);
 	conn_watch(c);
@@ -158,11 +160,27 @@ conn_close(struct conn *c)
 }
 
 void
+conn_part_taken(struct conn *c, bool dropped)
+{
+	struct msg *m;
+
+	if (!c->part_open)
+		return;
+	c->part_open = false;
+	if (c->life == CONN_GONE || c->life == CONN_SHUT)
+		conn_timer(c, 0);
+	m = msg_new(MSG_PART_TAKEN, c->number);
+	m->type = dropped;
+	conn_post(c, &m);
+}
+
+void
 conn_break(struct conn *c)
 {
 	c->broken = true;
 	c->blocked = false;
 	conn_drop_output(c);
+	conn_part_taken(c, true);
 	conn_close(c);
 	conn_watch(c);
 	conn_mark_dirty(c);

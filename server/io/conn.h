@@ -167,6 +167,7 @@ struct conn {
 	bool end_told : 1;    /* the core was told PEER_ENDED */
 	bool blocked : 1;     /* the socket takes no more bytes for now, or others go first */
 	bool again : 1;       /* `rest` is to be presented again */
+	bool part_open : 1;   /* a part of that reply is unsent: the core waits for PART_TAKEN */
 	bool text_open : 1;   /* a text line is with the core, and its one reply has not come */
 	uint16_t replies;     /* that came from the core, modulo 65536 */
 	bool gathers : 1;     /* the reply to a line waits for the reply to the next, which came with it */
@@ -209,6 +210,7 @@ void conn_close(struct conn *) IO; /* gone, and ends when the output is out */
 void conn_break(struct conn *) IO; /* gone, and what is unsent is lost */
 void conn_forgotten(struct conn *) IO;
 void conn_free(struct conn **) IO;
+void conn_part_taken(struct conn *, bool dropped) IO; /* the part that is open, if any */
 
 /* conn_open.c */
 void conn_on_event(struct conn *, uint32_t what) IO; /* may free it */
@@ -246,6 +248,8 @@ void conn_transport_peer(struct conn *, const char *address, const char *port) I
 
 /* conn_reply.c: a packet from the core, by way of the protocol; takes. */
 void conn_reply(struct conn *, struct msg *) IO;
+/* A part of the reply to a text line; takes. */
+void conn_reply_part(struct conn *, struct msg *) IO;
 
 /* conn_request.c */
 /* May such a packet be taken at all, now?  If not, *why_r says why. */

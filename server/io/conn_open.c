@@ -39,6 +39,9 @@ conn_on_timer(int fd, short what, void *arg)
 			log_post(GEARMAND_LOG_INFO, "%s: closed with %zu bytes that it did not read", c->address,
 			    c->out_bytes);
 		conn_free(&c);
+	} else if (c->part_open && c->life >= CONN_GONE) {
+		log_post(GEARMAND_LOG_INFO, "%s: closed with %zu bytes that it did not read", c->address, c->out_bytes);
+		conn_break(c);
 	} else if ((c->pauses & PAUSED_REQUEST) != 0) {
 		c->impatient = c->again = true;
 		c->pauses &= (uint8_t)~PAUSED_REQUEST;

@@ -234,6 +234,8 @@ conn_flush(struct conn *c)
 		io_count(c->io, STAT_bytes_out, sent);
 		c->moved_at = c->io->now;
 	}
+	if (!conn_has_output(c))
+		conn_part_taken(c, false);
 	conn_bound_output(c);
 	if (c->blocked && !c->dirty)
 		list_push(&c->io->waiting, &c->in_io);

@@ -93,3 +93,21 @@ conn_reply(struct conn *c, struct msg *m)
 		pkt_head_write(reply->head, true, m->type, (uint32_t)(reply->head_len - PKT_HEAD + reply->data.len));
 	conn_put(c, reply);
 }
+
+/* The core makes the next one when this one is sent; when nobody reads what a peer gets that has ended, it is broken
+ * off. */
+void
+conn_reply_part(struct conn *c, struct msg *m)
+{
+	CHECK(!c->part_open && conn_speaks_gear(c));
+	c->part_open = true;
+	c->gathers = false;
+	if (c->life >= CONN_SHUT) {
+		msg_free(&m);
+		conn_part_taken(c, true);
+		return;
+	}
+	conn_put(c, MSG_AS(msg_reply, m));
+	if (c->life == CONN_GONE)
+		conn_timer(c, DRAIN_SECONDS * 1000);
+}

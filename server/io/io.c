@@ -179,6 +179,10 @@ io_to_conn(struct io *io, struct msg **mp)
 		*mp = NULL;
 		conn_reply(c, m);
 		break;
+	case MSG_PART:
+		*mp = NULL;
+		conn_reply_part(c, m);
+		break;
 	case MSG_CLOSE:
 		io_close(c);
 		break;

@@ -93,8 +93,6 @@ ability_free(struct proc *p, struct ability **ability_p)
 	peer->ability_count--;
 	func->workers--;
 	list_splice(&peer->lost, &ability->running);
-	if (p->listed == &ability->of_peer)
-		p->listed = ability->of_peer.next;
 	list_remove(&ability->of_peer);
 	count_func_memory(p, -(int64_t)sizeof *ability);
 	mem_free(ability);

@@ -48,9 +48,11 @@ dispatch_from_peer(struct proc *p, struct peer *peer, struct msg *m)
 {
 	size_t before = p->spent;
 
-	if (peer->gone)
+	if (m->kind == MSG_PART_TAKEN)
+		slot_part_taken(p, peer, m->type != 0);
+	else if (peer->gone)
 		return;
-	if (m->kind == MSG_PEER_GONE)
+	else if (m->kind == MSG_PEER_GONE)
 		peer_gone(p, peer);
 	else if (peer->closing || p->shut)
 		return;
@@ -76,7 +78,7 @@ dispatch_from_io(struct proc *p, struct msg **mm)
 {
 	struct peer *peer = peer_find(p, (*mm)->peer);
 
-	if (peer == NULL || peer->gone)
+	if (peer == NULL || (peer->gone && (*mm)->kind != MSG_PART_TAKEN))
 		return;
 	if ((*mm)->kind == MSG_PEER_ENDED)
 		peer->ended = true, peer->asleep = false;
@@ -158,6 +160,7 @@ proc_dispatch(struct proc *p, struct msg **mm)
 	case MSG_CLOSE_IDLE:
 	case MSG_PEER_ENDED:
 	case MSG_PEER_GONE:
+	case MSG_PART_TAKEN:
 		dispatch_from_io(p, &m);
 		break;
 	default:

@@ -101,8 +101,6 @@ take_turn(struct proc *p, struct ability *ability)
 	ability->turn = ++p->last_turn;
 	if (ability->of_peer.next == &ability->peer->abilities)
 		return;
-	if (p->listed == &ability->of_peer)
-		p->listed = ability->of_peer.next;
 	list_remove(&ability->of_peer);
 	list_push(&ability->peer->abilities, &ability->of_peer);
 }

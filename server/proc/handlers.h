@@ -70,13 +70,12 @@ enum listing_kind { LIST_STATUS, LIST_PRIORITIES, LIST_WORKERS, LIST_DROP, LIST_
 
 /* Everything that time alone brings about; returns when it must be called again, or NEVER. */
 nsec_t timers_run(struct proc *) RUNS_ON(proc_role);
-/* A part of what is being listed; true while any is left. */
+/* A part of what is being listed; true while more can be made at once. */
 bool listings_run(struct proc *) RUNS_ON(proc_role);
 /* The answer comes when the listing is complete; until then the peer's later replies wait behind it. */
 void listing_start(struct proc *, struct peer *, enum listing_kind) RUNS_ON(proc_role);
 /* The functions of that name, in any case, are dropped; the answer has a line for each. */
 void listing_drop(struct proc *, struct peer *, struct slice name) RUNS_ON(proc_role);
-void listings_forget(struct proc *, const struct peer *) RUNS_ON(proc_role); /* before a peer is freed */
 void listing_counters(struct proc *, struct peer *) RUNS_ON(proc_role);
 void listing_queue(struct proc *, struct peer *) RUNS_ON(proc_role);
 void listings_drop(struct proc *) RUNS_ON(proc_role); /* all, at the end */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Admin answers that may be long: made a part at each turn, so that nobody waits for them but who asked.
+ * Admin answers that may be long: made a part at each turn, and sent part by part as fast as the peer takes them.
  *
  * Runs on:  processing thread.
- * Owns:     struct listing: the text so far and an open slot of the asking peer.
+ * Owns:     struct listing: the part at hand, and an open slot of the peer that asked.
  *
- * However many have asked, one listing of jobs and one of all else is being made at a time: a turn has its
- * bound, and `status` does not wait for a thousand `show jobs`.
+ * However many have asked, one listing of jobs and one of all else is at work in a turn: a turn has its
+ * bound, and `status` does not wait for a thousand `show jobs`.  A listing whose part is on its way waits for the peer
+ * while others are at work.  So it keeps no pointers from one turn to the next, but the number of a peer, the turn of
+ * an ability, and a walk over a table that knows how to go on.
  */
 #include <string.h>
 
@@ -18,22 +20,27 @@
 #include "proc/peer.h"
 #include "proc/reply.h"
 
-/* What a turn may do for each kind: about a quarter of a millisecond, at worst 2.  A line or a worker's ability costs 1
- * and more when it is long, an empty place of a table 1. */
+/* What a turn may do for each queue: about a quarter of a millisecond, at worst 2.  A line or a worker's ability costs
+ * 1 and more when it is long, an empty place of a table 1. */
 enum { COST_PER_TURN = 2048, BYTES_PER_COST = 64, COST_PER_UNIT = 2 };
+/* With a line of 32 KiB behind it, a part is 128 KiB: a peer that takes none of it can be told from others. */
+enum { PART_BYTES = 96 << 10 };
 
 struct listing {
-	struct list link; /* proc.listings or proc.job_listings */
+	struct maker maker;
 	struct slot *slot;
 	enum listing_kind kind;
-	bool begun;
-	size_t cost;
-	struct hash_walk walk;
-	struct peer *next; /* WORKERS, when begun */
-	bool in_line;      /* WORKERS: a part of next's line is there, and proc.listed is where it goes on */
-	struct blob *text; /* NULL: no memory for it */
-	struct buf line;
-	size_t name_len; /* DROP */
+	bool whole;            /* the peer speaks a module's protocol, which takes an answer as one packet */
+	bool sent;             /* a part of it */
+	bool in_line;          /* WORKERS: a part of the line is there */
+	uint32_t line;         /* ... its number */
+	uint64_t at;           /* ... of the peer whose line it is, or whose line is next */
+	int64_t turn;          /* ... of the newest ability in it */
+	struct hash_walk walk; /* all others */
+	size_t cost;           /* that is not charged yet */
+	struct blob *text;     /* what is not sent; NULL: no memory for it */
+	struct buf fresh;      /* a line on its way to the text */
+	size_t name_len;       /* DROP */
 	char name[];
 };
 
@@ -111,21 +118,21 @@ add_line(struct proc *p, struct listing *listing, struct hash_node *node, size_t
 
 	switch (listing->kind) {
 	case LIST_STATUS:
-		add_status(&listing->line, func);
+		add_status(&listing->fresh, func);
 		break;
 	case LIST_PRIORITIES:
-		add_priorities(&listing->line, func);
+		add_priorities(&listing->fresh, func);
 		break;
 	case LIST_DROP:
 		*budget -= earlier(*budget, func->name_len == listing->name_len ? func->name_len / BYTES_PER_COST : 0);
 		if (equal_nocase(func_name(func), listing))
-			drop(p, &listing->line, func);
+			drop(p, &listing->fresh, func);
 		break;
 	case LIST_JOBS:
-		add_job(p, &listing->line, CONTAINER_OF(node, struct job, by_handle));
+		add_job(p, &listing->fresh, CONTAINER_OF(node, struct job, by_handle));
 		break;
 	case LIST_UNIQUES:
-		add_unique(&listing->line, CONTAINER_OF(node, struct job, by_handle));
+		add_unique(&listing->fresh, CONTAINER_OF(node, struct job, by_handle));
 		break;
 	case LIST_WORKERS:
 		break;
@@ -136,15 +143,15 @@ static PROC void
 start(struct proc *p, struct peer *peer, enum listing_kind kind, struct slice name)
 {
 	struct listing *listing = mem_new(sizeof *listing + name.len + 1);
-	bool of_jobs = kind == LIST_JOBS || kind == LIST_UNIQUES;
 
 	listing->kind = kind;
-	listing->slot = slot_open_plain(p, peer);
+	listing->whole = peer->is_module;
+	listing->text = blob_new(0);
 	listing->name_len = name.len;
 	if (name.len > 0)
 		memcpy(listing->name, name.data, name.len);
-	list_init(&listing->link);
-	list_push(of_jobs ? &p->job_listings : &p->listings, &listing->link);
+	listing->maker.queue = kind == LIST_JOBS || kind == LIST_UNIQUES ? &p->job_listings : &p->listings;
+	listing->slot = slot_open_made(p, peer, &listing->maker);
 }
 
 void
@@ -165,59 +172,72 @@ listing_free(struct listing **listing_p)
 	struct listing *listing = *listing_p;
 
 	*listing_p = NULL;
-	list_remove(&listing->link);
-	buf_fini(&listing->line);
+	list_remove(&listing->maker.link);
+	buf_fini(&listing->fresh);
 	blob_unref(&listing->text);
 	mem_free(listing);
 }
 
-/* The text may be as long as there is room in --max-memory. */
+/* Takes the fresh line into the text, and its cost off the budget.  A text that is sent as a whole may be as long as
+ * there is room in --max-memory. */
 static PROC void
-keep_line(const struct proc *p, struct listing *listing)
+keep_line(const struct proc *p, struct listing *listing, size_t *budget)
 {
-	size_t len = blob_slice(listing->text).len + listing->line.len;
+	size_t cost = 1 + listing->fresh.len / BYTES_PER_COST;
+	size_t len = blob_slice(listing->text).len + listing->fresh.len;
+	bool fits = !listing->whole || has_memory(p, len);
 
-	if (listing->text != NULL && (!has_memory(p, len) || !blob_add(&listing->text, buf_slice(&listing->line))))
+	listing->cost += cost;
+	*budget -= cost < *budget ? cost : *budget;
+	if (listing->text != NULL && (!fits || !blob_add(&listing->text, buf_slice(&listing->fresh))))
 		blob_unref(&listing->text);
-	listing->line.len = 0;
+	listing->fresh.len = 0;
 }
 
-static PROC void
-add_end(const struct proc *p, struct listing *listing)
+static PROC bool
+part_is_full(const struct listing *listing)
 {
-	if (listing->kind != LIST_DROP)
-		buf_add_str(&listing->line, ".\n");
-	else if (blob_slice(listing->text).len == 0)
-		buf_add_str(&listing->line, "ERR function not found\r\n");
-	keep_line(p, listing);
+	return !listing->whole && blob_slice(listing->text).len >= PART_BYTES;
+}
+
+/* The next turn of this listing comes when the peer has taken the part, and has paid for it. */
+static PROC void
+send_part(struct proc *p, struct listing *listing)
+{
+	struct peer *peer = listing->slot->peer;
+	struct msg_reply *part = msg_reply_new(PKT_TEXT, peer->number, 0);
+	struct msg *m = &part->msg;
+
+	m->kind = MSG_PART;
+	msg_reply_data(part, listing->text, blob_slice(listing->text));
+	blob_unref(&listing->text);
+	listing->text = blob_new(0);
+	listing->sent = true;
+	debt_charge(p, peer, listing->cost / COST_PER_UNIT);
+	listing->cost = 0;
+	slot_send_part(p, listing->slot, &m);
 }
 
 static PROC void
 finish(struct proc *p, struct listing *listing)
 {
 	static const char no_memory[] = "ERR MEMORY_ALLOCATION_FAILURE\r\n";
-	struct msg_reply *reply = msg_reply_new(PKT_TEXT, listing->slot->peer->number, sizeof no_memory);
+	struct peer *peer = listing->slot->peer;
+	struct msg_reply *reply = msg_reply_new(PKT_TEXT, peer->number, sizeof no_memory);
 	struct msg *m = &reply->msg;
 
-	add_end(p, listing);
+	if (listing->kind != LIST_DROP)
+		buf_add_str(&listing->fresh, ".\n");
+	else if (!listing->sent && blob_slice(listing->text).len == 0)
+		buf_add_str(&listing->fresh, "ERR function not found\r\n");
+	keep_line(p, listing, &(size_t){ 0 });
 	if (listing->text != NULL)
 		msg_reply_data(reply, listing->text, blob_slice(listing->text));
 	else
 		msg_reply_arg(reply, slice_str(no_memory), true);
-	debt_charge(p, listing->slot->peer, listing->cost / COST_PER_UNIT);
+	debt_charge(p, peer, listing->cost / COST_PER_UNIT);
 	slot_fill(p, listing->slot, &m);
 	listing_free(&listing);
-}
-
-/* Takes the line into the text and its cost off the budget. */
-static PROC void
-charge(struct proc *p, struct listing *listing, size_t *budget)
-{
-	size_t cost = 1 + listing->line.len / BYTES_PER_COST;
-
-	listing->cost += cost;
-	*budget -= cost < *budget ? cost : *budget;
-	keep_line(p, listing);
 }
 
 static PROC struct peer *
@@ -226,85 +246,119 @@ peer_at(const struct proc *p, struct list *node)
 	return node == &p->peer_list ? NULL : LIST_ENTRY(node, struct peer, in_list);
 }
 
-static PROC void
-begin_worker(struct proc *p, struct listing *listing)
+/* The one where it stopped, or when that has left, the next. */
+static PROC struct peer *
+peer_to_go_on(struct proc *p, struct listing *listing)
 {
-	const struct peer *peer = listing->next;
+	struct peer *peer = peer_find(p, listing->at);
+	size_t steps = 0;
 
-	buf_add_i64(&listing->line, peer->fd);
-	buf_add_char(&listing->line, ' ');
-	buf_add_escaped(&listing->line, slice_str(peer->address));
-	buf_add_char(&listing->line, ' ');
-	buf_add_escaped(&listing->line, peer_id(peer));
-	buf_add_str(&listing->line, " :");
+	if (peer != NULL)
+		return peer;
+	for (peer = peer_at(p, p->peer_list.next); peer != NULL && peer->number < listing->at; steps++)
+		peer = peer_at(p, peer->in_list.next);
+	listing->cost += steps / STEPS_PER_UNIT;
+	return peer;
+}
+
+/* Behind those that are in the line: they are in the order of their turns. */
+static PROC struct list *
+ability_to_go_on(const struct peer *peer, struct listing *listing)
+{
+	struct list *node = peer->abilities.next;
+	size_t steps = 0;
+
+	for (; node != &peer->abilities; node = node->next, steps++)
+		if (LIST_ENTRY(node, struct ability, of_peer)->turn > listing->turn)
+			break;
+	listing->cost += steps / STEPS_PER_UNIT;
+	return node;
+}
+
+static PROC void
+begin_line(struct proc *p, struct listing *listing, const struct peer *peer)
+{
+	buf_add_i64(&listing->fresh, peer->fd);
+	buf_add_char(&listing->fresh, ' ');
+	buf_add_escaped(&listing->fresh, slice_str(peer->address));
+	buf_add_char(&listing->fresh, ' ');
+	buf_add_escaped(&listing->fresh, peer_id(peer));
+	buf_add_str(&listing->fresh, " :");
 	listing->in_line = true;
-	p->listed = peer->abilities.next;
-	p->line++;
+	listing->line = ++p->line;
+	listing->turn = INT64_MIN;
 }
 
+/* Abilities move to the end while a long line is made.  Each is in it once, or twice when another listing has come to
+ * it meanwhile. */
 static PROC void
-end_worker(struct proc *p, struct listing *listing)
+add_ability(struct listing *listing, struct ability *ability)
 {
-	if (listing->in_line)
-		buf_add_char(&listing->line, '\n');
-	listing->in_line = false;
-	p->listed = NULL;
-	listing->next = peer_at(p, listing->next->in_list.next);
-}
-
-/* Abilities change places while a long line is made; each is in it once. */
-static PROC void
-add_ability(struct proc *p, struct listing *listing)
-{
-	struct ability *ability = LIST_ENTRY(p->listed, struct ability, of_peer);
-
-	p->listed = p->listed->next;
-	if (ability->line == p->line)
+	listing->turn = ability->turn;
+	if (ability->line == listing->line)
 		return;
-	ability->line = p->line;
-	buf_add_char(&listing->line, ' ');
-	buf_add_escaped(&listing->line, func_name(ability->func));
+	ability->line = listing->line;
+	buf_add_char(&listing->fresh, ' ');
+	buf_add_escaped(&listing->fresh, func_name(ability->func));
 }
 
-/* False when all peers have been. */
+static PROC void
+end_line(struct listing *listing)
+{
+	buf_add_char(&listing->fresh, '\n');
+	listing->in_line = false;
+}
+
+/* False when all peers are in it. */
 static PROC bool
 step_peers(struct proc *p, struct listing *listing, size_t *budget)
 {
-	while (*budget > 0 && listing->next != NULL) {
-		if (!listing->in_line && !listing->next->gone)
-			begin_worker(p, listing);
-		else if (listing->in_line && p->listed != &listing->next->abilities)
-			add_ability(p, listing);
-		else
-			end_worker(p, listing);
-		charge(p, listing, budget);
+	struct peer *peer = peer_to_go_on(p, listing);
+	struct list *next = NULL;
+
+	if (listing->in_line && (peer == NULL || peer->number != listing->at))
+		end_line(listing);
+	else if (listing->in_line)
+		next = ability_to_go_on(peer, listing);
+	while (peer != NULL && *budget > 0 && !part_is_full(listing)) {
+		if (!listing->in_line && !peer->gone) {
+			begin_line(p, listing, peer);
+			next = peer->abilities.next;
+		} else if (listing->in_line && next != &peer->abilities) {
+			add_ability(listing, LIST_ENTRY(next, struct ability, of_peer));
+			next = next->next;
+		} else {
+			if (listing->in_line)
+				end_line(listing);
+			peer = peer_at(p, peer->in_list.next);
+		}
+		listing->at = peer == NULL ? UINT64_MAX : peer->number;
+		keep_line(p, listing, budget);
 	}
-	return listing->next != NULL;
+	return peer != NULL;
 }
 
 /* False when the table has been walked to its end. */
 static PROC bool
 step_table(struct proc *p, struct listing *listing, const struct hash *table, size_t *budget)
 {
-	while (*budget > 0) {
+	while (*budget > 0 && !part_is_full(listing)) {
 		struct hash_node *node = hash_next_within(table, &listing->walk, budget);
 
 		if (node == NULL)
 			return *budget == 0;
 		add_line(p, listing, node, budget);
-		charge(p, listing, budget);
+		keep_line(p, listing, budget);
 	}
 	return true;
 }
 
+/* False when it is complete, or of no use any more. */
 static PROC bool
 step(struct proc *p, struct listing *listing, size_t *budget)
 {
-	if (!listing->begun) {
-		listing->begun = true;
-		listing->text = blob_new(0);
-		listing->next = peer_at(p, p->peer_list.next);
-	}
+	if (listing->maker.dropped)
+		return false;
 	if (listing->kind == LIST_WORKERS)
 		return step_peers(p, listing, budget);
 	return step_table(p, listing, listing->kind >= LIST_JOBS ? &p->handles : &p->funcs, budget);
@@ -317,10 +371,12 @@ run_queue(struct proc *p, struct list *queue)
 	struct list *node;
 
 	while (budget > 0 && (node = list_first(queue)) != NULL) {
-		struct listing *listing = LIST_ENTRY(node, struct listing, link);
+		struct listing *listing = CONTAINER_OF(node, struct listing, maker.link);
 
 		if (!step(p, listing, &budget))
 			finish(p, listing);
+		else if (part_is_full(listing))
+			send_part(p, listing);
 		budget -= budget > 0;
 	}
 }
@@ -333,34 +389,18 @@ listings_run(struct proc *p)
 	return !list_is_empty(&p->listings) || !list_is_empty(&p->job_listings);
 }
 
-/* Only the first one has begun. */
-void
-listings_forget(struct proc *p, const struct peer *peer)
-{
-	struct list *node = list_first(&p->listings);
-	struct listing *listing = node == NULL ? NULL : LIST_ENTRY(node, struct listing, link);
-
-	if (listing != NULL && listing->next == peer)
-		end_worker(p, listing);
-}
-
-static PROC void
-drop_queue(struct list *queue)
-{
-	struct list *node;
-
-	while ((node = list_first(queue)) != NULL) {
-		struct listing *listing = LIST_ENTRY(node, struct listing, link);
-
-		listing_free(&listing);
-	}
-}
-
 void
 listings_drop(struct proc *p)
 {
-	drop_queue(&p->listings);
-	drop_queue(&p->job_listings);
+	struct list *node;
+
+	list_splice(&p->listings, &p->job_listings);
+	list_splice(&p->listings, &p->makers);
+	while ((node = list_first(&p->listings)) != NULL) {
+		struct listing *listing = CONTAINER_OF(node, struct listing, maker.link);
+
+		listing_free(&listing);
+	}
 }
 
 static void

@@ -18,6 +18,17 @@
 
 enum { PEER_MAGIC = 0x50454552 };
 
+/* Nearly always at the end: numbers are given in order of arrival. */
+static PROC void
+add_to_list(struct proc *p, struct peer *peer)
+{
+	struct list *before = &p->peer_list;
+
+	while (before->prev != &p->peer_list && LIST_ENTRY(before->prev, struct peer, in_list)->number > peer->number)
+		before = before->prev;
+	list_push(before, &peer->in_list);
+}
+
 void
 peer_new(struct proc *p, const struct msg_conn *conn)
 {
@@ -41,7 +52,7 @@ peer_new(struct proc *p, const struct msg_conn *conn)
 	list_init(&peer->waits_for);
 	list_init(&peer->slots);
 	list_init(&peer->in_list);
-	list_push(&p->peer_list, &peer->in_list);
+	add_to_list(p, peer);
 	hash_add(&p->peers, &peer->by_number, hash_number(peer->number));
 	count(p, STAT_connections);
 }
@@ -113,11 +124,11 @@ peer_free(struct proc *p, struct peer **peer_p)
 
 	*peer_p = NULL;
 	CHECK(peer->magic == PEER_MAGIC);
+	debt_drop(p, peer); /* its end may have cost something */
 	abilities_reset(p, peer);
 	CHECK(list_is_empty(&peer->slots) && list_is_empty(&peer->waits_for));
-	CHECK(list_is_empty(&peer->unlisted) && list_is_empty(&peer->lost) && peer->debt == NULL);
+	CHECK(list_is_empty(&peer->unlisted) && list_is_empty(&peer->lost));
 	list_remove(&peer->in_leaving);
-	listings_forget(p, peer);
 	list_remove(&peer->in_paused);
 	list_remove(&peer->in_list);
 	hash_remove(&p->peers, &peer->by_number);

@@ -40,6 +40,7 @@ tables_init(struct proc *p)
 	list_init(&p->placing);
 	list_init(&p->listings);
 	list_init(&p->job_listings);
+	list_init(&p->makers);
 	list_init(&p->dead);
 	for (int i = 0; i < PRIORITIES; i++)
 		list_init(&p->ready_funcs[i]);
@@ -111,7 +112,6 @@ free_members(struct proc *p)
 	LIST_EACH_SAFE(at, &p->peer_list) {
 		struct peer *peer = LIST_ENTRY(at, struct peer, in_list);
 
-		debt_drop(p, peer);
 		peer_free(p, &peer);
 	}
 	while ((node = hash_next(&p->funcs, &walk)) != NULL) {
@@ -197,8 +197,8 @@ proc_turn(struct proc *p, struct list *batch, struct instant now, struct outbox 
 	}
 	due = proc_dispatch_owed(p);
 	due = earlier(due, timers_run(p));
-	more = peers_leave(p);
-	more |= listings_run(p);
+	more = listings_run(p);
+	more |= peers_leave(p); /* behind what may have been their last reply */
 	if (more || !list_is_empty(batch))
 		due = now.mono;
 	tell_idle(p);

@@ -199,10 +199,50 @@ peer_send(struct proc *p, struct peer *peer, struct msg **mm)
 	}
 }
 
-struct slot *
-slot_open_plain(struct proc *p, struct peer *peer)
+static PROC void
+maker_go_on(struct maker *maker)
 {
-	return slot_new(p, peer, NULL);
+	maker->state = MAKER_AT_WORK;
+	list_remove(&maker->link);
+	list_push(maker->queue, &maker->link);
+}
+
+struct slot *
+slot_open_made(struct proc *p, struct peer *peer, struct maker *maker)
+{
+	struct slot *slot = slot_new(p, peer, NULL);
+
+	slot->maker = maker;
+	list_init(&maker->link);
+	if (first_slot(peer) == slot)
+		maker_go_on(maker);
+	else
+		list_push(&p->makers, &maker->link);
+	return slot;
+}
+
+void
+slot_send_part(struct proc *p, struct slot *slot, struct msg **mm)
+{
+	struct maker *maker = slot->maker;
+
+	CHECK(maker->state == MAKER_AT_WORK && first_slot(slot->peer) == slot);
+	maker->state = MAKER_WAITS;
+	list_remove(&maker->link);
+	list_push(&p->makers, &maker->link);
+	send_now(p, slot->peer, mm);
+}
+
+void
+slot_part_taken(struct proc *p, struct peer *peer, bool dropped)
+{
+	struct slot *slot = first_slot(peer);
+
+	(void)p;
+	if (slot == NULL || slot->maker == NULL || slot->maker->state != MAKER_WAITS)
+		return;
+	slot->maker->dropped = dropped;
+	maker_go_on(slot->maker);
 }
 
 static PROC void
@@ -258,6 +298,8 @@ slot_fill(struct proc *p, struct slot *slot, struct msg **mm)
 		send_now(p, peer, &slot->msg);
 		slot_free(p, &slot);
 	}
+	if (slot != NULL && slot->maker != NULL && slot->maker->state == MAKER_BEHIND)
+		maker_go_on(slot->maker);
 	hold_no_more(p, peer);
 	if (peer->gone && list_is_empty(&peer->slots) && !list_is_linked(&peer->in_leaving))
 		list_push(&p->leaving, &peer->in_leaving);

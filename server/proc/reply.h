@@ -16,18 +16,27 @@
 struct job;
 struct peer;
 
+/* Makes the answer to a text line part by part, while the slot of that answer is the first of its peer. */
+struct maker {
+	struct list link;                                        /* proc.makers, or its queue while it is at work */
+	struct list *queue;                                      /* proc.listings, proc.job_listings */
+	enum { MAKER_BEHIND, MAKER_AT_WORK, MAKER_WAITS } state; /* WAITS: for the peer to take the last part */
+	bool dropped;                                            /* nobody takes its parts any more */
+};
+
 struct slot {
 	struct list of_peer;       /* peer.slots */
 	struct list by_age;        /* proc.waiting, proc.cancels; in no list when it waits for something else */
 	struct slot *next, **back; /* job_extra.slots */
 	struct peer *peer;
-	struct job *job;  /* the job whose commit it waits for, or that waits for it; or NULL */
-	bool holds;       /* a foreground job is runnable when this JOB_CREATED goes out */
-	struct msg *msg;  /* NULL until there is something to say */
-	nsec_t deadline;  /* monotonic; while by_age is in a list */
-	uint64_t removal; /* in proc.cancels: answered when proc.removed is that much */
-	size_t bytes;     /* its part of peer.held */
-	uint64_t tag;     /* of the request that it answers */
+	struct job *job;     /* the job whose commit it waits for, or that waits for it; or NULL */
+	bool holds;          /* a foreground job is runnable when this JOB_CREATED goes out */
+	struct maker *maker; /* or NULL */
+	struct msg *msg;     /* NULL until there is something to say */
+	nsec_t deadline;     /* monotonic; while by_age is in a list */
+	uint64_t removal;    /* in proc.cancels: answered when proc.removed is that much */
+	size_t bytes;        /* its part of peer.held */
+	uint64_t tag;        /* of the request that it answers */
 };
 
 /* Sends, or queues behind the peer's open slots.  Takes the message. */
@@ -51,8 +60,11 @@ void slot_hold(struct proc *, struct peer *, struct job *) RUNS_ON(proc_role);
 /* An open slot for the answer to a removal that the store was told of last. */
 void slot_open_removal(struct proc *, struct peer *) RUNS_ON(proc_role);
 void slot_removed(struct proc *, struct slot *, const char *text) RUNS_ON(proc_role); /* fills it */
-/* An open slot for something else; slot_fill() ends it. */
-struct slot *slot_open_plain(struct proc *, struct peer *) RUNS_ON(proc_role);
+/* An open slot for an answer that `maker` makes; slot_fill() ends it. */
+struct slot *slot_open_made(struct proc *, struct peer *, struct maker *) RUNS_ON(proc_role);
+/* Sends a part of that answer; the maker goes on when the peer has taken it.  Takes the message. */
+void slot_send_part(struct proc *, struct slot *, struct msg **) RUNS_ON(proc_role);
+void slot_part_taken(struct proc *, struct peer *, bool dropped) RUNS_ON(proc_role);
 /* Gives the slot its message and sends all that may go now.  Takes the message; the slot may be gone. */
 void slot_fill(struct proc *, struct slot *, struct msg **) RUNS_ON(proc_role);
 void slot_created(struct proc *, struct slot *) RUNS_ON(proc_role); /* fills it with JOB_CREATED */

@@ -39,7 +39,7 @@ struct proc {
 	size_t spent;                                   /* in this turn; see fair.h */
 
 	struct hash peers;                   /* struct peer by number */
-	struct list peer_list;               /* the same, in order of arrival */
+	struct list peer_list;               /* the same, by number */
 	struct hash abilities;               /* struct ability by (peer, function) */
 	struct hash funcs;                   /* struct func by name */
 	struct list idle_funcs;              /* functions that nobody uses, longest idle first */
@@ -55,10 +55,10 @@ struct proc {
 	struct heap rewakes;      /* functions whose jobs wait while workers sleep; monotonic */
 	struct list waiting;      /* slots that wait for the store, oldest first */
 	struct list paused;       /* peers that are not read: too much waits for the store */
-	struct list listings;     /* long admin answers in the works, of functions and peers; the first one has begun */
+	struct list listings;     /* struct maker: long answers of functions and peers that go on at once */
 	struct list job_listings; /* the same, of jobs */
-	struct list *listed;      /* in the abilities of the worker that is being listed: the next one */
-	uint32_t line;            /* number of that line; see ability.line */
+	struct list makers;       /* those that wait for their turn in the order of replies, or for their peer */
+	uint32_t line;            /* number of the newest line of a worker; see ability.line */
 	struct heap owing;        /* struct debt: peers whose packets cost more than their share; monotonic */
 	struct list leaving;      /* peers that have jobs to lose, or are gone and to be forgotten */
 

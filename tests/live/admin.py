@@ -3,6 +3,7 @@
 """The administrative text protocol, byte for byte as gearmand 1.1 answers, but for its defects."""
 import os
 import re
+import socket
 
 from gearlive import *
 
@@ -302,6 +303,31 @@ def _(t):
     uniques = {slow.line() for _ in range(20000)}
     check(slow.line() == b".\n" and uniques == {b"u%d\n" % n for n in range(20000)})
     slow.silent()
+
+
+@case("many listings that nobody reads take little memory, and are whole when they are read", modes=(0, 2))
+def _(t):
+    s = t.server(verbose="ERROR")
+    p = s.connect()
+    p.raw(b"".join(pack(SUBMIT_JOB_BG, "f", "u%055d" % n, data="x") for n in range(10000)))
+    p.sync()
+    before = s.rss()
+    readers = [s.connect(rcvbuf=4096) for _ in range(60)]
+    for n, reader in enumerate(readers):
+        reader.raw(b"show unique jobs\n")
+        if n % 2:
+            reader.sock.shutdown(socket.SHUT_WR)
+    for reader in readers:
+        reader.sock.recv(1, socket.MSG_PEEK)
+    check(p.ask("version").startswith(b"OK "))
+    check(server_sanitized() or s.rss() - before < 32 << 20, "%d KB more" % ((s.rss() - before) >> 10))
+    for reader in readers:
+        got = b""
+        while not got.endswith(b"\n.\n"):
+            more = reader.sock.recv(1 << 20)
+            check(more, "the connection ended after %d bytes" % len(got))
+            got += more
+        check(got.count(b"\n") == 10001, got.count(b"\n"))
 
 
 main()

@@ -408,6 +408,37 @@ expect_text_(struct scene *s, int peer, const char *answer, const char *line, co
 	msg_free(&m);
 }
 
+/* A listing that owes is paused meanwhile. */
+int
+read_listing(struct scene *s, int peer, int *turns_r, struct buf *text)
+{
+	bool is_end = false;
+	int lines = 0;
+
+	for (*turns_r = 1; !is_end && *turns_r < 1000; ++*turns_r) {
+		struct msg *m = next_said(s, peer);
+
+		if (m == NULL) {
+			scene_wait(s, 1);
+			continue;
+		}
+		if (m->kind == MSG_REPLY || m->kind == MSG_PART) {
+			struct slice part = MSG_AS(msg_reply, m)->data;
+
+			for (size_t i = 0; i < part.len; i++)
+				lines += part.data[i] == '\n';
+			if (text != NULL)
+				buf_add_slice(text, part);
+		}
+		is_end = m->kind == MSG_REPLY && m->type == PKT_TEXT;
+		if (m->kind == MSG_PART)
+			scene_post(s, msg_new(MSG_PART_TAKEN, (uint64_t)peer));
+		msg_free(&m);
+	}
+	cr_assert(is_end, "the listing has no end");
+	return lines;
+}
+
 static void
 take_removal(struct scene *s, struct msg **m)
 {

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "cross/msg.h"
 #include "proc/proc.h"
 #include "wire/packet.h"
@@ -66,6 +67,10 @@ bool answer_has(struct scene *, int peer, const char *line, const char *part);
 uint64_t scene_counter(struct scene *, int peer, const char *name); /* as `counters` says */
 bool scene_logged(struct scene *, const char *part);                /* takes the line */
 struct msg_reply *next_reply(struct scene *, int peer);             /* NULL when there is none; freed by the caller */
+
+/* Takes turns until a listing is there, and each part of it; what it says goes to `text`, if that is not NULL.  Returns
+ * its lines. */
+int read_listing(struct scene *, int peer, int *turns_r, struct buf *text);
 
 /* The store: changes wait here in order until the test decides. */
 #define expect_add(s, function, unique)    expect_change_(s, MSG_ADD, function, unique, __FILE__, __LINE__)

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "tests/scene/scene.h"
 
 Test(admin, simple_values)
@@ -69,22 +70,20 @@ Test(admin, show)
 	scene_free(&s);
 }
 
-/* Takes turns until the listing is there; returns its lines. */
 static int
 lines_of_listing(struct scene *s, int client, int *turns_r)
 {
-	struct msg_reply *listing = NULL;
-	struct msg *m;
-	int lines = 0;
+	return read_listing(s, client, turns_r, NULL);
+}
 
-	for (*turns_r = 1; (listing = next_reply(s, client)) == NULL && *turns_r < 100; ++*turns_r)
-		scene_wait(s, 0);
-	cr_assert_not_null(listing);
-	for (size_t i = 0; i < listing->data.len; i++)
-		lines += listing->data.data[i] == '\n';
-	m = &listing->msg;
-	msg_free(&m);
-	return lines;
+/* Submits jobs of "f". */
+static void
+fill(struct scene *s, int client, int jobs)
+{
+	for (int i = 0; i < jobs; i++) {
+		tell(s, client, SUBMIT_JOB_BG, "f", "", "x");
+		expect(s, client, JOB_CREATED, "*");
+	}
 }
 
 Test(admin, long_listings_are_complete_and_later_replies_wait_for_them)
@@ -113,10 +112,7 @@ Test(admin, a_table_that_was_large_is_walked_in_parts_too)
 	int client = scene_peer(s), turns;
 	char handle[32];
 
-	for (int i = 0; i < 5000; i++) {
-		tell(s, client, SUBMIT_JOB_BG, "f", "", "x");
-		expect(s, client, JOB_CREATED, "*");
-	}
+	fill(s, client, 5000);
 	for (int i = 1; i < 5000; i++) {
 		snprintf(handle, sizeof handle, "cancel job H:test:%d", i);
 		ask(s, client, handle, "OK\r\n");
@@ -147,16 +143,125 @@ Test(admin, those_who_ask_for_a_listing_and_leave_are_forgotten_when_it_is_made)
 	struct scene *s = scene_new("");
 	int client = scene_peer(s), other = scene_peer(s), turns;
 
-	for (int i = 0; i < 2500; i++) {
-		tell(s, client, SUBMIT_JOB_BG, "f", "", "x");
-		expect(s, client, JOB_CREATED, "*");
-	}
+	fill(s, client, 2500);
 	tell(s, client, TEXT, "show jobs");
 	scene_hangup(s, client);
 	tell(s, other, TEXT, "show jobs");
 	cr_assert_eq(lines_of_listing(s, other, &turns), 2501);
 	cr_assert_eq(lines_of_listing(s, client, &turns), 2501);
 	expect_kind(s, client, PEER_FORGOTTEN);
+	scene_free(&s);
+}
+
+Test(admin, a_listing_goes_on_when_its_reader_has_taken_what_was_sent_and_others_do_not_wait_for_it)
+{
+	struct scene *s = scene_new("");
+	int slow = scene_peer(s), other = scene_peer(s), turns;
+
+	fill(s, slow, 6000);
+	tell(s, slow, TEXT, "show jobs");
+	scene_wait(s, 10);
+	scene_wait(s, 10);
+	scene_wait(s, 10);
+	expect_kind(s, slow, PART);
+	expect_silence(s, slow);
+	tell(s, other, TEXT, "show jobs");
+	cr_assert_eq(lines_of_listing(s, other, &turns), 6001);
+	expect_silence(s, slow);
+	scene_post(s, msg_new(MSG_PART_TAKEN, (uint64_t)slow));
+	lines_of_listing(s, slow, &turns);
+	scene_wait(s, 10);
+	tell(s, slow, ECHO_REQ, "next");
+	expect(s, slow, ECHO_RES, "next");
+	scene_free(&s);
+}
+
+Test(admin, a_listing_that_nobody_takes_any_more_ends)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), other = scene_peer(s), turns;
+	struct msg *dropped = msg_new(MSG_PART_TAKEN, (uint64_t)client);
+
+	dropped->type = 1;
+	fill(s, other, 6000);
+	tell(s, client, TEXT, "show jobs");
+	for (int i = 0; i < 10; i++)
+		scene_wait(s, 1);
+	expect_kind(s, client, PART);
+	scene_hangup(s, client);
+	expect_silence(s, client);
+	scene_post(s, dropped);
+	expect_text(s, client, ".\n");
+	expect_kind(s, client, PEER_FORGOTTEN);
+	tell(s, other, TEXT, "show jobs");
+	cr_assert_eq(lines_of_listing(s, other, &turns), 6001);
+	scene_free(&s);
+}
+
+Test(admin, a_listing_waits_for_its_place_among_the_replies)
+{
+	struct scene *s = scene_new("--durable");
+	int client = scene_peer(s);
+
+	tell(s, client, SUBMIT_JOB_BG, "f", "u", "x");
+	tell(s, client, TEXT, "status");
+	expect_silence(s, client);
+	store_commit(s);
+	expect(s, client, JOB_CREATED, "H:test:1");
+	expect_text(s, client, "f\t1\t0\t0\n.\n");
+	scene_free(&s);
+}
+
+Test(admin, a_module_gets_a_listing_in_one_piece)
+{
+	struct scene *s = scene_new("");
+	int client = scene_module_peer(s);
+
+	fill(s, client, 6000);
+	tell(s, client, TEXT, "show jobs");
+	for (int i = 0; i < 10; i++)
+		scene_wait(s, 1);
+	expect_kind(s, client, REPLY);
+	expect_silence(s, client);
+	scene_free(&s);
+}
+
+/* The line of a worker is as long as the worker likes; meanwhile jobs move its abilities, and workers leave. */
+Test(admin, a_long_line_of_a_worker_is_made_in_parts_and_has_each_ability)
+{
+	enum { ABILITIES = 1500 };
+	struct scene *s = scene_new("");
+	int worker = scene_peer(s), leaving = scene_peer(s), last = scene_worker(s, "last"), turns;
+	struct buf text = { 0 };
+	char name[128];
+
+	for (int i = 0; i < ABILITIES; i++) {
+		snprintf(name, sizeof name, "f%0100d", i);
+		tell(s, worker, CAN_DO, name);
+		tell(s, leaving, CAN_DO, name);
+	}
+	tell(s, last, TEXT, "workers");
+	while (scene_turn(s) != NEVER)
+		;
+	for (int i = ABILITIES - 1; i > 0; i -= 70) { /* the newest is the first in the list */
+		snprintf(name, sizeof name, "f%0100d", i);
+		tell(s, last, SUBMIT_JOB_BG, name, "", "x");
+		tell(s, worker, GRAB_JOB);
+		expect(s, worker, JOB_ASSIGN, "*", name, "x");
+	}
+	scene_hangup(s, leaving);
+	read_listing(s, last, &turns, &text);
+	buf_add_char(&text, '\0');
+	for (int i = 0; i < ABILITIES; i++) {
+		const char *at;
+
+		snprintf(name, sizeof name, " f%0100d", i);
+		at = strstr(text.data, name);
+		cr_assert_not_null(at, "%s is missing", name);
+		cr_assert_null(strstr(at + 1, name), "%s is there twice", name);
+	}
+	cr_assert_not_null(strstr(text.data, " : last\n.\n"));
+	buf_fini(&text);
 	scene_free(&s);
 }
 

@@ -102,6 +102,32 @@ Test(fair, a_peer_that_owes_and_ends_is_heard_to_its_end)
 	scene_free(&s);
 }
 
+Test(fair, a_peer_that_owes_for_its_own_end_is_forgotten)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), other = scene_peer(s), worker = popular_job(s, client, 5000);
+
+	scene_gather(s);
+	for (int i = 0; i < 100; i++) {
+		tell(s, other, SUBMIT_JOB_BG, "f", "", "x");
+		tell(s, worker, GRAB_JOB);
+	}
+	while (scene_turn(s) != NEVER)
+		;
+	forget(s, worker);
+	scene_gather(s);
+	tell(s, worker, WORK_STATUS, "H:test:1", "1", "2");
+	tell(s, worker, ECHO_REQ, "last");
+	scene_hangup(s, worker);
+	scene_turn(s);
+	for (int i = 0; i < 20; i++)
+		scene_wait(s, 10);
+	expect_kind(s, worker, PAUSE);
+	expect(s, worker, ECHO_RES, "last");
+	expect_kind(s, worker, PEER_FORGOTTEN);
+	scene_free(&s);
+}
+
 Test(fair, ordinary_work_is_never_held_back)
 {
 	struct scene *s = scene_new("");
@@ -157,10 +183,9 @@ Test(fair, a_worker_with_long_names_is_listed_in_parts)
 {
 	struct scene *s = scene_new("");
 	int worker = scene_peer(s), client = scene_peer(s);
-	struct msg_reply *reply;
-	struct msg *m;
+	struct buf text = { 0 };
 	char name[4001];
-	int turns = 1;
+	int turns;
 
 	memset(name, '\1', 4000);
 	name[4000] = '\0';
@@ -172,14 +197,11 @@ Test(fair, a_worker_with_long_names_is_listed_in_parts)
 	tell(s, client, SUBMIT_JOB_BG, name, "", "x");
 	forget(s, client);
 	tell(s, client, TEXT, "workers");
-	expect_silence(s, client);
 	tell(s, worker, GRAB_JOB); /* moves an ability while the line is made */
-	while ((reply = next_reply(s, client)) == NULL && turns++ < 1000)
-		scene_turn(s);
+	read_listing(s, client, &turns, &text);
 	cr_assert(turns > 5, "%d turns", turns);
-	cr_assert_eq(reply->data.len, strlen("101 127.0.0.1 - :\n102 127.0.0.1 - :\n.\n") + 100 * (5 + 3996 * 4));
-	m = &reply->msg;
-	msg_free(&m);
+	cr_assert_eq(text.len, strlen("101 127.0.0.1 - :\n102 127.0.0.1 - :\n.\n") + 100 * (5 + 3996 * 4));
+	buf_fini(&text);
 	scene_free(&s);
 }
 
