@@ -40,14 +40,11 @@ put_int4(struct gm_bytes *b, uint32_t v)
 static void
 begin_array(struct gm_bytes *b, unsigned element, size_t count)
 {
+	/* Dimensions, no NULL in it, type; the only dimension's length, and the index of the first. */
+	const uint32_t head[] = { htonl(count > 0), 0, htonl(element), htonl((uint32_t)count), htonl(1) };
+
 	gm_bytes_clear(b, SIZE_MAX);
-	put_int4(b, count == 0 ? 0 : 1); /* dimensions */
-	put_int4(b, 0);                  /* no NULL in it */
-	put_int4(b, element);
-	if (count == 0)
-		return;
-	put_int4(b, (uint32_t)count);
-	put_int4(b, 1); /* index of the first */
+	gm_add(b, head, count == 0 ? 3 * sizeof(*head) : sizeof(head));
 }
 
 static void
@@ -121,15 +118,15 @@ store_part(struct qp_store *s, const struct batch *b, size_t place, size_t count
 {
 	size_t half = count / 2;
 
-	if (!qp_ask(s, "SAVEPOINT part", s->limit_ms))
+	if (!qp_ask(s, QP_IN_TIME, "SAVEPOINT part"))
 		return false;
-	if (run_with(s, "add", b, 0, place, count))
-		return qp_ask(s, "RELEASE part", s->limit_ms);
+	if (run_with(s, "store", b, 0, place, count))
+		return qp_ask(s, QP_IN_TIME, "RELEASE part");
 	if (!qp_fault_is_data(s))
 		return false;
 	if (count == 1)
 		s->host->refuse(b->add[place], "the PostgreSQL queue does not take this job: %s", s->fault.text);
-	if (!qp_ask(s, "ROLLBACK TO part; RELEASE part", s->limit_ms))
+	if (!qp_ask(s, QP_IN_TIME, "ROLLBACK TO part; RELEASE part"))
 		return false;
 	return count == 1 || (store_part(s, b, place, half) && store_part(s, b, place + half, count - half));
 }
@@ -159,15 +156,15 @@ store_by_parts(struct qp_store *s, struct batch *b)
 	struct batch gone = { .gone = b->add };
 	size_t n;
 
-	if (!qp_ask(s, "BEGIN; SET CONSTRAINTS ALL IMMEDIATE", s->limit_ms) ||
-	    !run_with(s, "gone", b, b->gone_count, 0, 0) || !run_with(s, "gone", &gone, b->add_count, 0, 0))
+	if (!qp_ask(s, QP_IN_TIME, "BEGIN; SET CONSTRAINTS ALL IMMEDIATE") ||
+	    !run_with(s, "store", b, b->gone_count, 0, 0) || !run_with(s, "store", &gone, b->add_count, 0, 0))
 		return false;
 	for (size_t i = 0; i < b->add_count; i += n) {
 		n = part_of(b, i);
 		if (!store_part(s, b, i, n))
 			return false;
 	}
-	return qp_ask(s, "COMMIT", s->limit_ms);
+	return qp_ask(s, QP_IN_TIME, "COMMIT");
 }
 
 /* ---- The ops ----------------------------------------------------------------------------------- */
@@ -177,18 +174,15 @@ store_by_parts(struct qp_store *s, struct batch *b)
 static bool
 store_at_once(struct qp_store *s, const struct batch *b)
 {
-	if (b->add_count == 0)
-		return run_with(s, "gone", b, b->gone_count, 0, 0);
-	if (s->replaces > 0) {
-		s->replaces--;
-	} else {
-		if (run_with(s, b->gone_count == 0 ? "add" : "gone+add", b, b->gone_count, 0, b->add_count))
+	if (s->replaces == 0 || b->add_count == 0) {
+		if (run_with(s, "store", b, b->gone_count, 0, b->add_count))
 			return true;
 		if (!qp_fault_is(s, "23505"))
 			return false;
 		s->replaces = REPLACE_FOR;
 	}
-	return run_with(s, b->gone_count == 0 ? "replace" : "gone+replace", b, b->gone_count, 0, b->add_count);
+	s->replaces--;
+	return run_with(s, "replace", b, b->gone_count, 0, b->add_count);
 }
 
 static bool
@@ -209,7 +203,9 @@ store_batch(struct qp_store *s, struct batch *b)
 static bool
 is_fit(const struct qp_store *s, struct gearmand_change *c)
 {
-	if (qp_name_length(s, c->job.unique) + qp_name_length(s, c->job.function) > QP_KEY_MAX)
+	char text[QP_NAME_MAX];
+
+	if (qp_name_text(s, c->job.unique, text).len + qp_name_text(s, c->job.function, text).len > QP_KEY_MAX)
 		s->host->refuse(c,
 		    "a function name of %zu bytes is too long for the PostgreSQL queue, which takes up to "
 		    "about %d, half of that when it is not text",
@@ -225,7 +221,7 @@ qp_check(void *store, struct gearmand_error *err)
 {
 	struct qp_store *s = qp_store_of(store);
 
-	if (qp_ask(s, "SELECT 1", s->limit_ms))
+	if (qp_ask(s, QP_IN_TIME, "SELECT 1"))
 		return GEARMAND_COMMIT_DONE;
 	qp_fail(s, err, "looking after it");
 	return qp_outcome(s);
@@ -254,11 +250,8 @@ qp_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 		return GEARMAND_COMMIT_DONE;
 	s->replaces = REPLACE_FOR;
 	qp_fail(s, err, "storing jobs");
-	if (PQtransactionStatus(s->conn) == PQTRANS_INTRANS || PQtransactionStatus(s->conn) == PQTRANS_INERROR) {
-		struct qp_fault fault = s->fault;
-
-		(void)qp_ask(s, "ROLLBACK", s->limit_ms); /* else the session is not idle, which is BROKEN */
-		s->fault = fault;
-	}
+	/* Else the session is not idle, which is BROKEN. */
+	if (PQtransactionStatus(s->conn) == PQTRANS_INTRANS || PQtransactionStatus(s->conn) == PQTRANS_INERROR)
+		(void)qp_ask(s, QP_IN_TIME, "ROLLBACK");
 	return qp_outcome(s);
 }

@@ -26,40 +26,27 @@ static const struct {
 	{ "fallback_application_name", NULL, "gearmand" },
 };
 
-enum { DEFAULT_COUNT = sizeof(defaults) / sizeof(*defaults) };
-
 /* The texts of libpq quote what they complain about, which may be part of a password with a blank in it. */
-static bool
-bad_conninfo(struct gearmand_error *err, const char *text)
-{
-	char safe[200];
-	size_t n = 0;
-	bool quoted = false;
-
-	for (; *text != '\0' && n < sizeof(safe) - 4; text++) {
-		if (*text == '"') {
-			quoted = !quoted;
-			n += (size_t)snprintf(safe + n, 4, "%s", quoted ? "..." : "");
-		} else if (!quoted && *text != '\n') {
-			safe[n++] = *text;
-		}
-	}
-	safe[n] = '\0';
-	return gm_fail(
-	    err, GEARMAND_WHY_LASTING, "--libpq-conninfo is not a connection string of PostgreSQL: %s", safe);
-}
-
 static bool
 check_conninfo(const char *conninfo, struct gearmand_error *err)
 {
-	char *text = NULL;
+	char *text = NULL, safe[200];
 	PQconninfoOption *options = PQconninfoParse(conninfo, &text);
+	bool quoted = false;
+	size_t n = 0;
 
-	if (options == NULL)
-		bad_conninfo(err, text == NULL ? "out of memory" : text);
 	PQconninfoFree(options);
+	for (const char *p = text == NULL ? "out of memory" : text; *p != '\0' && n < sizeof(safe) - 4; p++) {
+		if (*p == '"') {
+			quoted = !quoted;
+			n += (size_t)sprintf(safe + n, "%s", quoted ? "..." : "");
+		} else if (!quoted && *p != '\n') {
+			safe[n++] = *p;
+		}
+	}
 	PQfreemem(text);
-	return options != NULL;
+	return options != NULL || gm_fail(err, GEARMAND_WHY_LASTING,
+				      "--libpq-conninfo is not a connection string of PostgreSQL: %.*s", (int)n, safe);
 }
 
 static const char *
@@ -87,24 +74,50 @@ on_notice(void *store, const PGresult *r)
 		s->host->log(s->host, GEARMAND_LOG_NOTICE, "%s: %s", s->place, text);
 }
 
+/* Of a connection like the store's; `host` and `port` NULL: as the operator says. */
+struct parameters {
+	const char *keyword[GM_COUNT(defaults) + 4], *value[GM_COUNT(defaults) + 4];
+};
+
+static struct parameters
+parameters_of(const struct qp_store *s, const char *host, const char *port)
+{
+	struct parameters p;
+	int n = 0;
+
+	for (size_t i = 0; i < GM_COUNT(defaults); i++) {
+		if (defaults[i].variable == NULL || getenv(defaults[i].variable) == NULL) {
+			p.keyword[n] = defaults[i].keyword;
+			p.value[n++] = defaults[i].value;
+		}
+	}
+	p.keyword[n] = "dbname"; /* is taken apart, and wins over what is before it */
+	p.value[n++] = or_empty(s->host->option(s->host, "libpq-conninfo"));
+	p.keyword[n] = host == NULL ? NULL : "host";
+	p.value[n++] = host;
+	p.keyword[n] = port == NULL ? NULL : "port";
+	p.value[n++] = port;
+	p.keyword[n] = p.value[n] = NULL;
+	return p;
+}
+
+/* A server that is stopped does not answer; one that has no room for another connection, or knows us not, does. */
+bool
+qp_is_there(struct qp_store *s)
+{
+	struct parameters p = parameters_of(s, PQhost(s->conn), PQport(s->conn));
+
+	return PQpingParams(p.keyword, p.value, 1) != PQPING_NO_RESPONSE;
+}
+
 /* Only libpq's blocking way tries one host after the other, each with its time; and only a connection that is begun
  * can be told to give codes with its errors.  So one is begun, told, and begun anew. */
 static bool
-connect_to(struct qp_store *s, const char *conninfo, struct gearmand_error *err)
+connect_to(struct qp_store *s, struct gearmand_error *err)
 {
-	const char *keywords[DEFAULT_COUNT + 2], *values[DEFAULT_COUNT + 2];
-	int n = 0;
+	struct parameters p = parameters_of(s, NULL, NULL);
 
-	for (int i = 0; i < DEFAULT_COUNT; i++) {
-		if (defaults[i].variable == NULL || getenv(defaults[i].variable) == NULL) {
-			keywords[n] = defaults[i].keyword;
-			values[n++] = defaults[i].value;
-		}
-	}
-	keywords[n] = "dbname"; /* is taken apart, and wins over what is before it */
-	values[n++] = conninfo;
-	keywords[n] = values[n] = NULL;
-	s->conn = PQconnectStartParams(keywords, values, 1);
+	s->conn = PQconnectStartParams(p.keyword, p.value, 1);
 	if (s->conn == NULL)
 		qp_fault_text(s, "", "out of memory");
 	else {
@@ -112,7 +125,7 @@ connect_to(struct qp_store *s, const char *conninfo, struct gearmand_error *err)
 		PQsetNoticeReceiver(s->conn, on_notice, s);
 		PQreset(s->conn);
 		name_place(s);
-		if (PQstatus(s->conn) == CONNECTION_OK)
+		if (PQstatus(s->conn) == CONNECTION_OK && PQsetnonblocking(s->conn, 1) == 0)
 			return true;
 		qp_fault_connection(s, PQerrorMessage(s->conn));
 	}
@@ -124,89 +137,55 @@ connect_to(struct qp_store *s, const char *conninfo, struct gearmand_error *err)
 
 /* ---- The session ----------------------------------------------------------------------------- */
 
-/* Text passes unchanged, so that names are the bytes that gearmand 1.1 stored. */
+/* Those of them that this server knows.  Text passes unchanged, so that names are the bytes that gearmand 1.1 stored. A
+ * server's crash must not take what was acknowledged.  The database lets go of the lock when our machine is gone, or
+ * frozen. */
+#define SETTINGS \
+	"SELECT set_config(v.name, v.value, false), current_setting('transaction_read_only') FROM (VALUES" \
+	" ('client_encoding', current_setting('server_encoding')), ('standard_conforming_strings', 'on')," \
+	" ('client_min_messages', 'warning'), ('default_transaction_isolation', 'read committed')," \
+	" ('statement_timeout', '0'), ('lock_timeout', '%lld'), ('jit', 'off')," \
+	" ('synchronous_commit', coalesce(nullif('%s', ''), nullif(current_setting('synchronous_commit'), 'off'), " \
+	"'on'))," \
+	" ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')," \
+	" ('idle_in_transaction_session_timeout', '%lld'), ('idle_session_timeout', '%lld')" \
+	") AS v(name, value) JOIN pg_settings USING (name)"
+
 static bool
-set_encoding(struct qp_store *s)
+set_session(struct qp_store *s, struct gearmand_error *err)
 {
-	const char *encoding = PQparameterStatus(s->conn, "server_encoding");
+	static const char *const levels[] = { "", "off", "local", "remote_write", "on", "remote_apply" };
+	const char *level = or_empty(s->host->option(s->host, "libpq-synchronous-commit"));
+	long long silence_ms = s->host->option_number(s->host, "libpq-session-timeout") * 1000;
+	bool is_read_only;
+	PGresult *r;
+	size_t i = 0;
 
-	s->text = qp_text_of(encoding);
-	return encoding == NULL || qp_askf(s, s->limit_ms, "SET client_encoding TO '%s'", encoding);
-}
-
-/* A server's crash must not take what was acknowledged. */
-static bool
-set_durability(struct qp_store *s, struct gearmand_error *err)
-{
-	static const char *const levels[] = { "off", "local", "remote_write", "on", "remote_apply" };
-	const char *want = s->host->option(s->host, "libpq-synchronous-commit");
-
-	for (size_t i = 0; want != NULL && i < sizeof(levels) / sizeof(*levels); i++) {
-		if (strcmp(levels[i], want) == 0)
-			return qp_askf(s, s->limit_ms, "SET synchronous_commit TO %s", want) ||
-			       qp_fail(s, err, "preparing the session");
-	}
-	if (want != NULL)
+	while (i < GM_COUNT(levels) && strcmp(levels[i], level) != 0)
+		i++;
+	if (i == GM_COUNT(levels))
 		return gm_fail(err, GEARMAND_WHY_LASTING,
 		    "--libpq-synchronous-commit must be off, local, remote_write, on or remote_apply, not \"%s\"",
-		    want);
-	return qp_ask(s,
-		   "SELECT set_config('synchronous_commit', 'on', false)"
-		   " WHERE current_setting('synchronous_commit') = 'off'",
-		   s->limit_ms) ||
-	       qp_fail(s, err, "preparing the session");
-}
-
-static bool
-set_session(struct qp_store *s)
-{
-	int64_t silence_ms = s->host->option_number(s->host, "libpq-session-timeout") * 1000;
-
-	return set_encoding(s) &&
-	       qp_askf(s, s->limit_ms,
-		   "SET standard_conforming_strings TO on; SET client_min_messages TO warning;"
-		   "SET default_transaction_isolation TO 'read committed';"
-		   "SET statement_timeout TO 0; SET lock_timeout TO %lld",
-		   (long long)s->limit_ms) &&
-	       /* Those of them that this server knows: to let go of the lock when our machine is gone, or frozen. */
-	       qp_askf(s, s->limit_ms,
-		   "SELECT set_config(v.name, v.value, false) FROM (VALUES "
-		   "('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), "
-		   "('tcp_keepalives_count', '3'), ('idle_in_transaction_session_timeout', '%lld'), "
-		   "('idle_session_timeout', '%lld'), ('jit', 'off')"
-		   ") AS v(name, value) JOIN pg_settings USING (name)",
-		   (long long)silence_ms, (long long)silence_ms);
-}
-
-static bool
-check_writable(struct qp_store *s, struct gearmand_error *err)
-{
-	PGresult *r = qp_rows(s, s->limit_ms, "SHOW transaction_read_only");
-	bool is_read_only = r != NULL && PQntuples(r) == 1 && strcmp(PQgetvalue(r, 0, 0), "on") == 0;
-
+		    level);
+	s->text = qp_text_of(PQparameterStatus(s->conn, "server_encoding"));
+	r = qp_rows(s, QP_IN_TIME, SETTINGS, (long long)s->limit_ms, level, silence_ms, silence_ms);
+	is_read_only = r != NULL && PQntuples(r) > 0 && strcmp(PQgetvalue(r, 0, 1), "on") == 0;
 	if (is_read_only)
 		qp_fault_text(s, "25006", "no jobs can be stored");
-	if (is_read_only || r == NULL)
-		qp_fail(s, err, "connecting");
 	PQclear(r);
-	return r != NULL && !is_read_only;
+	return (r != NULL && !is_read_only) || qp_fail(s, err, "preparing the session");
 }
 
 bool
 qp_connect(struct qp_store *s, struct gearmand_error *err)
 {
-	const char *conninfo = or_empty(s->host->option(s->host, "libpq-conninfo"));
-
 	snprintf(s->place, sizeof(s->place), "PostgreSQL");
-	if (!check_conninfo(conninfo, err) || !connect_to(s, conninfo, err))
+	if (s->given == NULL || s->given[0] == '\0')
+		return gm_fail(err, GEARMAND_WHY_LASTING, "--libpq-table needs a name");
+	if (!check_conninfo(or_empty(s->host->option(s->host, "libpq-conninfo")), err) || !connect_to(s, err))
 		return false;
 	if (PQserverVersion(s->conn) < SERVER_VERSION_NEEDED)
 		return gm_fail(err, GEARMAND_WHY_LASTING, "%s: PostgreSQL 10 or newer is needed, this is %s", s->place,
 		    or_empty(PQparameterStatus(s->conn, "server_version")));
-	if (PQsetnonblocking(s->conn, 1) != 0) {
-		qp_fault_text(s, "", PQerrorMessage(s->conn));
-		return qp_fail(s, err, "connecting");
-	}
-	return check_writable(s, err) && (set_session(s) || qp_fail(s, err, "preparing the session")) &&
-	       set_durability(s, err);
+	return set_session(s, err);
 }

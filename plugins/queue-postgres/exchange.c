@@ -5,7 +5,9 @@
  * Runs on:  the store thread.
  * Owns:     the answers until they are handed over.
  *
- * libpq's own blocking calls wait for ever on a server that is stopped, or behind a network that is gone.
+ * libpq's own blocking calls wait for ever on a server that is stopped, or behind a network that is gone.  Where nobody
+ * can say how long an answer takes, as when all jobs are sorted, the server is asked over another connection, from time
+ * to time, whether it is there.
  *
  * The server says that a statement is complete *before* it commits it; that the commit failed comes after.  So all
  * answers are read, up to the server's "ready", and any failure among them is a failure.
@@ -14,14 +16,9 @@
 
 #include "queue_postgres.h"
 
-/* The server's own limit comes first, so that it can say so. */
-#define GRACE_MS 2000
-
-static int64_t
-deadline_of(const struct qp_store *s, int64_t limit_ms)
-{
-	return limit_ms == 0 ? INT64_MAX : s->host->monotonic() + (limit_ms + GRACE_MS) * 1000000;
-}
+/* The server's own limit comes first, so that it can say so.  Any progress begins the time anew: that much data takes
+ * long on its way is not the server's fault. */
+enum { GRACE_MS = 2000 };
 
 static bool
 connection_failed(struct qp_store *s)
@@ -32,33 +29,31 @@ connection_failed(struct qp_store *s)
 	return false;
 }
 
-/* False: too late, or no connection. */
+/* False: nothing comes, or no connection is left. */
 static bool
-await_socket(struct qp_store *s, short events, int64_t deadline)
+await_socket(struct qp_store *s, short events, enum qp_patience patience)
 {
 	struct pollfd p = { .fd = PQsocket(s->conn), .events = events };
-	int64_t left = deadline - s->host->monotonic();
-	int n, ms = deadline == INT64_MAX ? -1 : left <= 0 ? 0 : (int)(left / 1000000 + 1);
+	int n;
 
 	if (p.fd < 0)
 		return connection_failed(s);
 	do
-		n = poll(&p, 1, ms);
-	while (n < 0 && errno == EINTR);
+		n = poll(&p, 1, (int)s->limit_ms + GRACE_MS);
+	while ((n < 0 && errno == EINTR) || (n == 0 && patience == QP_PATIENT && qp_is_there(s)));
 	if (n > 0)
 		return (p.revents & POLLIN) == 0 || PQconsumeInput(s->conn) == 1 || connection_failed(s);
 	qp_fault_text(s, "", n == 0 ? "the server does not answer" : "poll failed");
 	return false;
 }
 
-/* The time that much data takes on its way is not the server's: any progress will do. */
 static bool
-send_all(struct qp_store *s, int64_t limit_ms)
+send_all(struct qp_store *s, enum qp_patience patience)
 {
 	int more;
 
 	while ((more = PQflush(s->conn)) == 1) {
-		if (!await_socket(s, POLLIN | POLLOUT, deadline_of(s, limit_ms)))
+		if (!await_socket(s, POLLIN | POLLOUT, patience))
 			return false;
 	}
 	return more == 0 || connection_failed(s);
@@ -66,11 +61,11 @@ send_all(struct qp_store *s, int64_t limit_ms)
 
 /* *r_r NULL: no more. */
 static bool
-next_result(struct qp_store *s, int64_t deadline, PGresult **r_r)
+next_result(struct qp_store *s, enum qp_patience patience, PGresult **r_r)
 {
 	while (PQisBusy(s->conn)) {
 		/* When the connection is gone, what came before it says why. */
-		if (!await_socket(s, POLLIN, deadline) && PQstatus(s->conn) == CONNECTION_OK)
+		if (!await_socket(s, POLLIN, patience) && PQstatus(s->conn) == CONNECTION_OK)
 			return false;
 		if (PQstatus(s->conn) != CONNECTION_OK)
 			break;
@@ -79,29 +74,23 @@ next_result(struct qp_store *s, int64_t deadline, PGresult **r_r)
 	return true;
 }
 
-static bool
-is_good(const PGresult *r)
-{
-	ExecStatusType status = PQresultStatus(r);
-
-	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_SINGLE_TUPLE;
-}
-
-/* Reads all answers; the last one is handed over where it is wanted. */
-static bool
-exchange_all(struct qp_store *s, int sent, int64_t limit_ms, PGresult **last_r)
+/* Reads all answers; the last one.  `row_f` gets rows that come one by one. */
+static PGresult *
+exchange(struct qp_store *s, int sent, enum qp_patience patience, qp_row_f *row_f, void *arg)
 {
 	PGresult *r = NULL, *last = NULL;
-	int64_t deadline;
 	bool ok = true, is_read;
 
 	if (sent != 1)
-		return connection_failed(s);
-	if (!send_all(s, limit_ms))
-		return false;
-	deadline = deadline_of(s, limit_ms);
-	while ((is_read = next_result(s, deadline, &r)) && r != NULL) {
-		if (!is_good(r) && ok) {
+		connection_failed(s);
+	if (sent != 1 || !send_all(s, patience))
+		return NULL;
+	while ((is_read = next_result(s, patience, &r)) && r != NULL) {
+		ExecStatusType status = PQresultStatus(r);
+
+		if (status == PGRES_SINGLE_TUPLE) {
+			row_f(arg, r);
+		} else if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && ok) {
 			qp_fault_result(s, r);
 			ok = false;
 		}
@@ -111,64 +100,32 @@ exchange_all(struct qp_store *s, int sent, int64_t limit_ms, PGresult **last_r)
 	ok = ok && is_read;
 	if (ok && PQstatus(s->conn) != CONNECTION_OK)
 		ok = connection_failed(s);
-	if (ok && last_r != NULL)
-		*last_r = last;
-	else
-		PQclear(last);
-	return ok;
+	if (ok)
+		return last;
+	PQclear(last);
+	return NULL;
 }
 
 bool
-qp_ask(struct qp_store *s, const char *sql, int64_t limit_ms)
+qp_is_done(PGresult *r)
 {
-	return exchange_all(s, PQsendQuery(s->conn, sql), limit_ms, NULL);
-}
-
-static bool GEARMAND_PRINTF(3, 0)
-    ask_printed(struct qp_store *s, int64_t limit_ms, const char *format, va_list args, PGresult **r_r)
-{
-	char *sql = NULL;
-	bool ok;
-
-	GM_CHECK(vasprintf(&sql, format, args) >= 0);
-	ok = exchange_all(s, PQsendQuery(s->conn, sql), limit_ms, r_r);
-	free(sql);
-	return ok;
-}
-
-bool
-qp_askf(struct qp_store *s, int64_t limit_ms, const char *format, ...)
-{
-	va_list args;
-	bool ok;
-
-	va_start(args, format);
-	ok = ask_printed(s, limit_ms, format, args, NULL);
-	va_end(args);
-	return ok;
+	PQclear(r);
+	return r != NULL;
 }
 
 PGresult *
-qp_rows(struct qp_store *s, int64_t limit_ms, const char *format, ...)
+qp_rows(struct qp_store *s, enum qp_patience patience, const char *format, ...)
 {
-	PGresult *r = NULL;
+	char *sql = NULL;
+	PGresult *r;
 	va_list args;
 
 	va_start(args, format);
-	(void)ask_printed(s, limit_ms, format, args, &r);
+	GM_CHECK(vasprintf(&sql, format, args) >= 0);
 	va_end(args);
+	r = exchange(s, PQsendQuery(s->conn, sql), patience, NULL, NULL);
+	free(sql);
 	return r;
-}
-
-/* All of a store's statements have the same parameters. */
-bool
-qp_prepare(struct qp_store *s, const char *statement, const char *sql)
-{
-	enum { TEXTS = 1009, BYTEAS = 1001, INT4S = 1007, INT8S = 1016 }; /* arrays */
-	static const Oid types[QP_PARAM_COUNT] = { TEXTS, TEXTS, TEXTS, TEXTS, INT4S, BYTEAS, INT8S, TEXTS, BYTEAS,
-		INT4S, INT8S };
-
-	return exchange_all(s, PQsendPrepare(s->conn, statement, sql, QP_PARAM_COUNT, types), s->limit_ms, NULL);
 }
 
 bool
@@ -182,30 +139,15 @@ qp_run(struct qp_store *s, const char *statement)
 		lengths[i] = (int)s->param[i].len;
 		formats[i] = 1;
 	}
-	return exchange_all(
-	    s, PQsendQueryPrepared(s->conn, statement, QP_PARAM_COUNT, values, lengths, formats, 1), s->limit_ms, NULL);
+	return qp_is_done(
+	    exchange(s, PQsendQueryPrepared(s->conn, statement, QP_PARAM_COUNT, values, lengths, formats, 1),
+		QP_IN_TIME, NULL, NULL));
 }
 
 bool
-qp_stream(struct qp_store *s, const char *sql)
+qp_stream(struct qp_store *s, const char *sql, qp_row_f *row_f, void *arg)
 {
-	return (PQsendQuery(s->conn, sql) == 1 && PQsetSingleRowMode(s->conn) == 1 && send_all(s, 0)) ||
-	       connection_failed(s);
-}
+	int sent = PQsendQuery(s->conn, sql) == 1 && PQsetSingleRowMode(s->conn) == 1;
 
-PGresult *
-qp_stream_next(struct qp_store *s, bool *ok_r)
-{
-	PGresult *r = NULL;
-	bool is_read;
-
-	while ((is_read = next_result(s, INT64_MAX, &r)) && r != NULL && PQresultStatus(r) != PGRES_SINGLE_TUPLE) {
-		if (!is_good(r)) {
-			qp_fault_result(s, r);
-			*ok_r = false;
-		}
-		PQclear(r);
-	}
-	*ok_r = *ok_r && is_read;
-	return is_read ? r : NULL;
+	return qp_is_done(exchange(s, sent, QP_PATIENT, row_f, arg));
 }

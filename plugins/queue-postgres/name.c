@@ -56,12 +56,6 @@ is_plain(enum qp_text text, struct gearmand_slice v)
 	return true;
 }
 
-size_t
-qp_name_length(const struct qp_store *s, struct gearmand_slice v)
-{
-	return is_plain(s->text, v) ? v.len : 2 + 2 * v.len;
-}
-
 struct gearmand_slice
 qp_name_text(const struct qp_store *s, struct gearmand_slice v, char text[QP_NAME_MAX])
 {

@@ -34,45 +34,29 @@ qp_close(void **store)
 }
 
 static bool
-open_connection(struct qp_store *s, struct gearmand_error *err)
-{
-	if (s->given == NULL || s->given[0] == '\0')
-		return gm_fail(err, GEARMAND_WHY_LASTING, "--libpq-table needs a name");
-	if (qp_connect(s, err))
-		return true;
-	s->memory->was_away |= s->memory->saw_owner;
-	return false;
-}
-
-static bool
 qp_open(const struct gearmand_host *host, struct gearmand_opening *opening, void **store_r, struct gearmand_error *err)
 {
 	struct qp_store *s = host->allocate(sizeof(*s));
 	void *store = s;
 
 	if (opening->memory == NULL)
-		opening->memory = host->allocate(sizeof(*s->memory));
+		opening->memory = host->allocate(sizeof(*s->standby));
 	s->magic = STORE_MAGIC;
 	s->host = host;
-	s->memory = opening->memory;
+	s->standby = opening->memory;
 	s->is_first = opening->is_first;
 	s->replaces = 1; /* the latest batch of an earlier opening may be stored */
 	s->given = host->option(host, "libpq-table");
 	s->limit_ms = host->option_number(host, "libpq-timeout") * 1000;
-	if (!open_connection(s, err) || !qp_table_open(s, err) || !qp_own(s, err) || !qp_columns_open(s, err)) {
-		qp_close(&store);
-		return false;
+	if (!qp_connect(s, err)) {
+		gm_standby_away(s->standby);
+	} else if (qp_table_open(s, err) && qp_own(s, err) && qp_columns_open(s, err)) {
+		s->standby->saw_owner = false;
+		*store_r = s;
+		return true;
 	}
-	s->memory->saw_owner = false;
-	*store_r = s;
-	return true;
-}
-
-static void
-qp_forget(void **memory)
-{
-	free(*memory);
-	*memory = NULL;
+	qp_close(&store);
+	return false;
 }
 
 static const struct gearmand_option qp_options[] = {
@@ -99,7 +83,7 @@ static const struct gearmand_queue_ops qp_ops = {
 	.commit = qp_commit,
 	.close = qp_close,
 	.check = qp_check,
-	.forget = qp_forget,
+	.forget = gm_forget,
 };
 
 GEARMAND_QUEUE_PLUGIN(

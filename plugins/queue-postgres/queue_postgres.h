@@ -57,17 +57,15 @@ enum qp_param { /* $1 ... of all statements */
 	QP_PARAM_COUNT
 };
 
-/* From one opening to the next. */
-struct qp_memory {
-	bool saw_owner, was_away; /* another server had the table; and then the database was not there */
-	int64_t not_before;       /* monotonic: until then the table is that server's to take again */
-};
+/* How long the database may work on a question: --libpq-timeout; or, where nobody can say how long, for as long as it
+ * is there at all. */
+enum qp_patience { QP_IN_TIME, QP_PATIENT };
 
 struct qp_store {
 	uint32_t magic;
 	const struct gearmand_host *host;
-	struct qp_memory *memory;
-	bool is_first; /* no other opening of this process came before, so a replay follows */
+	struct gm_standby *standby; /* from one opening to the next */
+	bool is_first;              /* no other opening of this process came before, so a replay follows */
 	PGconn *conn;
 	struct qp_fault fault;
 	char place[300];   /* "PostgreSQL database "jobs" at db1:5432" */
@@ -90,20 +88,18 @@ bool qp_table_open(struct qp_store *, struct gearmand_error *);
 bool qp_own(struct qp_store *, struct gearmand_error *);
 bool qp_columns_open(struct qp_store *, struct gearmand_error *);
 
-/* exchange.c.  False: s->fault says why.  `limit_ms` 0 = wait for as long as it takes. */
-bool qp_ask(struct qp_store *, const char *sql, int64_t limit_ms);
-bool qp_askf(struct qp_store *, int64_t limit_ms, const char *format, ...) GEARMAND_PRINTF(3, 4);
-/* NULL: failed. */
-PGresult *qp_rows(struct qp_store *, int64_t limit_ms, const char *format, ...) GEARMAND_PRINTF(3, 4);
-bool qp_prepare(struct qp_store *, const char *statement, const char *sql);
+bool qp_is_there(struct qp_store *); /* it answers another connection */
+
+/* exchange.c.  False, or NULL: s->fault says why. */
+PGresult *qp_rows(struct qp_store *, enum qp_patience, const char *format, ...) GEARMAND_PRINTF(3, 4);
+bool qp_is_done(PGresult *); /* takes */
+#define qp_ask(...) qp_is_done(qp_rows(__VA_ARGS__))
 bool qp_run(struct qp_store *, const char *statement); /* a prepared one, with s->param */
-/* Rows one by one: NULL at the end, and when it fails, then with *ok_r false.  Call until NULL. */
-bool qp_stream(struct qp_store *, const char *sql);
-PGresult *qp_stream_next(struct qp_store *, bool *ok_r);
+typedef void qp_row_f(void *arg, const PGresult *);
+bool qp_stream(struct qp_store *, const char *sql, qp_row_f *, void *arg); /* rows one by one */
 
 /* name.c */
 enum qp_text qp_text_of(const char *encoding);
-size_t qp_name_length(const struct qp_store *, struct gearmand_slice); /* as it is stored */
 /* As it is stored; and what was stored -> what it means.  The bytes given, or those in the buffer. */
 struct gearmand_slice qp_name_text(const struct qp_store *, struct gearmand_slice, char text[QP_NAME_MAX]);
 struct gearmand_slice qp_name_read(struct gearmand_slice, char bytes[QP_NAME_MAX]);

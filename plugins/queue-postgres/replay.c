@@ -20,12 +20,14 @@ enum { UNIQUE, FUNCTION, PRIORITY, DATA, WHEN, HANDLE, REDUCER, FLAGS };
 	"SET LOCAL cursor_tuple_fraction TO 1; SET LOCAL idle_in_transaction_session_timeout TO 0;" \
 	"DECLARE jobs BINARY NO SCROLL CURSOR FOR SELECT unique_key, function_name, priority::int4, data," \
 	" when_to_run::int8, job_handle, reducer, flags::int4 FROM %s ORDER BY added"
-#define FETCH       "FETCH 500 FROM jobs"
-#define FETCH_COUNT 500
+#define FETCH "FETCH 500 FROM jobs"
+enum { FETCH_COUNT = 500 };
 
 struct replay {
-	struct qp_store *store;
-	uint64_t jobs, skipped;
+	gearmand_replay_f *sink_f;
+	void *sink;
+	unsigned long long jobs, skipped;
+	int rows; /* of one fetch */
 	bool stopped;
 	char unique[QP_NAME_MAX], function[QP_NAME_MAX], handle[QP_NAME_MAX]; /* of one row */
 };
@@ -48,33 +50,28 @@ column_number(const PGresult *r, int column)
 	return n == 4 ? (int32_t)v : (int64_t)v;
 }
 
-static enum gearmand_priority
-column_priority(const PGresult *r)
-{
-	int64_t n = column_number(r, PRIORITY);
-
-	if (PQgetisnull(r, 0, PRIORITY) || n < GEARMAND_HIGH || n > GEARMAND_LOW)
-		return GEARMAND_NORMAL;
-	return (enum gearmand_priority)n;
-}
-
 /* NULL is nothing: an empty payload, no time. */
 static void
-replay_row(struct replay *p, const PGresult *r, gearmand_replay_f *sink_f, void *sink)
+replay_row(void *arg, const PGresult *r)
 {
+	struct replay *p = arg;
+	int64_t priority = column_number(r, PRIORITY), when = column_number(r, WHEN);
 	struct gearmand_job job = {
 		.unique = qp_name_read(column_bytes(r, UNIQUE), p->unique),
 		.function = qp_name_read(column_bytes(r, FUNCTION), p->function),
 		.data = column_bytes(r, DATA),
 		.handle = qp_name_read(column_bytes(r, HANDLE), p->handle),
 		.reducer = column_bytes(r, REDUCER),
-		.run_at = column_number(r, WHEN),
-		.priority = column_priority(r),
+		.run_at = when < 0 ? 0 : when,
+		.priority = PQgetisnull(r, 0, PRIORITY) || priority < GEARMAND_HIGH || priority > GEARMAND_LOW
+				? GEARMAND_NORMAL
+				: (enum gearmand_priority)priority,
 		.flags = (uint32_t)column_number(r, FLAGS),
 	};
 
-	if (job.run_at < 0)
-		job.run_at = 0;
+	p->rows++;
+	if (p->stopped)
+		return;
 	/* A function may be "": 1.1 has such jobs, too.  NULL is nobody's. */
 	if (PQgetisnull(r, 0, FUNCTION) || job.function.len > GM_FUNCTION_MOST || job.unique.len == 0 ||
 	    job.unique.len > GM_UNIQUE_MOST) {
@@ -82,52 +79,31 @@ replay_row(struct replay *p, const PGresult *r, gearmand_replay_f *sink_f, void 
 		return;
 	}
 	p->jobs++;
-	p->stopped = !sink_f(sink, &job);
-}
-
-/* One fetch; the number of its rows, or -1. */
-static int
-replay_some(struct replay *p, gearmand_replay_f *sink_f, void *sink)
-{
-	PGresult *r;
-	bool ok = true;
-	int rows = 0;
-
-	if (!qp_stream(p->store, FETCH))
-		return -1;
-	while ((r = qp_stream_next(p->store, &ok)) != NULL) {
-		rows++;
-		if (!p->stopped)
-			replay_row(p, r, sink_f, sink);
-		PQclear(r);
-	}
-	return ok ? rows : -1;
+	p->stopped = !p->sink_f(p->sink, &job);
 }
 
 bool
 qp_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_error *err)
 {
-	struct replay p = { .store = qp_store_of(store) };
-	struct qp_store *s = p.store;
+	struct qp_store *s = qp_store_of(store);
+	struct replay p = { .sink_f = sink_f, .sink = sink, .rows = FETCH_COUNT };
 	char doing[60];
-	bool ok;
-	int rows = FETCH_COUNT;
+	bool ok = qp_ask(s, QP_PATIENT, OPEN_CURSOR, s->table);
 
-	ok = qp_askf(s, 0, OPEN_CURSOR, s->table);
-	while (ok && rows == FETCH_COUNT && !p.stopped) {
-		rows = replay_some(&p, sink_f, sink);
-		ok = rows >= 0;
+	while (ok && p.rows == FETCH_COUNT && !p.stopped) {
+		p.rows = 0;
+		ok = qp_stream(s, FETCH, replay_row, &p);
 	}
-	ok = ok && qp_ask(s, "COMMIT", s->limit_ms);
+	ok = ok && qp_ask(s, QP_IN_TIME, "COMMIT");
 	if (!ok) {
-		snprintf(doing, sizeof(doing), "after %llu jobs, reading", (unsigned long long)p.jobs);
+		snprintf(doing, sizeof(doing), "after %llu jobs, reading", p.jobs);
 		qp_fail_table(s, err, doing);
-		(void)qp_ask(s, "ROLLBACK", s->limit_ms);
+		(void)qp_ask(s, QP_IN_TIME, "ROLLBACK");
 	}
 	if (p.skipped > 0)
 		s->host->log(s->host, GEARMAND_LOG_WARNING,
 		    "%s: %llu rows of table \"%s\" name no function, or a name that is too long; they are left as they "
 		    "are",
-		    s->place, (unsigned long long)p.skipped, s->given);
+		    s->place, p.skipped, s->given);
 	return ok;
 }

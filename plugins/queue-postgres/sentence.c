@@ -9,31 +9,38 @@
 
 /* AGAIN: the session is well, the world is not.  The first that fits counts; of the others we know nothing, and
  * start anew. */
+/* clang-format off */
 static const struct {
 	const char *state; /* or a class of them */
 	enum gearmand_why why;
 	enum gearmand_commit outcome;
-	const char *phrase; /* after the server's own words */
+	bool is_data;       /* it is the fault of a row, and of no other */
+	const char *phrase; /* behind the server's own words */
 } causes[] = {
-	{ "57014", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL }, /* statement timeout */
-	{ "55P03", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, "another session has locked the table" },
-	{ "40", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL },   /* deadlock and the like */
-	{ "53100", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_FULL, NULL }, /* the disk is full */
-	{ "53", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL },   /* memory, connections */
-	{ "P0", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, NULL },   /* what a trigger raises, of a removal */
-	{ "25006", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, "the server is read-only, is it a standby?" },
-	{ "28", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },    /* password, pg_hba.conf */
-	{ "3D", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },    /* no such database */
-	{ "3F", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },    /* no such schema */
-	{ "42P01", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, NULL }, /* table dropped: open makes it */
-	{ "42", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },    /* rights, types */
-	{ "0A", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
-	{ "0L", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
-	{ "0P", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
-	{ "22", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL }, /* what is in the table already */
-	{ "23", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, NULL },
-	{ "", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, NULL },
+	{ "57014", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, false, "" }, /* statement timeout */
+	{ "55P03", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, false, " (another session has locked the table)" },
+	{ "40", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, false, "" },    /* deadlock and the like */
+	{ "53100", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_FULL, false, "" },  /* the disk is full */
+	{ "53", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, false, "" },    /* memory, connections */
+	{ "P0", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_AGAIN, true, "" },     /* what a trigger raises */
+	{ "38", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, true, "" },    /* likewise, in other languages */
+	{ "39", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, true, "" },
+	{ "25006", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, false, " (the server is read-only, is it a standby?)" },
+	{ "28", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, false, "" },   /* password, pg_hba.conf */
+	{ "3D", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, false, "" },   /* no such database */
+	{ "3F", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, false, "" },   /* no such schema */
+	{ "42P01", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, false, "" }, /* table dropped: open makes it */
+	{ "42", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, false, "" },   /* rights, types */
+	{ "0A", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, false, "" },
+	{ "0L", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, false, "" },
+	{ "0P", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, false, "" },
+	{ "22", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, true, "" },    /* values, encodings */
+	{ "23", GEARMAND_WHY_LASTING, GEARMAND_COMMIT_BROKEN, true, "" },    /* constraints */
+	{ "44000", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, true, "" }, /* a view's */
+	{ "54000", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, true, "" }, /* limits */
+	{ "", GEARMAND_WHY_PASSING, GEARMAND_COMMIT_BROKEN, false, "" },
 };
+/* clang-format on */
 
 static size_t
 cause_of(const struct qp_store *s)
@@ -51,17 +58,10 @@ qp_fault_is(const struct qp_store *s, const char *state)
 	return strncmp(s->fault.state, state, strlen(state)) == 0;
 }
 
-/* Values out of range, encodings, constraints, limits, and what triggers raise. */
 bool
 qp_fault_is_data(const struct qp_store *s)
 {
-	static const char *const classes[] = { "22", "23", "44000", "54000", "P0", "38", "39" };
-
-	for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
-		if (qp_fault_is(s, classes[i]))
-			return true;
-	}
-	return false;
+	return causes[cause_of(s)].is_data;
 }
 
 void
@@ -93,23 +93,20 @@ qp_fault_result(struct qp_store *s, const PGresult *r)
 /* ---- A connection that did not come about, or came to an end ----------------------------------- */
 
 /* libpq has a text only.  Verbose, it reads `... failed: FATAL:  28P01: password ...`, one line for each host that was
- * tried, and lines that tell more about it.  Takes the code out of the line. */
-static bool
+ * tried, and lines that tell more about it.  Takes the code out of the line; "" = it has none. */
+static void
 take_state(char *line, char state[6])
 {
-	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	int end;
 
 	for (char *p = strstr(line, ":  "); p != NULL; p = strstr(p + 1, ":  ")) {
-		char *code = p + 3;
-
-		if (strspn(code, digits) == 5 && strncmp(code + 5, ": ", 2) == 0) {
-			memcpy(state, code, 5);
-			state[5] = '\0';
-			memmove(p + 2, code + 7, strlen(code + 7) + 1);
-			return true;
+		end = 0;
+		if (sscanf(p, ":  %5[0-9A-Z]: %n", state, &end) == 1 && end == (int)strlen(":  28P01: ")) {
+			memmove(p + 2, p + end, strlen(p + end) + 1);
+			return;
 		}
 	}
-	return false;
+	state[0] = '\0';
 }
 
 static bool
@@ -117,7 +114,7 @@ is_more(const char *line)
 {
 	static const char *const labels[] = { "\t", "LOCATION:", "DETAIL:", "HINT:", "CONTEXT:" };
 
-	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
+	for (size_t i = 0; i < GM_COUNT(labels); i++) {
 		if (strncmp(line, labels[i], strlen(labels[i])) == 0)
 			return true;
 	}
@@ -137,8 +134,7 @@ qp_fault_connection(struct qp_store *s, const char *text)
 	for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
 		if (is_more(line))
 			continue;
-		state[0] = '\0';
-		(void)take_state(line, state);
+		take_state(line, state);
 		if (at < sizeof(all))
 			at += (size_t)snprintf(all + at, sizeof(all) - at, "%s%s", at == 0 ? "" : "; ", line);
 		qp_fault_text(s, state, "");
@@ -155,10 +151,8 @@ bool
 qp_fail(const struct qp_store *s, struct gearmand_error *err, const char *doing)
 {
 	size_t i = cause_of(s);
-	const char *phrase = causes[i].phrase;
 
-	return gm_fail(err, causes[i].why, "%s: %s: %s%s%s%s", s->place, doing, s->fault.text,
-	    phrase == NULL ? "" : " (", phrase == NULL ? "" : phrase, phrase == NULL ? "" : ")");
+	return gm_fail(err, causes[i].why, "%s: %s: %s%s", s->place, doing, s->fault.text, causes[i].phrase);
 }
 
 bool

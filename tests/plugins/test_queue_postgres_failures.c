@@ -170,6 +170,29 @@ Test(postgres_run, a_server_that_is_killed_loses_nothing_and_is_found_again)
 	queue_free(&q);
 }
 
+/* A stopped process does not even say that it is late. */
+Test(postgres_run, a_server_that_is_stopped_is_given_up_in_a_commit_and_in_a_replay)
+{
+	struct queue *q = queue_with_old(queue_new_alone());
+
+	server_do(q, "freeze");
+	cr_expect_eq(queue_commit(q, batch, 2), GEARMAND_COMMIT_BROKEN);
+	EXPECT_SENTENCE(q, "storing jobs: the server does not answer");
+	queue_close(q);
+	server_do(q, "thaw");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	server_do(q, "freeze");
+	cr_expect_not(queue_replay(q));
+	EXPECT_SENTENCE(q, "reading table");
+	EXPECT_SENTENCE(q, "the server does not answer");
+	cr_expect_eq(q->err.why, GEARMAND_WHY_PASSING);
+	queue_close(q);
+	server_do(q, "thaw");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	expect_batch_goes_through(q);
+	queue_free(&q);
+}
+
 static void
 wait_for_replica(struct queue *q, const char *name)
 {

@@ -6,6 +6,8 @@
     postgres.py stop DIR     ends it
     postgres.py kill DIR     kill -9 of all its processes
     postgres.py again DIR    starts it on the data that it had
+    postgres.py freeze DIR   stops all its processes, as a virtual machine is stopped
+    postgres.py thaw DIR     lets them go on
     postgres.py standby DIR FROM   a server in DIR that follows the one in FROM
 
 Superuser "gearman" comes in without a password, database "jobs" is empty.  Over the port,
@@ -165,6 +167,12 @@ class Store:
     def kill(self):
         self.signal(signal.SIGKILL)
 
+    def freeze(self):
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
+
 
 def main():
     word, folder = sys.argv[1], sys.argv[2]
@@ -175,7 +183,7 @@ def main():
         elif word == "standby":
             store.make_standby(Store(sys.argv[3]))
         else:
-            {"stop": store.stop, "kill": store.kill, "again": store.start}[word]()
+            {"stop": store.stop, "kill": store.kill, "again": store.start, "freeze": store.freeze, "thaw": store.thaw}[word]()
         if word in ("start", "standby"):
             print("SOCKET=%s\nPORT=%d" % (store.socket, store.port))
     except Missing as missing:

@@ -24,6 +24,9 @@
 /* The server's bounds of a key, in bytes. */
 enum { GM_FUNCTION_MOST = 8192, GM_UNIQUE_MOST = 64 };
 
+/* How many elements an array has. */
+#define GM_COUNT(array) (sizeof(array) / sizeof(*(array)))
+
 /* What only a mistake of the module can make false: ends the process with a line on stderr. */
 #define GM_CHECK(truth) ((truth) ? (void)0 : gm_check_failed(__FILE__, __LINE__, #truth))
 
@@ -240,6 +243,50 @@ gm_made_unique(char out[33])
 	out[32] = '\0';
 }
 
+/* ---- Between two tries, and two openings -------------------------------------------- */
+
+static inline void
+gm_pause(int64_t ms)
+{
+	const struct timespec pause = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
+
+	nanosleep(&pause, NULL);
+}
+
+/* `forget` of a module whose memory is one block. */
+static inline void
+gm_forget(void **memory)
+{
+	free(*memory);
+	*memory = NULL;
+}
+
+/* After a database was away, the server that had the store comes first.  It tries again every five seconds at least; a
+ * standby asks several times a second, and would take the store from a server that lives.  So a standby that saw an
+ * owner, and then no database, waits longer than that.  Belongs into the memory of the opening, zeroed at first. */
+struct gm_standby {
+	bool saw_owner; /* set when another server has the store, cleared when the store is ours */
+	bool was_away;
+	int64_t not_before;
+};
+
+/* The database is not there. */
+static inline void
+gm_standby_away(struct gm_standby *s)
+{
+	s->was_away |= s->saw_owner;
+}
+
+/* The database is there: must the store be left to the server that had it?  `now` is host->monotonic(). */
+static inline bool
+gm_standby_waits(struct gm_standby *s, int64_t now)
+{
+	if (s->was_away)
+		s->not_before = now + INT64_C(7000000000);
+	s->was_away = false;
+	return now < s->not_before;
+}
+
 /* ---- One server per file ------------------------------------------------------------ */
 
 /* Where a lock belongs to the process instead of the descriptor, it serves as well: a process has one store. */
@@ -256,7 +303,6 @@ gm_made_unique(char out[33])
 static inline bool
 gm_lock_file(int fd, const char *path, int64_t patience_ms, struct gearmand_error *error)
 {
-	const struct timespec pause = { 0, 20 * 1000 * 1000 };
 	struct flock lock;
 
 	for (int64_t waited = 0;; waited += 20) {
@@ -273,7 +319,7 @@ gm_lock_file(int fd, const char *path, int64_t patience_ms, struct gearmand_erro
 		if (waited >= patience_ms)
 			return gm_fail(error, GEARMAND_WHY_IN_USE,
 			    "queue file %s: another gearmand is using it; each server needs a file of its own", path);
-		nanosleep(&pause, NULL);
+		gm_pause(20);
 	}
 }
 
