@@ -79,7 +79,7 @@ mc_put(struct mc_store *s, mc_put_f *put, struct mc_link *l, const struct mc_key
 
 	gm_bytes_clear(&s->value, KEPT);
 	gm_add(&s->value, &h, sizeof(h));
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+	for (size_t i = 0; i < GM_COUNT(parts); i++)
 		gm_add_slice(&s->value, parts[i]);
 	if (s->value.failed)
 		return MEMCACHED_MEMORY_ALLOCATION_FAILURE;

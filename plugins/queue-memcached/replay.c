@@ -239,7 +239,7 @@ tell(const struct replay *r, const struct gearmand_host *host, const char *prefi
 		    "memcached, prefix %s: somebody else's items have this prefix, too, %s for one; they are left "
 		    "alone",
 		    prefix, r->list.foreign.text);
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+	for (size_t i = 0; i < GM_COUNT(all); i++) {
 		if (all[i].count > 0)
 			host->log(
 			    host, all[i].level, "memcached, prefix %s: %zu %s", prefix, all[i].count, all[i].text);

@@ -20,19 +20,15 @@
  * row's count goes up with each commit and each check.  An owner whose count stands still for a while is gone.  How
  * long is a question of patience, not of safety.
  */
-#include <time.h>
-
 #include "queue_mysql.h"
 
 enum { NO_SUCH_TABLE = 1146, DUPLICATE_KEY = 1062, OUT_OF_RANGE = 1690 };
 
 /* A server that was just killed may need a moment to be gone, on the other side too; a former session of our own may be
- * in the middle of something.  After the database was away, the server that had the table comes first: it tries every
- * five seconds at least. */
+ * in the middle of something. */
 #define SECOND        INT64_C(1000000000)
 #define WAIT          SECOND
 #define WAIT_FORMER   (5 * SECOND)
-#define WAIT_RETURN   (7 * SECOND)
 #define LOOK_EVERY_MS 250
 
 #define OTHERS "another gearmand is using it%s; each server needs a table of its own"
@@ -49,18 +45,10 @@ struct owner {
 	char name[65], beats[24];
 };
 
-static void
-rest(int ms)
-{
-	const struct timespec pause = { .tv_nsec = ms * 1000000L };
-
-	nanosleep(&pause, NULL);
-}
-
 static bool
 fail_in_use(struct my_store *s, struct gearmand_error *err, const char *by)
 {
-	s->memory->saw_owner = true;
+	s->standby->saw_owner = true;
 	return gm_fail(err, GEARMAND_WHY_IN_USE, "%s: " OTHERS, s->where, by);
 }
 
@@ -74,7 +62,7 @@ await_lock(struct my_store *s, int64_t how_long, bool *taken_r, struct gearmand_
 	MYSQL_RES *res;
 	MYSQL_ROW row;
 
-	for (*taken_r = false;; rest(20)) {
+	for (*taken_r = false;; gm_pause(20)) {
 		if (!my_ask(s, s->db, &res, err, "locking it",
 			"SELECT GET_LOCK('gearmand-process.%.32s', 0), GET_LOCK(" TABLE_LOCK ", 0)", s->host->identity,
 			s->queue))
@@ -115,10 +103,7 @@ take_lock(struct my_store *s, struct gearmand_error *err)
 {
 	bool taken, ended = false;
 
-	if (s->memory->was_away)
-		s->memory->not_before = s->host->monotonic() + WAIT_RETURN;
-	s->memory->was_away = false;
-	if (s->host->monotonic() < s->memory->not_before)
+	if (gm_standby_waits(s->standby, s->host->monotonic()))
 		return fail_in_use(s, err, ", or comes back to it after the database was away");
 	if (!await_lock(s, WAIT, &taken, err) || (!taken && !end_former(s, &ended, err)) ||
 	    (ended && !await_lock(s, WAIT_FORMER, &taken, err)))
@@ -223,7 +208,7 @@ await_silence(struct my_store *s, struct owner *o, struct gearmand_error *err)
 	const struct owner first = *o;
 
 	while (!o->is_free && s->host->monotonic() < until) {
-		rest(LOOK_EVERY_MS);
+		gm_pause(LOOK_EVERY_MS);
 		if (!look(s, o, err))
 			return false;
 		if (!o->is_free && (strcmp(o->beats, first.beats) != 0 || strcmp(o->name, first.name) != 0))

@@ -115,7 +115,8 @@ open_connection(struct my_store *s, struct gearmand_error *err)
 	s->order = my_quoted_name(s->host, "seq");
 	name_place(s, s->host->option(s->host, "mysql-db"), host != NULL && host[0] != '\0' ? host : path, 0);
 	s->db = my_connect(s, false, err);
-	s->memory->was_away |= s->db == NULL && s->memory->saw_owner;
+	if (s->db == NULL)
+		gm_standby_away(s->standby);
 	return s->db != NULL;
 }
 
@@ -129,12 +130,12 @@ my_open(const struct gearmand_host *host, struct gearmand_opening *opening, void
 		if (mysql_library_init(0, NULL, NULL) != 0)
 			return gm_fail(
 			    err, GEARMAND_WHY_PASSING, "the mysql queue: the client library cannot be initialised");
-		opening->memory = host->allocate(sizeof(*s->memory));
+		opening->memory = host->allocate(sizeof(*s->standby));
 	}
 	store = s = host->allocate(sizeof(*s));
 	s->magic = STORE_MAGIC;
 	s->host = host;
-	s->memory = opening->memory;
+	s->standby = opening->memory;
 	s->is_first = opening->is_first;
 	s->name = host->option(host, "mysql-table");
 	(void)my_store_of(s);
@@ -143,16 +144,9 @@ my_open(const struct gearmand_host *host, struct gearmand_opening *opening, void
 		my_close(&store);
 		return false;
 	}
-	s->memory->saw_owner = false;
+	s->standby->saw_owner = false;
 	*store_r = s;
 	return true;
-}
-
-static void
-my_forget(void **memory)
-{
-	free(*memory);
-	*memory = NULL;
 }
 
 static const char *const host_aliases[] = { "libdrizzle-host", NULL };
@@ -203,7 +197,7 @@ static const struct gearmand_queue_ops my_ops = {
 	.commit = my_commit,
 	.close = my_close,
 	.check = my_check,
-	.forget = my_forget,
+	.forget = gm_forget,
 };
 
 GEARMAND_QUEUE_PLUGIN(

@@ -23,23 +23,17 @@
 /* What our columns hold.  The two of the key make 767 bytes, which every row format of InnoDB can index. */
 enum { UNIQUE_MAX = 64, FUNCTION_MAX = 703, HANDLE_MAX = 255, REDUCER_MAX = 65535 };
 
-/* From one opening to the next. */
-struct my_memory {
-	bool saw_owner, was_away; /* another server had the table; and then the database was not there */
-	int64_t not_before;       /* monotonic: until then the table is that server's to take again */
-};
-
 struct my_store {
 	uint32_t magic;
 	const struct gearmand_host *host;
-	struct my_memory *memory;
-	bool is_first;    /* no other opening of this process came before, so a replay follows */
-	MYSQL *db;        /* NULL = no connection */
-	char *database;   /* as the database server names it; free() */
-	const char *name; /* of the table; the host's */
-	char *table;      /* the same, quoted for SQL; the host's allocation */
-	char *order;      /* the column that counts the rows, likewise: `seq`, or what the table has */
-	char where[300];  /* for sentences: which table, on which server */
+	struct gm_standby *standby; /* from one opening to the next */
+	bool is_first;              /* no other opening of this process came before, so a replay follows */
+	MYSQL *db;                  /* NULL = no connection */
+	char *database;             /* as the database server names it; free() */
+	const char *name;           /* of the table; the host's */
+	char *table;                /* the same, quoted for SQL; the host's allocation */
+	char *order;                /* the column that counts the rows, likewise: `seq`, or what the table has */
+	char where[300];            /* for sentences: which table, on which server */
 	bool needs_tls;
 	bool is_broken;      /* the connection is of no use any more */
 	bool has_lease;      /* in a cluster: each transaction changes the row in gearmand_lock */

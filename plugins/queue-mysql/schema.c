@@ -43,7 +43,7 @@ static const struct {
 #undef X
 };
 
-enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns), COLUMNS_NEEDED = 4, KEYS = 2 };
+enum { COLUMN_COUNT = GM_COUNT(columns), COLUMNS_NEEDED = 4, KEYS = 2 };
 
 struct found {
 	bool exists, is_table, has_primary, has_key;

@@ -59,7 +59,7 @@ static const int finals[] = { 1048, 1062, 1118, 1153, 1216, 1264, 1265, 1292, 13
 bool
 my_is_final(int code)
 {
-	for (size_t i = 0; i < sizeof(finals) / sizeof(*finals); i++) {
+	for (size_t i = 0; i < GM_COUNT(finals); i++) {
 		if (finals[i] == code)
 			return true;
 	}

@@ -80,7 +80,7 @@ set_synchronous(struct sq_store *s, struct gearmand_error *err)
 	const char *want = s->host->option(s->host, "libsqlite3-synchronous");
 	char sql[64];
 
-	for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++) {
+	for (size_t i = 0; i < GM_COUNT(levels); i++) {
 		if (want != NULL && strcasecmp(want, levels[i]) == 0) {
 			snprintf(sql, sizeof(sql), "PRAGMA synchronous=%s", levels[i]);
 			return pragma(s, err, sql);

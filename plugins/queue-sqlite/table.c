@@ -36,7 +36,7 @@ static const struct {
 };
 
 enum { UNIQUE_KEY, FUNCTION_NAME, COLUMNS_NEEDED = 4 };
-enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
+enum { COLUMN_COUNT = GM_COUNT(columns) };
 enum { ALL = (1u << COLUMN_COUNT) - 1, NEEDED = (1u << COLUMNS_NEEDED) - 1 };
 
 struct table {

@@ -207,7 +207,7 @@ tk_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 	}
 	/* The file's name is looked at last, so that nothing is called stored that went to a file without a name. */
 	outcome = ok ? see_file(s, err) : give_up(s, is_durable, err);
-	for (size_t i = 0; i < sizeof(bytes) / sizeof(*bytes); i++)
+	for (size_t i = 0; i < GM_COUNT(bytes); i++)
 		gm_bytes_clear(bytes[i], KEEP_ROOM);
 	return outcome;
 }

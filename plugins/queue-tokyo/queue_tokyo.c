@@ -26,7 +26,7 @@ add_parameter(const struct gearmand_host *host, struct tk_name *n, const char *k
 	static const char *const known[] = { "bnum", "apow", "fpow", "opts", "lmemb", "nmemb", "lcnum", "ncnum" };
 	size_t used = strlen(n->parameters), room = sizeof(n->parameters) - used;
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+	for (size_t i = 0; i < GM_COUNT(known); i++) {
 		/* Without the option "l" a file ends at 2 GiB or a little above. */
 		if (strcasecmp(key, known[i]) == 0)
 			return (size_t)snprintf(n->parameters + used, room, "#%s=%s%s", known[i], value,
