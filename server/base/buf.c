@@ -67,15 +67,24 @@ buf_add_char(struct buf *b, char c)
 size_t
 u64_to_text(char *out, uint64_t value)
 {
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233"
+				    "34353637383940414243444546474849505152535455565758596061626364656667"
+				    "6869707172737475767778798081828384858687888990919293949596979899";
 	char digits[20];
-	size_t n = 0;
+	size_t at = sizeof(digits);
+	uint32_t part;
 
-	do {
-		digits[sizeof(digits) - ++n] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value != 0);
-	memcpy(out, digits + sizeof(digits) - n, n);
-	return n;
+	for (; value > UINT32_MAX; value /= 10000) {
+		part = (uint32_t)(value % 10000);
+		memcpy(digits + (at -= 2), pairs + part % 100 * 2, 2);
+		memcpy(digits + (at -= 2), pairs + part / 100 * 2, 2);
+	}
+	for (part = (uint32_t)value; part >= 10; part /= 100)
+		memcpy(digits + (at -= 2), pairs + part % 100 * 2, 2);
+	if (part > 0 || at == sizeof(digits))
+		digits[--at] = (char)('0' + part);
+	memcpy(out, digits + at, sizeof(digits) - at);
+	return sizeof(digits) - at;
 }
 
 void

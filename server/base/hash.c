@@ -16,7 +16,7 @@
 #include "base/mem.h"
 
 /* Members lie anywhere in memory: those that are looked at soon, when buckets part, are asked for early. */
-enum { SEGMENT_BITS = 10, SEGMENT = 1 << SEGMENT_BITS, FETCH_AHEAD = 4, NEIGHBOURS = 256 };
+enum { SEGMENT = 1 << HASH_SEGMENT_BITS, FETCH_AHEAD = 4 };
 
 void
 hash_init(struct hash *h)
@@ -38,30 +38,6 @@ hash_fini(struct hash *h)
 		mem_free(h->segments[b / SEGMENT]);
 	mem_free(h->segments);
 	*h = (struct hash){ .secret = h->secret, .has_numbers = h->has_numbers };
-}
-
-static inline struct hash_node **
-bucket_at(const struct hash *h, size_t bucket)
-{
-	return &h->segments[bucket >> SEGMENT_BITS][bucket & (SEGMENT - 1)];
-}
-
-/* What the low bits of a member's bucket are. */
-static inline uint64_t
-spread(const struct hash *h, uint64_t hash)
-{
-	if (!h->has_numbers)
-		return hash;
-	return hash_number(hash / NEIGHBOURS ^ h->secret) * NEIGHBOURS + hash % NEIGHBOURS;
-}
-
-/* The chain that all members with this hash are in. */
-static inline struct hash_node **
-chain_of(const struct hash *h, uint64_t hash)
-{
-	size_t bucket = spread(h, hash) & h->mask;
-
-	return bucket_at(h, bucket < h->buckets ? bucket : bucket & h->mask >> 1);
 }
 
 /* Number h->buckets: empty. */
@@ -91,27 +67,16 @@ grow(struct hash *h)
 		return;
 	half = (h->mask + 1) / 2;
 	if (fresh - half + FETCH_AHEAD < half)
-		__builtin_prefetch(*bucket_at(h, fresh - half + FETCH_AHEAD));
-	lower = bucket_at(h, fresh - half);
-	upper = bucket_at(h, fresh);
+		__builtin_prefetch(*hash_bucket(h, fresh - half + FETCH_AHEAD));
+	lower = hash_bucket(h, fresh - half);
+	upper = hash_bucket(h, fresh);
 	for (node = *lower; node != NULL; node = node->next) {
-		struct hash_node ***end = (spread(h, node->hash) & half) != 0 ? &upper : &lower;
+		struct hash_node ***end = (hash_spread(h, node->hash) & half) != 0 ? &upper : &lower;
 
 		**end = node;
 		*end = &node->next;
 	}
 	*lower = *upper = NULL;
-}
-
-struct hash_node *
-hash_find(struct hash *h, uint64_t hash, hash_match_f *match, const void *key)
-{
-	if (h->count == 0)
-		return NULL;
-	for (struct hash_node *node = *chain_of(h, hash); node != NULL; node = node->next)
-		if (node->hash == hash && match(node, key))
-			return node;
-	return NULL;
 }
 
 void
@@ -121,7 +86,7 @@ hash_add(struct hash *h, struct hash_node *node, uint64_t hash)
 
 	if (h->count >= h->buckets)
 		grow(h);
-	chain = chain_of(h, hash);
+	chain = hash_chain(h, hash);
 	node->hash = hash;
 	node->next = *chain;
 	*chain = node;
@@ -134,7 +99,7 @@ link_to(const struct hash *h, const struct hash_node *node)
 {
 	CHECK(h->count > 0);
 
-	struct hash_node **link = chain_of(h, node->hash);
+	struct hash_node **link = hash_chain(h, node->hash);
 
 	while (*link != node) {
 		CHECK(*link != NULL);
@@ -167,7 +132,7 @@ hash_replace(struct hash *h, struct hash_node *old, struct hash_node *fresh)
 static bool
 walk_is_valid(const struct hash *h, const struct hash_walk *w)
 {
-	const struct hash_node *node = *bucket_at(h, w->bucket);
+	const struct hash_node *node = *hash_bucket(h, w->bucket);
 
 	while (node != NULL && node != w->node)
 		node = node->next;
@@ -179,7 +144,7 @@ static void
 walk_seek(const struct hash *h, struct hash_walk *w, size_t *buckets)
 {
 	for (w->node = NULL; *buckets > 0 && w->row < w->rows; --*buckets) {
-		if ((w->node = *bucket_at(h, w->bucket)) != NULL)
+		if ((w->node = *hash_bucket(h, w->bucket)) != NULL)
 			return;
 		w->bucket += w->rows;
 		if (w->bucket >= h->buckets)

@@ -21,7 +21,7 @@
 
 #include "base/slice.h"
 
-enum { HASH_KEY_BYTES = 16 };
+enum { HASH_KEY_BYTES = 16, HASH_SEGMENT_BITS = 10, HASH_NEIGHBOURS = 256 };
 
 struct hash_node {
 	struct hash_node *next;
@@ -46,8 +46,6 @@ void hash_init(struct hash *);
 void hash_init_numbers(struct hash *, uint64_t secret);
 void hash_fini(struct hash *); /* must be empty */
 
-/* The most recently added member that matches, or NULL. */
-struct hash_node *hash_find(struct hash *, uint64_t hash, hash_match_f *, const void *key);
 void hash_add(struct hash *, struct hash_node *, uint64_t hash); /* not a member yet */
 void hash_remove(struct hash *, struct hash_node *);             /* a member */
 /* Puts `fresh` where `old` is; both have the same key. */
@@ -76,6 +74,42 @@ hash_number(uint64_t n)
 	n = (n ^ (n >> 32)) * golden;
 	n = (n ^ (n >> 29)) * golden;
 	return n ^ (n >> 32);
+}
+
+/* Its low bits say where a member is. */
+static inline uint64_t
+hash_spread(const struct hash *h, uint64_t hash)
+{
+	if (!h->has_numbers)
+		return hash;
+	return hash_number(hash / HASH_NEIGHBOURS ^ h->secret) * HASH_NEIGHBOURS + hash % HASH_NEIGHBOURS;
+}
+
+static inline struct hash_node **
+hash_bucket(const struct hash *h, size_t bucket)
+{
+	return &h->segments[bucket >> HASH_SEGMENT_BITS][bucket & ((1 << HASH_SEGMENT_BITS) - 1)];
+}
+
+/* The chain that all members with this hash are in; there is a bucket. */
+static inline struct hash_node **
+hash_chain(const struct hash *h, uint64_t hash)
+{
+	size_t bucket = hash_spread(h, hash) & h->mask;
+
+	return hash_bucket(h, bucket < h->buckets ? bucket : bucket & h->mask >> 1);
+}
+
+/* The most recently added member that matches, or NULL.  Inline, so that the match is. */
+static inline struct hash_node *
+hash_find(const struct hash *h, uint64_t hash, hash_match_f *match, const void *key)
+{
+	if (h->count == 0)
+		return NULL;
+	for (struct hash_node *node = *hash_chain(h, hash); node != NULL; node = node->next)
+		if (node->hash == hash && match(node, key))
+			return node;
+	return NULL;
 }
 
 #endif

@@ -11,6 +11,8 @@
 
 #include "base/mem.h"
 
+enum { MALLOC_KEEPS = 1024 };
+
 __attribute__((cold, noreturn)) static void
 mem_exhausted(size_t size)
 {
@@ -25,14 +27,16 @@ at_least_one(size_t size)
 	return size == 0 ? 1 : size;
 }
 
+/* calloc() of most C libraries does not use what the thread has just freed, malloc() does; for large sizes calloc()
+ * knows what the system has zeroed. */
 void *
 mem_new(size_t size)
 {
-	void *p = calloc(1, at_least_one(size));
+	void *p = size <= MALLOC_KEEPS ? malloc(at_least_one(size)) : calloc(1, size);
 
 	if (p == NULL)
 		mem_exhausted(size);
-	return p;
+	return size <= MALLOC_KEEPS ? memset(p, 0, size) : p;
 }
 
 void *

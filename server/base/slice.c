@@ -32,18 +32,17 @@ is_digit(char c)
 bool
 slice_to_u64(struct slice a, uint64_t max, uint64_t *value_r)
 {
+	const uint64_t safe = UINT64_MAX / 10;
 	uint64_t value = 0;
 
 	if (a.len == 0)
 		return false;
 	for (size_t i = 0; i < a.len; i++) {
-		if (!is_digit(a.data[i]))
-			return false;
+		unsigned digit = (unsigned char)a.data[i] - (unsigned)'0';
 
-		unsigned digit = (unsigned)(a.data[i] - '0');
-
-		if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit, &value))
+		if (digit > 9 || (value >= safe && (value > safe || digit > UINT64_MAX % 10)))
 			return false;
+		value = value * 10 + digit;
 	}
 	if (value > max)
 		return false;

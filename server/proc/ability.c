@@ -23,9 +23,7 @@ struct pair {
 static uint64_t
 pair_hash(const struct proc *p, const struct pair *pair)
 {
-	uint64_t numbers[2] = { pair->peer->number, pair->func->number };
-
-	return hash_bytes(slice_of(numbers, sizeof numbers), p->cfg.seed);
+	return hash_number(hash_number(pair->peer->number ^ p->secret) ^ pair->func->number);
 }
 
 static bool

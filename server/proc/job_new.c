@@ -78,10 +78,9 @@ job_new(struct proc *p, struct func *func, const struct job_request *request)
 static bool
 split_handle(struct slice handle, struct slice *prefix_r, uint64_t *number_r)
 {
-	size_t at = handle.len;
+	const char *colon = handle.len == 0 ? NULL : memrchr(handle.data, ':', handle.len);
+	size_t at = colon == NULL ? 0 : (size_t)(colon - handle.data) + 1;
 
-	while (at > 0 && handle.data[at - 1] != ':')
-		at--;
 	if (at == 0 || handle.len > HANDLE_MAX || (handle.len > at + 1 && handle.data[at] == '0'))
 		return false;
 	*prefix_r = slice_of(handle.data, at - 1);
@@ -96,11 +95,16 @@ is_prefix(const struct hash_node *node, const void *text)
 	return slice_eq(slice_of(prefix->text, prefix->len), *(const struct slice *)text);
 }
 
-/* NULL when there is none.  There are as many prefixes as servers had names whose jobs were replayed here. */
+/* NULL when there is none.  There are as many prefixes as servers had names whose jobs were replayed here; nearly
+ * always it is our own. */
 static struct prefix *
 prefix_find(struct proc *p, struct slice text)
 {
-	struct hash_node *node = hash_find(&p->prefixes, hash_bytes(text, p->cfg.seed), is_prefix, &text);
+	struct hash_node *node;
+
+	if (is_prefix(&p->prefix_at[0]->by_text, &text))
+		return p->prefix_at[0];
+	node = hash_find(&p->prefixes, hash_bytes(text, p->cfg.seed), is_prefix, &text);
 
 	return node == NULL ? NULL : CONTAINER_OF(node, struct prefix, by_text);
 }

@@ -51,7 +51,6 @@ proc_new(const struct proc_config *cfg)
 {
 	struct proc *p = mem_new(sizeof *p);
 	size_t prefix_len = strlen(cfg->handle_prefix);
-	uint64_t secret;
 
 	CHECK(prefix_len <= HANDLE_MAX - 21);
 	CHECK(cfg->io_count > 0);
@@ -64,8 +63,8 @@ proc_new(const struct proc_config *cfg)
 	p->next_handle = cfg->first_handle;
 	p->replaying = cfg->durable;
 	tables_init(p);
-	memcpy(&secret, cfg->seed, sizeof secret);
-	hash_init_numbers(&p->handles, secret);
+	memcpy(&p->secret, cfg->seed, sizeof p->secret);
+	hash_init_numbers(&p->handles, p->secret);
 	prefix_add(p, slice_of(cfg->handle_prefix, prefix_len));
 	return p;
 }

@@ -38,6 +38,7 @@ struct proc {
 	uint64_t tag;                                   /* ... its tag: what is said to that peer answers it */
 	size_t spent;                                   /* in this turn; see fair.h */
 
+	uint64_t secret;                     /* for hashes of our own numbers, of which peers may choose some */
 	struct hash peers;                   /* struct peer by number */
 	struct list peer_list;               /* the same, by number */
 	struct hash abilities;               /* struct ability by (peer, function) */

@@ -2,6 +2,9 @@
  *
  * Buffers, and slices read as text and numbers.
  */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include <criterion/criterion.h>
 
 #include "base/buf.h"
@@ -93,6 +96,23 @@ Test(buf, writes_numbers_in_decimal)
 	cr_assert_eq(u64_to_text(digits, 4730), 4u);
 	cr_assert_arr_eq(digits, "4730", 4);
 	cr_assert_eq(u64_to_text(digits, UINT64_MAX), 20u);
+}
+
+Test(buf, numbers_of_any_length_are_those_of_printf_and_are_read_back)
+{
+	char digits[20], want[24];
+	uint64_t back, edge = 1;
+
+	for (int length = 0; length <= 20; length++, edge *= 10) {
+		for (uint64_t value = edge - 2; value != edge + 3; value++) {
+			size_t n = u64_to_text(digits, value);
+
+			cr_assert_eq(snprintf(want, sizeof want, "%" PRIu64, value), (int)n);
+			cr_assert_arr_eq(digits, want, n);
+			cr_assert(slice_to_u64(slice_of(digits, n), UINT64_MAX, &back));
+			cr_assert_eq(back, value);
+		}
+	}
 }
 
 Test(buf, escapes_control_bytes_and_nothing_else)
