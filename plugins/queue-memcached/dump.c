@@ -120,35 +120,31 @@ compare(const void *a, const void *b, void *size)
 }
 
 void
-mc_list_sort(struct mc_list *list)
+mc_sort(struct gm_bytes *b, size_t size)
 {
-	for (int i = 0; i < 2; i++) {
-		struct gm_bytes *b = i == 0 ? &list->entries : &list->strays;
-		size_t size = i == 0 ? sizeof(struct mc_entry) : sizeof(struct mc_stray), kept = 0;
+	size_t kept = 0;
 
-		if (b->len > 0)
-			qsort_r(b->data, b->len / size, size, compare, &size);
-		for (size_t at = 0; at < b->len; at += size) {
-			if (kept == 0 || memcmp(b->data + kept - size, b->data + at, size) != 0) {
-				memmove(b->data + kept, b->data + at, size);
-				kept += size;
-			}
+	if (b->len > 0)
+		qsort_r(b->data, b->len / size, size, compare, &size);
+	for (size_t at = 0; at < b->len; at += size) {
+		if (kept == 0 || memcmp(b->data + kept - size, b->data + at, size) != 0) {
+			memmove(b->data + kept, b->data + at, size);
+			kept += size;
 		}
-		b->len = kept;
 	}
+	b->len = kept;
 }
 
 /* Somebody else's dump is waited for; a crawler that is off is turned on: there is no other way to find the jobs. */
 static bool
 dump_once(struct dump *d, const char *command)
 {
-	const struct timespec rest = { .tv_nsec = BUSY_REST * 1000000 };
 	bool is_well = dump_line(d, command);
 
 	if (is_well && strcmp(d->line, "CLIENT_ERROR lru crawler disabled") == 0)
 		is_well = dump_line(d, "lru_crawler enable\r\n") && dump_line(d, command);
 	for (int waited = 0; is_well && strncmp(d->line, "BUSY", 4) == 0 && waited < BUSY_MOST; waited += BUSY_REST) {
-		nanosleep(&rest, NULL);
+		gm_pause(BUSY_REST);
 		is_well = dump_line(d, command);
 	}
 	while (is_well && (strncmp(d->line, "key=", 4) == 0 || strcmp(d->line, "OK") == 0)) {
@@ -156,7 +152,8 @@ dump_once(struct dump *d, const char *command)
 			take_line(d);
 		is_well = dump_line(d, "");
 	}
-	mc_list_sort(d->list);
+	mc_sort(&d->list->entries, sizeof(struct mc_entry));
+	mc_sort(&d->list->strays, sizeof(struct mc_stray));
 	if (d->list->entries.failed || d->list->strays.failed)
 		return dump_failed(d, "out of memory for the keys of the jobs");
 	if (is_well && (strcmp(d->line, "ERROR") == 0 || strstr(d->line, "metadump not allowed") != NULL))

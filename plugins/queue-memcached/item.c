@@ -45,19 +45,16 @@ mc_key_of(const struct mc_store *s, const struct gearmand_job *job)
 {
 	crypto_generichash_state state;
 	unsigned char hash[HASH];
-	char name[MC_NAME], *to = name;
+	char name[MC_NAME + 1];
 
 	crypto_generichash_init(&state, NULL, 0, HASH);
 	crypto_generichash_update(&state, (const unsigned char *)job->function.data, job->function.len);
 	crypto_generichash_update(&state, (const unsigned char *)"", 1);
 	crypto_generichash_update(&state, (const unsigned char *)job->unique.data, job->unique.len);
 	crypto_generichash_final(&state, hash, HASH);
-	for (const unsigned char *b = hash; b < hash + HASH; b += 3) {
-		*to++ = alphabet[b[0] >> 2];
-		*to++ = alphabet[(b[0] & 3) << 4 | b[1] >> 4];
-		*to++ = alphabet[(b[1] & 15) << 2 | b[2] >> 6];
-		*to++ = alphabet[b[2] & 63];
-	}
+	sodium_bin2base64(name, sizeof(name), hash, HASH, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	for (char *c = name; *c != '\0'; c++)
+		*c = *c == '_' ? '.' : *c == '-' ? '_' : *c;
 	return mc_key_of_rest(s, name, MC_NAME);
 }
 

@@ -208,7 +208,6 @@ take_servers(struct mc_store *s, const char *list)
 bool
 mc_pool_open(struct mc_store *s, struct gearmand_error *err)
 {
-	const struct timespec moment = { .tv_nsec = LOOK_AGAIN * 1000000 };
 	const char *list = s->host->option(s->host, "libmemcached-servers");
 	struct gm_bytes *cut = &s->memory->cut;
 	bool is_well = true;
@@ -230,7 +229,7 @@ mc_pool_open(struct mc_store *s, struct gearmand_error *err)
 			return gm_fail(err, GEARMAND_WHY_PASSING,
 			    "memcached %s: it does not answer: it has not done yet what it was sent before", list);
 		} else {
-			nanosleep(&moment, NULL);
+			gm_pause(LOOK_AGAIN);
 		}
 	}
 	for (struct mc_node *n = s->nodes; n < s->end && is_well; n++)

@@ -16,8 +16,6 @@
  * A full memcached must have room for both, so that the jobs can be done that fill it.
  */
 #include <inttypes.h>
-#include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 
@@ -25,19 +23,10 @@
 
 #define MISSED "another gearmand has had it meanwhile, and may have left jobs in it"
 #define TAKEN  "another gearmand has taken the lock"
+#define LEFT   "it is left to the server that had it, which may come back to it after memcached was away"
 #define FULL   MEMCACHED_SERVER_MEMORY_ALLOCATION_FAILURE
 
 enum { LOOK_AGAIN = 20, SPARE = 2, TRIES = 50, TEXT = 320 }; /* ms; seconds */
-
-struct mc_claim {
-	const struct mc_store *store;
-	int lease; /* seconds */
-	char host[65], machine[72];
-	bool is_ours;        /* it was taken, and the thread renews it */
-	struct mc_link link; /* of the thread */
-	struct pollfd stop;  /* it is to end */
-	pthread_t thread;
-};
 
 /* What the item says. */
 struct holder {
@@ -49,7 +38,7 @@ struct holder {
 
 /* Gone: a process of this machine that has ended; nothing is known of other machines and containers. */
 static void
-read_holder(const struct mc_claim *c, const struct mc_value *v, struct holder *h)
+read_holder(const struct mc_store *s, const struct mc_value *v, struct holder *h)
 {
 	char text[TEXT];
 
@@ -58,18 +47,19 @@ read_holder(const struct mc_claim *c, const struct mc_value *v, struct holder *h
 	if (sscanf(text, "%32s %d %" SCNu64 " %d %*u %71s %64s", h->id, &h->lease, &h->count, &h->pid, h->machine,
 		h->host) != 6)
 		strcpy(h->host, "?");
-	h->is_us = strcmp(h->id, c->store->host->identity) == 0 && h->pid == getpid(); /* a child is somebody else */
+	h->is_us = strcmp(h->id, s->host->identity) == 0 && h->pid == getpid(); /* a child is somebody else */
 	h->is_other = h->is_there && !h->is_us;
-	h->is_gone = h->is_other && strcmp(h->machine, c->machine) == 0 && h->pid > 0 &&
+	h->is_gone = h->is_other && strcmp(h->machine, s->claim.machine) == 0 && h->pid > 0 &&
 		     (h->pid == getpid() || (kill(h->pid, 0) != 0 && errno == ESRCH));
 }
 
 /* Takes the lock if it is free, renews it if it is ours.  *done_r false: another has it, or somebody was faster.  What
  * is ours and has no room to be written anew lives on as it is. */
 static bool
-try_lock(struct mc_claim *c, struct mc_link *l, struct holder *h, bool *done_r, struct gearmand_error *err)
+try_lock(const struct mc_store *s, struct mc_link *l, struct holder *h, bool *done_r, struct gearmand_error *err)
 {
-	const struct mc_key *key = &c->store->lock_key;
+	const struct mc_key *key = &s->lock_key;
+	const struct mc_claim *c = &s->claim;
 	char text[TEXT];
 	struct mc_value v;
 	size_t len;
@@ -78,10 +68,10 @@ try_lock(struct mc_claim *c, struct mc_link *l, struct holder *h, bool *done_r, 
 	*done_r = false;
 	if (!mc_get(l, key, &v, err))
 		return false;
-	read_holder(c, &v, h);
+	read_holder(s, &v, h);
 	if (h->is_other)
 		return true;
-	len = (size_t)snprintf(text, sizeof(text), "%s %d %" PRIu64 " %d 0 %s %s", c->store->host->identity, c->lease,
+	len = (size_t)snprintf(text, sizeof(text), "%s %d %" PRIu64 " %d 0 %s %s", s->host->identity, c->lease,
 	    h->count + 1, (int)getpid(), c->machine, c->host);
 	if (!h->is_there)
 		rc = memcached_add(l->m, key->text, key->len, text, len, c->lease, 0);
@@ -109,17 +99,15 @@ delete_lock(const struct mc_store *s)
 
 /* Until it is ours, or known to be another's who lives. */
 static bool
-take_lock(struct mc_claim *c, struct gearmand_error *err)
+take_lock(struct mc_store *s, struct gearmand_error *err)
 {
-	const struct mc_store *s = c->store;
 	struct mc_link *l = &s->lock_node->link[MC_TALK];
-	const struct timespec rest = { .tv_nsec = LOOK_AGAIN * 1000000 };
 	struct holder first = { .is_there = false }, h;
 	int64_t give_up = INT64_MAX;
 	bool done = false;
 
-	for (;; nanosleep(&rest, NULL)) {
-		if (!try_lock(c, l, &h, &done, err) ||
+	for (;; gm_pause(LOOK_AGAIN)) {
+		if (!try_lock(s, l, &h, &done, err) ||
 		    (h.is_gone && !mc_went_well(l, delete_lock(s), MEMCACHED_NOTFOUND, err)))
 			return false;
 		if (done)
@@ -130,11 +118,13 @@ take_lock(struct mc_claim *c, struct gearmand_error *err)
 			first = h;
 			give_up = s->host->monotonic() + (int64_t)(h.lease + SPARE) * 1000000000;
 		}
-		if (strcmp(h.id, first.id) != 0 || h.count != first.count || s->host->monotonic() > give_up)
+		if (strcmp(h.id, first.id) != 0 || h.count != first.count || s->host->monotonic() > give_up) {
+			s->memory->standby.saw_owner = true;
 			return gm_fail(err, GEARMAND_WHY_IN_USE,
 			    "memcached %s, prefix %s: another gearmand is using it (process %d on %s); each server "
 			    "needs a prefix of its own",
 			    s->lock_node->name, s->prefix, h.pid, h.host);
+		}
 	}
 }
 
@@ -162,14 +152,15 @@ write_owner(struct mc_store *s, struct mc_node *n, bool has_forgotten, struct ge
 static void *
 renewer(void *arg)
 {
-	struct mc_claim *c = arg;
+	struct mc_store *s = arg;
+	struct mc_claim *c = &s->claim;
 	struct gearmand_error err;
 	struct holder h;
 	bool done;
 
 	while (poll(&c->stop, 1, 1000 * c->lease / 4) <= 0) {
-		if ((c->link.m == NULL && !mc_link_open(&c->link, c->store->lock_node, MC_TALK, &err)) ||
-		    !try_lock(c, &c->link, &h, &done, &err))
+		if ((c->link.m == NULL && !mc_link_open(&c->link, s->lock_node, MC_TALK, &err)) ||
+		    !try_lock(s, &c->link, &h, &done, &err))
 			mc_link_close(&c->link);
 	}
 	return NULL;
@@ -179,14 +170,14 @@ renewer(void *arg)
 bool
 mc_lock_open(struct mc_store *s, struct gearmand_error *err)
 {
-	struct mc_claim *c = s->claim = s->host->allocate(sizeof(*c));
+	struct mc_claim *c = &s->claim;
 	FILE *boot = fopen("/proc/sys/kernel/random/boot_id", "re");
 	char space[64] = ""; /* of process ids */
 
 	s->lock_key = mc_key_of_rest(s, "lock", strlen("lock"));
 	s->owner_key = mc_key_of_rest(s, "owner", strlen("owner"));
 	s->lock_node = mc_node_of(s, &s->lock_key);
-	*c = (struct mc_claim){ .store = s, .host = "?", .stop = { eventfd(0, EFD_CLOEXEC), POLLIN, 0 } };
+	*c = (struct mc_claim){ .host = "?", .stop = { eventfd(0, EFD_CLOEXEC), POLLIN, 0 } };
 	c->lease = (int)s->host->option_number(s->host, "libmemcached-lease");
 	gethostname(c->host, sizeof(c->host) - 1);
 	if (boot == NULL || fscanf(boot, "%40s", c->machine) != 1 ||
@@ -195,8 +186,11 @@ mc_lock_open(struct mc_store *s, struct gearmand_error *err)
 	strncat(c->machine, space + strcspn(space, "["), 20);
 	if (boot != NULL)
 		fclose(boot);
-	if (!take_lock(c, err))
+	if (gm_standby_waits(&s->memory->standby, s->host->monotonic()))
+		return lose_lock(s, LEFT, err);
+	if (!take_lock(s, err))
 		return false;
+	s->memory->standby.saw_owner = false;
 	for (struct mc_node *n = s->nodes; n < s->end; n++) {
 		struct mc_value v = { .is_there = false };
 
@@ -207,7 +201,7 @@ mc_lock_open(struct mc_store *s, struct gearmand_error *err)
 		if (!write_owner(s, n, s->memory->was_broken && !v.is_there, err))
 			return false;
 	}
-	c->is_ours = c->stop.fd >= 0 && pthread_create(&c->thread, NULL, renewer, c) == 0;
+	c->is_ours = c->stop.fd >= 0 && pthread_create(&c->thread, NULL, renewer, s) == 0;
 	return c->is_ours || gm_fail(err, GEARMAND_WHY_PASSING, "memcached: no thread can be started");
 }
 
@@ -215,27 +209,24 @@ mc_lock_open(struct mc_store *s, struct gearmand_error *err)
 void
 mc_lock_close(struct mc_store *s)
 {
-	struct mc_claim *c = s->claim;
+	struct mc_claim *c = &s->claim;
 	struct gearmand_error ignored;
 	struct mc_value v;
 	struct holder h;
 
-	if (c == NULL)
-		return;
 	if (c->is_ours) {
 		s->memory->was_broken = s->is_broken;
 		eventfd_write(c->stop.fd, 1);
 		pthread_join(c->thread, NULL);
 	}
 	if (c->is_ours && !s->is_broken && mc_get(&s->lock_node->link[MC_TALK], &s->lock_key, &v, &ignored)) {
-		read_holder(c, &v, &h);
+		read_holder(s, &v, &h);
 		if (h.is_us)
 			(void)delete_lock(s);
 	}
 	mc_link_close(&c->link);
 	if (c->stop.fd >= 0)
 		close(c->stop.fd);
-	s->host->release(c);
 }
 
 /* A lock that has expired is taken again: nobody has had it meanwhile, or its owner would be another. */
@@ -249,7 +240,7 @@ mc_lock_read(struct mc_store *s, struct mc_node *n, enum mc_kind kind, struct ge
 
 	if (!mc_next(l, &s->lock_key, &lock, err))
 		return false;
-	read_holder(s->claim, &lock, &h);
+	read_holder(s, &lock, &h);
 	if (!mc_next(l, &s->owner_key, &owner, err))
 		return false;
 	is_owner = owner.is_there && gm_is(owner.data, s->host->identity);
@@ -261,7 +252,7 @@ mc_lock_read(struct mc_store *s, struct mc_node *n, enum mc_kind kind, struct ge
 		return false;
 	done = n != s->lock_node || h.is_us;
 	for (int i = 0; i < TRIES && !done && !h.is_other; i++) {
-		if (!try_lock(s->claim, &n->link[MC_TALK], &h, &done, err))
+		if (!try_lock(s, &n->link[MC_TALK], &h, &done, err))
 			return false;
 	}
 	return done || lose_lock(s, TAKEN, err);

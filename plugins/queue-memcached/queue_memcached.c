@@ -92,7 +92,9 @@ mc_open(const struct gearmand_host *host, struct gearmand_opening *opening, void
 		opening->memory = host->allocate(sizeof(struct mc_memory));
 		((struct mc_memory *)opening->memory)->sequence = (uint64_t)host->wall();
 	}
-	*s = (struct mc_store){ .magic = STORE_MAGIC, .host = host, .memory = opening->memory, .prefix = "" };
+	*s = (struct mc_store){
+		.magic = STORE_MAGIC, .host = host, .memory = opening->memory, .prefix = "", .claim.stop.fd = -1
+	};
 	if (host->option(host, "libmemcached-prefix") != NULL)
 		s->prefix = host->option(host, "libmemcached-prefix");
 	s->prefix_len = strlen(s->prefix);
@@ -101,12 +103,14 @@ mc_open(const struct gearmand_host *host, struct gearmand_opening *opening, void
 	if (!is_well)
 		gm_fail(err, GEARMAND_WHY_LASTING,
 		    "--libmemcached-prefix takes up to %d printable characters, no blanks", (int)MC_PREFIX_MOST);
-	if (!is_well || !mc_pool_open(s, err) || !mc_lock_open(s, err) || !mc_look(s, err)) {
-		mc_close(&store);
-		return false;
+	if (is_well && mc_pool_open(s, err) && mc_lock_open(s, err) && mc_look(s, err)) {
+		*store_r = s;
+		return true;
 	}
-	*store_r = s;
-	return true;
+	if (err->why == GEARMAND_WHY_PASSING)
+		gm_standby_away(&s->memory->standby);
+	mc_close(&store);
+	return false;
 }
 
 static void

@@ -16,6 +16,9 @@
 #ifndef QUEUE_MEMCACHED_H
 #define QUEUE_MEMCACHED_H
 
+#include <poll.h>
+#include <pthread.h>
+
 #include <libmemcached/memcached.h>
 
 #include <gearmand/module.h>
@@ -61,9 +64,20 @@ struct mc_node {
 
 /* What outlives an opening. */
 struct mc_memory {
+	struct gm_standby standby;
 	uint64_t sequence;   /* of the latest job: goes up, whatever the clock does */
 	bool was_broken;     /* when the store was closed */
 	struct gm_bytes cut; /* descriptors of broken connections: what was sent on them may still be done */
+};
+
+/* The lock, as lock.c holds it. */
+struct mc_claim {
+	int lease; /* seconds */
+	char host[65], machine[72];
+	bool is_ours;        /* it was taken, and the thread renews it */
+	struct mc_link link; /* of the thread */
+	struct pollfd stop;  /* it is to end */
+	pthread_t thread;
 };
 
 struct mc_store {
@@ -77,7 +91,7 @@ struct mc_store {
 	bool is_broken; /* it was said to the host */
 	struct mc_key lock_key, owner_key;
 	struct mc_node *lock_node;
-	struct mc_claim *claim;   /* lock.c; NULL = none yet */
+	struct mc_claim claim;
 	int64_t look_at, said_at; /* ns, monotonic: evictions */
 	struct gm_bytes value;    /* that is being written */
 };
@@ -143,6 +157,6 @@ struct mc_list {
 
 /* dump.c */
 bool mc_dump(struct mc_store *, struct mc_list *, struct gearmand_error *);
-void mc_list_sort(struct mc_list *); /* each item once */
+void mc_sort(struct gm_bytes *, size_t size); /* entries or strays; each stands there once */
 
 #endif

@@ -268,7 +268,7 @@ mc_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 	r->sink = sink;
 	r->err = err;
 	is_well = mc_dump(s, &r->list, err) && read_list(r, true) && take_over_all(r);
-	mc_list_sort(&r->list);
+	mc_sort(&r->list.entries, sizeof(struct mc_entry));
 	is_well = is_well && read_list(r, false);
 	if (is_well)
 		tell(r, s->host, s->prefix);

@@ -367,6 +367,31 @@ start_holder(struct queue *q)
 	return pid;
 }
 
+/* The lock expires while memcached is stopped.  The server that had it finds memcached later than a standby that looks
+ * often. */
+Test(memcached_lock, after_memcached_was_away_the_server_that_had_the_prefix_comes_first, .timeout = 60)
+{
+	struct queue *q = queue_new_alone("-M -m 200");
+	pid_t holder;
+
+	fake_host_set(&q->host, "libmemcached-timeout", "3");
+	fake_host_set(&q->host, "libmemcached-lease", "2");
+	holder = start_holder(q);
+	queue_expect_no_open(q, "another gearmand is using it", GEARMAND_WHY_IN_USE);
+	server_signal(q, SIGSTOP);
+	queue_expect_no_open(q, "it does not answer", GEARMAND_WHY_PASSING);
+	server_signal(q, SIGCONT);
+	queue_expect_no_open(q, "it is left to the server that had it", GEARMAND_WHY_IN_USE);
+	do
+		cr_assert_not(queue_open(q), "the holder lives");
+	while (strstr(q->err.text, "it is left to the server that had it") != NULL);
+	EXPECT_SENTENCE(q, "another gearmand is using it");
+	kill(holder, SIGKILL);
+	cr_assert_eq(waitpid(holder, NULL, 0), holder);
+	cr_assert(queue_open(q), "%s", q->err.text);
+	queue_free(&q);
+}
+
 Test(memcached_lock, a_prefix_that_another_server_has_is_in_use_until_that_one_dies)
 {
 	struct queue *q = queue_new();
