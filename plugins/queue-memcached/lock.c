@@ -47,7 +47,7 @@ read_holder(const struct mc_store *s, const struct mc_value *v, struct holder *h
 	if (sscanf(text, "%32s %d %" SCNu64 " %d %*u %71s %64s", h->id, &h->lease, &h->count, &h->pid, h->machine,
 		h->host) != 6)
 		strcpy(h->host, "?");
-	h->is_us = strcmp(h->id, s->host->identity) == 0 && h->pid == getpid(); /* a child is somebody else */
+	h->is_us = strcmp(h->id, s->host->identity) == 0;
 	h->is_other = h->is_there && !h->is_us;
 	h->is_gone = h->is_other && strcmp(h->machine, s->claim.machine) == 0 && h->pid > 0 &&
 		     (h->pid == getpid() || (kill(h->pid, 0) != 0 && errno == ESRCH));

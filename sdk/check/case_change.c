@@ -13,7 +13,7 @@
 static struct gearmand_job
 job(const char *unique, const char *data)
 {
-	return job_of(text("f"), text(unique), text(data));
+	return job_of(gm_slice("f"), gm_slice(unique), gm_slice(data));
 }
 
 /* In this order. */
@@ -41,7 +41,7 @@ remove_one(struct rig *r, const char *unique)
 {
 	struct batch b = { 0 };
 
-	batch_remove(&b, text("f"), text(unique));
+	batch_remove(&b, gm_slice("f"), gm_slice(unique));
 	rig_store(r, &b);
 }
 
@@ -53,8 +53,8 @@ add_of_a_stored_key_replaces(struct rig *r)
 
 	second.priority = GEARMAND_HIGH;
 	second.run_at = 1900000000;
-	second.handle = text("H:kit:2");
-	second.reducer = text("sum");
+	second.handle = gm_slice("H:kit:2");
+	second.reducer = gm_slice("sum");
 	rig_open(r);
 	store_one(r, job("a", "first"));
 	store_one(r, job("b", "other"));
@@ -78,10 +78,10 @@ remove_may_be_repeated(struct rig *r)
 	remove_one(r, "a");
 	remove_one(r, "a");
 	content_must_be(r, 0, NULL);
-	batch_remove(&b, text("f"), text("never was"));
+	batch_remove(&b, gm_slice("f"), gm_slice("never was"));
 	batch_add(&b, job("b", "y"));
-	batch_remove(&b, text("no such function"), text("b"));
-	batch_remove(&b, text("f"), text("a"));
+	batch_remove(&b, gm_slice("no such function"), gm_slice("b"));
+	batch_remove(&b, gm_slice("f"), gm_slice("a"));
 	batch_add(&b, job("c", "z"));
 	rig_store(r, &b);
 	content_must_be(r, 2, (struct gearmand_job[]){ job("b", "y"), job("c", "z") });
@@ -97,7 +97,7 @@ remove_looks_at_the_key_alone(struct rig *r)
 	rig_open(r);
 	store_one(r, job("a", "x"));
 	store_one(r, job("b", "y"));
-	batch_remove(&b, text("f"), text("a"));
+	batch_remove(&b, gm_slice("f"), gm_slice("a"));
 	b.at[0].job.data = b.at[0].job.handle = b.at[0].job.reducer = nothing;
 	b.at[0].job.run_at = INT64_MIN;
 	b.at[0].job.priority = (enum gearmand_priority)99;
@@ -118,7 +118,7 @@ mixed_batch(struct batch *b)
 		else
 			batch_add(b, j);
 	}
-	batch_remove(b, text("f"), text("stored before"));
+	batch_remove(b, gm_slice("f"), gm_slice("stored before"));
 }
 
 void
@@ -127,12 +127,8 @@ batch_may_be_repeated(struct rig *r)
 	struct jobs expected = { 0 };
 	struct batch b = { 0 };
 
-	for (unsigned n = 0; n < 200; n++) {
-		struct gearmand_job j = job_nth_kept(n);
-
-		if (n % 2 != 0)
-			jobs_add(&expected, &j);
-	}
+	for (unsigned n = 1; n < 200; n += 2)
+		jobs_add_nth(&expected, n, 1);
 	rig_open(r);
 	store_one(r, job("stored before", "x"));
 	store_one(r, job_nth_kept(2));
@@ -156,9 +152,9 @@ refusal_is_of_one_change_alone(struct rig *r)
 	for (int i = 0; i < LONG; i++)
 		name[i] = 'f';
 	batch_add(&b, job("small 1", "x"));
-	batch_add(&b, job_of(text("f"), text("huge"), filled(HUGE_BYTES, 5)));
+	batch_add(&b, job_of(gm_slice("f"), gm_slice("huge"), filled(HUGE_BYTES, 5)));
 	batch_add(&b, job("small 2", "y"));
-	batch_add(&b, job_of((struct gearmand_slice){ name, LONG }, text("long"), text("z")));
+	batch_add(&b, job_of((struct gearmand_slice){ name, LONG }, gm_slice("long"), gm_slice("z")));
 	batch_add(&b, job("small 3", "z"));
 	rig_open(r);
 	rig_commit(r, &b);
@@ -181,11 +177,8 @@ strings_are_not_kept(struct rig *r)
 	struct jobs expected = { 0 };
 
 	rig_open(r);
-	for (unsigned n = 0; n < 64; n++) {
-		struct gearmand_job j = job_nth_kept(n);
-
-		store_one(r, j);
-		jobs_add(&expected, &j);
-	}
+	jobs_add_nth(&expected, 0, 64);
+	for (size_t n = 0; n < expected.count; n++)
+		store_one(r, expected.at[n]);
 	rig_must_have(r, &expected, IN_ORDER);
 }

@@ -78,7 +78,7 @@ conn_setup(struct rig *r)
 	};
 	struct gearmand_error err = { .text = "" };
 
-	for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++)
+	for (size_t i = 0; i < GM_COUNT(common); i++)
 		inputs[input_count++] = common[i];
 	for (int i = 0; i < r->kit->inputs.count; i++)
 		read_inputs(r->kit->inputs.at[i]);
@@ -216,7 +216,7 @@ endless_input_is_bounded(struct rig *r)
 
 	conn_setup(r);
 	for (size_t i = 0; i < input_count; i++)
-		for (size_t p = 0; p < sizeof(patterns) / sizeof(patterns[0]); p++) {
+		for (size_t p = 0; p < GM_COUNT(patterns); p++) {
 			struct conn *c = conn_new(host, "127.0.0.1:1");
 
 			if (!c)

@@ -84,7 +84,8 @@ part_must_be_sound(const struct jobs *seen)
 	for (unsigned n = 0; n < FIRST + SECOND; n++) {
 		struct gearmand_job j = nth(n);
 
-		if (at < seen->count && same(seen->at[at].unique, j.unique) && same(seen->at[at].function, j.function))
+		if (at < seen->count && gm_same(seen->at[at].unique, j.unique) &&
+		    gm_same(seen->at[at].function, j.function))
 			at++;
 		else if (n >= FIRST || is_removed(n))
 			continue;
@@ -179,11 +180,7 @@ look_on(struct rig *r, void *arg)
 	    seen.count >= (size_t)*done * PER_BATCH, "%u jobs were DONE, %zu came back", *done * PER_BATCH, seen.count);
 	MUST(seen.count <= most, "%zu jobs came back, at most %zu were given to commit", seen.count, most);
 	MUST(r->kit->in_part || seen.count % PER_BATCH == 0, "a batch of %d came back in part", PER_BATCH);
-	for (unsigned n = 0; n < seen.count; n++) {
-		struct gearmand_job j = job_nth_kept(n);
-
-		jobs_add(&list, &j);
-	}
+	jobs_add_nth(&list, 0, (unsigned)seen.count);
 	jobs_must_be(&seen, &list, IN_ORDER);
 	rig_empty(r);
 }

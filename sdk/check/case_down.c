@@ -74,12 +74,9 @@ must_be(struct rig *r, struct jobs *before, const struct jobs *after)
 static void
 fill_batch(struct batch *b, struct jobs *list, unsigned first, unsigned count)
 {
-	for (unsigned n = first; n < first + count; n++) {
-		struct gearmand_job j = job_nth_kept(n);
-
-		batch_add(b, j);
-		jobs_add(list, &j);
-	}
+	for (unsigned n = first; n < first + count; n++)
+		batch_add(b, job_nth_kept(n));
+	jobs_add_nth(list, first, count);
 }
 
 static void
@@ -161,7 +158,7 @@ kill_and_start(struct rig *r, int fd)
 		return;
 	run_command(r->kit->store_kill);
 	for (int i = 0; i < NOTICED_MS && *r->troubles == 0; i++)
-		wait_ms(1);
+		gm_pause(1);
 	run_command(r->kit->store_start);
 	tell_number(fd, 1);
 }

@@ -53,7 +53,7 @@ fill_store(struct rig *r, struct jobs *stored)
 	bool refused = false;
 
 	for (unsigned n = 0; n < JOBS_MOST && got == GEARMAND_COMMIT_DONE && !refused; n++) {
-		struct gearmand_job j = job_of(text("full"), printed("job %u", n), filled(JOB_BYTES, n));
+		struct gearmand_job j = job_of(gm_slice("full"), printed("job %u", n), filled(JOB_BYTES, n));
 
 		batch_add(&b, j);
 		got = commit_tried(r, &b, GEARMAND_COMMIT_FULL, &err);

@@ -24,34 +24,32 @@ must_come_back(struct rig *r, const struct jobs *jobs)
 void
 job_comes_back_as_it_was(struct rig *r)
 {
-	struct gearmand_job j = job_of(text("resize"), text("cat-1"), BYTES("cat.png"));
+	struct gearmand_job j = job_of(gm_slice("resize"), gm_slice("cat-1"), BYTES("cat.png"));
 	struct jobs jobs = { 0 };
 
-	j.handle = text("H:example.org:17");
+	j.handle = gm_slice("H:example.org:17");
 	j.run_at = 1900000000;
 	j.priority = GEARMAND_HIGH;
 	jobs_add(&jobs, &j);
 	must_come_back(r, &jobs);
 }
 
-/* Jobs f/1, f/2 ... that differ in one field. */
-static struct gearmand_job
-next_of(const struct jobs *jobs)
-{
-	return job_of(text("f"), printed("%zu", jobs->count + 1), text("x"));
-}
+/* Jobs f/1, f/2 ... that differ in one field, which has these values. */
+#define ADD_WITH(jobs, field, values, value_of) \
+	for (size_t i_ = 0; i_ < GM_COUNT(values); i_++) { \
+		struct gearmand_job j_ = job_of(gm_slice("f"), printed("%zu", i_ + 1), gm_slice("x")); \
+\
+		j_.field = value_of((values)[i_]); \
+		jobs_add(jobs, &j_); \
+	}
 
 void
 priority_comes_back(struct rig *r)
 {
+	static const enum gearmand_priority all[] = { GEARMAND_HIGH, GEARMAND_NORMAL, GEARMAND_LOW };
 	struct jobs jobs = { 0 };
 
-	for (int p = GEARMAND_HIGH; p <= GEARMAND_LOW; p++) {
-		struct gearmand_job j = next_of(&jobs);
-
-		j.priority = (enum gearmand_priority)p;
-		jobs_add(&jobs, &j);
-	}
+	ADD_WITH(&jobs, priority, all, );
 	must_come_back(r, &jobs);
 }
 
@@ -61,12 +59,7 @@ due_time_comes_back(struct rig *r)
 	static const int64_t times[] = { 0, 1, 1700000000, 2147483647, 2147483648, 4102444800, 253402300799 };
 	struct jobs jobs = { 0 };
 
-	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
-		struct gearmand_job j = next_of(&jobs);
-
-		j.run_at = times[i];
-		jobs_add(&jobs, &j);
-	}
+	ADD_WITH(&jobs, run_at, times, );
 	must_come_back(r, &jobs);
 }
 
@@ -91,12 +84,7 @@ handle_comes_back(struct rig *r)
 	struct jobs jobs = { 0 }, seen;
 	size_t kept = 0;
 
-	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++) {
-		struct gearmand_job j = next_of(&jobs);
-
-		j.handle = text(handles[i]);
-		jobs_add(&jobs, &j);
-	}
+	ADD_WITH(&jobs, handle, handles, gm_slice);
 	seen = what_came_back(r, &jobs);
 	for (size_t i = 0; i < seen.count; i++)
 		kept += seen.at[i].handle.len > 0;
@@ -112,12 +100,7 @@ flags_come_back(struct rig *r)
 	struct jobs jobs = { 0 }, seen;
 	size_t kept = 0;
 
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-		struct gearmand_job j = next_of(&jobs);
-
-		j.flags = flags[i];
-		jobs_add(&jobs, &j);
-	}
+	ADD_WITH(&jobs, flags, flags, );
 	seen = what_came_back(r, &jobs);
 	for (size_t i = 0; i < seen.count; i++)
 		kept += seen.at[i].flags != 0;
@@ -132,12 +115,7 @@ reducer_comes_back(struct rig *r)
 	static const char *const reducers[] = { "", "sum", "a reducer's name, \"odd\" % \\ ?" };
 	struct jobs jobs = { 0 };
 
-	for (size_t i = 0; i < sizeof(reducers) / sizeof(reducers[0]); i++) {
-		struct gearmand_job j = next_of(&jobs);
-
-		j.reducer = text(reducers[i]);
-		jobs_add(&jobs, &j);
-	}
+	ADD_WITH(&jobs, reducer, reducers, gm_slice);
 	must_come_back(r, &jobs);
 }
 
@@ -147,12 +125,8 @@ store_range(struct rig *r, struct jobs *all, unsigned count)
 {
 	struct jobs jobs = { 0 };
 
-	for (unsigned i = 0; i < count; i++) {
-		struct gearmand_job j = job_nth_kept((unsigned)all->count);
-
-		jobs_add(&jobs, &j);
-		jobs_add(all, &j);
-	}
+	jobs_add_nth(&jobs, (unsigned)all->count, count);
+	jobs_add_nth(all, (unsigned)all->count, count);
 	rig_store_jobs(r, &jobs);
 }
 
@@ -181,19 +155,14 @@ payload_of_any_bytes_comes_back(struct rig *r)
 
 	for (int i = 0; i < 256; i++)
 		every[i] = (char)i;
-	for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
-		struct gearmand_job j = next_of(&jobs);
-
-		j.data = payloads[i];
-		jobs_add(&jobs, &j);
-	}
+	ADD_WITH(&jobs, data, payloads, );
 	must_come_back(r, &jobs);
 }
 
 void
 payload_of_16_MiB_comes_back_or_is_refused(struct rig *r)
 {
-	struct gearmand_job j = job_of(text("f"), text("huge"), filled(HUGE_BYTES, 3));
+	struct gearmand_job j = job_of(gm_slice("f"), gm_slice("huge"), filled(HUGE_BYTES, 3));
 	struct batch b = { 0 };
 	struct jobs jobs = { 0 };
 

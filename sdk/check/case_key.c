@@ -58,9 +58,9 @@ key_of_any_bytes_comes_back(struct rig *r)
 	/* clang-format on */
 	struct jobs jobs = { 0 };
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		add(&jobs, text("f"), names[i]);
-		add(&jobs, names[i], text("u"));
+	for (size_t i = 0; i < GM_COUNT(names); i++) {
+		add(&jobs, gm_slice("f"), names[i]);
+		add(&jobs, names[i], gm_slice("u"));
 		add(&jobs, names[i], names[i]);
 	}
 	must_be_apart(r, &jobs);
@@ -98,8 +98,8 @@ function_of_0_bytes_comes_back(struct rig *r)
 {
 	struct jobs jobs = { 0 };
 
-	add(&jobs, text(""), text("u"));
-	add(&jobs, text("f"), text("u"));
+	add(&jobs, gm_slice(""), gm_slice("u"));
+	add(&jobs, gm_slice("f"), gm_slice("u"));
 	must_be_apart(r, &jobs);
 }
 
@@ -110,7 +110,7 @@ function_of_8192_bytes_comes_back_or_is_refused(struct rig *r)
 	struct batch b = { 0 };
 
 	for (char last = 'a'; last <= 'b'; last++)
-		add(&jobs, long_name(FUNCTION_MOST, last), text("u"));
+		add(&jobs, long_name(FUNCTION_MOST, last), gm_slice("u"));
 	rig_open(r);
 	for (size_t i = 0; i < jobs.count; i++)
 		batch_add(&b, jobs.at[i]);
@@ -138,12 +138,12 @@ keys_that_look_alike_are_different(struct rig *r)
 	/* clang-format on */
 	struct jobs jobs = { 0 };
 
-	for (size_t i = 0; i < sizeof(alike) / sizeof(alike[0]); i++) {
-		add(&jobs, text("f"), alike[i]);
-		add(&jobs, alike[i], text("key"));
+	for (size_t i = 0; i < GM_COUNT(alike); i++) {
+		add(&jobs, gm_slice("f"), alike[i]);
+		add(&jobs, alike[i], gm_slice("key"));
 	}
-	add(&jobs, text("F"), text("u1"));
-	add(&jobs, text("f "), text("u1"));
+	add(&jobs, gm_slice("F"), gm_slice("u1"));
+	add(&jobs, gm_slice("f "), gm_slice("u1"));
 	must_be_apart(r, &jobs);
 }
 
@@ -155,7 +155,7 @@ key_is_function_and_unique(struct rig *r)
 		{ "a", "b:c" } };
 	struct jobs jobs = { 0 };
 
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		add(&jobs, text(keys[i][0]), text(keys[i][1]));
+	for (size_t i = 0; i < GM_COUNT(keys); i++)
+		add(&jobs, gm_slice(keys[i][0]), gm_slice(keys[i][1]));
 	must_be_apart(r, &jobs);
 }

@@ -21,11 +21,7 @@ some_jobs(unsigned count)
 {
 	struct jobs list = { 0 };
 
-	for (unsigned n = 0; n < count; n++) {
-		struct gearmand_job j = job_nth_kept(n);
-
-		jobs_add(&list, &j);
-	}
+	jobs_add_nth(&list, 0, count);
 	return list;
 }
 
@@ -60,7 +56,7 @@ commit_needs_no_replay_before(struct rig *r)
 	}
 	rig_store(r, &b);
 	rig_reopen(r);
-	jobs.at[1].data = text("replaced");
+	jobs.at[1].data = gm_slice("replaced");
 	left.at[0] = jobs.at[1];
 	batch_add(&b, jobs.at[1]);
 	rig_store(r, &b);
@@ -159,7 +155,7 @@ static unsigned
 threads_left(unsigned expected)
 {
 	for (int i = 0; i < 100 && entries("/proc/self/task") > expected; i++)
-		wait_ms(10);
+		gm_pause(10);
 	return entries("/proc/self/task");
 }
 
@@ -223,7 +219,7 @@ must_open_within(struct other *o, int seconds)
 		MUST(got != GEARMAND_WHY_LASTING,
 		    "after close a second server is told that it will never open the store");
 		MUST(now_ms() < give_up, "%d s after close a second server cannot open the store", seconds);
-		wait_ms(20);
+		gm_pause(20);
 	}
 }
 

@@ -46,11 +46,7 @@ in_one_batch(struct rig *r, unsigned count)
 	struct jobs all = { 0 }, half = { 0 };
 	struct batch b = { 0 };
 
-	for (unsigned n = 0; n < count; n++) {
-		struct gearmand_job j = job_nth_kept(n);
-
-		jobs_add(&all, &j);
-	}
+	jobs_add_nth(&all, 0, count);
 	rig_open(r);
 	rig_store_jobs(r, &all);
 	rig_must_have(r, &all, IN_ORDER);

@@ -57,6 +57,15 @@ struct conn {
 	unsigned waiting; /* requests without a last word yet */
 };
 
+static inline bool
+conn_is_transport(const struct conn *c)
+{
+	return c->host->plugin->kind == GEARMAND_KIND_TRANSPORT;
+}
+
+/* service.c: the part of the module's table that serves connections. */
+void conn_services(struct gearmand_host *);
+
 /* Opens the module; false when it refuses, with the reason in *err. */
 bool host_open(struct host *, struct gearmand_error *err);
 void host_close(struct host *);

@@ -122,8 +122,7 @@ host_log(const struct gearmand_host *host, enum gearmand_level level, const char
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	MUST((unsigned)level < sizeof(names) / sizeof(names[0]), "the module logs with level %d, which does not exist",
-	    (int)level);
+	MUST((unsigned)level < GM_COUNT(names), "the module logs with level %d, which does not exist", (int)level);
 	memcpy(((struct host *)host->own)->log, line, sizeof(line));
 	if (level <= GEARMAND_LOG_NOTICE)
 		note_if_failed("log: %s %s", names[level], line);

@@ -36,12 +36,6 @@ keep(size_t size)
 }
 
 struct gearmand_slice
-text(const char *s)
-{
-	return (struct gearmand_slice){ .data = s, .len = strlen(s) };
-}
-
-struct gearmand_slice
 printed(const char *format, ...)
 {
 	va_list args;
@@ -76,12 +70,6 @@ filled(size_t len, unsigned seed)
 
 	fill(s, len, seed);
 	return (struct gearmand_slice){ .data = s, .len = len };
-}
-
-bool
-same(struct gearmand_slice a, struct gearmand_slice b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
 const char *
@@ -220,6 +208,16 @@ jobs_add_copy(struct jobs *list, const struct gearmand_job *j)
 	to->reducer = copied(j->reducer);
 }
 
+void
+jobs_add_nth(struct jobs *list, unsigned first, unsigned count)
+{
+	for (unsigned n = first; n < first + count; n++) {
+		struct gearmand_job j = job_nth_kept(n);
+
+		jobs_add(list, &j);
+	}
+}
+
 static void
 batch_change(struct batch *b, enum gearmand_op op, const struct gearmand_job *j)
 {
@@ -258,15 +256,15 @@ difference(const char *what, struct gearmand_slice got, struct gearmand_slice ex
 const char *
 job_difference(const struct gearmand_job *got, const struct gearmand_job *expected)
 {
-	if (!same(got->function, expected->function))
+	if (!gm_same(got->function, expected->function))
 		return difference("function", got->function, expected->function);
-	if (!same(got->unique, expected->unique))
+	if (!gm_same(got->unique, expected->unique))
 		return difference("unique", got->unique, expected->unique);
-	if (!same(got->data, expected->data))
+	if (!gm_same(got->data, expected->data))
 		return difference("payload", got->data, expected->data);
-	if (!same(got->reducer, expected->reducer))
+	if (!gm_same(got->reducer, expected->reducer))
 		return difference("reducer", got->reducer, expected->reducer);
-	if (got->handle.len != 0 && !same(got->handle, expected->handle))
+	if (got->handle.len != 0 && !gm_same(got->handle, expected->handle))
 		return difference("handle", got->handle, expected->handle);
 	if (got->priority != expected->priority)
 		return printed("its priority is %d, stored was %d", (int)got->priority, (int)expected->priority).data;
@@ -278,21 +276,12 @@ job_difference(const struct gearmand_job *got, const struct gearmand_job *expect
 }
 
 static int
-slice_compare(struct gearmand_slice a, struct gearmand_slice b)
-{
-	size_t least = a.len < b.len ? a.len : b.len;
-	int c = least == 0 ? 0 : memcmp(a.data, b.data, least);
-
-	return c != 0 ? c : (a.len > b.len) - (a.len < b.len);
-}
-
-static int
 by_key(const void *a, const void *b)
 {
 	const struct gearmand_job *x = a, *y = b;
-	int c = slice_compare(x->function, y->function);
+	int c = gm_compare(x->function, y->function);
 
-	return c != 0 ? c : slice_compare(x->unique, y->unique);
+	return c != 0 ? c : gm_compare(x->unique, y->unique);
 }
 
 static struct jobs

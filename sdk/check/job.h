@@ -8,16 +8,14 @@
 #ifndef CHECK_JOB_H
 #define CHECK_JOB_H
 
-#include <gearmand/plugin.h>
+#include <gearmand/module.h>
 
 #define BYTES(literal) ((struct gearmand_slice){ (literal), sizeof(literal) - 1 }) /* BYTES("a\0b") */
 
 char *keep(size_t size); /* memory until the process ends, zeroed */
-struct gearmand_slice text(const char *);
 struct gearmand_slice printed(const char *format, ...) __attribute__((format(printf, 1, 2)));
 struct gearmand_slice filled(size_t len, unsigned seed); /* any bytes */
-bool same(struct gearmand_slice, struct gearmand_slice);
-const char *shown(struct gearmand_slice); /* in quotes, escaped, shortened */
+const char *shown(struct gearmand_slice);                /* in quotes, escaped, shortened */
 const char *shown_key(const struct gearmand_job *);
 
 /* A job of normal priority, at once. */
@@ -33,6 +31,7 @@ struct jobs {
 };
 void jobs_add(struct jobs *, const struct gearmand_job *); /* borrows the bytes */
 void jobs_add_copy(struct jobs *, const struct gearmand_job *);
+void jobs_add_nth(struct jobs *, unsigned first, unsigned count); /* job_nth_kept() of each */
 
 struct batch {
 	struct gearmand_change *at;

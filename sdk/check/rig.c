@@ -15,12 +15,6 @@
 enum { BACK_OFF_FIRST = 20, BACK_OFF_MOST = 1000 }; /* ms */
 enum { BATCH_MOST = 4096 };
 
-void
-wait_ms(unsigned ms)
-{
-	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 }, NULL);
-}
-
 int64_t
 now_ms(void)
 {
@@ -52,7 +46,7 @@ sentence_must_be_there(const char *op, const struct gearmand_error *err)
 	MUST(len < sizeof(err->text), "the sentence of %s has no end", op);
 	for (size_t i = 0; i < len; i++)
 		MUST((unsigned char)err->text[i] >= ' ', "the sentence of %s is no single line: %s", op,
-		    shown(text(err->text)));
+		    shown(gm_slice(err->text)));
 }
 
 bool
@@ -88,7 +82,7 @@ rig_open(struct rig *r)
 	while (!rig_try_open(r, &err)) {
 		MUST(err.why != GEARMAND_WHY_LASTING, "open: %s", err.text);
 		MUST(now_ms() < give_up, "open fails for %d s: %s", PATIENCE, err.text);
-		wait_ms(back_off);
+		gm_pause(back_off);
 		back_off = back_off * 2 < BACK_OFF_MOST ? back_off * 2 : BACK_OFF_MOST;
 	}
 }
@@ -232,7 +226,7 @@ rig_commit(struct rig *r, struct batch *b)
 		MUST(now_ms() < give_up, "commit fails for %d s: %s", PATIENCE, err.text);
 		if (result == GEARMAND_COMMIT_BROKEN)
 			rig_close(r);
-		wait_ms(back_off);
+		gm_pause(back_off);
 		back_off = back_off * 2 < BACK_OFF_MOST ? back_off * 2 : BACK_OFF_MOST;
 		if (r->store == NULL)
 			rig_open(r);

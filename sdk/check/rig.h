@@ -55,7 +55,6 @@ size_t rig_empty(struct rig *);
 /* For the host's table: is a commit on, and is this one of its changes? */
 bool rig_is_committing(const struct gearmand_change *);
 
-void wait_ms(unsigned ms);
 int64_t now_ms(void);
 
 #endif

@@ -142,6 +142,7 @@ apart(struct rig *r, void (*function)(struct rig *, void *), void *arg)
 
 	MUST(pid >= 0, "fork: %s", strerror(errno));
 	if (pid == 0) {
+		host_be_another();
 		function(r, arg);
 		exit(0);
 	}
