@@ -39,8 +39,7 @@ struct event_base;
 
 enum {
 	READ_BYTES = 65536,       /* at most this much of a connection per pass */
-	READ_BYTES_LEAST = 512,   /* the same, however many are ready */
-	PASS_BYTES = 1 << 21,     /* of all connections of a thread per pass, about */
+	PASS_BYTES = 1 << 21,     /* of all connections of a thread per pass */
 	WRITE_BYTES = 1 << 20,    /* of a connection per pass */
 	MESSAGE_COST = 96,        /* memory of an unsent message beside its bytes */
 	UNSENT_FEW = 1 << 16,     /* of one connection: too little to close it, however much waits for others */
@@ -71,8 +70,8 @@ struct io {
 	uint64_t tag;       /* of the module's request at hand; else 0 */
 	bool counted;       /* counts are not all zero */
 	bool told_mgmt;     /* in this turn */
+	bool busy;          /* several sockets were ready at once */
 	bool bodies_full;   /* and the log has a line about it */
-	unsigned reads;     /* in this pass */
 	size_t read_bytes;  /* at most, of a connection in this pass */
 	size_t unsent;      /* bytes and bookkeeping of all that waits in `out` of its connections */
 	char *read_buffer;  /* rest_max + READ_BYTES */

@@ -225,7 +225,6 @@ conn_readable(struct conn *c, bool ending)
 		return;
 	}
 	CHECK(kept < io->rest_max);
-	io->reads++;
 	n = recv(c->fd, io->read_buffer + kept, io->read_bytes, 0);
 	if (n > 0) {
 		if (ending)

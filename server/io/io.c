@@ -23,17 +23,28 @@
 /* What is ready beyond this many waits for the next pass. */
 enum { EVENTS_MOST = 256 };
 
+/* The more connections are ready, the less is read of each.  Where several were ready at once there are soon more: the
+ * next look comes without the event base.  False: nothing was ready. */
+static IO bool
+io_look(struct io *io)
+{
+	struct epoll_event events[EVENTS_MOST];
+	int count = epoll_wait(io->epoll, events, EVENTS_MOST, 0);
+
+	io->busy = count > 1;
+	io->read_bytes = count <= PASS_BYTES / READ_BYTES ? READ_BYTES : PASS_BYTES / (size_t)count;
+	for (int i = 0; i < count; i++)
+		conn_on_event(events[i].data.ptr, events[i].events);
+	return count > 0;
+}
+
 static void
 io_on_ready(evutil_socket_t fd, short what, void *arg)
 {
-	struct epoll_event events[EVENTS_MOST];
-	int count = epoll_wait(fd, events, EVENTS_MOST, 0);
-
 	role_assume(&io_role);
+	(void)fd;
 	(void)what;
-	(void)arg;
-	for (int i = 0; i < count; i++)
-		conn_on_event(events[i].data.ptr, events[i].events);
+	io_look(arg);
 }
 
 struct io *
@@ -58,7 +69,6 @@ io_new(struct loop *loop, const struct io_config *config, struct mbox *in, struc
 	CHECK(io->epoll >= 0);
 	io->ready = event_new(io->base, io->epoll, EV_READ | EV_PERSIST, io_on_ready, io);
 	CHECK(io->ready != NULL && event_add(io->ready, NULL) == 0);
-	io->read_bytes = READ_BYTES;
 	io->rest_max = config->max_line > READ_BYTES ? config->max_line : READ_BYTES;
 	io->read_buffer = mem_grow(NULL, io->rest_max + READ_BYTES);
 	return io;
@@ -218,17 +228,6 @@ io_take(struct io *io, struct msg *m)
 	msg_free(&m);
 }
 
-/* The more connections were ready in the last pass, the less is read of each in the next. */
-static IO void
-io_begin(struct io *io)
-{
-	size_t share = io->reads == 0 ? READ_BYTES : PASS_BYTES / io->reads;
-
-	io->now = (uint32_t)(clock_mono() / SECOND);
-	io->reads = 0;
-	io->read_bytes = share > READ_BYTES ? READ_BYTES : share < READ_BYTES_LEAST ? READ_BYTES_LEAST : share;
-}
-
 static bool
 io_turn(void *self, nsec_t *due_r)
 {
@@ -238,7 +237,7 @@ io_turn(void *self, nsec_t *due_r)
 
 	role_assume(&io_role);
 	(void)due_r;
-	io_begin(io);
+	io->now = (uint32_t)(clock_mono() / SECOND);
 	list_init(&msgs);
 	mbox_take(io->in, &msgs);
 	while ((node = list_pop(&msgs)) != NULL)
@@ -249,7 +248,7 @@ io_turn(void *self, nsec_t *due_r)
 	io_flush(io);
 	posted |= io_post_gathered(io) || io->told_mgmt;
 	io->told_mgmt = false;
-	return posted;
+	return posted || (io->busy && io_look(io));
 }
 
 struct rider
