@@ -50,12 +50,6 @@ mem_grow(void *old, size_t size)
 }
 
 void *
-mem_try(size_t size)
-{
-	return malloc(at_least_one(size));
-}
-
-void *
 mem_try_grow(void *old, size_t size)
 {
 	return realloc(old, at_least_one(size));

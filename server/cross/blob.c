@@ -15,19 +15,13 @@
 enum { BLOB_CAP_MIN = 64, BLOB_CAP_COUNTED = 1024 };
 
 /* The sum of large blobs' capacities.  Small ones come and go much more often than this word should travel. */
-static size_t all_bytes;
+size_t blob_all_bytes;
 
 static void
 blob_count(size_t cap, bool more)
 {
 	if (cap >= BLOB_CAP_COUNTED)
-		__atomic_add_fetch(&all_bytes, more ? cap : -cap, __ATOMIC_RELAXED);
-}
-
-size_t
-blob_bytes(void)
-{
-	return __atomic_load_n(&all_bytes, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&blob_all_bytes, more ? cap : -cap, __ATOMIC_RELAXED);
 }
 
 static struct blob *

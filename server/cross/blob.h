@@ -22,6 +22,8 @@ struct blob {
 	char data[];
 };
 
+extern size_t blob_all_bytes; /* see blob_bytes() */
+
 struct blob *blob_new(size_t cap);    /* empty, one reference; NULL when there is no memory */
 struct blob *blob_copy(struct slice); /* the same, filled */
 /* While there is one reference: adds bytes, growing as needed; false when there is no memory or
@@ -33,7 +35,11 @@ bool blob_reserve(struct blob **, size_t cap);
 struct blob *blob_ref(struct blob *); /* NULL gives NULL */
 void blob_unref(struct blob **);      /* takes; NULL is fine */
 /* Bytes of all blobs of the process but the small ones, whose number is bounded where they come in. */
-size_t blob_bytes(void);
+static inline size_t
+blob_bytes(void)
+{
+	return __atomic_load_n(&blob_all_bytes, __ATOMIC_RELAXED);
+}
 
 /* How many share it, more or less: others may come and go meanwhile. */
 static inline uint32_t

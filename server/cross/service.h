@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <gearmand/plugin.h>
+struct gearmand_protocol_ops;
+struct gearmand_transport_ops;
 
 struct service {
 	const char *name;           /* of the protocol: "gear", "http" */

@@ -25,6 +25,8 @@
 
 #include <sys/types.h>
 
+#include <gearmand/plugin.h>
+
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/role.h"
@@ -181,23 +183,66 @@ conn_has_transport(const struct conn *c)
 	return c->service->transport != NULL;
 }
 
+/* To the core, at the end of the pass. */
+static inline void
+io_post(struct io *io, struct msg **mp)
+{
+	list_push(&io->to_proc, &(*mp)->link);
+	io->to_proc_count++;
+	*mp = NULL;
+}
+
+static inline void
+io_count(struct io *io, enum statistic stat, uint64_t n)
+{
+	io->counts[stat] += n;
+	io->counted = true;
+}
+
+static inline void
+conn_count_out(struct conn *c, ssize_t bytes, int messages)
+{
+	c->out_bytes += (size_t)bytes;
+	c->out_count += (uint32_t)messages;
+	c->io->unsent += (size_t)(bytes + messages * MESSAGE_COST);
+}
+
+/* Memory of what waits. */
+static inline size_t
+conn_unsent(const struct conn *c)
+{
+	return c->out_bytes + (size_t)c->out_count * MESSAGE_COST + (c->extra == NULL ? 0 : c->extra->wire.len);
+}
+
+static inline bool
+conn_has_output(const struct conn *c)
+{
+	return c->out_bytes > 0 || (c->extra != NULL && c->extra->wire.len > 0);
+}
+
+static inline bool
+conn_speaks_gear(const struct conn *c)
+{
+	return c->service->protocol == &gear_protocol;
+}
+
+/* In wire form.  A text reply has no packet head, though the room for it is there. */
+static inline size_t
+conn_message_size(const struct msg_reply *m)
+{
+	return m->head_len - (m->msg.type == PKT_TEXT ? PKT_HEAD : 0) + m->data.len;
+}
+
 /* conn_base.c */
-void io_post(struct io *, struct msg **) IO; /* to the core, at the end of the pass */
 void io_post_mgmt(struct io *, struct msg **) IO;
-void io_count(struct io *, enum statistic, uint64_t n) IO;
 void conn_introduce(struct conn *) IO;           /* to the core, if that was put off */
 void conn_post(struct conn *, struct msg **) IO; /* the same, of this peer */
 void conn_move(struct conn *, enum conn_life) IO;
 void conn_mark_dirty(struct conn *) IO;
-void conn_count_out(struct conn *, ssize_t bytes, int messages) IO;
-size_t conn_unsent(const struct conn *) IO; /* memory of what waits */
-bool conn_has_output(const struct conn *) IO;
 void conn_drop_output(struct conn *) IO;
 void conn_drop_body(struct conn *) IO;
-bool conn_speaks_gear(const struct conn *);
-char *conn_address(const struct msg_conn *);        /* "ADDRESS:PORT"; the caller's to free */
-void conn_sent(struct conn *, size_t) IO;           /* so many bytes of `out` are gone */
-size_t conn_message_size(const struct msg_reply *); /* in wire form */
+char *conn_address(const struct msg_conn *); /* "ADDRESS:PORT"; the caller's to free */
+void conn_sent(struct conn *, size_t) IO;    /* so many bytes of `out` are gone */
 
 /* conn.c */
 bool conn_wants_read(const struct conn *) IO;

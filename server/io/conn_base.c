@@ -11,25 +11,10 @@
 #include "io/conn.h"
 
 void
-io_post(struct io *io, struct msg **mp)
-{
-	list_push(&io->to_proc, &(*mp)->link);
-	io->to_proc_count++;
-	*mp = NULL;
-}
-
-void
 io_post_mgmt(struct io *io, struct msg **mp)
 {
 	mbox_post(io->mgmt, mp);
 	io->told_mgmt = true;
-}
-
-void
-io_count(struct io *io, enum statistic stat, uint64_t n)
-{
-	io->counts[stat] += n;
-	io->counted = true;
 }
 
 void
@@ -69,26 +54,6 @@ conn_mark_dirty(struct conn *c)
 }
 
 void
-conn_count_out(struct conn *c, ssize_t bytes, int messages)
-{
-	c->out_bytes += (size_t)bytes;
-	c->out_count += (uint32_t)messages;
-	c->io->unsent += (size_t)(bytes + messages * MESSAGE_COST);
-}
-
-size_t
-conn_unsent(const struct conn *c)
-{
-	return c->out_bytes + (size_t)c->out_count * MESSAGE_COST + (c->extra == NULL ? 0 : c->extra->wire.len);
-}
-
-bool
-conn_has_output(const struct conn *c)
-{
-	return c->out_bytes > 0 || (c->extra != NULL && c->extra->wire.len > 0);
-}
-
-void
 conn_drop_output(struct conn *c)
 {
 	c->io->unsent -= conn_unsent(c);
@@ -111,12 +76,6 @@ conn_drop_body(struct conn *c)
 	c->body = NULL;
 }
 
-bool
-conn_speaks_gear(const struct conn *c)
-{
-	return c->service->protocol == &gear_protocol;
-}
-
 char *
 conn_address(const struct msg_conn *m)
 {
@@ -129,13 +88,6 @@ conn_address(const struct msg_conn *m)
 	else
 		n = snprintf(out, sizeof out, is_v6 ? "[%.63s]:%.7s" : "%.63s:%.7s", m->address, m->port);
 	return mem_dup(out, (size_t)n);
-}
-
-/* A text reply has no packet head, though the room for it is there. */
-size_t
-conn_message_size(const struct msg_reply *m)
-{
-	return m->head_len - (m->msg.type == PKT_TEXT ? PKT_HEAD : 0) + m->data.len;
 }
 
 void

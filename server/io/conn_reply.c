@@ -31,16 +31,16 @@ packet_of_reply(struct gearmand_packet *packet, const struct msg_reply *reply)
 {
 	struct slice body = slice_of(reply->head + PKT_HEAD, reply->head_len - PKT_HEAD);
 	struct pkt pkt;
-	const char *why;
-	enum pkt_verdict verdict;
+	enum wire_error error;
+	bool whole;
 
 	if (reply->msg.type == GEARMAND_ATTEMPT_VOID) {
 		packet->argc = 1;
 		packet->arg[0] = body;
 		return;
 	}
-	verdict = pkt_split(reply->msg.type, body, &pkt, &why);
-	CHECK(verdict == PKT_OK);
+	whole = pkt_split(reply->msg.type, body, &pkt, &error);
+	CHECK(whole);
 	packet->argc = pkt.argc;
 	for (uint32_t i = 0; i < pkt.argc; i++)
 		packet->arg[i] = pkt.arg[i];

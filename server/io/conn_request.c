@@ -104,6 +104,8 @@ conn_has_room(struct conn *c, uint32_t type, size_t has, size_t more)
 	size_t bound = io->config.max_bodies[pkt_is_result(type)];
 	struct body *b;
 
+	if (!io->bodies_full && (bound == 0 || blob_bytes() + more <= bound))
+		return true;
 	while (bound > 0 && blob_bytes() + more > bound) {
 		b = io_largest_body(io);
 		if (b == NULL || b->conn == c || b->blob->cap <= has + more) {
@@ -123,12 +125,6 @@ conn_has_room(struct conn *c, uint32_t type, size_t has, size_t more)
 
 /* ---- Posting ------------------------------------------------------------------------------- */
 
-static enum wire_error
-split_error(const char *why)
-{
-	return why == wire_error_text(WIRE_ARGUMENT_TOO_LARGE) ? WIRE_ARGUMENT_TOO_LARGE : WIRE_TOO_FEW_ARGUMENTS;
-}
-
 /* Takes the blob, which may be NULL for an empty body.  The answers to two requests change places
  * when one is posted late, so a bad one takes its place in the same line. */
 static IO void
@@ -136,8 +132,7 @@ conn_post_body(struct conn *c, uint32_t type, struct blob **body)
 {
 	struct msg_packet *packet = msg_packet_new(c->number);
 	struct msg *m = &packet->msg;
-	enum wire_error error = WIRE_BAD_SCHEDULE;
-	const char *why;
+	enum wire_error error;
 	bool good = true;
 
 	m->type = (uint16_t)type;
@@ -148,11 +143,11 @@ conn_post_body(struct conn *c, uint32_t type, struct blob **body)
 		packet->pkt.type = type;
 		packet->pkt.argc = 0;
 		packet->pkt.data = blob_slice(m->blob);
-	} else if (pkt_split(type, blob_slice(m->blob), &packet->pkt, &why) != PKT_OK) {
-		error = split_error(why);
+	} else if (!pkt_split(type, blob_slice(m->blob), &packet->pkt, &error)) {
 		io_count(c->io, STAT_bad_packets, 1);
 		good = false;
 	} else if (type == PKT_SUBMIT_JOB_SCHED) {
+		error = WIRE_BAD_SCHEDULE;
 		good = sched_next(&packet->pkt.arg[SCHED_FIELDS_AT], clock_wall() / 1000000000, &packet->run_at);
 	}
 	if (good && pkt_is_submission(type) && slice_is(packet->pkt.arg[UNIQUE_AT], "-"))

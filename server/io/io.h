@@ -15,6 +15,7 @@
 #include "cross/loop.h"
 #include "cross/service.h"
 
+struct gearmand_host;
 struct io;
 
 struct io_config {

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+#include <gearmand/plugin.h>
+
 #include "cross/service.h"
 #include "mgmt/settings.h"
 

@@ -10,6 +10,8 @@
 #ifndef GEARMAND_PROC_JOB_H
 #define GEARMAND_PROC_JOB_H
 
+#include <gearmand/plugin.h>
+
 #include "proc/state.h"
 
 struct client;

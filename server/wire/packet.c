@@ -4,7 +4,6 @@
  *
  * Runs on:  any thread; pure.  Everything that comes out is a view into what went in.
  */
-#include "wire/error_code.h"
 #include "wire/packet.h"
 
 static const char magic_request[4] = { '\0', 'R', 'E', 'Q' };
@@ -21,14 +20,6 @@ const struct pkt_info *
 pkt_info(uint32_t type)
 {
 	return type == 0 || type >= PKT_TYPES ? NULL : &infos[type];
-}
-
-const char *
-pkt_name(uint32_t type)
-{
-	const struct pkt_info *info = pkt_info(type);
-
-	return info == NULL ? "unknown" : info->name;
 }
 
 static uint32_t
@@ -80,34 +71,24 @@ struct cutter {
 	size_t allowed; /* bytes that arguments may still take, with their NULs */
 };
 
-static enum pkt_verdict
-too_large(const char **why_r)
-{
-	*why_r = wire_error_text(WIRE_ARGUMENT_TOO_LARGE);
-	return PKT_BAD;
-}
-
 /* The next argument that a NUL ends.  The search is bounded by the body and by what
  * arguments may take, so a large payload is never searched. */
-static enum pkt_verdict
-cut_arg(struct cutter *c, struct slice *arg_r, const char **why_r)
+static bool
+cut_arg(struct cutter *c, struct slice *arg_r, enum wire_error *error_r)
 {
 	size_t n = c->rest.len < c->allowed ? c->rest.len : c->allowed;
 	const char *nul = n == 0 ? NULL : memchr(c->rest.data, '\0', n);
+	size_t len;
 
-	if (nul == NULL && c->rest.len > c->allowed)
-		return too_large(why_r);
 	if (nul == NULL) {
-		*why_r = wire_error_text(WIRE_TOO_FEW_ARGUMENTS);
-		return PKT_BAD;
+		*error_r = c->rest.len > c->allowed ? WIRE_ARGUMENT_TOO_LARGE : WIRE_TOO_FEW_ARGUMENTS;
+		return false;
 	}
-
-	size_t len = (size_t)(nul - c->rest.data);
-
+	len = (size_t)(nul - c->rest.data);
 	*arg_r = slice_of(c->rest.data, len);
 	c->rest = slice_of(nul + 1, c->rest.len - len - 1);
 	c->allowed -= len + 1;
-	return PKT_OK;
+	return true;
 }
 
 /* libgearman sends a fourth, always empty argument after the reducer. */
@@ -118,39 +99,37 @@ has_fourth_reduce_arg(const struct pkt *pkt, struct slice rest)
 	       rest.data[0] == '\0';
 }
 
-enum pkt_verdict
-pkt_split(uint32_t type, struct slice body, struct pkt *pkt_r, const char **why_r)
+bool
+pkt_split(uint32_t type, struct slice body, struct pkt *pkt_r, enum wire_error *error_r)
 {
 	const struct pkt_info *info = pkt_info(type);
 	struct cutter c = { .rest = body, .allowed = PKT_ARG_BYTES_MAX };
+	uint32_t ended;
 
 	pkt_r->type = type;
 	pkt_r->argc = 0;
 	pkt_r->data = slice_of("", 0);
 	if (info == NULL) {
-		*why_r = wire_error_text(WIRE_INVALID_COMMAND);
-		return PKT_BAD;
+		*error_r = WIRE_INVALID_COMMAND;
+		return false;
 	}
 	if (info->last == PKT_LAST_NOTHING)
-		return PKT_OK;
+		return true;
 	if (info->way == PKT_WAY_RES)
 		c.allowed = SIZE_MAX;
-
-	uint32_t ended = info->last == PKT_LAST_TEXT ? info->args - 1u : info->args;
-
+	ended = info->last == PKT_LAST_TEXT ? info->args - 1u : info->args;
 	while (pkt_r->argc < ended)
-		if (cut_arg(&c, &pkt_r->arg[pkt_r->argc++], why_r) != PKT_OK)
-			return PKT_BAD;
+		if (!cut_arg(&c, &pkt_r->arg[pkt_r->argc++], error_r))
+			return false;
 	if (info->last == PKT_LAST_TEXT) {
-		if (c.rest.len > c.allowed)
-			return too_large(why_r);
 		pkt_r->arg[pkt_r->argc++] = c.rest;
-		return PKT_OK;
+		*error_r = WIRE_ARGUMENT_TOO_LARGE;
+		return c.rest.len <= c.allowed;
 	}
 	if (has_fourth_reduce_arg(pkt_r, c.rest)) {
 		pkt_r->arg[pkt_r->argc++] = slice_of(c.rest.data, 0);
 		c.rest = slice_of(c.rest.data + 1, c.rest.len - 1);
 	}
 	pkt_r->data = c.rest;
-	return PKT_OK;
+	return true;
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "wire/error_code.h"
 
 enum { PKT_HEAD = 12, PKT_ARGS_MAX = 8 };
 
@@ -94,7 +95,6 @@ struct pkt_info {
 
 /* NULL for a type that is not in the table (and for 0). */
 const struct pkt_info *pkt_info(uint32_t type);
-const char *pkt_name(uint32_t type); /* "unknown" when there is none */
 
 enum pkt_verdict { PKT_OK, PKT_MORE, PKT_BAD };
 
@@ -116,11 +116,10 @@ struct pkt {
 	struct slice arg[PKT_ARGS_MAX]; /* those from argc on are undefined */
 };
 
-/* Takes a whole body apart by the table.  BAD: *why_r is wire_error_text() of INVALID_COMMAND (no such
- * type), TOO_FEW_ARGUMENTS or ARGUMENT_TOO_LARGE, the very pointer.  For the reduce submits a fourth
- * argument is taken when what follows the third starts with NUL (libgearman sends an empty fourth
- * argument; the protocol text has three).  A NUL at the end of a last TEXT argument is part of it.
- * Zero-argument packets may have a body, which is ignored.  Never MORE. */
-enum pkt_verdict pkt_split(uint32_t type, struct slice body, struct pkt *pkt_r, const char **why_r);
+/* Takes a whole body apart by the table.  False: *error_r is INVALID_COMMAND (no such type), TOO_FEW_ARGUMENTS or
+ * ARGUMENT_TOO_LARGE; else it means nothing.  For the reduce submits a fourth argument is taken when what follows the
+ * third starts with NUL (libgearman sends an empty fourth argument; the protocol text has three).  A NUL at the end of
+ * a last TEXT argument is part of it.  Zero-argument packets may have a body, which is ignored. */
+bool pkt_split(uint32_t type, struct slice body, struct pkt *pkt_r, enum wire_error *error_r);
 
 #endif

@@ -71,7 +71,7 @@ packet(unsigned peer, const uint8_t **at, const uint8_t *end)
 	size_t len = take(at, end);
 	struct msg_packet *m = msg_new_sized(MSG_PACKET, numbers[peer], sizeof *m);
 	struct msg *mm = &m->msg;
-	const char *why;
+	enum wire_error why;
 
 	if (len > (size_t)(end - *at))
 		len = (size_t)(end - *at);
@@ -81,7 +81,7 @@ packet(unsigned peer, const uint8_t **at, const uint8_t *end)
 	*at += len;
 	if (type == PKT_TEXT)
 		m->pkt.data = blob_slice(m->msg.blob);
-	else if (pkt_split(type, blob_slice(m->msg.blob), &m->pkt, &why) != PKT_OK) {
+	else if (!pkt_split(type, blob_slice(m->msg.blob), &m->pkt, &why)) {
 		msg_free(&mm);
 		return;
 	}

@@ -49,14 +49,12 @@ static void
 expect_sound(uint32_t type, struct slice body)
 {
 	const struct pkt_info *info = pkt_info(type);
-	const char *why = NULL;
+	enum wire_error why = WIRE_ERROR_COUNT;
 	struct pkt pkt;
-	enum pkt_verdict verdict = pkt_split(type, body, &pkt, &why);
 
-	CHECK(verdict == PKT_OK || verdict == PKT_BAD);
-	if (verdict == PKT_BAD)
-		CHECK(info == NULL || why == wire_error_text(WIRE_TOO_FEW_ARGUMENTS) ||
-		      why == wire_error_text(WIRE_ARGUMENT_TOO_LARGE));
+	if (!pkt_split(type, body, &pkt, &why))
+		CHECK(info == NULL ? why == WIRE_INVALID_COMMAND
+				   : why == WIRE_TOO_FEW_ARGUMENTS || why == WIRE_ARGUMENT_TOO_LARGE);
 	else if (info->last != PKT_LAST_NOTHING)
 		expect_whole(info, &pkt, body);
 	else

@@ -86,7 +86,8 @@ forward(struct model *m, const struct mjob *job, int type, int data)
 			else if (type == PKT_WORK_STATUS)
 				model_hear(m, peer, "WORK_STATUS H:model:%llu %d 100", number, data);
 			else
-				model_hear(m, peer, "%s H:model:%llu d%d", pkt_name((uint32_t)type), number, data);
+				model_hear(
+				    m, peer, "%s H:model:%llu d%d", pkt_info((uint32_t)type)->name, number, data);
 		}
 	}
 }

@@ -49,7 +49,7 @@ reply_text(const struct msg *m, char *out, size_t size)
 	const struct msg_reply *reply = MSG_AS(msg_reply, m);
 	struct buf text = { 0 };
 
-	buf_add_str(&text, m->type == PKT_TEXT ? "TEXT" : pkt_name(m->type));
+	buf_add_str(&text, m->type == PKT_TEXT ? "TEXT" : pkt_info(m->type)->name);
 	if (reply->head_len > PKT_HEAD || reply->data.len > 0)
 		buf_add_char(&text, ' ');
 	for (uint32_t i = PKT_HEAD; i < reply->head_len; i++)

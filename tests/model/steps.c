@@ -19,7 +19,7 @@ send_words(int peer, enum pkt_type type, const char *const *words)
 	unsigned args = type == PKT_TEXT ? 0 : pkt_info(type)->args;
 	bool opaque = type != PKT_TEXT && pkt_info(type)->last == PKT_LAST_OPAQUE;
 	struct buf body = { 0 };
-	const char *why;
+	enum wire_error why;
 
 	for (unsigned i = 0; words[i] != NULL; i++) {
 		buf_add_str(&body, words[i]);
@@ -30,8 +30,8 @@ send_words(int peer, enum pkt_type type, const char *const *words)
 	m->msg.blob = blob_copy(buf_slice(&body));
 	if (type == PKT_TEXT)
 		m->pkt.data = blob_slice(m->msg.blob);
-	else if (pkt_split(type, blob_slice(m->msg.blob), &m->pkt, &why) != PKT_OK)
-		wrong("a packet of ours", "to be right", why);
+	else if (!pkt_split(type, blob_slice(m->msg.blob), &m->pkt, &why))
+		wrong("a packet of ours", "to be right", wire_error_text(why));
 	buf_fini(&body);
 	turn(&m->msg);
 }

@@ -236,7 +236,7 @@ void
 tell_bytes(struct scene *s, int peer, enum pkt_type type, struct slice body)
 {
 	struct msg_packet *m = msg_new_sized(MSG_PACKET, (uint64_t)peer, sizeof *m);
-	const char *why;
+	enum wire_error why;
 
 	m->msg.type = (uint16_t)type;
 	m->tag = s->tag;
@@ -244,7 +244,7 @@ tell_bytes(struct scene *s, int peer, enum pkt_type type, struct slice body)
 	if (type == PKT_TEXT)
 		m->pkt.data = blob_slice(m->msg.blob);
 	else
-		cr_assert_eq(pkt_split(type, blob_slice(m->msg.blob), &m->pkt, &why), PKT_OK);
+		cr_assert(pkt_split(type, blob_slice(m->msg.blob), &m->pkt, &why));
 	run(s, &m->msg);
 }
 
@@ -313,7 +313,7 @@ describe(struct buf *out, const struct msg *m)
 		if (m != NULL)
 			buf_add_u64(out, m->kind);
 	} else {
-		buf_add_str(out, m->type == PKT_TEXT ? "TEXT" : pkt_name(m->type));
+		buf_add_str(out, m->type == PKT_TEXT ? "TEXT" : pkt_info(m->type)->name);
 		buf_add_char(out, ' ');
 		buf_add_escaped(out, slice_of(reply->head + PKT_HEAD, reply->head_len - PKT_HEAD));
 		buf_add_char(out, '|');
@@ -355,7 +355,7 @@ expect_(struct scene *s, int peer, enum pkt_type type, const char *const *words,
 	bool right = m != NULL && m->kind == MSG_REPLY && m->type == type && matches(MSG_AS(msg_reply, m), type, words);
 
 	describe(&said, m);
-	cr_assert(right, "%s:%d: peer %d: expected %s %s, got %s", file, line, peer, pkt_name(type),
+	cr_assert(right, "%s:%d: peer %d: expected %s %s, got %s", file, line, peer, pkt_info(type)->name,
 	    words[0] == NULL ? "" : words[0], said.data);
 	buf_fini(&said);
 	msg_free(&m);

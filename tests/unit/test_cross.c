@@ -8,6 +8,8 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <gearmand/plugin.h>
+
 #include "base/mem.h"
 #include "cross/log.h"
 #include "cross/loop.h"
