@@ -7,21 +7,12 @@
  * Sends:    text.  Listings are ended by ".\n"; "OK value" by LF; bare "OK" and "ERR ..." by CR LF, as 1.1
  *           has it and gearadmin expects.
  */
+#include "proc/admin.h"
 #include "proc/func.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
-#include "wire/words.h"
-
-static PROC void
-say(struct proc *p, struct peer *peer, const char *text)
-{
-	struct buf out = { 0 };
-
-	buf_add_str(&out, text);
-	reply_text(p, peer, &out);
-}
 
 static PROC void
 unknown_command(struct proc *p, struct peer *peer, struct slice word)
@@ -29,17 +20,6 @@ unknown_command(struct proc *p, struct peer *peer, struct slice word)
 	struct buf out = { 0 };
 
 	buf_add_str(&out, "ERR UNKNOWN_COMMAND Unknown+server+command");
-	buf_add_escaped(&out, word);
-	buf_add_str(&out, "\r\n");
-	reply_text(p, peer, &out);
-}
-
-static PROC void
-incomplete(struct proc *p, struct peer *peer, struct slice word)
-{
-	struct buf out = { 0 };
-
-	buf_add_str(&out, "ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+");
 	buf_add_escaped(&out, word);
 	buf_add_str(&out, "\r\n");
 	reply_text(p, peer, &out);
@@ -90,7 +70,7 @@ do_show(struct proc *p, struct peer *peer, const struct words *words)
 	else if (words->count == 1)
 		unknown_command(p, peer, words->at[0]);
 	else
-		say(p, peer, "ERR UNKNOWN_SHOW_ARGUMENTS\r\n");
+		admin_say(p, peer, "ERR UNKNOWN_SHOW_ARGUMENTS\r\n");
 }
 
 static PROC void
@@ -104,12 +84,12 @@ do_cancel(struct proc *p, struct peer *peer, const struct words *words)
 		return;
 	}
 	if (words->count > 3 || !slice_is_nocase(words->at[1], "job")) {
-		say(p, peer, "ERR UNKNOWN_ERROR\r\n");
+		admin_say(p, peer, "ERR UNKNOWN_ERROR\r\n");
 		return;
 	}
 	job = job_find(p, words->at[2]);
 	if (job == NULL) {
-		say(p, peer, "ERR UNKNOWN_JOB\r\n");
+		admin_say(p, peer, "ERR UNKNOWN_JOB\r\n");
 		return;
 	}
 	in_store = job->stored || job->adding;
@@ -119,33 +99,24 @@ do_cancel(struct proc *p, struct peer *peer, const struct words *words)
 	if (in_store)
 		slot_open_removal(p, peer); /* OK when the store has removed it, or it might come back */
 	else
-		say(p, peer, "OK\r\n");
-}
-
-static const char *
-no_room_text(enum wire_error why)
-{
-	return why == WIRE_SERVER_FULL ? "ERR MEMORY_ALLOCATION_FAILURE\r\n" : "ERR TOO_MANY_FUNCTIONS\r\n";
+		admin_say(p, peer, "OK\r\n");
 }
 
 static PROC void
 do_create(struct proc *p, struct peer *peer, const struct words *words)
 {
 	struct func *func;
-	enum wire_error why;
 
 	if (words->count != 3 || !slice_is_nocase(words->at[1], "function")) {
-		incomplete(p, peer, words->at[0]);
+		admin_incomplete(p, peer, words);
 		return;
 	}
-	func = func_get(p, words->at[2], &why);
-	if (func == NULL) {
-		say(p, peer, no_room_text(why));
+	func = admin_func(p, peer, words->at[2]);
+	if (func == NULL)
 		return;
-	}
 	func->kept = true;
 	list_remove(&func->in_idle);
-	say(p, peer, "OK\r\n");
+	admin_say(p, peer, "OK\r\n");
 }
 
 /* Case is ignored here and nowhere else, as in 1.1; each function that matches has its line. */
@@ -153,7 +124,7 @@ static PROC void
 do_drop(struct proc *p, struct peer *peer, const struct words *words)
 {
 	if (words->count != 3 || !slice_is_nocase(words->at[1], "function"))
-		incomplete(p, peer, words->at[0]);
+		admin_incomplete(p, peer, words);
 	else
 		listing_drop(p, peer, words->at[2]);
 }
@@ -171,18 +142,15 @@ static PROC void
 do_maxqueue(struct proc *p, struct peer *peer, const struct words *words)
 {
 	struct func *func;
-	enum wire_error why;
 	bool limited = false;
 
 	if (words->count < 2) {
-		incomplete(p, peer, words->at[0]);
+		admin_incomplete(p, peer, words);
 		return;
 	}
-	func = func_get(p, words->at[1], &why);
-	if (func == NULL) {
-		say(p, peer, no_room_text(why));
+	func = admin_func(p, peer, words->at[1]);
+	if (func == NULL)
 		return;
-	}
 	for (unsigned i = 0; i < PRIORITIES; i++) {
 		unsigned at = words->count == 3 ? 2 : 2 + i;
 
@@ -193,7 +161,7 @@ do_maxqueue(struct proc *p, struct peer *peer, const struct words *words)
 		func->kept = true;
 		list_remove(&func->in_idle);
 	}
-	say(p, peer, "OK\r\n");
+	admin_say(p, peer, "OK\r\n");
 }
 
 static PROC void
@@ -233,8 +201,6 @@ do_version(struct proc *p, struct peer *peer, const struct words *words)
 	say_value(p, peer, p->cfg.version);
 }
 
-typedef void command_f(struct proc *, struct peer *, const struct words *);
-
 /* clang-format off */
 static const struct {
 	const char *word;
@@ -251,8 +217,10 @@ static const struct {
 	{ "getpid", do_getpid },
 	{ "verbose", do_verbose },
 	{ "version", do_version },
-	{ "counters", do_counters }, /* ours */
-	{ "queue", do_queue },       /* ours */
+	{ "counters", do_counters }, /* ours, and all below */
+	{ "queue", do_queue },
+	{ "pause", do_pause },
+	{ "resume", do_resume },
 };
 /* clang-format on */
 
@@ -263,7 +231,7 @@ on_text(struct proc *p, struct peer *peer, struct msg_packet *packet)
 
 	words_split(packet->pkt.data, &words);
 	if (words.count > WORDS_MAX) {
-		say(p, peer, "ERR INVALID_ARGUMENTS Too+many+arguments\r\n");
+		admin_say(p, peer, "ERR INVALID_ARGUMENTS Too+many+arguments\r\n");
 		return;
 	}
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {

@@ -75,22 +75,26 @@ audit_jobs(const struct proc *p, struct sums *sums)
 }
 
 static PROC void
-audit_func(const struct func *func, struct sums *sums)
+audit_func(const struct proc *p, const struct func *func, struct sums *sums)
 {
-	uint64_t queued = 0;
+	uint64_t queued = 0, waiting = 0;
 
 	for (int i = 0; i < PRIORITIES; i++) {
-		CHECK(list_is_empty(&func->ready[i]) == !list_is_linked(&func->in_ready[i]));
+		CHECK((!list_is_empty(&func->ready[i]) && !func->shut) == list_is_linked(&func->in_ready[i]));
+		CHECK(length(&func->ready[i]) == func->waiting[i]);
+		queued += func->queued[i];
+		waiting += func->waiting[i];
 		LIST_EACH(node, &func->ready[i]) {
 			const struct job *job = LIST_ENTRY(node, struct job, link);
 
 			CHECK(job->func == func && job->priority == i && job->state == JOB_READY);
 		}
-		queued += func->queued[i];
 	}
+	CHECK(waiting + func->delayed <= queued);
+	gate_audit(p, func);
 	CHECK(func->jobs == queued + func->running);
 	CHECK(func->workers == length(&func->abilities));
-	CHECK(!list_is_linked(&func->in_idle) || (func_is_unused(func) && !func->kept));
+	CHECK(!list_is_linked(&func->in_idle) || (func_is_unused(func) && !func->kept && func->paused_until == 0));
 	LIST_EACH(node, &func->sleepers)
 		CHECK(LIST_ENTRY(node, struct ability, sleeping)->func == func);
 	sums->memory += sizeof *func + func->name_len + 1;
@@ -106,7 +110,7 @@ audit_funcs(const struct proc *p, const struct sums *jobs)
 	struct sums sums = { 0 };
 
 	while ((node = hash_next(&p->funcs, &walk)) != NULL)
-		audit_func(CONTAINER_OF(node, struct func, by_name), &sums);
+		audit_func(p, CONTAINER_OF(node, struct func, by_name), &sums);
 	CHECK(sums.jobs == jobs->jobs && sums.running == jobs->running);
 	CHECK(sums.memory + p->abilities.count * sizeof(struct ability) == p->func_memory);
 	CHECK(p->func_memory + jobs->memory + (p->storing - jobs->storing) == p->memory); /* REMOVEs count as storing */
@@ -162,7 +166,7 @@ audit_waking(const struct proc *p)
 
 			LIST_EACH(at, &func->sleepers)
 				asleep = asleep || LIST_ENTRY(at, struct ability, sleeping)->peer->asleep;
-			CHECK(!asleep || func->rewake.place != 0);
+			CHECK(!asleep || func->rewake.place != 0 || func->to_wake > 0);
 		}
 	}
 }

@@ -54,6 +54,7 @@ func_new(struct proc *p, struct slice name)
 	func->magic = FUNC_MAGIC;
 	func->number = (uint32_t)++p->last_func;
 	func->width = 1;
+	func->cap = UINT64_MAX;
 	func->name_len = (uint32_t)name.len;
 	if (name.len > 0)
 		memcpy(func->name, name.data, name.len);
@@ -64,6 +65,7 @@ func_new(struct proc *p, struct slice name)
 	list_init(&func->abilities);
 	list_init(&func->sleepers);
 	list_init(&func->in_idle);
+	list_init(&func->in_opened);
 	list_push(&p->idle_funcs, &func->in_idle);
 	hash_add(&p->funcs, &func->by_name, hash_bytes(name, p->cfg.seed));
 	return func;
@@ -108,7 +110,7 @@ func_is_unused(const struct func *func)
 void
 func_idle_check(struct proc *p, struct func *func)
 {
-	if (func_is_unused(func) && !func->kept && !list_is_linked(&func->in_idle))
+	if (func_is_unused(func) && !func->kept && func->paused_until == 0 && !list_is_linked(&func->in_idle))
 		list_push(&p->idle_funcs, &func->in_idle);
 }
 
@@ -119,9 +121,11 @@ func_free(struct proc *p, struct func **func_p)
 
 	*func_p = NULL;
 	CHECK(func->magic == FUNC_MAGIC);
-	CHECK(func_is_unused(func) && !func_has_ready(func));
+	CHECK(func_is_unused(func));
 	CHECK(list_is_empty(&func->abilities) && list_is_empty(&func->sleepers));
 	heap_remove(&p->rewakes, &func->rewake);
+	heap_remove(&p->gates, &func->gate);
+	list_remove(&func->in_opened);
 	list_remove(&func->in_idle);
 	hash_remove(&p->funcs, &func->by_name);
 	func->magic = 0;
@@ -134,11 +138,12 @@ func_push(struct proc *p, struct func *func, struct job *job)
 {
 	struct list *queue = &func->ready[job->priority];
 
-	if (list_is_empty(queue)) {
+	if (list_is_empty(queue) && !func->shut) {
 		list_push(&p->ready_funcs[job->priority], &func->in_ready[job->priority]);
 		p->ready_count[job->priority]++;
 	}
 	list_push(queue, &job->link);
+	func->waiting[job->priority]++;
 }
 
 void
@@ -146,7 +151,8 @@ func_take(struct proc *p, struct func *func, struct job *job)
 {
 	CHECK(list_is_linked(&job->link));
 	list_remove(&job->link);
-	if (list_is_empty(&func->ready[job->priority])) {
+	func->waiting[job->priority]--;
+	if (list_is_empty(&func->ready[job->priority]) && !func->shut) {
 		list_remove(&func->in_ready[job->priority]);
 		p->ready_count[job->priority]--;
 	}
@@ -156,7 +162,7 @@ bool
 func_has_ready(const struct func *func)
 {
 	for (int i = 0; i < PRIORITIES; i++) {
-		if (!list_is_empty(&func->ready[i]))
+		if (list_is_linked(&func->in_ready[i]))
 			return true;
 	}
 	return false;

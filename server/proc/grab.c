@@ -39,7 +39,7 @@ walk_abilities(struct proc *p, const struct peer *peer, int priority, struct fir
 			p->spent++;
 
 		for (int i = priority; i < PRIORITIES; i++)
-			if (firsts->by[i] == NULL && !list_is_empty(&ability->func->ready[i]))
+			if (firsts->by[i] == NULL && list_is_linked(&ability->func->in_ready[i]))
 				firsts->by[i] = ability;
 		if (firsts->by[priority] != NULL)
 			return;

@@ -68,8 +68,9 @@ void on_shutdown(struct proc *) RUNS_ON(proc_role);
 
 enum listing_kind { LIST_STATUS, LIST_PRIORITIES, LIST_WORKERS, LIST_DROP, LIST_JOBS, LIST_UNIQUES };
 
-/* Everything that time alone brings about; returns when it must be called again, or NEVER. */
-nsec_t timers_run(struct proc *) RUNS_ON(proc_role);
+/* Everything that time alone brings about. */
+void timers_run(struct proc *) RUNS_ON(proc_role);
+nsec_t timers_due(struct proc *) RUNS_ON(proc_role); /* when it must be called again, or NEVER */
 /* A part of what is being listed; true while more can be made at once. */
 bool listings_run(struct proc *) RUNS_ON(proc_role);
 /* The answer comes when the listing is complete; until then the peer's later replies wait behind it. */

@@ -37,6 +37,7 @@ leave_state(struct proc *p, struct job *job)
 		break;
 	case JOB_DELAYED:
 		heap_remove(&p->delays, &job_extra(p, job)->timer);
+		job->func->delayed--;
 		break;
 	case JOB_READY:
 		func_take(p, job->func, job);
@@ -47,6 +48,8 @@ leave_state(struct proc *p, struct job *job)
 		extra->worker = NULL;
 		list_remove(&job->link);
 		job->func->running--;
+		if (job->func->gated)
+			gate_ended(p, job->func);
 		break;
 	default:
 		break;
@@ -58,6 +61,7 @@ enter_state(struct proc *p, struct job *job)
 {
 	switch ((enum job_state)job->state) {
 	case JOB_DELAYED:
+		job->func->delayed++;
 		heap_set(&p->delays, &job_extra(p, job)->timer,
 		    job->extra->run_at > INT64_MAX / 1000000000 ? INT64_MAX : job->extra->run_at * 1000000000);
 		break;
@@ -66,6 +70,8 @@ enter_state(struct proc *p, struct job *job)
 		break;
 	case JOB_RUNNING:
 		job->func->running++;
+		if (job->func->gated)
+			gate_assigned(p, job->func);
 		break;
 	default:
 		break;

@@ -30,6 +30,8 @@ tables_init(struct proc *p)
 	heap_init(&p->limits);
 	heap_init(&p->delays);
 	heap_init(&p->rewakes);
+	heap_init(&p->gates);
+	list_init(&p->opened);
 	heap_init(&p->owing);
 	list_init(&p->leaving);
 	list_init(&p->peer_list);
@@ -140,6 +142,7 @@ tables_fini(struct proc *p)
 	heap_fini(&p->limits);
 	heap_fini(&p->delays);
 	heap_fini(&p->rewakes);
+	heap_fini(&p->gates);
 	heap_fini(&p->owing);
 }
 
@@ -195,9 +198,11 @@ proc_turn(struct proc *p, struct list *batch, struct instant now, struct outbox 
 		proc_dispatch(p, &m);
 	}
 	due = proc_dispatch_owed(p);
-	due = earlier(due, timers_run(p));
+	timers_run(p);
 	more = listings_run(p);
 	more |= peers_leave(p); /* behind what may have been their last reply */
+	more |= wakes_run(p);
+	due = earlier(due, timers_due(p));
 	if (more || !list_is_empty(batch))
 		due = now.mono;
 	tell_idle(p);

@@ -54,6 +54,8 @@ struct proc {
 	struct heap limits;       /* RUNNING jobs with a time limit; monotonic */
 	struct heap delays;       /* DELAYED jobs; wall clock */
 	struct heap rewakes;      /* functions whose jobs wait while workers sleep; monotonic */
+	struct heap gates;        /* functions that are shut until some time; monotonic */
+	struct list opened;       /* functions whose sleepers may be woken at the end of this turn */
 	struct list waiting;      /* slots that wait for the store, oldest first */
 	struct list paused;       /* peers that are not read: too much waits for the store */
 	struct list listings;     /* struct maker: long answers of functions and peers that go on at once */

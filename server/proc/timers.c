@@ -75,6 +75,18 @@ run_rewakes(struct proc *p)
 	}
 }
 
+static PROC void
+run_gates(struct proc *p)
+{
+	struct heap_node *node;
+
+	for (int n = 0; n < DUE_PER_TURN; n++) {
+		if ((node = heap_first(&p->gates)) == NULL || node->key > p->now.mono)
+			return;
+		gate_turn(p, CONTAINER_OF(node, struct func, gate));
+	}
+}
+
 static struct slot *
 longest_waiting(const struct proc *p)
 {
@@ -128,13 +140,15 @@ static PROC nsec_t
 next_due(const struct proc *p, nsec_t due)
 {
 	const struct heap_node *limit = heap_first(&p->limits), *delay = heap_first(&p->delays);
-	const struct heap_node *rewake = heap_first(&p->rewakes);
+	const struct heap_node *rewake = heap_first(&p->rewakes), *gate = heap_first(&p->gates);
 	const struct slot *slot = longest_waiting(p);
 
 	if (limit != NULL)
 		due = earlier(due, limit->key);
 	if (rewake != NULL)
 		due = earlier(due, rewake->key);
+	if (gate != NULL)
+		due = earlier(due, gate->key);
 	if (slot != NULL)
 		due = earlier(due, slot->deadline);
 	if (!list_is_empty(&p->cancels))
@@ -145,12 +159,11 @@ next_due(const struct proc *p, nsec_t due)
 }
 
 /* Nobody is out of time while what came in time may not have been read. */
-nsec_t
+void
 timers_run(struct proc *p)
 {
-	nsec_t due;
-
 	run_delays(p);
+	run_gates(p);
 	run_rewakes(p);
 	if (!p->now.late) {
 		run_limits(p);
@@ -158,6 +171,12 @@ timers_run(struct proc *p)
 		run_cancel_timeouts(p);
 	}
 	jobs_place_held(p);
-	due = next_due(p, store_watch(p));
+}
+
+nsec_t
+timers_due(struct proc *p)
+{
+	nsec_t due = next_due(p, store_watch(p));
+
 	return p->now.late && due <= p->now.mono ? p->now.mono + late_check : due;
 }

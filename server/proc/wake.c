@@ -19,6 +19,9 @@
  * local network, short for a person. */
 static const nsec_t rewake_after = 10 * 1000000;
 
+/* At the end of a turn: about half a millisecond. */
+enum { WAKES_PER_TURN = 1024 };
+
 void
 sleep_enter(struct peer *peer)
 {
@@ -57,23 +60,59 @@ wake_one(struct proc *p, struct func *func)
 }
 
 static PROC void
-wake_some(struct proc *p, struct func *func, uint32_t how_many)
+wake_some(struct proc *p, struct func *func, uint64_t how_many)
 {
 	while (how_many > 0 && wake_one(p, func))
 		how_many--;
 	func->woken = p->now.mono;
 }
 
-void
-wake_for_job(struct proc *p, struct func *func)
+/* More follow if there is still work for them some time later. */
+static PROC void
+wake_first(struct proc *p, struct func *func, uint64_t how_many)
 {
-	if (list_is_empty(&func->sleepers))
-		return;
-	wake_some(p, func, p->cfg.wakeups == 0 ? 1 : p->cfg.wakeups);
+	wake_some(p, func, how_many);
 	if (!list_is_empty(&func->sleepers) && func->rewake.place == 0) {
 		func->width = 1;
 		heap_set(&p->rewakes, &func->rewake, p->now.mono + rewake_after);
 	}
+}
+
+void
+wake_for_job(struct proc *p, struct func *func)
+{
+	uint32_t how_many = p->cfg.wakeups == 0 ? 1 : p->cfg.wakeups;
+
+	if (func->gated) {
+		gate_demand(p, func);
+		gate_wake(p, func, how_many);
+	} else if (!list_is_empty(&func->sleepers)) {
+		wake_first(p, func, how_many);
+	}
+}
+
+bool
+wakes_run(struct proc *p)
+{
+	uint64_t budget = WAKES_PER_TURN;
+	struct list *node;
+
+	while (budget > 0 && (node = list_first(&p->opened)) != NULL) {
+		struct func *func = LIST_ENTRY(node, struct func, in_opened);
+		uint64_t n = gate_room(p, func);
+
+		n = n < func->to_wake ? n : func->to_wake;
+		func->to_wake = n > budget ? (uint32_t)(n - budget) : 0;
+		n = n < budget ? n : budget;
+		if (n > 0)
+			wake_first(p, func, n);
+		if (list_is_empty(&func->sleepers))
+			func->to_wake = 0;
+		if (func->to_wake == 0)
+			list_remove(node);
+		budget -= n > 0 ? n : 1;
+	}
+	return !list_is_empty(&p->opened);
 }
 
 /* The timer is not moved at each job; when it runs out it looks how long ago the last was. */
@@ -84,9 +123,11 @@ wake_more(struct proc *p, struct func *func)
 	if (!func_has_ready(func) || list_is_empty(&func->sleepers))
 		return;
 	if (func->woken + rewake_after <= p->now.mono) {
+		uint64_t room = gate_room(p, func);
+
 		if (func->width <= UINT32_MAX / 2)
 			func->width *= 2;
-		wake_some(p, func, func->width);
+		wake_some(p, func, func->gated && room < func->width ? room : func->width);
 	}
 	if (!list_is_empty(&func->sleepers))
 		heap_set(&p->rewakes, &func->rewake, func->woken + rewake_after);

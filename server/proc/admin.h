@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * admin.h - what the files of text commands share.
+ *
+ * Runs on:  processing thread.
+ */
+#ifndef GEARMAND_PROC_ADMIN_H
+#define GEARMAND_PROC_ADMIN_H
+
+#include "proc/state.h"
+#include "wire/words.h"
+
+struct func;
+struct peer;
+
+typedef void command_f(struct proc *, struct peer *, const struct words *);
+
+void do_pause(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
+void do_resume(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
+
+/* The text, which has its end. */
+void admin_say(struct proc *, struct peer *, const char *) RUNS_ON(proc_role);
+/* ERR: words are missing. */
+void admin_incomplete(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
+/* Finds or makes the function; NULL when there is no room, and that is said. */
+struct func *admin_func(struct proc *, struct peer *, struct slice name) RUNS_ON(proc_role);
+
+#endif
