@@ -384,10 +384,11 @@ static void __attribute__((noreturn)) leave_at_once(struct life *l, int status) 
 static int
 do_steps(struct life *l, bool *ready_r, int *status_r) RUNS_ON(mgmt_role)
 {
-	struct gearmand_error err = { .text = "" };
 	int done = 0;
 
 	for (*ready_r = true; *ready_r && done < STEPS; done++) {
+		struct gearmand_error err = { .text = "" };
+
 		*ready_r = steps[done].act(l, &err);
 		if (!*ready_r && err.text[0] != '\0') {
 			say_failure(l, GEARMAND_LOG_ERROR, err.text);

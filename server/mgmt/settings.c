@@ -187,8 +187,12 @@ read_file(struct reading *r)
 	const struct option *file = option_find(r->options, "config-file");
 	bool asks_only = is_on(r, "help") || is_on(r, "version") || is_on(r, "list-plugins");
 
-	if (options_take_file(r->options, r->file, file->source == FROM_COMMAND_LINE, &r->warnings, &r->err))
+	if (options_take_file(r->options, r->file, file->source == FROM_COMMAND_LINE, &r->warnings, &r->err)) {
+		if (file->source == FROM_FILE)
+			text_list_add(
+			    &r->warnings, "--config-file is ignored in a configuration file: only one is read");
 		return true;
+	}
 	if (!asks_only || is_on(r, "check-args"))
 		return false;
 	text_list_add(&r->warnings, r->err.text);

@@ -141,6 +141,17 @@ def _(t):
 # ---- Pid file ----------------------------------------------------------------------------------
 
 
+@case("a default pid file that cannot be written is no failure, nor at a SIGTERM while the store is opened", modes=(0, 2))
+def _(t):
+    if not os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "queue-sqlite.so")):
+        t.skip("queue-sqlite is not built")
+    server = t.spawn(*words(t, "-q", "sqlite", "--queue-wait", "--verbose=INFO", "--libsqlite3-db=" + t.path("no/db")))
+    until(lambda: os.path.exists(t.path("log")) and "waiting until it can be opened" in read(t.path("log")), "the wait")
+    server.terminate()
+    check(server.wait(patience()) == 0, "status", server.returncode)
+    check("pid file for writing" not in read(t.path("stderr.0")), read(t.path("stderr.0")))
+
+
 @case("a stale pid file is taken over, whatever it holds", modes=ONE)
 def _(t):
     gone = subprocess.Popen(["true"])

@@ -291,6 +291,12 @@ def conf_wrong(t):
     check(gearmand(t, "--check-args", "--backlog=5", conf="--backlog=x").err == b"", "what is overridden is not judged")
 
 
+@case("a configuration file that names another is told that only one is read", modes=None)
+def conf_in_conf(t):
+    done = gearmand(t, "--check-args", conf="--config-file=%s --threads=2\n" % t.path("other"))
+    check(done.err.decode() == "%s: warning: --config-file is ignored in a configuration file: only one is read\n" % GEARMAND, done)
+
+
 @case("words of the configuration file that are no options are ignored with a warning", modes=None)
 def conf_strangers(t):
     done = gearmand(t, "--check-args", conf="verbose=DEBUG --threads 2 stray\n")
