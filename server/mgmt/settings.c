@@ -188,7 +188,7 @@ read_file(struct reading *r)
 	bool asks_only = is_on(r, "help") || is_on(r, "version") || is_on(r, "list-plugins");
 
 	if (options_take_file(r->options, r->file, file->source == FROM_COMMAND_LINE, &r->warnings, &r->err)) {
-		if (file->source == FROM_FILE)
+		if (file->seen)
 			text_list_add(
 			    &r->warnings, "--config-file is ignored in a configuration file: only one is read");
 		return true;
