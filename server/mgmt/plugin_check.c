@@ -11,6 +11,7 @@
  * else has to think of sizes.
  */
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -20,17 +21,74 @@
 enum { NAME_MAX_BYTES = 32, NAMES_MAX = 16, OPTIONS_MAX = 256 };
 
 const char *
-kind_name(uint32_t kind)
-{
-	static const char *const names[] = { "?", "queue", "protocol", "transport" };
-
-	return names[kind < sizeof(names) / sizeof(names[0]) ? kind : 0];
-}
-
-const char *
 names_at(const char *name, const char *const *aliases, unsigned i)
 {
 	return i == 0 ? name : aliases == NULL ? NULL : aliases[i - 1];
+}
+
+/* ---- Kinds and sizes ---------------------------------------------------------------- */
+
+/* An operation that a module must have. */
+struct op {
+	const char *name; /* NULL = the list is at its end */
+	size_t at;
+};
+
+/* clang-format off */
+#define OP(kind, name) { #name, offsetof(struct gearmand_##kind##_ops, name) }
+
+static const struct op queue_ops[] = {
+	OP(queue, open), OP(queue, replay), OP(queue, commit), OP(queue, close), { 0 }
+};
+static const struct op protocol_ops[] = {
+	OP(protocol, open), OP(protocol, close), OP(protocol, conn_new), OP(protocol, receive), OP(protocol, send),
+	OP(protocol, conn_free), { 0 }
+};
+static const struct op transport_ops[] = {
+	OP(transport, open), OP(transport, close), OP(transport, conn_new), OP(transport, receive), OP(transport, send),
+	OP(transport, conn_free), { 0 }
+};
+
+/* Where a descriptor refers to the operations of its kind, which begin with their size. */
+static const struct plugin_kind {
+	const char *name;
+	size_t at, size;
+	const struct op *ops;
+} plugin_kinds[] = {
+#define KIND(kind) { #kind, offsetof(struct gearmand_plugin, kind), sizeof(struct gearmand_##kind##_ops), kind##_ops }
+	[GEARMAND_KIND_QUEUE] = KIND(queue),
+	[GEARMAND_KIND_PROTOCOL] = KIND(protocol),
+	[GEARMAND_KIND_TRANSPORT] = KIND(transport),
+};
+
+enum { KINDS = sizeof(plugin_kinds) / sizeof(plugin_kinds[0]) };
+
+/* How far each struct reaches in each minor number: up to the last member that it brought. */
+#define UP_TO(type, member) (offsetof(struct type, member) + sizeof(((struct type *)0)->member))
+
+static const struct {
+	size_t plugin, option, ops[KINDS];
+} sizes_of_minor[] = {
+	{ UP_TO(gearmand_plugin, counters), UP_TO(gearmand_option, secret),
+	    { [GEARMAND_KIND_QUEUE] = UP_TO(gearmand_queue_ops, reload),
+	      [GEARMAND_KIND_PROTOCOL] = UP_TO(gearmand_protocol_ops, ready),
+	      [GEARMAND_KIND_TRANSPORT] = UP_TO(gearmand_transport_ops, ready) } },
+};
+/* clang-format on */
+
+const char *
+kind_name(uint32_t kind)
+{
+	return kind < KINDS && plugin_kinds[kind].name != NULL ? plugin_kinds[kind].name : "?";
+}
+
+static const void *
+ops_of(const struct gearmand_plugin *p, uint32_t kind)
+{
+	const void *ops;
+
+	memcpy(&ops, (const char *)p + plugin_kinds[kind].at, sizeof(ops));
+	return ops;
 }
 
 /* ---- The head ----------------------------------------------------------------------- */
@@ -94,16 +152,6 @@ names_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 	return true;
 }
 
-/* How far each struct reaches in each minor number: up to the last member that it brought. */
-#define UP_TO(type, member) (offsetof(struct type, member) + sizeof(((struct type *)0)->member))
-
-static const struct {
-	size_t plugin, option, queue, protocol, transport;
-} sizes_of_minor[] = {
-	{ UP_TO(gearmand_plugin, counters), UP_TO(gearmand_option, secret), UP_TO(gearmand_queue_ops, reload),
-	    UP_TO(gearmand_protocol_ops, ready), UP_TO(gearmand_transport_ops, ready) },
-};
-
 static bool
 size_check(const struct gearmand_plugin *p, const char *what, size_t size, size_t least, struct gearmand_error *err)
 {
@@ -130,20 +178,19 @@ plugin_head_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 bool
 plugin_sizes_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 {
+	const char *name = kind_name(p->kind);
+	const size_t *size = ops_of(p, p->kind);
+	char what[64];
+
 	if (p->options != NULL &&
 	    !size_check(p, "a row of its options is", p->option_size, sizes_of_minor[p->abi_minor].option, err))
 		return false;
-	if (p->kind == GEARMAND_KIND_QUEUE && p->queue != NULL)
-		return size_check(
-		    p, "its queue operations are", p->queue->size, sizes_of_minor[p->abi_minor].queue, err);
-	if (p->kind == GEARMAND_KIND_PROTOCOL && p->protocol != NULL)
-		return size_check(
-		    p, "its protocol operations are", p->protocol->size, sizes_of_minor[p->abi_minor].protocol, err);
-	if (p->kind == GEARMAND_KIND_TRANSPORT && p->transport != NULL)
-		return size_check(
-		    p, "its transport operations are", p->transport->size, sizes_of_minor[p->abi_minor].transport, err);
-	return error_fail(err, "it says that it is a %s module, but has no %s operations; correct its kind or add them",
-	    kind_name(p->kind), kind_name(p->kind));
+	if (size == NULL)
+		return error_fail(err,
+		    "it says that it is a %s module, but has no %s operations; correct its kind or add them", name,
+		    name);
+	snprintf(what, sizeof(what), "its %s operations are", name);
+	return size_check(p, what, *size, sizes_of_minor[p->abi_minor].ops[p->kind], err);
 }
 
 /* A block of `to` bytes with the first of `from` in it. */
@@ -179,13 +226,14 @@ const struct gearmand_plugin *
 plugin_copy(const struct gearmand_plugin *theirs)
 {
 	struct gearmand_plugin *p = copy_of(theirs, theirs->size, sizeof(*p));
+	const size_t *size = ops_of(p, p->kind);
+	void *ops = copy_of(size, *size, plugin_kinds[p->kind].size);
 
-	if (p->kind == GEARMAND_KIND_QUEUE)
-		p->queue = copy_of(p->queue, p->queue->size, sizeof(*p->queue));
-	else if (p->kind == GEARMAND_KIND_PROTOCOL)
-		p->protocol = copy_of(p->protocol, p->protocol->size, sizeof(*p->protocol));
-	else
-		p->transport = copy_of(p->transport, p->transport->size, sizeof(*p->transport));
+	/* Operations of another kind would be nobody's. */
+	p->queue = NULL;
+	p->protocol = NULL;
+	p->transport = NULL;
+	memcpy((char *)p + plugin_kinds[p->kind].at, &ops, sizeof(ops));
 	if (p->options != NULL)
 		p->options = options_of(p);
 	return p;
@@ -198,50 +246,18 @@ plugin_copy_free(const struct gearmand_plugin **pp)
 
 	*pp = NULL;
 	mem_free((void *)(uintptr_t)p->options);
-	mem_free((void *)(uintptr_t)p->queue);
-	mem_free((void *)(uintptr_t)p->protocol);
-	mem_free((void *)(uintptr_t)p->transport);
+	mem_free((void *)(uintptr_t)ops_of(p, p->kind));
 	mem_free((void *)(uintptr_t)p);
 }
-
-/* An operation that a module must have. */
-struct op {
-	const char *name; /* NULL = the list is at its end */
-	size_t at;
-};
-
-#define QUEUE_OP(name) \
-	{ \
-#name, offsetof(struct gearmand_queue_ops, name) \
-	}
-#define PROTOCOL_OP(name) \
-	{ \
-#name, offsetof(struct gearmand_protocol_ops, name) \
-	}
-#define TRANSPORT_OP(name) \
-	{ \
-#name, offsetof(struct gearmand_transport_ops, name) \
-	}
-
-static const struct op queue_ops[] = { QUEUE_OP(open), QUEUE_OP(replay), QUEUE_OP(commit), QUEUE_OP(close), { 0 } };
-static const struct op protocol_ops[] = { PROTOCOL_OP(open), PROTOCOL_OP(close), PROTOCOL_OP(conn_new),
-	PROTOCOL_OP(receive), PROTOCOL_OP(send), PROTOCOL_OP(conn_free), { 0 } };
-static const struct op transport_ops[] = { TRANSPORT_OP(open), TRANSPORT_OP(close), TRANSPORT_OP(conn_new),
-	TRANSPORT_OP(receive), TRANSPORT_OP(send), TRANSPORT_OP(conn_free), { 0 } };
 
 bool
 plugin_ops_check(const struct gearmand_plugin *p, struct gearmand_error *err)
 {
-	const struct op *op = transport_ops;
-	const void *ops = p->transport;
+	const char *ops = ops_of(p, p->kind);
 	void (*function)(void);
 
-	if (p->kind == GEARMAND_KIND_QUEUE)
-		op = queue_ops, ops = p->queue;
-	else if (p->kind == GEARMAND_KIND_PROTOCOL)
-		op = protocol_ops, ops = p->protocol;
-	for (; op->name != NULL; op++) {
-		memcpy(&function, (const char *)ops + op->at, sizeof(function));
+	for (const struct op *op = plugin_kinds[p->kind].ops; op->name != NULL; op++) {
+		memcpy(&function, ops + op->at, sizeof(function));
 		if (function == NULL)
 			return error_fail(err,
 			    "its operation %s is NULL, expected a function; every %s module must have one", op->name,

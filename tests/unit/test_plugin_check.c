@@ -177,3 +177,21 @@ Test(plugin_clash, options_of_the_core_are_taken_but_for_those_that_it_keeps_for
 	p.options = twice;
 	clashes(&none, &p, "it has the option --a1 twice; remove one");
 }
+
+Test(plugin_check, operations_of_another_kind_are_left_out_of_the_copy)
+{
+	static const struct gearmand_queue_ops queue = { .size = sizeof(queue) };
+	static const struct gearmand_protocol_ops protocol = { .size = sizeof(protocol) };
+	struct gearmand_plugin p = good();
+	const struct gearmand_plugin *copy;
+
+	p.queue = &queue;
+	p.protocol = &protocol;
+	cr_assert(plugin_sizes_check(&p, &err), "%s", err.text);
+	copy = plugin_copy(&p);
+	cr_assert(copy->queue != NULL && copy->queue != &queue && copy->protocol == NULL);
+	cr_assert_not(plugin_ops_check(copy, &err));
+	cr_assert_str_eq(err.text, "its operation open is NULL, expected a function; every queue module must have one");
+	plugin_copy_free(&copy);
+	cr_assert_null(copy);
+}
