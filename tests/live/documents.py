@@ -75,7 +75,7 @@ def need_module(t, name):
 
 @case("operating.md: the first start, as anybody on loopback", modes=None)
 def _(t):
-    line = block("Start", "/tmp/gearmand.pid").strip().replace("/tmp/", t.dir + "/")
+    line = re.sub("(--pid-file=).*/", r"\1%s/" % t.dir, block("Start", "--log-file=stderr").strip())
     done = machine(t, "%s & server=$!\nready localhost 4730\nstop $server\nwait $server\n" % line)
     check(b"Listening on 127.0.0.1:4730 (gear)" in done.err, done)
 
