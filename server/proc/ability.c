@@ -5,12 +5,15 @@
  * Runs on:  processing thread.
  * Owns:     struct ability; it is in the tables of its peer and of its function.
  */
+#include "proc/ability.h"
+
 #include "base/mem.h"
 #include "proc/func.h"
 #include "proc/handlers.h"
-#include "proc/job.h"
+#include "proc/leaving.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
+#include "proc/wake.h"
 
 /* Many workers give seconds where milliseconds are meant; gearmand 1.1 takes less than a second for one, too. */
 enum { LIMIT_MS_MIN = 1000 };
@@ -58,10 +61,10 @@ ability_new(struct proc *p, struct peer *peer, struct func *func)
 	list_init(&ability->sleeping);
 	list_init(&ability->running);
 	if (p->cfg.strict_order) {
-		ability->turn = ++p->last_turn;
+		ability->rank = ++p->last_rank;
 		list_push(&peer->abilities, &ability->of_peer);
 	} else {
-		ability->turn = --p->first_turn;
+		ability->rank = --p->first_rank;
 		list_push_front(&peer->abilities, &ability->of_peer);
 	}
 	list_push(&func->abilities, &ability->of_func);

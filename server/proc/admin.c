@@ -8,10 +8,12 @@
  *           has it and gearadmin expects.
  */
 #include "proc/admin.h"
+
 #include "proc/func.h"
+#include "proc/handle.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
-#include "proc/peer.h"
+#include "proc/listing.h"
 #include "proc/reply.h"
 
 static PROC void

@@ -5,10 +5,15 @@
  * Runs on:  processing thread; in tests and fuzzers after every turn.
  * Owns:     nothing.
  */
+#include "proc/ability.h"
+#include "proc/client.h"
 #include "proc/func.h"
-#include "proc/handlers.h"
+#include "proc/gate.h"
 #include "proc/job.h"
+#include "proc/job_extra.h"
+#include "proc/job_read.h"
 #include "proc/peer.h"
+#include "proc/proc.h"
 #include "proc/reply.h"
 
 struct sums {
@@ -121,7 +126,7 @@ static PROC void
 audit_peer(struct proc *p, struct peer *peer, struct sums *sums)
 {
 	struct ability *ability;
-	int64_t turn = INT64_MIN;
+	int64_t rank = INT64_MIN;
 	size_t held = 0;
 
 	LIST_EACH(node, &peer->abilities) {
@@ -132,9 +137,9 @@ audit_peer(struct proc *p, struct peer *peer, struct sums *sums)
 			CHECK(job->extra->worker == peer && job->func == ability->func);
 			sums->running++;
 		}
-		CHECK(ability->peer == peer && ability->turn > turn);
+		CHECK(ability->peer == peer && ability->rank > rank);
 		CHECK(ability_find(p, peer, ability->func) == ability);
-		turn = ability->turn;
+		rank = ability->rank;
 	}
 	CHECK(peer->ability_count == length(&peer->abilities));
 	CHECK(!peer->asleep || list_is_empty(&peer->unlisted));

@@ -5,8 +5,10 @@
  * Runs on:  processing thread.
  * Owns:     struct client.
  */
+#include "proc/client.h"
+
 #include "base/mem.h"
-#include "proc/job.h"
+#include "proc/job_extra.h"
 #include "proc/peer.h"
 
 void

@@ -5,8 +5,9 @@
  * Runs on:  processing thread, called by proc_turn().
  * Owns:     the message while its handler runs.
  */
+#include "proc/dispatch.h"
+
 #include "proc/fair.h"
-#include "proc/func.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
 #include "proc/peer.h"

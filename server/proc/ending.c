@@ -9,9 +9,10 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "proc/func.h"
+#include "proc/handle.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
+#include "proc/store_out.h"
 
 /* What the store has need not run any more; running and foreground jobs do. */
 void

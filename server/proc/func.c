@@ -14,7 +14,6 @@
 
 #include "base/mem.h"
 #include "proc/job.h"
-#include "proc/peer.h"
 
 /* FOR_USE: bytes that must be free beside a new function, for the ability or the job that it is made for. */
 enum { FUNC_MAGIC = 0x46554e43, FOR_USE = 512 };

@@ -11,7 +11,6 @@
 #include "proc/state.h"
 
 struct job;
-struct peer;
 
 struct func {
 	uint32_t magic;
@@ -47,19 +46,6 @@ struct func {
 	char name[];
 };
 
-/* A worker's promise to do a function. */
-struct ability {
-	struct hash_node by_pair; /* proc.abilities */
-	struct list of_peer, of_func;
-	struct list sleeping; /* func.sleepers or peer.unlisted */
-	struct list running;  /* struct job.link: the jobs it was given, in order of assignment */
-	struct peer *peer;
-	struct func *func;
-	int64_t turn;      /* smaller is served earlier; the order of peer.abilities */
-	uint32_t limit_ms; /* CAN_DO_TIMEOUT; 0 = none */
-	uint32_t line;     /* the newest line of a listing that has it; see proc.line */
-};
-
 struct func *func_find(struct proc *, struct slice name) RUNS_ON(proc_role); /* NULL when there is none */
 /* Finds or makes it; NULL when there is no room, and *why_r says of what. */
 struct func *func_get(struct proc *, struct slice name, enum wire_error *why_r) RUNS_ON(proc_role);
@@ -73,40 +59,5 @@ struct slice func_name(const struct func *);
 void func_push(struct proc *, struct func *, struct job *) RUNS_ON(proc_role);
 void func_take(struct proc *, struct func *, struct job *) RUNS_ON(proc_role); /* out of the queue */
 bool func_has_ready(const struct func *) RUNS_ON(proc_role);                   /* some that may be given away now */
-
-/* The gate.  0 = not paused; NEVER = until it is called again; a paused function is kept. */
-void func_pause(struct proc *, struct func *, nsec_t until) RUNS_ON(proc_role);
-/* `cap` jobs may run at a time (0 = it is paused; UINT64_MAX = any number).  One is given away in each `token` (0 = no
- * rate), and up to `burst` at once when there were none before. */
-void func_limit(struct proc *, struct func *, uint64_t cap, nsec_t token, uint64_t burst) RUNS_ON(proc_role);
-/* After anything that it depends on has changed, or its time in proc.gates has come; true when it has opened. */
-bool gate_turn(struct proc *, struct func *) RUNS_ON(proc_role);
-/* For functions that are gated: a job of it runs from now on; does not run any more; became READY. */
-void gate_assigned(struct proc *, struct func *) RUNS_ON(proc_role);
-void gate_ended(struct proc *, struct func *) RUNS_ON(proc_role);
-void gate_demand(const struct proc *, struct func *) RUNS_ON(proc_role);
-/* So many sleepers are to be woken at the end of the turn, but no more than there is work for. */
-void gate_wake(struct proc *, struct func *, uint32_t how_many) RUNS_ON(proc_role);
-/* How many more workers can be given a job of it now. */
-uint64_t gate_room(const struct proc *, const struct func *) RUNS_ON(proc_role);
-const char *gate_state(const struct proc *, const struct func *) RUNS_ON(proc_role); /* open, paused, capped, limited */
-void gate_audit(const struct proc *, const struct func *) RUNS_ON(proc_role);
-
-struct ability *ability_find(struct proc *, const struct peer *, const struct func *) RUNS_ON(proc_role);
-/* The peer can do nothing any more, and its running jobs are lost to it, function by function. */
-void abilities_reset(struct proc *, struct peer *) RUNS_ON(proc_role);
-
-/* Waking.  After a job became READY. */
-void wake_for_job(struct proc *, struct func *) RUNS_ON(proc_role);
-/* After the rewake timer ran out. */
-void wake_more(struct proc *, struct func *) RUNS_ON(proc_role);
-/* At the end of a turn; true when some are left for the next. */
-bool wakes_run(struct proc *) RUNS_ON(proc_role);
-/* PRE_SLEEP: from here on the peer can be woken by each function it does. */
-void sleep_enter(struct peer *) RUNS_ON(proc_role);
-void sleep_wake(struct proc *, struct peer *) RUNS_ON(proc_role); /* NOOP */
-
-/* The job that a worker would be given now, or NULL; *ability_r is what it would be given for. */
-struct job *grab_peek(struct proc *, struct peer *, struct ability **ability_r) RUNS_ON(proc_role);
 
 #endif

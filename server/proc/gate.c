@@ -10,6 +10,8 @@
  * asleep sees its jobs.  When the gate opens, as many workers are woken as can work now, at the end of the turn: by
  * then a worker that ended a job may have taken the next one.
  */
+#include "proc/gate.h"
+
 #include "proc/func.h"
 
 /* A worker comes for its job some time after the token for it.  While jobs wait, so much of that is made up for: a rate

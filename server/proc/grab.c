@@ -9,18 +9,25 @@
  * Choice: highest priority over all functions of the worker; then the function that this worker
  * was served from longest ago; then the oldest job.
  */
+#include "proc/grab.h"
+
+#include "proc/ability.h"
 #include "proc/fair.h"
 #include "proc/func.h"
+#include "proc/handle.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
+#include "proc/job_extra.h"
+#include "proc/job_read.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
+#include "proc/wake.h"
 
 /* A worker with many abilities looks at the functions that have jobs instead, if those are fewer by this factor:
  * finding an ability costs more than going on to the next. */
 enum { FEW_ABILITIES = 16, FIND_COST = 4 };
 
-/* What one walk found: the first ability in turn for the priority asked for, or for each of those below it. */
+/* What one walk found: the ability of least rank for the priority asked for, or for each of those below it. */
 struct firsts {
 	struct ability *by[PRIORITIES];
 	bool known;
@@ -48,7 +55,7 @@ walk_abilities(struct proc *p, const struct peer *peer, int priority, struct fir
 
 /* The same answer, found from the functions that have jobs. */
 static PROC struct ability *
-least_turn(struct proc *p, const struct peer *peer, int priority)
+least_rank(struct proc *p, const struct peer *peer, int priority)
 {
 	struct ability *best = NULL;
 
@@ -57,7 +64,7 @@ least_turn(struct proc *p, const struct peer *peer, int priority)
 		struct func *func = CONTAINER_OF(node - priority, struct func, in_ready);
 		struct ability *ability = ability_find(p, peer, func);
 
-		if (ability != NULL && (best == NULL || ability->turn < best->turn))
+		if (ability != NULL && (best == NULL || ability->rank < best->rank))
 			best = ability;
 	}
 	return best;
@@ -71,7 +78,7 @@ choose(struct proc *p, const struct peer *peer, int priority, struct firsts *fir
 	if (p->ready_count[priority] == 0)
 		return NULL;
 	if (peer->ability_count > FEW_ABILITIES && p->ready_count[priority] < peer->ability_count / FIND_COST)
-		return least_turn(p, peer, priority);
+		return least_rank(p, peer, priority);
 	if (!firsts->known)
 		walk_abilities(p, peer, priority, firsts);
 	return firsts->by[priority];
@@ -94,11 +101,11 @@ grab_peek(struct proc *p, struct peer *peer, struct ability **ability_r)
 }
 
 static PROC void
-take_turn(struct proc *p, struct ability *ability)
+go_last(struct proc *p, struct ability *ability)
 {
 	if (p->cfg.strict_order)
 		return;
-	ability->turn = ++p->last_turn;
+	ability->rank = ++p->last_rank;
 	if (ability->of_peer.next == &ability->peer->abilities)
 		return;
 	list_remove(&ability->of_peer);
@@ -145,7 +152,7 @@ assign(struct proc *p, struct peer *peer, struct ability *ability, struct job *j
 	list_push(&ability->running, &job->link);
 	if (ability->limit_ms > 0)
 		heap_set(&p->limits, &job_extra(p, job)->timer, p->now.mono + (nsec_t)ability->limit_ms * 1000000);
-	take_turn(p, ability);
+	go_last(p, ability);
 	count(p, STAT_jobs_assigned);
 }
 

@@ -8,9 +8,17 @@
 #include "proc/job.h"
 
 #include "base/mem.h"
+#include "proc/client.h"
 #include "proc/func.h"
+#include "proc/gate.h"
+#include "proc/handle.h"
+#include "proc/job_extra.h"
+#include "proc/job_read.h"
+#include "proc/key.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
+#include "proc/store_out.h"
+#include "proc/wake.h"
 
 #include <gearmand/packet.h>
 

@@ -5,6 +5,8 @@
  * Runs on:  processing thread.
  * Owns:     struct job_extra.
  */
+#include "proc/job_extra.h"
+
 #include "base/mem.h"
 #include "proc/job.h"
 

@@ -5,8 +5,11 @@
  * Runs on:  processing thread.
  * Owns:     nothing.
  */
+#include "proc/job_read.h"
+
 #include "proc/func.h"
 #include "proc/job.h"
+#include "proc/key.h"
 
 #include <gearmand/plugin.h>
 

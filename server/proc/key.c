@@ -10,9 +10,13 @@
  * the newest job stands there.  When a second function has the same unique, each of these jobs gets a twin: a ring
  * leads to older ones, and a table by both finds them, so that one unique under many functions makes no long chain.
  */
+#include "proc/key.h"
+
 #include "base/mem.h"
 #include "proc/func.h"
 #include "proc/job.h"
+#include "proc/job_new.h"
+#include "proc/job_read.h"
 
 #include <gearmand/plugin.h>
 

@@ -5,7 +5,9 @@
  * Runs on:  processing thread.
  * Owns:     nothing.
  */
-#include "proc/fair.h"
+#include "proc/leaving.h"
+
+#include "proc/client.h"
 #include "proc/job.h"
 #include "proc/peer.h"
 

@@ -7,16 +7,21 @@
  *
  * However many have asked, one listing of jobs and one of all else is at work in a turn: a turn has its
  * bound, and `status` does not wait for a thousand `show jobs`.  A listing whose part is on its way waits for the peer
- * while others are at work.  So it keeps no pointers from one turn to the next, but the number of a peer, the turn of
+ * while others are at work.  So it keeps no pointers from one turn to the next, but the number of a peer, the rank of
  * an ability, and a walk over a table that knows how to go on.
  */
+#include "proc/listing.h"
+
 #include <string.h>
 
 #include "base/mem.h"
+#include "proc/ability.h"
 #include "proc/fair.h"
 #include "proc/func.h"
-#include "proc/handlers.h"
+#include "proc/handle.h"
 #include "proc/job.h"
+#include "proc/job_extra.h"
+#include "proc/job_read.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
 
@@ -35,7 +40,7 @@ struct listing {
 	bool in_line;          /* WORKERS: a part of the line is there */
 	uint32_t line;         /* ... its number */
 	uint64_t at;           /* ... of the peer whose line it is, or whose line is next */
-	int64_t turn;          /* ... of the newest ability in it */
+	int64_t rank;          /* ... of the newest ability in it */
 	struct hash_walk walk; /* all others */
 	size_t cost;           /* that is not charged yet */
 	struct blob *text;     /* what is not sent; NULL: no memory for it */
@@ -269,7 +274,7 @@ ability_to_go_on(const struct peer *peer, struct listing *listing)
 	size_t steps = 0;
 
 	for (; node != &peer->abilities; node = node->next, steps++)
-		if (LIST_ENTRY(node, struct ability, of_peer)->turn > listing->turn)
+		if (LIST_ENTRY(node, struct ability, of_peer)->rank > listing->rank)
 			break;
 	listing->cost += steps / STEPS_PER_UNIT;
 	return node;
@@ -286,7 +291,7 @@ begin_line(struct proc *p, struct listing *listing, const struct peer *peer)
 	buf_add_str(&listing->fresh, " :");
 	listing->in_line = true;
 	listing->line = ++p->line;
-	listing->turn = INT64_MIN;
+	listing->rank = INT64_MIN;
 }
 
 /* Abilities move to the end while a long line is made.  Each is in it once, or twice when another listing has come to
@@ -294,7 +299,7 @@ begin_line(struct proc *p, struct listing *listing, const struct peer *peer)
 static PROC void
 add_ability(struct listing *listing, struct ability *ability)
 {
-	listing->turn = ability->turn;
+	listing->rank = ability->rank;
 	if (ability->line == listing->line)
 		return;
 	ability->line = listing->line;

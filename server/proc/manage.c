@@ -8,6 +8,7 @@
  */
 #include "proc/admin.h"
 #include "proc/func.h"
+#include "proc/gate.h"
 
 enum { PAUSE_SECONDS_MAX = 1000000000 };
 

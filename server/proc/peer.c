@@ -10,11 +10,12 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "proc/ability.h"
 #include "proc/fair.h"
-#include "proc/func.h"
-#include "proc/handlers.h"
-#include "proc/job.h"
+#include "proc/leaving.h"
 #include "proc/reply.h"
+
+#include <gearmand/plugin.h>
 
 enum { PEER_MAGIC = 0x50454552 };
 

@@ -3,7 +3,7 @@
  * peer.h - a connection as the core sees it: a client, a worker, or both.
  *
  * Runs on:  processing thread.
- * Owns:     the peer, its abilities, its client records and its open replies.
+ * Owns:     struct peer.
  */
 #ifndef GEARMAND_PROC_PEER_H
 #define GEARMAND_PROC_PEER_H
@@ -11,8 +11,6 @@
 #include "proc/state.h"
 
 struct debt;
-struct func;
-struct job;
 
 struct peer {
 	uint32_t magic;
@@ -35,7 +33,7 @@ struct peer {
 	struct hash_node by_number;
 	struct list in_list;    /* proc.peer_list */
 	struct list in_paused;  /* proc.paused */
-	struct list abilities;  /* struct ability.of_peer, by turn */
+	struct list abilities;  /* struct ability.of_peer, by rank */
 	struct list unlisted;   /* struct ability.sleeping, those in no function's sleepers */
 	struct list lost;       /* struct job.link: jobs that it has given up and that are not lost yet */
 	struct list in_leaving; /* proc.leaving */
@@ -52,41 +50,18 @@ struct peer {
 	char address[];
 };
 
-/* A peer that wants a job's results.  The same peer may be there twice (1.1: it gets everything twice). */
-struct client {
-	struct client *next, **back; /* job_extra.clients */
-	struct list of_peer;
-	struct peer *peer;
-	struct job *job;
-	uint64_t tag; /* of the submission */
-};
-
 void peer_new(struct proc *, const struct msg_conn *) RUNS_ON(proc_role);
 struct peer *peer_find(struct proc *, uint64_t number) RUNS_ON(proc_role); /* NULL when there is none */
 /* The connection has ended: its jobs go elsewhere, and it is forgotten when its last reply is out. */
 void peer_gone(struct proc *, struct peer *) RUNS_ON(proc_role);
-/* It has put jobs to `lost`: the first of them go now, the others in peers_leave(). */
-void peer_loses_jobs(struct proc *, struct peer *) RUNS_ON(proc_role);
-/* A part of what it leaves; true when that is all. */
-bool peer_let_go(struct proc *, struct peer *) RUNS_ON(proc_role);
 /* A part of what leaving peers leave; forgets those that are done.  True while there is more. */
 bool peers_leave(struct proc *) RUNS_ON(proc_role);
 void peer_free(struct proc *, struct peer **) RUNS_ON(proc_role); /* takes; has no jobs and no slots any more */
+
 static inline struct slice
 peer_id(const struct peer *peer)
 {
 	return peer->id == NULL ? slice_of("-", 1) : slice_of(peer->id, peer->id_len);
 }
-
-/* The job has room for it. */
-void client_add(struct proc *, struct job *, struct peer *) RUNS_ON(proc_role);
-/* What is said to the client's peer next belongs to its submission; proc.asking is to be cleared behind it. */
-static inline void
-answer_of(struct proc *p, const struct client *client)
-{
-	p->asking = client->peer;
-	p->tag = client->tag;
-}
-void client_free(struct proc *, struct client **) RUNS_ON(proc_role); /* takes */
 
 #endif

@@ -10,12 +10,16 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "proc/dispatch.h"
 #include "proc/fair.h"
 #include "proc/func.h"
-#include "proc/handlers.h"
+#include "proc/handle.h"
 #include "proc/job.h"
+#include "proc/listing.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
+#include "proc/timers.h"
+#include "proc/wake.h"
 
 static void
 tables_init(struct proc *p)

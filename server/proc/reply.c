@@ -8,7 +8,9 @@
 #include "proc/reply.h"
 
 #include "base/mem.h"
+#include "proc/handle.h"
 #include "proc/job.h"
+#include "proc/job_extra.h"
 #include "proc/peer.h"
 
 enum { HELD_IN_CROWD = 65536 };

@@ -69,7 +69,7 @@ struct proc {
 	struct prefix **prefix_at; /* the same by number */
 	uint64_t next_handle;
 	uint64_t last_func;            /* number of the newest function */
-	int64_t first_turn, last_turn; /* see ability.turn */
+	int64_t first_rank, last_rank; /* see ability.rank */
 	uint64_t memory;      /* bytes of all that peers make grow: jobs, also dead ones that wait for the store,
 				 those who wait for them, functions, abilities, REMOVEs */
 	uint64_t func_memory; /* of that, functions and abilities */

@@ -8,9 +8,11 @@
  */
 #include <string.h>
 
-#include "proc/func.h"
+#include "proc/handle.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
+#include "proc/job_extra.h"
+#include "proc/key.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
 

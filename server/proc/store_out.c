@@ -5,10 +5,15 @@
  * Runs on:  processing thread.
  * Owns:     nothing; an ADD carries the job's address, and the job outlives it.
  */
+#include "proc/store_out.h"
+
 #include <string.h>
 
 #include "proc/func.h"
+#include "proc/handle.h"
 #include "proc/job.h"
+#include "proc/job_extra.h"
+#include "proc/job_read.h"
 
 #include <gearmand/plugin.h>
 

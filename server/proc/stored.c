@@ -6,6 +6,8 @@
  * Owns:     nothing.
  * Sends:    JOB_CREATED or ERROR once the outcome is known; OK when a cancelled job is removed.
  */
+#include "proc/stored.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +15,10 @@
 #include "proc/func.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
+#include "proc/job_extra.h"
+#include "proc/job_new.h"
+#include "proc/job_read.h"
+#include "proc/key.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
 

@@ -6,18 +6,24 @@
  * Owns:     nothing; jobs belong to the tables.
  * Sends:    JOB_CREATED, at once or after the commit, or ERROR; ADD to the store; NOOP to a worker.
  */
+#include "proc/client.h"
 #include "proc/func.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
+#include "proc/job_extra.h"
+#include "proc/job_new.h"
+#include "proc/key.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
+#include "proc/store_out.h"
+#include "proc/stored.h"
 
 #include <gearmand/plugin.h>
 
 static const struct {
 	enum gearmand_priority priority;
 	bool background;
-} kinds[PKT_TYPES] = {
+} submissions[PKT_TYPES] = {
 	[PKT_SUBMIT_JOB] = { GEARMAND_NORMAL, false },
 	[PKT_SUBMIT_JOB_BG] = { GEARMAND_NORMAL, true },
 	[PKT_SUBMIT_JOB_HIGH] = { GEARMAND_HIGH, false },
@@ -232,8 +238,8 @@ submit(struct proc *p, struct peer *peer, const struct msg_packet *packet, struc
 		.data = packet->pkt.data,
 		.key_hash = packet->data_hash,
 		.run_at = run_at > 0 ? run_at : 0,
-		.priority = kinds[packet->msg.type].priority,
-		.background = kinds[packet->msg.type].background,
+		.priority = submissions[packet->msg.type].priority,
+		.background = submissions[packet->msg.type].background,
 	};
 	struct func *func;
 	enum wire_error why;

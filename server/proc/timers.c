@@ -6,11 +6,15 @@
  * Runs on:  processing thread.
  * Owns:     nothing; the heaps belong to struct proc.
  */
+#include "proc/timers.h"
+
 #include "proc/func.h"
-#include "proc/handlers.h"
+#include "proc/gate.h"
 #include "proc/job.h"
-#include "proc/peer.h"
+#include "proc/job_extra.h"
 #include "proc/reply.h"
+#include "proc/stored.h"
+#include "proc/wake.h"
 
 /* Delayed jobs go by the wall clock, which may be set; so it is looked at this often while there are any. */
 static const nsec_t wall_check = 1000000000;

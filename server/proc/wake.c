@@ -9,9 +9,11 @@
  * they stay there and are dropped when their turn to be woken comes, so neither falling
  * asleep nor waking walks over all abilities of a worker again and again.
  */
+#include "proc/wake.h"
+
+#include "proc/ability.h"
 #include "proc/func.h"
-#include "proc/handlers.h"
-#include "proc/job.h"
+#include "proc/gate.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
 

@@ -6,9 +6,11 @@
  * Owns:     nothing; ends jobs.
  * Sends:    the report to every client of the job; ERROR to a worker that does not have it; REMOVE to the store.
  */
-#include "proc/func.h"
+#include "proc/client.h"
+#include "proc/handle.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
+#include "proc/job_extra.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
 

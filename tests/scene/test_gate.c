@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "proc/func.h"
+#include "proc/gate.h"
 #include "tests/scene/scene.h"
 
 /* Time does not stand still in the first moments of a machine. */

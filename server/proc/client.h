@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * client.h - a peer that waits for a job.
+ *
+ * Runs on:  processing thread.
+ * Owns:     struct client.
+ */
+#ifndef GEARMAND_PROC_CLIENT_H
+#define GEARMAND_PROC_CLIENT_H
+
+#include "proc/state.h"
+
+struct job;
+struct peer;
+
+/* Clients of one job: what its worker sends goes to each of them. */
+enum { JOB_CLIENTS_MAX = 10000 };
+
+/* A peer that wants a job's results.  The same peer may be there twice (1.1: it gets everything twice). */
+struct client {
+	struct client *next, **back; /* job_extra.clients */
+	struct list of_peer;
+	struct peer *peer;
+	struct job *job;
+	uint64_t tag; /* of the submission */
+};
+
+/* The job has room for it. */
+void client_add(struct proc *, struct job *, struct peer *) RUNS_ON(proc_role);
+void client_free(struct proc *, struct client **) RUNS_ON(proc_role); /* takes */
+
+/* What is said to the client's peer next belongs to its submission; proc.asking is to be cleared behind it. */
+static inline void
+answer_of(struct proc *p, const struct client *client)
+{
+	p->asking = client->peer;
+	p->tag = client->tag;
+}
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * job_extra.h - what only some jobs have.
+ *
+ * Runs on:  processing thread.
+ * Owns:     struct job_extra.
+ */
+#ifndef GEARMAND_PROC_JOB_EXTRA_H
+#define GEARMAND_PROC_JOB_EXTRA_H
+
+#include "proc/state.h"
+
+struct client;
+struct job;
+struct peer;
+struct slot;
+
+/* What a job has that somebody waits for, or that runs, ran before, or is to run later. */
+struct job_extra {
+	struct job *job;
+	struct heap_node timer; /* DELAYED: proc.delays; RUNNING: proc.limits */
+	struct peer *worker;    /* RUNNING */
+	struct client *clients;
+	struct slot *slots;              /* background submitters that wait for the commit */
+	int64_t run_at;                  /* seconds since 1970; 0 = at once */
+	uint32_t numerator, denominator; /* WORK_STATUS */
+	uint32_t tries;                  /* attempts lost */
+	uint16_t client_count;           /* of `clients` */
+};
+
+void job_extra_init(struct proc *, struct job *, int64_t run_at) RUNS_ON(proc_role);
+/* Its own extra, to write. */
+struct job_extra *job_extra(struct proc *, struct job *) RUNS_ON(proc_role);
+void job_extra_free(struct proc *, struct job *) RUNS_ON(proc_role);
+size_t job_extra_bytes(const struct job *); /* counted in proc.memory beside job_bytes() */
+/* Call after something in it became zero: it goes when nothing is left in it. */
+void job_extra_tidy(struct proc *, struct job *) RUNS_ON(proc_role);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * listing.h - long answers to text commands, made in parts.
+ *
+ * Runs on:  processing thread.
+ * Owns:     struct listing.
+ */
+#ifndef GEARMAND_PROC_LISTING_H
+#define GEARMAND_PROC_LISTING_H
+
+#include "proc/state.h"
+
+struct peer;
+
+enum listing_kind { LIST_STATUS, LIST_PRIORITIES, LIST_WORKERS, LIST_DROP, LIST_JOBS, LIST_UNIQUES };
+
+/* A part of what is being listed; true while more can be made at once. */
+bool listings_run(struct proc *) RUNS_ON(proc_role);
+/* The answer comes when the listing is complete; until then the peer's later replies wait behind it. */
+void listing_start(struct proc *, struct peer *, enum listing_kind) RUNS_ON(proc_role);
+/* The functions of that name, in any case, are dropped; the answer has a line for each. */
+void listing_drop(struct proc *, struct peer *, struct slice name) RUNS_ON(proc_role);
+void listing_counters(struct proc *, struct peer *) RUNS_ON(proc_role);
+void listing_queue(struct proc *, struct peer *) RUNS_ON(proc_role);
+void listings_drop(struct proc *) RUNS_ON(proc_role); /* all, at the end */
+
+#endif
