@@ -36,7 +36,7 @@ struct io *io_new(struct loop *, const struct io_config *, struct mbox *in, stru
 void io_free(struct io **); /* closes every connection */
 struct rider io_rider(struct io *);
 
-/* The built-in Gearman protocol, written like a module's. */
+/* The built-in Gearman protocol: the operations of a module's, but a part of the connection; see gear.c. */
 extern const struct gearmand_protocol_ops gear_protocol;
 
 /* Fills in the members of a host table that this class serves: request ... deliver. */

@@ -331,3 +331,14 @@ def _(t):
 
 
 main()
+
+
+@case("text lines that came together are answered together, in one piece", modes=(0, 2, 4))
+def _(t):
+    s = t.server()
+    s.sleeper("f")
+    for n in range(100):
+        with s.connect() as p:
+            p.raw(b"status\nversion\n" if n % 2 else b"status\r\nworkers\r\nversion\r\n")
+            got = p.sock.recv(1 << 16)
+            check(got.startswith(b"f\t0\t0\t1\n.\n") and re.search(rb"OK [^\n]*\n$", got), got)

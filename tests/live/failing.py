@@ -238,6 +238,31 @@ def _(t):
     no_rules(t)
 
 
+@case("clients that end while they are not read, or have their error and end, leave their places to others", modes=FEW,
+      limit=120)
+def _(t):
+    s = fail_server(t, "--max-connections=50", "--max-storing=256K", "--queue-timeout=1")
+    s.allow_log("QUEUE_ERROR", "--max-storing is reached")
+    rules(t, "commit * hold")
+    open_now, ended = s.descriptors(), 0
+    for wave in range(6):
+        peers = [s.connect() for _ in range(20)]
+        for n, p in enumerate(peers):
+            p.send(SUBMIT_JOB_BG, "f", "u%d-%d" % (wave, n), data=bytes(70 << 10))
+        for n, p in enumerate(peers):
+            if n % 2 == 0:
+                p.expect(ERROR)
+                ended += 1
+            if n % 4 == 3:
+                p.reset()
+            else:
+                p.close()
+        until(lambda: s.descriptors() <= open_now, "the server to see the end of its peers")
+    check(ended == 60)
+    foreground_job_runs(s)
+    no_rules(t)
+
+
 # --- refusals
 
 @case("what the store refuses gets an error with its words, for everyone who wants that job; the rest is stored")

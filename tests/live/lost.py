@@ -242,3 +242,37 @@ def _(t):
 
 
 main()
+
+
+@case("a worker that asks for a job and has ended its sending side gets no answer and no job", modes=(0, 2))
+def _(t):
+    s = t.server()
+    client = s.connect()
+    handle = None
+    for n in range(40):
+        if n == 20:
+            handle = client.submit("f", "", "x")  # from now on a job is there
+        nr, sleeps = (GRAB_JOB, GRAB_JOB_UNIQ, GRAB_JOB_ALL)[n % 3], n % 2
+        worker = s.worker("f")
+        s.signal(signal.SIGSTOP)  # so that both are there when the server looks
+        worker.raw(pack(nr) + (pack(PRE_SLEEP) if sleeps else b""))
+        worker.shut_write()
+        s.signal(signal.SIGCONT)
+        worker.expect_closed()
+    check(client.status(handle) == (1, 0, 0, 0), "the job was given to a worker that has gone")
+    check(s.worker("f").grab()[0] == handle)
+
+
+@case("a client that has ended its sending side still gets what it is owed", modes=(0, 2))
+def _(t):
+    s = t.server()
+    for _ in range(20):
+        client, worker = s.connect(), s.worker("f")
+        s.signal(signal.SIGSTOP)
+        client.raw(pack(SUBMIT_JOB, "f", "", data="x") + pack(ECHO_REQ, data="last"))
+        client.shut_write()
+        s.signal(signal.SIGCONT)
+        client.expect(JOB_CREATED)
+        client.expect(ECHO_RES, "last")
+        client.expect_closed()
+        worker.no_job()
