@@ -142,7 +142,6 @@ bind_rest(struct listeners *ls, const struct bind_plan *p, struct gearmand_error
 		return false;
 	}
 	for (unsigned i = 0; i < ls->count; i++)
-		log_post(GEARMAND_LOG_NOTICE, "Listening on %s (%s)", listener_name(&ls->at[i]).text,
-		    ls->at[i].service->name);
+		log_post(GEARMAND_LOG_NOTICE, "Listening on %s (%s)", ls->at[i].name, ls->at[i].service->name);
 	return true;
 }

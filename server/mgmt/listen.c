@@ -42,7 +42,11 @@ struct binding {
 	struct gearmand_error *err;
 };
 
-struct listen_name
+struct listen_name {
+	char text[280];
+};
+
+static struct listen_name
 listener_name(const struct listener *l)
 {
 	struct listen_name name;

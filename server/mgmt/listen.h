@@ -27,7 +27,7 @@ struct listener {
 	dev_t dev; /* of a unix socket's file, while it is ours to remove; else 0 */
 	ino_t ino;
 	char host[256];   /* numeric address, or the path of a unix socket */
-	const char *name; /* "127.0.0.1:4730"; the place's */
+	const char *name; /* "127.0.0.1:4730", "[::1]:4730", "unix:/path"; the place's */
 	char port[8];     /* the real one, also when 0 was asked for; empty for a unix socket */
 };
 
@@ -44,10 +44,5 @@ bool listeners_take(struct listeners *, int fd, struct serving_place *, struct g
 bool listeners_has(const struct listeners *, const struct service *);
 void listeners_cut(struct listeners *, unsigned count); /* closes all but the first `count` */
 void listeners_fini(struct listeners *);                /* closes; removes unix sockets that are still ours */
-
-struct listen_name { /* "127.0.0.1:4730", "[::1]:4730", "unix:/path" */
-	char text[280];
-};
-struct listen_name listener_name(const struct listener *);
 
 #endif
