@@ -7,9 +7,8 @@
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <glob.h>
-#include <signal.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -36,37 +35,10 @@ server_do(struct queue *q, const char *word)
 	store_server_do(q->dir, word);
 }
 
-/* Are all of its threads stopped? */
-static bool
-is_stopped(int pid)
-{
-	char pattern[60];
-	bool all = true;
-	glob_t tasks;
-
-	snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/stat", pid);
-	cr_assert_eq(glob(pattern, 0, NULL, &tasks), 0);
-	for (size_t i = 0; i < tasks.gl_pathc; i++) {
-		FILE *f = fopen(tasks.gl_pathv[i], "r");
-		char state = '?';
-
-		if (f == NULL)
-			continue;
-		all = fscanf(f, "%*d (%*[^)]) %c", &state) == 1 && state == 'T' && all;
-		fclose(f);
-	}
-	globfree(&tasks);
-	return all;
-}
-
 void
 server_signal(struct queue *q, int number)
 {
-	int pid = store_server_number(q->dir, "pid");
-
-	cr_assert_eq(kill(pid, number), 0);
-	while (number == SIGSTOP && !is_stopped(pid))
-		usleep(1000);
+	store_server_signal(store_server_number(q->dir, "pid"), number);
 }
 
 /* ---- The queue ------------------------------------------------------------------------------- */

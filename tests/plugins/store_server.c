@@ -9,6 +9,8 @@
 
 #include <criterion/criterion.h>
 #include <criterion/hooks.h>
+#include <glob.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,4 +126,35 @@ ReportHook(POST_ALL)(struct criterion_global_stats *stats)
 	(void)stats;
 	if (dir != NULL && dir[0] != '\0')
 		store_server_stop(dir);
+}
+
+/* Are all of its threads stopped? */
+static bool
+is_stopped(int pid)
+{
+	char pattern[60];
+	bool all = true;
+	glob_t tasks;
+
+	snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/stat", pid);
+	cr_assert_eq(glob(pattern, 0, NULL, &tasks), 0);
+	for (size_t i = 0; i < tasks.gl_pathc; i++) {
+		FILE *f = fopen(tasks.gl_pathv[i], "r");
+		char state = '?';
+
+		if (f == NULL)
+			continue;
+		all = fscanf(f, "%*d (%*[^)]) %c", &state) == 1 && state == 'T' && all;
+		fclose(f);
+	}
+	globfree(&tasks);
+	return all;
+}
+
+void
+store_server_signal(int pid, int number)
+{
+	cr_assert_eq(kill(pid, number), 0);
+	while (number == SIGSTOP && !is_stopped(pid))
+		usleep(1000);
 }

@@ -26,6 +26,8 @@ void store_server_start(char *dir, size_t size, const char *options);
 void store_server_stop(const char *dir); /* and removes the folder */
 /* "kill", "again" ...: what the script knows; must go well. */
 void store_server_do(const char *dir, const char *word);
+/* SIGSTOP returns when all threads of the process are stopped. */
+void store_server_signal(int pid, int number);
 int store_server_number(const char *dir, const char *file); /* that is in this file of the folder */
 const char *store_script_path(const char *script);          /* valid until the next call */
 

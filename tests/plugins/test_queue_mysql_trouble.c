@@ -277,11 +277,19 @@ Test(mysql, a_server_that_stalls_dies_or_becomes_read_only, .timeout = 120)
 	while (!queue_open(q) || queue_add(q, "f", "a", "1") != GEARMAND_COMMIT_DONE)
 		queue_close(q);
 
-	kill(pid, SIGSTOP);
+	store_server_signal(pid, SIGSTOP);
 	cr_expect_eq(queue_add(q, "f", "b", "2"), GEARMAND_COMMIT_BROKEN);
 	queue_close(q);
 	queue_expect_no_open(q, "connecting: ", GEARMAND_WHY_PASSING);
-	kill(pid, SIGCONT);
+	store_server_signal(pid, SIGCONT);
+	while (!queue_open(q))
+		cr_assert_eq(q->err.why, GEARMAND_WHY_PASSING, "%s", q->err.text);
+	store_server_signal(pid, SIGSTOP);
+	cr_expect_not(queue_replay(q));
+	EXPECT_SENTENCE(q, "reading it after 0 jobs");
+	cr_expect_eq(q->err.why, GEARMAND_WHY_PASSING);
+	queue_close(q);
+	store_server_signal(pid, SIGCONT);
 	fake_host_set(&q->host, "mysql-timeout", "20");
 	cr_assert(queue_open(q), "%s", q->err.text);
 	cr_expect_eq(queue_add(q, "f", "b", "2"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
