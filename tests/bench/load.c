@@ -7,12 +7,13 @@
  * Runs on:  one thread, one epoll.
  * Owns:     its connections.
  *
- *   load MODE -p PORT [-P PID] [-c CLIENTS] [-w WORKERS] [-d DEPTH] [-n JOBS] [-s BYTES] [-u] [-T SECONDS]
+ *   load MODE -p PORT [-P PID] [-c CLIENTS] [-w WORKERS] [-d DEPTH] [-n JOBS] [-s BYTES] [-u] [-T SECONDS] [-W JOBS]
  *   fg     clients submit foreground jobs, workers echo them; a job is done when its result is back
  *   bg     clients submit background jobs; done when acknowledged
  *   drain  workers empty the queue
  *   idle   workers connect, register and sleep
- * Prints one line of name=value.  After -T seconds it stops and tells of what was done until then.
+ * Prints one line of name=value.  After -T seconds it stops and tells of what was done until then.  -W: also the
+ * server's CPU for a job in the first 10000, and in the dearest window of so many that follow each other.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@
 static struct {
 	const char *mode;
 	int port, pid, clients, workers, depth, patience;
-	long jobs, bytes;
+	long jobs, bytes, window;
 	bool uniques;
 	struct conn *conns;
 	char *workload;
@@ -54,6 +55,36 @@ submit_more(struct conn *c)
 	while (c->open < l.depth && l.submitted < l.jobs)
 		submit(c);
 	conn_flush(c);
+}
+
+/* What the server's processor did for each job, in microseconds. */
+static struct {
+	long began;          /* jobs that were done when the window began */
+	double cpu;          /* then */
+	double first, worst; /* of a job */
+	long worst_at;
+} windows;
+
+enum { FIRST = 10000 };
+
+static void
+look_at_window(void)
+{
+	long length = windows.began == 0 ? FIRST : l.window;
+	double cpu, per;
+
+	if (l.done - windows.began < length)
+		return;
+	cpu = server_cpu(l.pid);
+	per = (cpu - windows.cpu) * 1e6 / (double)(l.done - windows.began);
+	if (windows.began == 0) {
+		windows.first = per;
+	} else if (per > windows.worst) {
+		windows.worst = per;
+		windows.worst_at = windows.began;
+	}
+	windows.began = l.done;
+	windows.cpu = cpu;
 }
 
 static void
@@ -110,6 +141,8 @@ report(double seconds, double cpu, double bytes)
 		printf(" p50_us=%.1f p99_us=%.1f", (double)l.latency[l.done / 2] / 1e3,
 		    (double)l.latency[l.done * 99 / 100] / 1e3);
 	}
+	if (l.window > 0)
+		printf(" first_us=%.3f dearest_us=%.3f dearest_at=%ld", windows.first, windows.worst, windows.worst_at);
 	printf(" bytes_per_job=%.0f\n", bytes / per);
 }
 
@@ -119,10 +152,13 @@ run(void)
 	double cpu = server_cpu(l.pid), bytes = server_bytes(l.pid);
 	uint64_t start = now_ns();
 
+	windows.cpu = cpu;
 	for (int i = 0; i < l.clients; i++)
 		submit_more(&l.conns[l.workers + i]);
 	while (l.done < l.jobs) {
 		conn_poll(1000, take, go_on, -1);
+		if (l.window > 0)
+			look_at_window();
 		if (now_ns() - start > (uint64_t)l.patience * 1000000000) {
 			fprintf(stderr, "stopped after %d s: %ld of %ld done\n", l.patience, l.done, l.jobs);
 			break;
@@ -141,7 +177,7 @@ options(int argc, char **argv)
 	l.bg = strcmp(l.mode, "bg") == 0;
 	l.drain = strcmp(l.mode, "drain") == 0;
 	optind = 2;
-	while ((o = getopt(argc, argv, "p:P:c:w:d:n:s:T:u")) != -1) {
+	while ((o = getopt(argc, argv, "p:P:c:w:d:n:s:T:uW:")) != -1) {
 		long value = optarg == NULL ? 0 : strtol(optarg, NULL, 10);
 
 		switch (o) {
@@ -168,6 +204,9 @@ options(int argc, char **argv)
 			break;
 		case 's':
 			l.bytes = value;
+			break;
+		case 'W':
+			l.window = value;
 			break;
 		case 'u':
 			l.uniques = true;
