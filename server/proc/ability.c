@@ -114,12 +114,13 @@ can_do(struct proc *p, struct peer *peer, struct slice name, uint32_t limit_ms)
 	}
 	ability = ability_find(p, peer, func);
 	if (ability == NULL) {
-		bool many = p->cfg.max_abilities > 0 && peer->ability_count >= p->cfg.max_abilities;
+		bool few = p->cfg.max_abilities == 0 || peer->ability_count < p->cfg.max_abilities;
 
-		if (many || !has_memory(p, sizeof *ability)) {
+		if (!bound_note(p, BOUND_ABILITIES, few) ||
+		    !bound_note(p, BOUND_MEMORY, has_memory(p, sizeof *ability))) {
 			func_idle_check(p, func);
 			count(p, STAT_refused_full);
-			reply_error(p, peer, many ? WIRE_TOO_MANY_FUNCTIONS : WIRE_SERVER_FULL);
+			reply_error(p, peer, few ? WIRE_SERVER_FULL : WIRE_TOO_MANY_FUNCTIONS);
 			return;
 		}
 		ability = ability_new(p, peer, func);

@@ -91,12 +91,15 @@ func_get(struct proc *p, struct slice name, enum wire_error *why_r)
 	while (!func_has_room(p, name.len, why_r)) {
 		struct list *node = list_first(&p->idle_funcs);
 
-		if (node == NULL)
+		if (node == NULL) {
+			bound_note(p, *why_r == WIRE_SERVER_FULL ? BOUND_MEMORY : BOUND_FUNCTIONS, false);
 			return NULL;
+		}
 		func = LIST_ENTRY(node, struct func, in_idle);
 		func_free(p, &func);
 		p->spent++;
 	}
+	bound_note(p, BOUND_FUNCTIONS, true);
 	return func_new(p, name);
 }
 

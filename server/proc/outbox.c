@@ -28,6 +28,40 @@ proc_log(struct proc *p, enum gearmand_level level, const struct buf *line)
 	list_push(&p->out->mgmt, &m->link);
 }
 
+/* Peers come and go at a bound: there is room again when it has refused nothing for a while. */
+static const nsec_t bound_calm = (nsec_t)10 * 1000000000;
+
+bool
+bound_changes(struct proc *p, enum bound bound, bool room)
+{
+	static const char *const names[] = {
+#define X(name, text, refused) text,
+		BOUNDS(X)
+#undef X
+	};
+	static const char *const refused[] = {
+#define X(name, text, refused) refused,
+		BOUNDS(X)
+#undef X
+	};
+	bool begins = !room && p->refused[bound] == 0, ends = room && p->refused[bound] + bound_calm <= p->now.mono;
+	struct buf line = { 0 };
+
+	if (!room || ends)
+		p->refused[bound] = room ? 0 : p->now.mono;
+	if (!begins && !ends)
+		return room;
+	buf_add_str(&line, names[bound]);
+	buf_add_str(&line, room ? ": there is room again" : " is reached: ");
+	if (!room) {
+		buf_add_str(&line, refused[bound]);
+		buf_add_str(&line, " are refused until there is room");
+	}
+	proc_log(p, room ? GEARMAND_LOG_NOTICE : GEARMAND_LOG_ERROR, &line);
+	buf_fini(&line);
+	return room;
+}
+
 void
 outbox_init(struct outbox *out, unsigned io_count)
 {

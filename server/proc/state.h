@@ -28,6 +28,25 @@ struct prefix { /* of handles; ours is number 0, others came with replayed jobs 
 	char text[];
 };
 
+/* What refuses things when it is reached: name, what is refused.  The first line in the log is an ERROR, once. */
+/* clang-format off */
+#define BOUNDS(X) \
+	X(MEMORY,    "--max-memory", "submissions and abilities") \
+	X(STORING,   "--max-storing", "submissions") \
+	X(JOBS,      "--max-jobs", "submissions") \
+	X(QUEUE,     "the maxqueue of a function", "submissions") \
+	X(CLIENTS,   "the number of clients that may wait for a job", "submissions") \
+	X(FUNCTIONS, "--max-functions", "new functions") \
+	X(ABILITIES, "--max-abilities", "further abilities of a worker")
+/* clang-format on */
+
+enum bound {
+#define X(name, text, refused) BOUND_##name,
+	BOUNDS(X)
+#undef X
+	    BOUND_COUNT
+};
+
 struct proc {
 	uint32_t magic;
 	struct proc_config cfg;
@@ -70,15 +89,15 @@ struct proc {
 	uint64_t next_handle;
 	uint64_t last_func;            /* number of the newest function */
 	int64_t first_rank, last_rank; /* see ability.rank */
-	uint64_t memory;      /* bytes of all that peers make grow: jobs, also dead ones that wait for the store,
-				 those who wait for them, functions, abilities, REMOVEs */
-	uint64_t func_memory; /* of that, functions and abilities */
-	uint64_t storing;     /* bytes of what waits for the store: jobs and REMOVEs */
-	uint64_t held;        /* bytes of replies behind open ones, of all peers */
-	bool memory_full, store_full; /* said in the log: --max-memory, --max-storing is reached */
-	uint64_t background;          /* jobs with a background owner */
-	struct list dead;             /* struct job.link: DEAD jobs whose ADD is still under way */
-	bool replaying;               /* REPLAY_END has not come yet */
+	uint64_t memory;             /* bytes of all that peers make grow: jobs, also dead ones that wait for the store,
+					those who wait for them, functions, abilities, REMOVEs */
+	uint64_t func_memory;        /* of that, functions and abilities */
+	uint64_t storing;            /* bytes of what waits for the store: jobs and REMOVEs */
+	uint64_t held;               /* bytes of replies behind open ones, of all peers */
+	nsec_t refused[BOUND_COUNT]; /* monotonic: when this bound refused something last; 0 = said: there is room */
+	uint64_t background;         /* jobs with a background owner */
+	struct list dead;            /* struct job.link: DEAD jobs whose ADD is still under way */
+	bool replaying;              /* REPLAY_END has not come yet */
 	bool graceful, shut, idle_told;
 	struct buf store_trouble;  /* why the store is unwell; empty = it is well */
 	struct buf store_error;    /* the last trouble it had, also when it is well again */
@@ -119,6 +138,16 @@ static inline bool
 has_memory(const struct proc *p, size_t bytes)
 {
 	return p->cfg.max_memory == 0 || p->memory + bytes < p->cfg.max_memory;
+}
+
+/* Says in the log that the bound has begun to refuse, or does so no longer.  Returns `room`. */
+bool bound_changes(struct proc *, enum bound, bool room) RUNS_ON(proc_role);
+
+/* Call for all that a bound lets in or refuses; returns `room`. */
+static inline bool
+bound_note(struct proc *p, enum bound bound, bool room)
+{
+	return room && p->refused[bound] == 0 ? true : bound_changes(p, bound, room);
 }
 
 /* A line for the log; the management thread writes it.  Asks cfg.log_level itself. */

@@ -126,31 +126,15 @@ create(struct proc *p, struct peer *peer, struct func *func, const struct job_re
 
 /* Is there room for one more that waits for this job?  Owners in the background take none. */
 static PROC bool
-may_join(const struct proc *p, const struct job *job, bool background, enum wire_error *why_r)
+may_join(struct proc *p, const struct job *job, bool background, enum wire_error *why_r)
 {
 	if (background)
 		return true;
 	*why_r = WIRE_TOO_MANY_CLIENTS;
-	if (job->extra->client_count >= JOB_CLIENTS_MAX)
+	if (!bound_note(p, BOUND_CLIENTS, job->extra->client_count < JOB_CLIENTS_MAX))
 		return false;
 	*why_r = WIRE_SERVER_FULL;
-	return has_memory(p, 0);
-}
-
-/* Once for each change. */
-static PROC void
-say_bound(struct proc *p, bool *said, bool reached, const char *option)
-{
-	struct buf line = { 0 };
-
-	if (*said == reached)
-		return;
-	*said = reached;
-	buf_add_str(&line, option);
-	buf_add_str(
-	    &line, reached ? " is reached: submissions are refused until there is room" : ": there is room again");
-	proc_log(p, reached ? GEARMAND_LOG_ERROR : GEARMAND_LOG_NOTICE, &line);
-	buf_fini(&line);
+	return bound_note(p, BOUND_MEMORY, has_memory(p, 0));
 }
 
 /* Is there room for one more job?  If not, *why_r says what is full. */
@@ -160,18 +144,11 @@ has_room(struct proc *p, const struct func *func, const struct job_request *requ
 	uint64_t max = func->max[request->priority];
 
 	*why_r = WIRE_QUEUE_FULL;
-	if (max > 0 && func->jobs >= max)
+	if (!bound_note(p, BOUND_QUEUE, max == 0 || func->jobs < max))
 		return false;
 	*why_r = WIRE_SERVER_FULL;
-	if (p->cfg.max_jobs > 0 && p->handles.count >= p->cfg.max_jobs)
-		return false;
-	if (has_memory(p, request->body->cap)) {
-		if (p->memory < p->cfg.max_memory / 8 * 7)
-			say_bound(p, &p->memory_full, false, "--max-memory");
-		return true;
-	}
-	say_bound(p, &p->memory_full, true, "--max-memory");
-	return false;
+	return bound_note(p, BOUND_JOBS, p->cfg.max_jobs == 0 || p->handles.count < p->cfg.max_jobs) &&
+	       bound_note(p, BOUND_MEMORY, has_memory(p, request->body->cap));
 }
 
 /* Is there room for one more that waits for the store?  While the store is well most submitters are held back instead,
@@ -185,13 +162,7 @@ has_store_room(struct proc *p)
 		return true;
 	if (!store_is_in_trouble(p))
 		bound = bound * 4 + (4 << 20);
-	if (p->storing <= bound) {
-		if (p->storing <= p->cfg.max_storing / 2)
-			say_bound(p, &p->store_full, false, "--max-storing");
-		return true;
-	}
-	say_bound(p, &p->store_full, true, "--max-storing");
-	return false;
+	return bound_note(p, BOUND_STORING, p->storing <= bound);
 }
 
 static PROC void

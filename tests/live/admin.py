@@ -210,7 +210,7 @@ def _(t):
 @case("maxqueue bounds the jobs of a function, known yet or not, for one priority or all")
 def _(t):
     s = t.server()
-    s.allow_log("QUEUE_ERROR")
+    s.expect_log("the maxqueue of a function is reached: submissions are refused until there is room")
     p = s.connect()
     check(p.ask("maxqueue f 2") == b"OK\r\n")
     for _ in range(2):

@@ -220,6 +220,7 @@ def _(t):
 @case("curl: refusals have their status, a sentence, and do no harm to the server")
 def _(t):
     s = http_server(t, "--max-packet=5000")
+    s.expect_log("the maxqueue of a function is reached: ")
     s.connect().ask("maxqueue full 1")
     curl(t, s, "-H", "X-Gearman-Background: true", "-d", "1", "/full")
     with open(t.path("large"), "wb") as f:

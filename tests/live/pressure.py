@@ -230,7 +230,7 @@ def _(t):
 @case("--max-functions and --max-abilities bound names; ERROR says so", modes=(0, 2))
 def _(t):
     s = t.server("--max-functions=50")
-    s.allow_log("many|functions")
+    s.expect_log("--max-functions is reached: new functions are refused until there is room")
     p = s.connect()
     errors = 0
     for n in range(100):
@@ -238,7 +238,7 @@ def _(t):
         errors += p.packet().nr == ERROR
     check(errors == 50, errors)
     s = t.server("--max-abilities=50")
-    s.allow_log("many|functions")
+    s.expect_log("--max-abilities is reached: further abilities of a worker are refused until there is room")
     p = s.connect()
     for n in range(100):
         p.send(CAN_DO, "f%d" % n)

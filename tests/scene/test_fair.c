@@ -275,6 +275,57 @@ Test(fair, functions_abilities_and_waiting_removals_count_as_memory)
 	scene_free(&s);
 }
 
+/* The peer is refused something twice, which is told once; ten seconds later it is let in. */
+static void
+refused_twice_then_let_in(struct scene *s, int peer, const char *line, const char *const *words, enum pkt_type type)
+{
+	for (int i = 0; i < 2; i++) {
+		tell_(s, peer, type, words);
+		expect(s, peer, ERROR, "QUEUE_ERROR", "*");
+		cr_assert_eq(scene_logged(s, line), i == 0, "%s", line);
+	}
+	tell(s, peer, TEXT, "cancel job H:test:1");
+	tell(s, peer, RESET_ABILITIES);
+	forget(s, peer);
+	tell(s, peer, CAN_DO, "early");
+	cr_assert(!scene_logged(s, ": there is room again"));
+	tell(s, peer, RESET_ABILITIES);
+	scene_wait(s, 11000);
+	tell_(s, peer, type, words);
+	cr_assert(scene_logged(s, ": there is room again"));
+	scene_free(&s);
+}
+
+#define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+Test(fair, a_bound_that_refuses_is_told_once_and_once_more_when_it_is_over)
+{
+	struct scene *s = scene_new("--max-jobs=1");
+	const char *const *job = WORDS("f", "-", "data"), *const *other = WORDS("g", "", "x");
+	int peer = scene_peer(s);
+
+	tell(s, peer, SUBMIT_JOB_BG, "g", "", "x");
+	expect(s, peer, JOB_CREATED, "H:test:1");
+	refused_twice_then_let_in(s, peer, "--max-jobs is reached: submissions are refused", job, PKT_SUBMIT_JOB_BG);
+
+	s = scene_new("");
+	peer = scene_peer(s);
+	ask(s, peer, "maxqueue f 1", "OK\r\n");
+	tell(s, peer, SUBMIT_JOB_BG, "f", "", "x");
+	expect(s, peer, JOB_CREATED, "H:test:1");
+	refused_twice_then_let_in(s, peer, "the maxqueue of a function is reached: ", job, PKT_SUBMIT_JOB_BG);
+
+	s = scene_new("--max-functions=1");
+	peer = scene_peer(s);
+	tell(s, peer, SUBMIT_JOB_BG, "f", "", "x");
+	expect(s, peer, JOB_CREATED, "H:test:1");
+	refused_twice_then_let_in(s, peer, "--max-functions is reached: new functions", other, PKT_SUBMIT_JOB_BG);
+
+	s = scene_new("--max-abilities=1");
+	peer = scene_worker(s, "f");
+	refused_twice_then_let_in(s, peer, "--max-abilities is reached: further", WORDS("g"), PKT_CAN_DO);
+}
+
 Test(fair, a_worker_that_has_ended_its_sending_side_gets_no_job_and_no_word)
 {
 	struct scene *s = scene_new("");

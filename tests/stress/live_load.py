@@ -200,7 +200,7 @@ class Load:
 
 
 # What random connections bring about, and what the log may say of it.
-FINE = ("closed: packet of unknown type", "closed: packet with wrong magic", "closed: text line is too long",
+FINE = ("is reached: submissions are refused", "closed: packet of unknown type", "closed: packet with wrong magic", "closed: text line is too long",
         "closed: it does not read", "shutdown was not waited for", "queue sqlite: given up at shutdown")
 
 
