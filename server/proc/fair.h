@@ -21,7 +21,7 @@ struct peer;
 /* A turn ends when it has spent so much (a few milliseconds); the rest of its batch comes in the next. */
 enum { SPENT_PER_TURN = 8192 };
 /* Looking at one member of a table or list: so many make a unit. */
-enum { STEPS_PER_UNIT = 6 };
+enum { STEPS_PER_UNIT = 4 };
 
 /* Does it owe, or have messages that wait? */
 bool debt_is_open(const struct proc *, const struct peer *) RUNS_ON(proc_role);

@@ -25,8 +25,8 @@
 #include "proc/peer.h"
 #include "proc/reply.h"
 
-/* What a turn may do for each queue: about a quarter of a millisecond, at worst 2.  A line or a worker's ability costs
- * 1 and more when it is long, an empty place of a table 1. */
+/* What a turn may do for each queue: about a quarter of a millisecond, at worst 2.  A job or a worker's ability costs
+ * 1, a function 2, since it lies in several places of memory; a long line more, an empty place of a table 1. */
 enum { COST_PER_TURN = 2048, BYTES_PER_COST = 64, COST_PER_UNIT = 2 };
 /* With a line of 32 KiB behind it, a part is 128 KiB: a peer that takes none of it can be told from others. */
 enum { PART_BYTES = 96 << 10 };
@@ -188,7 +188,7 @@ listing_free(struct listing **listing_p)
 static PROC void
 keep_line(const struct proc *p, struct listing *listing, size_t *budget)
 {
-	size_t cost = 1 + listing->fresh.len / BYTES_PER_COST;
+	size_t cost = (listing->kind <= LIST_DROP ? 2 : 1) + listing->fresh.len / BYTES_PER_COST;
 	size_t len = blob_slice(listing->text).len + listing->fresh.len;
 	bool fits = !listing->whole || has_memory(p, len);
 

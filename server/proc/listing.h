@@ -12,7 +12,8 @@
 
 struct peer;
 
-enum listing_kind { LIST_STATUS, LIST_PRIORITIES, LIST_WORKERS, LIST_DROP, LIST_JOBS, LIST_UNIQUES };
+/* Of functions, of peers, of jobs. */
+enum listing_kind { LIST_STATUS, LIST_PRIORITIES, LIST_DROP, LIST_WORKERS, LIST_JOBS, LIST_UNIQUES };
 
 /* A part of what is being listed; true while more can be made at once. */
 bool listings_run(struct proc *) RUNS_ON(proc_role);
