@@ -425,6 +425,7 @@ read_listing(struct scene *s, int peer, int *turns_r, struct buf *text)
 		if (m->kind == MSG_REPLY || m->kind == MSG_PART) {
 			struct slice part = MSG_AS(msg_reply, m)->data;
 
+			cr_assert(m->kind == MSG_REPLY || part.len <= 128 << 10, "a part of %zu bytes", part.len);
 			for (size_t i = 0; i < part.len; i++)
 				lines += part.data[i] == '\n';
 			if (text != NULL)

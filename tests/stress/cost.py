@@ -152,7 +152,7 @@ def declare(name, state, make):
     @case("64 KB of %s: %s" % (name, state.__name__.replace("_", " ")), modes=(0,))
     def _(t):
         s = t.server("--max-abilities=10000", "--max-functions=100000", verbose="ERROR")
-        s.allow_log("closed: ")
+        s.allow_log("closed: ", "clients that may wait for a job is reached")
         peer, what = state(s)
         other, burst = s.connect(), make(what)
         other.sync()
