@@ -6,7 +6,7 @@
 #   base <- wire <- cross <- {mgmt, io, proc} <- main.c and what else is in server/ itself
 #
 # config.h is what configure found out; the layers below mgmt/ do without it.
-# Modules and the SDK see <gearmand/...> only.  Locks are in cross/mbox.c only.
+# ctl/ may include base/ and wire/.  Modules and the SDK see <gearmand/...> only.  Locks are in cross/mbox.c only.
 
 import os
 import re
@@ -71,6 +71,17 @@ def sdk_include(root, path, quote, name):
     return "a header of the SDK includes with <> only"
 
 
+# The operator's command shares containers and the packet table with the server, nothing that runs there.
+CTL_SHARES = ("base/", "wire/")
+
+
+def ctl_include(root, path, quote, name):
+    if quote == "<":
+        return None if name.split("/")[0] not in LAYERS else 'ours is written with ""'
+    own = "/" not in name and os.path.exists(os.path.join(root, "ctl", name))
+    return None if own or name == "config.h" or name.startswith(CTL_SHARES) else "ctl/ may include its own headers, base/ and wire/"
+
+
 def lint(root):
     for path in lintlib.files(root, (".c", ".h")):
         for number, line in enumerate(lintlib.lines(root, path), 1):
@@ -80,6 +91,8 @@ def lint(root):
                 why = server_include(path, *match.groups())
             elif match and path.startswith("plugins/"):
                 why = module_include(root, path, *match.groups())
+            elif match and path.startswith("ctl/"):
+                why = ctl_include(root, path, *match.groups())
             elif match and path.startswith("sdk/"):
                 why = sdk_include(root, path, *match.groups())
             elif path.startswith("server/") and path != "server/cross/mbox.c" and LOCKS.search(line):
@@ -98,6 +111,9 @@ GOOD = [
     }),
     ("the check kit its own headers and the server's checks", {
         "sdk/check/a.c": '#include "mgmt/plugin_check.h"\n#include "a.h"\n#include <gearmand/plugin.h>\n', "sdk/check/a.h": ""}),
+    ("the operator's command containers and packets", {
+        "ctl/a.c": '#include "config.h"\n#include <poll.h>\n#include "a.h"\n#include "base/buf.h"\n#include "wire/packet.h"\n',
+        "ctl/a.h": ""}),
     ("a module its own header", {"plugins/x/x.c": '#include <gearmand/plugin.h>\n#include "x.h"\n', "plugins/x/x.h": ""}),
     ("the mailbox a mutex", {"server/cross/mbox.c": "\tpthread_mutex_lock(&m);\n"}),
 ]
@@ -118,6 +134,7 @@ BAD = [
     ("a module includes the server with <>", {"plugins/x/x.c": "#include <base/buf.h>\n"}, "<gearmand/...> only"),
     ("the SDK includes the server", {"sdk/include/gearmand/a.h": '#include "base/slice.h"\n'}, "sdk/include"),
     ("the check kit includes more of the server", {"sdk/check/a.c": '#include "io/store.h"\n'}, "the check kit may"),
+    ("the operator's command includes what runs in the server", {"ctl/a.c": '#include "cross/msg.h"\n'}, "ctl/ may include"),
     ("a lock elsewhere", {"server/io/a.c": "\tpthread_mutex_lock(&m);\n"}, "server/io/a.c:1:"),
 ]
 

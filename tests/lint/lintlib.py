@@ -12,7 +12,7 @@ import tempfile
 
 TOP = os.environ.get("top_srcdir") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("top_builddir") or os.getcwd()
-FOLDERS = ("server", "plugins", "sdk", "tests", "docs", "packaging", "scripts", ".ci")
+FOLDERS = ("server", "plugins", "sdk", "ctl", "tests", "docs", "packaging", "scripts", ".ci")
 HERE = ("Makefile.am", "configure.ac", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "autogen.sh")
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # manual.py - every option that `gearmand --help` lists is in the manual, and the other way round, short name
-# included.  Options of the modules that were built are under a heading in the help, and in a manual of their own.
+# included; so are commands and options of gearmanctl.  Options of the modules that were built are under a heading in the help, and in a manual of their own.
 
 import glob
 import os
@@ -12,6 +12,8 @@ import subprocess
 import lintlib
 
 MANUAL = os.path.join(lintlib.TOP, "docs/gearmand.8.rst")
+CTL_MANUAL = os.path.join(lintlib.TOP, "ctl/gearmanctl.1.rst")
+CTL = os.path.join(lintlib.BUILD, "ctl/gearmanctl")
 MODULE_MANUALS = os.path.join(lintlib.TOP, "plugins/*-%s/*.8.rst")
 # Taken, and left out of the help as in 1.1: scripts use it.
 NOT_IN_HELP = {"--check-args"}
@@ -57,6 +59,38 @@ def lint(help_text, manual_text):
         yield "%s is in the manual, but not in --help" % name
 
 
+def commands_of_help(text):
+    """["cancel job HANDLE", ...] from the lines below "Commands:"."""
+    part = text.partition("Commands:\n")[2].partition("\n\n")[0]
+    return [re.split(r"  +", line.strip())[0] for line in part.splitlines()]
+
+
+def commands_of_manual(text):
+    """The same from definition lines like "**cancel job** *HANDLE*", in the section COMMANDS."""
+    part = re.search(r"(?ms)^COMMANDS\n=+\n(.*?)^\S+\n===", text)
+    return [line.replace("*", "") for line in (part.group(1) if part else "").splitlines() if line.startswith("**")]
+
+
+def lint_commands(help_text, manual_text):
+    helped, manual = commands_of_help(help_text), commands_of_manual(manual_text)
+    for command in sorted(set(helped) ^ set(manual)):
+        yield "%s is in %s alone" % (command, "--help" if command in helped else "the manual")
+
+
+def check_ctl(tap):
+    if not os.path.exists(CTL):
+        tap.skip("the manual of gearmanctl has every command and option", "it is not built")
+        return
+    text = subprocess.run([CTL, "--help"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    manual = "\n".join(lintlib.lines("/", CTL_MANUAL))
+    found = list(lint(text, manual)) + list(lint_commands(text, manual))
+    tap.case(len(commands_of_help(text)) > 10 and not found, "the manual of gearmanctl has every command and option", found)
+    good = "Commands:\n  a job HANDLE   ends\n  b   begins\n\nOptions:\n", "COMMANDS\n========\n\n**a job** *HANDLE*\n    Ends.\n\n**b**\n    B.\n\nX\n===\n"
+    tap.case(not list(lint_commands(*good)), "allows: commands that are right", list(lint_commands(*good)))
+    for name, manual in (("a command missing", good[1].replace("**b**", "b")), ("an argument missing", good[1].replace(" *HANDLE*", ""))):
+        tap.case(bool(list(lint_commands(good[0], manual))), "refuses: " + name)
+
+
 HELP = "Usage:\n  -b, --backlog=NUMBER   connections\n      --syslog           also there\n"
 RST = "**-b**, **--backlog=NUMBER**\n    Connections; see **--listen** too.\n\n**--syslog**\n    Also there.\n"
 
@@ -72,6 +106,7 @@ def main():
     two = HELP + "\nModule x (queue): keeps\n      --x-file=FILE   file\n\nModule y (queue): keeps\nAlso called z\n"
     tap.case([sorted(options_of_help(p)) for p in sections(two).values()] == [["--backlog", "--syslog"], ["--x-file"], []] and
              list(sections(two)) == [None, "x", "y"], "the help's parts are told apart")
+    check_ctl(tap)
     tap.case(not list(lint(HELP, RST)), "allows: a manual that is right", lint(HELP, RST))
     for name, manual in (("an option missing", RST.replace("**--syslog**", "Syslog")),
                          ("a short name missing", RST.replace("**-b**, ", "")),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# names.py - a static function's name stands once in server/, and once in each module, so that breakpoints, profiles
+# names.py - a static function's name stands once in server/, in ctl/ and in each module, so that breakpoints, profiles
 # and core dumps tell functions apart.  Definitions begin in the first column, as clang-format makes them.
 
 import re
@@ -41,7 +41,7 @@ def home(path):
 def lint(root):
     seen = {}
     for path in lintlib.files(root, (".c", ".h")):
-        if path.split("/")[0] not in ("server", "plugins", "sdk"):
+        if path.split("/")[0] not in ("server", "plugins", "sdk", "ctl"):
             continue
         for name, line in functions(lintlib.lines(root, path)):
             first = seen.setdefault((home(path), name), (path, line))

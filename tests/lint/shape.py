@@ -6,7 +6,7 @@
 # C files: above 500 lines a note, above 700 a failure; functions above 80 lines a failure.  A table (an
 # initialiser, an X-macro) is no function.  A function is what our formatting makes of it: a line
 # that is '{' alone, up to the line that is '}' alone.  Every source begins with the SPDX line, C files in
-# server/, plugins/ and sdk/ go on with a paragraph that says what the file is for.
+# server/, plugins/, sdk/ and ctl/ go on with a paragraph that says what the file is for.
 
 import re
 
@@ -39,7 +39,7 @@ def lint_c(path, text):
     for name, first, count in functions(text):
         if count > FUNCTION_MOST:
             yield "%s:%d: %s has %d lines, at most %d" % (path, first, name, count, FUNCTION_MOST)
-    if path.startswith(("server/", "plugins/", "sdk/")):
+    if path.startswith(("server/", "plugins/", "sdk/", "ctl/")):
         head = "\n".join(text[:4])
         if not re.match(r"/\* SPDX[^\n]*\n \*\n \* \S", head):
             yield "%s:2: the first paragraph is missing: what, why, which thread, whose data" % path

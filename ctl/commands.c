@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The table of commands.
+ *
+ * Runs on:  the only thread; pure.
+ * Owns:     nothing.
+ */
+#include "config.h"
+
+#include <stddef.h>
+
+#include "commands.h"
+#include "runs.h"
+
+/* clang-format off */
+#define TEXT(name)   { name, COLUMN_TEXT }
+#define NUMBER(name) { name, COLUMN_NUMBER }
+#define FLAG(name)   { name, COLUMN_FLAG }
+#define LIST(name)   { name, COLUMN_LIST }
+#define EITHER(name) { name, COLUMN_EITHER }
+#define COLUMNS(...) (const struct column[]){ __VA_ARGS__, { 0 } }
+
+static const struct column answer[] = { TEXT("answer"), { 0 } };
+static const struct column pairs[] = { TEXT("name"), EITHER("value"), { 0 } };
+
+const struct command commands[] = {
+	{ "status", "", "jobs, running jobs and workers of each function", .text = "status",
+	  .columns = COLUMNS(TEXT("function"), NUMBER("jobs"), NUMBER("running"), NUMBER("workers")) },
+	{ "functions", "", "waiting jobs of each function by priority", .text = "prioritystatus",
+	  .columns = COLUMNS(TEXT("function"), NUMBER("high"), NUMBER("normal"), NUMBER("low"),
+		NUMBER("workers")) },
+	{ "workers", "", "all connections, with the functions of workers", .text = "workers", .form = ROW_WORKER,
+	  .columns = COLUMNS(NUMBER("fd"), TEXT("address"), TEXT("id"), LIST("functions")) },
+	{ "jobs", "", "all jobs: handle, lost attempts, whether it is given up, whether it is in the background", .text = "show jobs",
+	  .columns = COLUMNS(TEXT("handle"), NUMBER("lost"), FLAG("dropped"), FLAG("background")) },
+	{ "uniques", "", "the unique keys of all jobs", .text = "show unique jobs", .columns = COLUMNS(TEXT("unique")) },
+	{ "queue", "", "how the durable queue is", .text = "queue", .columns = pairs },
+	{ "counters", "", "what the server has counted", .text = "counters", .columns = pairs },
+	{ "cancel job", "HANDLE", "end a job; its clients are told that it failed", .destroys = true, .text = "cancel job",
+	  .shape = ANSWER_VALUE, .columns = answer },
+	{ "create function", "FUNCTION", "make a function known without a worker", .text = "create function",
+	  .shape = ANSWER_VALUE, .columns = answer },
+	{ "drop function", "FUNCTION", "forget a function without jobs and workers, whatever the case of its letters", .destroys = true,
+	  .text = "drop function", .shape = ANSWER_EACH, .columns = answer },
+	{ "maxqueue", "FUNCTION [HIGH] [NORMAL] [LOW]", "bound the jobs of a function; one number is for all priorities, none lifts the bound",
+	  .text = "maxqueue", .shape = ANSWER_VALUE, .columns = answer },
+	{ "ping", "", "how long a server takes to connect and to send an echo back", .columns = COLUMNS(NUMBER("microseconds")), .run = ping_run },
+	{ "health", "", "for probes: the status is 0 when the server answers and its queue takes jobs", .columns = COLUMNS(TEXT("state")),
+	  .run = health_run },
+	{ "version", "", "the server's version", .text = "version", .shape = ANSWER_VALUE, .columns = COLUMNS(TEXT("version")) },
+	{ "pid", "", "the server's process id", .text = "getpid", .shape = ANSWER_VALUE, .columns = COLUMNS(NUMBER("pid")) },
+	{ "verbose", "", "how much the server logs", .text = "verbose", .shape = ANSWER_VALUE, .columns = COLUMNS(TEXT("level")) },
+	{ 0 }
+};
+/* clang-format on */
+
+const struct command *
+command_find(char **words, unsigned count, unsigned *used_r)
+{
+	for (const struct command *c = commands; c->name != NULL; c++) {
+		size_t first = strcspn(c->name, " ");
+		bool two = c->name[first] != '\0';
+
+		*used_r = 1u + two;
+		if (count < *used_r || strlen(words[0]) != first || memcmp(words[0], c->name, first) != 0)
+			continue;
+		if (!two || strcmp(words[1], c->name + first + 1) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+void
+command_args(const struct command *c, unsigned *least_r, unsigned *most_r)
+{
+	*least_r = *most_r = 0;
+	for (const char *at = c->args; *at != '\0'; at += strspn(at, " ")) {
+		*most_r += 1;
+		*least_r += *at != '[';
+		at += strcspn(at, " ");
+	}
+}

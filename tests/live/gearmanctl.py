@@ -1,0 +1,187 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: BSD-3-Clause
+"""gearmanctl, the operator's command: in a pipe and on a terminal, against servers of every kind."""
+import json
+import os
+import re
+
+from gearlive import *
+from gearlive.ctl import *
+
+BOTH = (0, 2)
+
+
+@case("what a server lists comes with tabs between its columns, and nothing else")
+def _(t):
+    s = t.server()
+    worker, p = s.worker("f", "g"), s.connect()
+    worker.send(SET_CLIENT_ID, "host one").sync()
+    for nr in (SUBMIT_JOB_BG, SUBMIT_JOB_HIGH_BG, SUBMIT_JOB_LOW_BG):
+        handle = p.submit("f", "u%d" % nr, nr=nr)
+    check(sorted(ctl(t, s, "status").rows) == [["f", "3", "0", "1"], ["g", "0", "0", "1"]])
+    check(["f", "1", "1", "1", "1"] in ctl(t, s, "functions").rows)
+    check([handle.decode(), "0", "0", "1"] in ctl(t, s, "jobs").rows)
+    check(sorted(ctl(t, s, "uniques").rows) == sorted([["u%d" % nr] for nr in (SUBMIT_JOB_BG, SUBMIT_JOB_HIGH_BG, SUBMIT_JOB_LOW_BG)]))
+    rows = ctl(t, s, "workers").rows
+    check(len(rows) == 3 and any(r[1:3] == ["127.0.0.1", "host one"] and sorted(r[3].split()) == ["f", "g"] for r in rows), rows)
+    check(["state", "none"] in ctl(t, s, "queue").rows and ["jobs_submitted", "3"] in ctl(t, s, "counters").rows)
+    check(ctl(t, s, "pid").rows == [[str(s.pid)]] and ctl(t, s, "verbose").rows == [["INFO"]])
+
+
+@case("--json is one array of objects, numbers as numbers")
+def _(t):
+    s = t.server()
+    worker, p = s.worker("f", "g"), s.connect()
+    handle = p.submit("f", "u", nr=SUBMIT_JOB_BG).decode()
+    name = "127.0.0.1:%d" % s.port
+    got = json.loads(ctl(t, s, "--json", "status").out)
+    check({"server": name, "function": "f", "jobs": 1, "running": 0, "workers": 1} in got and len(got) == 2, got)
+    check(json.loads(ctl(t, s, "jobs", "-j").out) == [{"server": name, "handle": handle, "lost": 0, "dropped": False, "background": True}])
+    got = json.loads(ctl(t, s, "-j", "workers").out)
+    check(sorted(sorted(w["functions"]) for w in got) == [[], [], ["f", "g"]], got)
+    check({"server": name, "name": "jobs_submitted", "value": 1} in json.loads(ctl(t, s, "-j", "counters").out))
+    check({"server": name, "name": "state", "value": "none"} in json.loads(ctl(t, s, "-j", "queue").out))
+    check(json.loads(ctl(t, s, "-j", "cancel", "job", handle, "--yes").out) == [{"server": name, "answer": "OK"}])
+    check(json.loads(ctl(t, s, "-j", "jobs").out) == [])
+
+
+@case("JSON is whole whatever bytes a name has", modes=BOTH)
+def _(t):
+    s = t.server()
+    names = [b"caf\xc3\xa9", b"\xff\xfe raw \xc3", b'"quoted"\\', b"tab\there", b"\xed\xa0\x80", b"\xf0\x9f\x90\x98"]
+    worker = s.worker(*names)
+    got = {row["function"] for row in json.loads(ctl(t, s, "-j", "status").out.decode("utf-8"))}
+    check(got == {"caf\u00e9", "\\xFF\\xFE raw \\xC3", '"quoted"\\', "tab\\x09here", "\\xED\\xA0\\x80", "\U0001f418"}, got)
+    worker.sync()
+
+
+@case("create, drop and maxqueue do what they say; a refusal is status 1 and the server's sentence")
+def _(t):
+    s = t.server()
+    check(ctl(t, s, "create", "function", "f").rows == [["OK"]])
+    check(ctl(t, s, "status").rows == [["f", "0", "0", "0"]])
+    p = s.connect()
+    check(ctl(t, s, "maxqueue", "f", "1").rows == [["OK"]])
+    p.submit("f", nr=SUBMIT_JOB_BG)
+    p.send(SUBMIT_JOB_BG, "f", "", data="").expect_error("QUEUE_ERROR")
+    done = ctl(t, s, "drop", "function", "f", "--yes", status=1)
+    check(done.out == b"" and done.err == b"gearmanctl: 127.0.0.1:%d: there are still jobs in the queue of this function\n" % s.port, done)
+    done = ctl(t, s, "cancel", "job", "H:nosuch:1", "--yes", status=1)
+    check(done.err == b"gearmanctl: 127.0.0.1:%d: UNKNOWN_JOB\n" % s.port, done)
+
+
+@case("drop function tells of every function that matches", modes=BOTH)
+def _(t):
+    s = t.server()
+    for name in ("one", "One", "ONE"):
+        ctl(t, s, "create", "function", name)
+    s.connect().submit("One", nr=SUBMIT_JOB_BG)
+    done = ctl(t, s, "drop", "function", "one", "--yes", status=1)
+    check(done.rows == [["OK"], ["OK"]] and b"still jobs" in done.err, done)
+    check(ctl(t, s, "status").rows == [["One", "1", "0", "0"]])
+
+
+@case("what destroys is not done in a pipe without --yes", modes=BOTH)
+def _(t):
+    s = t.server()
+    handle = s.connect().submit("f", nr=SUBMIT_JOB_BG).decode()
+    done = ctl(t, s, "cancel", "job", handle, status=2, input=b"y\n")
+    check(done.out == b"" and b"say --yes" in done.err, done)
+    check(len(ctl(t, s, "jobs").rows) == 1)
+    ctl(t, s, "--yes", "cancel", "job", handle)
+    check(ctl(t, s, "jobs").rows == [])
+
+
+@case("several servers are asked at once, and one that fails does not hide the others", modes=BOTH)
+def _(t):
+    one, two = t.server(), t.server()
+    worker = one.worker("f")
+    two.connect().submit("g", nr=SUBMIT_JOB_BG)
+    first, second, none = "127.0.0.1:%d" % one.port, "127.0.0.1:%d" % two.port, "127.0.0.1:%d" % free_port()
+    done = run_ctl(t, "-H", first, "-H", none, "-H", second, "status", status=3)
+    check(sorted(done.rows) == sorted([[first, "f", "0", "0", "1"], [second, "g", "1", "0", "0"]]), done)
+    check(done.err.decode() == "gearmanctl: %s: cannot connect: Connection refused\n" % none, done)
+    done = run_ctl(t, "ping", env={"GEARMAN_SERVER": first + "," + second})
+    check(sorted(r[0] for r in done.rows) == sorted([first, second]) and all(int(r[1]) > 0 for r in done.rows), done)
+    worker.sync()
+
+
+@case("servers are named by address, IPv6 literal and unix socket", modes=BOTH)
+def _(t):
+    path = t.path("sock")
+    s = t.server("--listen=::1", "--listen=unix:" + path, "--port=0", listen=False)
+    for name in ("[::1]:%d" % s.port, "unix:" + path):
+        check(run_ctl(t, "-H", name, "pid").rows == [[str(s.pid)]], name)
+    done = run_ctl(t, "-H", "[::1]:%d" % s.port, "-H", "unix:" + path, "pid")
+    check(sorted(done.rows) == [["[::1]:%d" % s.port, str(s.pid)], ["unix:" + path, str(s.pid)]], done)
+
+
+@case("wrong calls are status 2 and a sentence", modes=None)
+def _(t):
+    for words in ((), ("nosuch",), ("cancel",), ("cancel", "job"), ("status", "x"), ("create", "function", "a b"), ("create", "function", ""),
+                  ("-H", "::1", "status"), ("-H", "h:0", "status"), ("-H", "h:65536", "status"), ("-H", "h:x", "status"), ("-H", "[::1", "status"),
+                  ("-H", "[::1]x", "status"), ("-H", ":4730", "status"), ("-H", "unix:", "status"), ("-H", "", "status"), ("--timeout=0", "status"),
+                  ("--timeout=x", "status"), ("--nosuch", "status"), ("--background", "status"), ("maxqueue", "f", "1", "2", "3", "4")):
+        done = run_ctl(t, *words, status=2)
+        check(done.out == b"" and done.err.count(b"\n") > 0, words, done)
+    check(b"GEARMAN_SERVER" in run_ctl(t, "status", status=2, env={"GEARMAN_SERVER": "a,,b"}).err)
+
+
+@case("health is 0 when the queue takes jobs, 1 when it does not, 3 without a server", modes=BOTH)
+def _(t):
+    s = t.server()
+    check(ctl(t, s, "health").rows == [["none"]])
+    s.stop()
+    check(b"cannot connect" in ctl(t, s, "health", status=3).err)
+    for state, status in (("well", 0), ("slow", 0), ("full", 1), ("unwell", 1), ("replaying", 1)):
+        fake = Fake(t, b"module\tx\nstate\t%s\nlast_error\tdisk\x1b is gone\n.\n" % state.encode())
+        done = run_ctl(t, "-H", fake.name, "health", status=status)
+        check(done.rows == [[state]] and (b"disk\\x1B is gone" in done.err) == (status == 1), done)
+
+
+@case("silent servers, servers that close half way and garbage are status 3 and a sentence", modes=None)
+def _(t):
+    silent = Fake(t, None)
+    check(b"no answer within 1 seconds" in run_ctl(t, "-H", silent.name, "-t1", "status", status=3).err)
+    check(b"no answer within 1 seconds" in run_ctl(t, "-H", silent.name, "-t1", "ping", status=3).err)
+    for answer in (b"", b"f\t1\t0\t0\n", b"f\t1\t0", b"f\t1\t0\t0\n."):
+        done = run_ctl(t, "-H", Fake(t, answer).name, "status", status=3)
+        check(b"closed the connection" in done.err and (done.rows == [["f", "1", "0", "0"]]) == (answer.count(b"\n") > 0), answer, done)
+    for words, answer in ((("status",), b"HTTP/1.1 400 Bad Request\r\n"), (("status",), b"f\t1\t0\tx\n.\n"), (("status",), b"OK\r\n"), (("workers",), b"1 2 3\n"),
+                          (("jobs",), b"h\t1\t2\t1\n"), (("version",), b"SSH-2.0-x\r\n"), (("version",), b"\n"), (("ping",), b"\0RES\0\0\0\x11\0\0\0\0"),
+                          (("ping",), b"HTTP/1.1 400 Bad\r\n")):
+        done = run_ctl(t, "-H", Fake(t, answer).name, *words, status=3)
+        check(b"not the answer of a Gearman server" in done.err, words, answer, done)
+
+
+@case("control bytes of a server reach neither standard output nor standard error", modes=None)
+def _(t):
+    evil = b"a\x1b]0;x\x07\x9b2J\x7f\r\b"
+    for words, answer, status in ((("uniques",), evil + b"\n.\n", 0), (("version",), b"OK " + evil + b"\n", 0), (("version",), b"ERR " + evil + b"\r\n", 1),
+                                  (("version",), evil + b"\n", 3), (("workers",), b"1 127.0.0.1 " + evil + b" : f\n.\n", 0)):
+        done = run_ctl(t, "-H", Fake(t, answer).name, *words, status=status)
+        check(not re.search(rb"[\0-\x08\x0b-\x1f\x7f]", done.out + done.err), words, done)
+        check(not re.search(rb"[\0-\x09\x0b-\x1f\x7f-\xff]", done.err), words, done)
+
+
+@case("gearmand 1.1 is spoken to, and its refusals are told", modes=None)
+def _(t):
+    port = old_gearmand(t)
+    name = "127.0.0.1:%d" % port
+    check(run_ctl(t, "-H", name, "create", "function", "f").rows == [["OK"]])
+    p = Peer(("127.0.0.1", port)).can("g")
+    p.send(SUBMIT_JOB_BG, "g", "u", data="x")
+    handle = p.expect(JOB_CREATED)[0].decode()
+    check(sorted(run_ctl(t, "-H", name, "status").rows) == [["f", "0", "0", "0"], ["g", "1", "0", "1"]])
+    check(run_ctl(t, "-H", name, "jobs").rows == [[handle, "0", "0", "1"]] and run_ctl(t, "-H", name, "uniques").rows == [["u"]])
+    check(["g", "0", "1", "0", "1"] in run_ctl(t, "-H", name, "functions").rows)
+    check(any(r[3] == "g" for r in run_ctl(t, "-H", name, "workers").rows))
+    check(run_ctl(t, "-H", name, "health").rows == [["answers"]] and len(run_ctl(t, "-H", name, "ping").rows) == 1)
+    check(run_ctl(t, "-H", name, "version").out.startswith(b"1.1."))
+    check(b"the server does not know this command" in run_ctl(t, "-H", name, "counters", status=1).err)
+    check(b"there are still connected workers" in run_ctl(t, "-H", name, "drop", "function", "g", "--yes", status=1).err)
+    check(run_ctl(t, "-H", name, "cancel", "job", handle, "-y").rows == [["OK"]])
+    check(run_ctl(t, "-H", name, "drop", "function", "f", "-y").rows == [["OK"]])
+
+
+main()
