@@ -44,6 +44,8 @@ const struct command commands[] = {
 	  .text = "drop function", .shape = ANSWER_EACH, .columns = answer },
 	{ "maxqueue", "FUNCTION [HIGH] [NORMAL] [LOW]", "bound the jobs of a function; one number is for all priorities, none lifts the bound",
 	  .text = "maxqueue", .shape = ANSWER_VALUE, .columns = answer },
+	{ "submit", "FUNCTION [DATA]", "hand a job in, its data from standard input unless given, and print its result",
+	  .columns = COLUMNS(TEXT("handle")), .run = submit_run },
 	{ "ping", "", "how long a server takes to connect and to send an echo back", .columns = COLUMNS(NUMBER("microseconds")), .run = ping_run },
 	{ "health", "", "for probes: the status is 0 when the server answers and its queue takes jobs", .columns = COLUMNS(TEXT("state")),
 	  .run = health_run },

@@ -7,6 +7,8 @@
  */
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -58,13 +60,22 @@ link_fail(struct link *link, const char *format, ...)
 void
 link_wait_forever(struct link *link)
 {
+	static const int on = 1, idle = 60, interval = 10, probes = 6;
+
 	link->deadline = INT64_MAX;
+	if (link->target->path != NULL)
+		return;
+	setsockopt(link->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	setsockopt(link->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+	setsockopt(link->fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+	setsockopt(link->fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
 static void
 start_talking(struct link *link)
 {
 	link->state = LINK_TALKING;
+	link->reached = true;
 	link->deadline = now_ms() + link->timeout;
 }
 
@@ -141,6 +152,7 @@ link_start(struct link *link, const struct target *target, int64_t timeout, link
 	link->timeout = timeout;
 	link->take = take;
 	link->fd = -1;
+	link->reached = false;
 	link->state = LINK_CONNECTING;
 	link->giving_up = link->deadline = now_ms() + timeout;
 	if (target->path != NULL)

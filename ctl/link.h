@@ -33,7 +33,8 @@ struct link {
 	enum link_state state;
 	int64_t timeout, deadline, giving_up; /* milliseconds; giving_up: on connecting at all */
 	struct buf in, out;
-	size_t sent; /* of out */
+	size_t sent;  /* of out */
+	bool reached; /* there was a connection */
 	link_take_f *take;
 	char why[256]; /* FAILED: a sentence */
 };
@@ -44,7 +45,7 @@ int64_t now_ms(void); /* monotonic */
  * milliseconds, for connecting and for the answer each. */
 void link_start(struct link *, const struct target *, int64_t timeout, link_take_f *);
 __attribute__((format(printf, 2, 3))) void link_fail(struct link *, const char *format, ...);
-/* Without a deadline from now on. */
+/* Without a deadline from now on; that the peer's machine is gone is noticed after two minutes. */
 void link_wait_forever(struct link *);
 bool link_has_ended(const struct link *);
 void link_fini(struct link *);

@@ -89,10 +89,6 @@ option_set(struct options *o, enum option_id id, const char *value)
 		good = read_seconds(value, 86400, &o->timeout);
 		why = "write seconds, from 1 to 86400";
 		break;
-	case OPTION_INTERVAL:
-		good = read_seconds(value, 3600, &o->interval);
-		why = "write seconds, from 1 to 3600";
-		break;
 	case OPTION_PRIORITY:
 		good = read_priority(value, &o->priority);
 		why = "write high, normal or low";
@@ -147,7 +143,7 @@ options_read(struct options *o, int argc, char **argv, int *words_r)
 	char letters[2 * OPTION_COUNT + 1] = "", *end = letters;
 	int got;
 
-	*o = (struct options){ .timeout = 5000, .interval = 2000, .priority = PRIORITY_NORMAL };
+	*o = (struct options){ .timeout = 5000, .priority = PRIORITY_NORMAL };
 	for (int i = 0; i < OPTION_COUNT; i++) {
 		known[i] = (struct option){ table[i].name, table[i].arg != NULL, NULL, table[i].letter };
 		*end++ = table[i].letter;
@@ -186,7 +182,7 @@ help_option(FILE *out, unsigned i)
 
 	snprintf(left, sizeof left, "-%c, --%s%s%s", table[i].letter, table[i].name, table[i].arg == NULL ? "" : "=",
 	    table[i].arg == NULL ? "" : table[i].arg);
-	fprintf(out, "  %-38s %s%s%s%s\n", left, table[i].of == NULL ? "" : "(", table[i].of == NULL ? "" : table[i].of,
+	fprintf(out, "  %-40s %s%s%s%s\n", left, table[i].of == NULL ? "" : "(", table[i].of == NULL ? "" : table[i].of,
 	    table[i].of == NULL ? "" : ") ", table[i].help);
 }
 
@@ -203,7 +199,7 @@ options_help(FILE *out)
 		char left[64];
 
 		snprintf(left, sizeof left, "%s %s", c->name, c->args);
-		fprintf(out, "  %-38s %s\n", left, c->help);
+		fprintf(out, "  %-40s %s\n", left, c->help);
 	}
 	fputs("\nOptions:\n", out);
 	for (unsigned i = 0; i < OPTION_COUNT; i++)

@@ -11,6 +11,12 @@ from gearlive.ctl import *
 BOTH = (0, 2)
 
 
+def take_job(worker):
+    """[handle, function, data], or None when there is no job."""
+    got = worker.send(GRAB_JOB).packet()
+    return got.parts if got.nr == JOB_ASSIGN else None
+
+
 @case("what a server lists comes with tabs between its columns, and nothing else")
 def _(t):
     s = t.server()
@@ -139,6 +145,77 @@ def _(t):
         check(done.rows == [[state]] and (b"disk\\x1B is gone" in done.err) == (status == 1), done)
 
 
+@case("submit prints the result of a job as it comes, warnings apart from it")
+def _(t):
+    s = t.server()
+    worker = s.worker("f")
+    run = start_ctl(t, s, "submit", "f", stdin=b"in\0put\n")
+    handle, function, data = until(lambda: take_job(worker), "the job")
+    check((function, data) == (b"f", b"in\0put\n"))
+    worker.send(WORK_DATA, handle, data=b"one\n")
+    check(run.stdout.readline() == b"one\n")
+    worker.send(WORK_STATUS, handle, 1, 2).send(WORK_WARNING, handle, data=b"careful\n").send(WORK_DATA, handle, data=b"")
+    worker.complete(handle, b"\xfftwo")
+    out, err = run.communicate(timeout=patience())
+    check((run.returncode, out, err) == (0, b"\xfftwo", b"careful\n"), run.returncode, out, err)
+
+
+@case("submit: a job that fails is status 1, and an exception is told")
+def _(t):
+    s = t.server()
+    worker = s.worker("f")
+    for nr, said in ((WORK_FAIL, b"the job failed"), (WORK_EXCEPTION, b"broken\x1bgearmanctl: 127.0.0.1:%d: the worker threw an exception" % s.port)):
+        run = start_ctl(t, s, "submit", "f", "data")
+        handle = until(lambda: take_job(worker), "the job")[0]
+        worker.send(nr, handle, data=b"broken\x1b" if nr == WORK_EXCEPTION else None)
+        out, err = run.communicate(timeout=patience())
+        check(run.returncode == 1 and out == b"" and said in err, run.returncode, out, err)
+    done = ctl(t, s, "submit", "f", "x", "-u", "u" * 100, status=1)
+    check(b"ARGUMENT_TOO_LARGE: Unique value too large" in done.err, done)
+
+
+@case("submit in the background prints the handle; priority, unique and time are the job's")
+def _(t):
+    s = t.server()
+    handles = [ctl(t, s, "submit", "f", p, "--background", "--priority=" + p).rows[0][0] for p in ("low", "normal", "high")]
+    check(ctl(t, s, "functions").rows == [["f", "1", "1", "1", "0"]])
+    same = [json.loads(ctl(t, s, "submit", "g", "x", "-b", "-u", "key", "--json").out)[0]["handle"] for _ in range(2)]
+    check(same[0] == same[1] and same[0] not in handles)
+    ctl(t, s, "submit", "h", "later", "--when=+1h")
+    check(["h", "1", "0", "0"] in ctl(t, s, "status").rows)
+    worker = s.worker("f", "h")
+    check([worker.grab()[2] for _ in handles] == [b"high", b"normal", b"low"])
+    worker.no_job()
+    for words in (("-w", "x"), ("-w", "+"), ("-w", "+5y"), ("-w", "0"), ("-w", "+1h", "-p", "high"), ("-p", "urgent")):
+        ctl(t, s, "submit", "f", "x", *words, status=2)
+
+
+@case("submit goes to the first server that can be reached", modes=BOTH)
+def _(t):
+    s = t.server()
+    name = "127.0.0.1:%d" % s.port
+    done = run_ctl(t, "-H", "127.0.0.1:%d" % free_port(), "-H", name, "submit", "f", "-b", "x")
+    check(done.rows[0][0] == name and b"cannot connect" in done.err and len(ctl(t, s, "jobs").rows) == 1, done)
+    done = run_ctl(t, "-H", Fake(t, b"").name, "-H", name, "submit", "f", "-b", "x", status=3)
+    check(b"closed the connection" in done.err and len(ctl(t, s, "jobs").rows) == 1, done)
+    for answer in (b"HTTP/1.1 400 Bad\r\n", b"\0RES\0\0\0\x08\xff\xff\xff\xff", b"\0RES\0\0\0\x06\0\0\0\0", b"\0RES\0\0\0\x0d\0\0\0\0",
+                   b"\0RES\0\0\0\x0d\0\0\xff\xff" + b"h" * 200, b"\0RES\0\0\0\x13\0\0\0\x01x"):
+        done = run_ctl(t, "-H", Fake(t, answer).name, "submit", "f", "x", status=3)
+        check(b"not the answer" in done.err, answer, done)
+
+
+@case("a result of 20 MB passes in a few MB of memory, byte for byte", modes=BOTH)
+def _(t):
+    s = t.server()
+    worker = s.worker("f")
+    data = os.urandom(1 << 20) * 20
+    run = start_ctl(t, s, "submit", "f", "x", under=("sh", "-c", "ulimit -v 60000; exec \"$0\" \"$@\"") if not server_sanitized() else ())
+    handle = until(lambda: take_job(worker), "the job")[0]
+    worker.complete(handle, data)
+    out, err = run.communicate(timeout=patience())
+    check(run.returncode == 0 and out == data, run.returncode, len(out), err)
+
+
 @case("silent servers, servers that close half way and garbage are status 3 and a sentence", modes=None)
 def _(t):
     silent = Fake(t, None)
@@ -179,6 +256,12 @@ def _(t):
     check(run_ctl(t, "-H", name, "health").rows == [["answers"]] and len(run_ctl(t, "-H", name, "ping").rows) == 1)
     check(run_ctl(t, "-H", name, "version").out.startswith(b"1.1."))
     check(b"the server does not know this command" in run_ctl(t, "-H", name, "counters", status=1).err)
+    p.send(GRAB_JOB).expect(JOB_ASSIGN)
+    p.complete(handle).sync()
+    run = start_ctl(t, name, "submit", "g", "data")
+    p.complete(until(lambda: take_job(p), "the job")[0], b"result")
+    check(run.communicate(timeout=patience())[0] == b"result" and run.returncode == 0)
+    handle = run_ctl(t, "-H", name, "submit", "g", "-b", "x").rows[0][0]
     check(b"there are still connected workers" in run_ctl(t, "-H", name, "drop", "function", "g", "--yes", status=1).err)
     check(run_ctl(t, "-H", name, "cancel", "job", handle, "-y").rows == [["OK"]])
     check(run_ctl(t, "-H", name, "drop", "function", "f", "-y").rows == [["OK"]])

@@ -2,12 +2,13 @@
 """gearmanctl, run; servers that answer what a case says; the gearmand of the distribution."""
 import os
 import socket
+import subprocess
 import threading
 
 from .peer import Peer
 from .tap import Failure, Skip, until
 
-__all__ = ["ctl", "run_ctl", "Fake", "free_port", "old_gearmand", "ctl_path"]
+__all__ = ["ctl", "run_ctl", "Fake", "free_port", "old_gearmand", "start_ctl"]
 
 OLD = "/usr/sbin/gearmand"
 
@@ -36,6 +37,16 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def start_ctl(t, s, *words, stdin=b"", under=()):
+    """Starts it with this input; `s` is a server or its name."""
+    name = s if isinstance(s, str) else "127.0.0.1:%d" % s.port
+    p = t.spawn(*under, ctl_path(), "-H", name, *words, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdin.write(stdin)
+    p.stdin.close()
+    p.stdin = None
+    return p
 
 
 class Fake:
