@@ -44,14 +44,19 @@ const struct command commands[] = {
 	  .text = "drop function", .shape = ANSWER_EACH, .columns = answer },
 	{ "maxqueue", "FUNCTION [HIGH] [NORMAL] [LOW]", "bound the jobs of a function; one number is for all priorities, none lifts the bound",
 	  .text = "maxqueue", .shape = ANSWER_VALUE, .columns = answer },
+	{ "top", "", "functions or workers of the servers, again and again", .run = top_run },
 	{ "submit", "FUNCTION [DATA]", "hand a job in, its data from standard input unless given, and print its result",
 	  .columns = COLUMNS(TEXT("handle")), .run = submit_run },
 	{ "ping", "", "how long a server takes to connect and to send an echo back", .columns = COLUMNS(NUMBER("microseconds")), .run = ping_run },
 	{ "health", "", "for probes: the status is 0 when the server answers and its queue takes jobs", .columns = COLUMNS(TEXT("state")),
 	  .run = health_run },
+	{ "pause", "FUNCTION [SECONDS]", "give out no more jobs of a function, for a while or until it is resumed", .text = "pause",
+	  .shape = ANSWER_VALUE, .columns = answer },
+	{ "resume", "FUNCTION", "give out its jobs again", .text = "resume", .shape = ANSWER_VALUE, .columns = answer },
 	{ "version", "", "the server's version", .text = "version", .shape = ANSWER_VALUE, .columns = COLUMNS(TEXT("version")) },
 	{ "pid", "", "the server's process id", .text = "getpid", .shape = ANSWER_VALUE, .columns = COLUMNS(NUMBER("pid")) },
 	{ "verbose", "", "how much the server logs", .text = "verbose", .shape = ANSWER_VALUE, .columns = COLUMNS(TEXT("level")) },
+	{ "completion", "bash|zsh", "print a script for the shell that completes gearmanctl", .run = completion_run },
 	{ 0 }
 };
 /* clang-format on */

@@ -89,6 +89,10 @@ option_set(struct options *o, enum option_id id, const char *value)
 		good = read_seconds(value, 86400, &o->timeout);
 		why = "write seconds, from 1 to 86400";
 		break;
+	case OPTION_INTERVAL:
+		good = read_seconds(value, 3600, &o->interval);
+		why = "write seconds, from 1 to 3600";
+		break;
 	case OPTION_PRIORITY:
 		good = read_priority(value, &o->priority);
 		why = "write high, normal or low";
@@ -143,7 +147,7 @@ options_read(struct options *o, int argc, char **argv, int *words_r)
 	char letters[2 * OPTION_COUNT + 1] = "", *end = letters;
 	int got;
 
-	*o = (struct options){ .timeout = 5000, .priority = PRIORITY_NORMAL };
+	*o = (struct options){ .timeout = 5000, .interval = 2000, .priority = PRIORITY_NORMAL };
 	for (int i = 0; i < OPTION_COUNT; i++) {
 		known[i] = (struct option){ table[i].name, table[i].arg != NULL, NULL, table[i].letter };
 		*end++ = table[i].letter;

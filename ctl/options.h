@@ -25,6 +25,7 @@ enum { CTL_OK = 0, CTL_REFUSED = 1, CTL_USAGE = 2, CTL_FAILED = 3 };
 	X(PRIORITY,   'p', "priority",   "high|normal|low",   "submit", "the job's priority (default normal)") \
 	X(UNIQUE,     'u', "unique",     "KEY",               "submit", "join the job that has this key, when there is one") \
 	X(WHEN,       'w', "when",       "TIME",              "submit", "run it at a Unix time, or in +N seconds, +Nm, +Nh, +Nd; in the background") \
+	X(INTERVAL,   'i', "interval",   "SECONDS",           "top",    "time between two looks (default 2)") \
 	X(HELP,       'h', "help",       NULL,                NULL,     "this text") \
 	X(VERSION,    'V', "version",    NULL,                NULL,     "the version of this command")
 /* clang-format on */
@@ -40,7 +41,8 @@ enum priority { PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW };
 
 struct options {
 	struct targets targets;
-	int64_t timeout; /* milliseconds */
+	int64_t timeout;  /* milliseconds */
+	int64_t interval; /* milliseconds */
 	bool json, yes, background;
 	enum priority priority;
 	const char *unique; /* NULL: none */

@@ -185,7 +185,7 @@ take_error(struct submit *s, const struct pkt *pkt)
 static enum link_verdict
 take_short(struct submit *s, const struct pkt_head *head, struct slice body, size_t *used)
 {
-	const char *why;
+	enum wire_error error;
 	struct pkt pkt;
 
 	if (head->size > SHORT_BODY_MAX)
@@ -193,7 +193,7 @@ take_short(struct submit *s, const struct pkt_head *head, struct slice body, siz
 	if (body.len < head->size)
 		return TAKE_MORE;
 	*used += PKT_HEAD + head->size;
-	if (pkt_split(head->type, slice_of(body.data, head->size), &pkt, &why) != PKT_OK)
+	if (!pkt_split(head->type, slice_of(body.data, head->size), &pkt, &error))
 		return no_packet_of_a_server(s);
 	switch (head->type) {
 	case PKT_JOB_CREATED:

@@ -76,6 +76,18 @@ def _(t):
     check(done.err == b"gearmanctl: 127.0.0.1:%d: UNKNOWN_JOB\n" % s.port, done)
 
 
+@case("pause keeps a function's jobs back, resume gives them out")
+def _(t):
+    s = t.server()
+    s.connect().submit("f", nr=SUBMIT_JOB_BG)
+    worker = s.worker("f")
+    check(ctl(t, s, "pause", "f").rows == [["OK"]])
+    worker.no_job()
+    check(ctl(t, s, "pause", "f", "3600").rows == [["OK"]] and ctl(t, s, "resume", "f").rows == [["OK"]])
+    worker.grab()
+    check(ctl(t, s, "pause", "f", "soon", status=1).err.startswith(b"gearmanctl: 127.0.0.1:%d: " % s.port))
+
+
 @case("drop function tells of every function that matches", modes=BOTH)
 def _(t):
     s = t.server()

@@ -7,8 +7,9 @@ import threading
 
 from .peer import Peer
 from .tap import Failure, Skip, until
+from .terminal import Terminal
 
-__all__ = ["ctl", "run_ctl", "Fake", "free_port", "old_gearmand", "start_ctl"]
+__all__ = ["ctl", "run_ctl", "Fake", "free_port", "old_gearmand", "start_ctl", "term_ctl", "ctl_path"]
 
 OLD = "/usr/sbin/gearmand"
 
@@ -47,6 +48,12 @@ def start_ctl(t, s, *words, stdin=b"", under=()):
     p.stdin.close()
     p.stdin = None
     return p
+
+
+def term_ctl(t, s, *words, **how):
+    """Starts it on a terminal."""
+    name = s if isinstance(s, str) else "127.0.0.1:%d" % s.port
+    return Terminal(t, ctl_path(), "-H", name, *words, **how)
 
 
 class Fake:
