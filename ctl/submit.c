@@ -148,12 +148,14 @@ no_packet_of_a_server(struct submit *s)
 	return TAKE_BAD;
 }
 
-/* The handle in front of a result, then its data as they come. */
+/* The handle in front of a result, then its data as they come.  There is no result before JOB_CREATED. */
 static enum link_verdict
 begin_data(struct submit *s, const struct pkt_head *head, struct slice body, size_t *used)
 {
 	const char *nul = body.len == 0 ? NULL : memchr(body.data, '\0', body.len < head->size ? body.len : head->size);
 
+	if (s->handle == NULL)
+		return no_packet_of_a_server(s);
 	if (nul == NULL)
 		return head->size > body.len && body.len <= HANDLE_MAX ? TAKE_MORE : no_packet_of_a_server(s);
 	*used += PKT_HEAD + (size_t)(nul - body.data) + 1;
@@ -199,7 +201,7 @@ take_short(struct submit *s, const struct pkt_head *head, struct slice body, siz
 	case PKT_JOB_CREATED:
 		return take_created(s, pkt.arg[0]);
 	case PKT_WORK_FAIL:
-		return job_failed(s, "the job failed");
+		return s->handle == NULL ? no_packet_of_a_server(s) : job_failed(s, "the job failed");
 	case PKT_ERROR:
 		return take_error(s, &pkt);
 	case PKT_WORK_STATUS:

@@ -214,6 +214,9 @@ def _(t):
                    b"\0RES\0\0\0\x0d\0\0\xff\xff" + b"h" * 200, b"\0RES\0\0\0\x13\0\0\0\x01x"):
         done = run_ctl(t, "-H", Fake(t, answer).name, "submit", "f", "x", status=3)
         check(b"not the answer" in done.err, answer, done)
+    for early in (b"\0RES\0\0\0\x0d\0\0\0\x06H:x:1\0", b"\0RES\0\0\0\x0e\0\0\0\x05H:x:1"):
+        done = run_ctl(t, "-H", Fake(t, early).name, "submit", "f", "x", "-b", status=3)
+        check(done.out == b"" and b"not the answer" in done.err, early, done)
 
 
 @case("a result of 20 MB passes in a few MB of memory, byte for byte", modes=BOTH)

@@ -173,12 +173,32 @@ def _(t):
     worker.sync()
 
 
-@case("zsh takes the script that is made for it", modes=None)
+ZSH = """
+gearmanctl() { %(ctl)s "$@" }
+compadd() { shift; print -rl -- "$@" }
+words=(${(z)1} "$2") CURRENT=$(( ${#words} ))
+eval "$(gearmanctl completion zsh)"
+"""
+
+
+@case("zsh completes the same", modes=BOTH)
 def _(t):
     t.need("zsh")
-    script = run_ctl(t, "completion", "zsh").out
-    check(t.run("zsh", "-n", input=script).err == b"" and script.startswith(b"#compdef gearmanctl\n"))
+    s = t.server()
+    trap = t.path("trap")
+    worker = s.worker("resize", "$(touch %s)" % trap, "a b")
+    host = "-H 127.0.0.1:%d" % s.port
+
+    def complete(said, cur=""):
+        done = t.run("zsh", "-fc", ZSH % {"ctl": ctl_path()}, "zsh", said, cur)
+        check(done.err == b"", done)
+        return sorted(done.out.decode().splitlines())
+    check({"status", "cancel", "submit"} <= set(complete("gearmanctl")) and "--timeout=" in complete("gearmanctl", "--"))
+    check(complete("gearmanctl cancel") == ["job"] and complete("gearmanctl completion") == ["bash", "zsh"])
+    check(complete("gearmanctl %s drop function" % host) == sorted(["resize", "$(touch %s)" % trap, "a b"]))
+    check(not os.path.exists(trap))
     run_ctl(t, "completion", "fish", status=2)
+    worker.sync()
 
 
 main()
