@@ -22,6 +22,7 @@
 #include "threads.h"
 #include "cross/log.h"
 #include "cross/loop.h"
+#include "cross/msg.h"
 #include "io/io.h"
 #include "mgmt/accept.h"
 #include "mgmt/bind.h"
@@ -35,10 +36,12 @@
 #include "mgmt/notify.h"
 #include "mgmt/pidfile.h"
 #include "mgmt/plugins.h"
+#include "mgmt/policy_file.h"
 #include "mgmt/settings.h"
 #include "mgmt/serving.h"
 #include "mgmt/signals.h"
 #include "mgmt/user.h"
+#include "wire/policy.h"
 
 struct life {
 	const char *name; /* argv[0], for sentences */
@@ -298,12 +301,36 @@ on_serving(void *arg)
 	notify_ready();
 }
 
+/* All or nothing: with a mistake in the file the policies stay as they are. */
+static void
+reload_policies(struct life *l)
+{
+	const char *path = l->settings->policy_file;
+	struct gearmand_error err = { .text = "" };
+	struct msg_policies *m;
+	struct msg *msg;
+
+	if (path == NULL || path[0] == '\0')
+		return;
+	m = msg_new_sized(MSG_POLICIES, 0, sizeof *m);
+	msg = &m->msg;
+	m->policies = policy_file_read(path, l->settings->job_retries, &err);
+	if (m->policies == NULL) {
+		log_post(GEARMAND_LOG_ERROR, "%s; the policies stay as they were", err.text);
+		msg_free(&msg);
+		return;
+	}
+	log_post(GEARMAND_LOG_NOTICE, "policies read from %s: %zu", path, policies_count(m->policies));
+	mbox_post(threads_proc(l->threads), &msg);
+}
+
 static void
 on_reload(void *arg)
 {
 	struct life *l = arg;
 
 	plugins_reload(l->plugins);
+	reload_policies(l);
 }
 
 static bool

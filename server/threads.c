@@ -33,6 +33,7 @@
 #include "io/store.h"
 #include "mgmt/fail.h"
 #include "mgmt/plugins.h"
+#include "mgmt/policy_file.h"
 #include "mgmt/settings.h"
 #include "mgmt/signals.h"
 #include "proc/proc_run.h"
@@ -111,6 +112,12 @@ configure_proc(struct threads *c, const struct settings *s, struct proc_config *
 	if (getrandom(c->seed, sizeof c->seed, 0) != (ssize_t)sizeof c->seed)
 		return error_fail(err, "the system does not give random numbers");
 	memcpy(p->seed, c->seed, sizeof p->seed);
+	p->policies = policy_file_read(s->policy_file, s->job_retries, err);
+	if (p->policies == NULL)
+		return false;
+	p->dead_keep = s->dead_keep * SECOND;
+	p->dead_max = (uint64_t)s->dead_max;
+	p->dead_max_bytes = (uint64_t)s->dead_max_bytes;
 	p->job_retries = s->job_retries < 0 ? 0 : (uint32_t)s->job_retries;
 	p->wakeups = (uint32_t)s->worker_wakeup;
 	p->strict_order = s->strict_order;

@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "wire/policy.h"
 
 /* A small message has SMALL_BYTES, whatever it needs of them. */
 enum { MAGIC_SMALL = 0x4d736721, MAGIC_LARGE = 0x4d736741, SMALL_BYTES = sizeof(struct msg_packet) };
@@ -162,6 +163,8 @@ msg_free(struct msg **mp)
 		close(MSG_AS(msg_conn, m)->fd);
 	if (m->kind == MSG_ADD || m->kind == MSG_REMOVE || m->kind == MSG_REPLAYED)
 		mem_free(MSG_AS(msg_store, m)->reason);
+	if (m->kind == MSG_POLICIES)
+		policies_free(&MSG_AS(msg_policies, m)->policies);
 	small = m->magic == MAGIC_SMALL;
 	m->magic = 0;
 	if (small)

@@ -12,7 +12,7 @@
  *   proc  -> io     REPLY, PART, CLOSE, PAUSE, RESUME, PEER_FORGOTTEN
  *   proc  -> store  ADD, REMOVE
  *   store -> proc   ADD (with its outcome), COMMITTED, REPLAYED, REPLAY_AGAIN, REPLAY_END, STORE_STATE
- *   mgmt  -> proc   GRACEFUL, SHUTDOWN
+ *   mgmt  -> proc   GRACEFUL, SHUTDOWN, POLICIES
  *   proc  -> mgmt   IDLE, FLUSHED
  *   mgmt  -> store  REPLAY, RELOAD, STOP
  *   store -> mgmt   STORE_WAITING, STORE_OPEN, STORE_READY, STORE_FAILED, STORE_FLUSHED
@@ -41,7 +41,7 @@
 	X(PEER_NEW) X(PACKET) X(REFUSE) X(CLOSE_ME) X(CLOSE_IDLE) X(PEER_ENDED) X(PEER_GONE) X(PART_TAKEN) X(COUNTS) \
 	X(REPLY) X(PART) X(CLOSE) X(PAUSE) X(RESUME) X(PEER_FORGOTTEN) \
 	X(ADD) X(REMOVE) X(COMMITTED) X(REPLAY) X(RELOAD) X(REPLAYED) X(REPLAY_AGAIN) X(REPLAY_END) X(STORE_STATE) \
-	X(GRACEFUL) X(SHUTDOWN) X(IDLE) X(FLUSHED) \
+	X(GRACEFUL) X(SHUTDOWN) X(POLICIES) X(IDLE) X(FLUSHED) \
 	X(LOG) X(STORE_WAITING) X(STORE_OPEN) X(STORE_READY) X(STORE_FAILED) X(STORE_FLUSHED) \
 	X(LOG_FILE) X(LOG_LOST)
 /* clang-format on */
@@ -134,6 +134,13 @@ struct msg_log {
 	int64_t wall;   /* nanoseconds since 1970; 0 = when it is written */
 	char thread[8]; /* "main", "proc", "store" or an I/O thread's number */
 	char text[];
+};
+
+struct policies;
+
+struct msg_policies { /* POLICIES: what is to hold from now on */
+	struct msg msg;
+	struct policies *policies; /* owned */
 };
 
 struct msg_counts { /* COUNTS: what an I/O thread counted since the last */

@@ -21,6 +21,7 @@ struct gearmand_counter;
 	X(jobs_timed_out,          "attempts ended by CAN_DO_TIMEOUT") \
 	X(jobs_lost,               "attempts lost: the worker went, gave the function up, or was out of time") \
 	X(jobs_dropped,            "jobs given up: retry limit, cancelled, or no client left that wants them") \
+	X(jobs_buried,             "jobs given up and put on the dead list") \
 	X(jobs_stored,             "jobs stored") \
 	X(jobs_replayed,           "jobs taken over from the store at start") \
 	X(store_commits,           "batches of changes committed to the store") \

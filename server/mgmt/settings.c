@@ -19,6 +19,8 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "mgmt/fail.h"
+#include "mgmt/policy_file.h"
+#include "wire/policy.h"
 #include "mgmt/limits.h"
 #include "mgmt/notify.h"
 #include "mgmt/options_priv.h"
@@ -169,6 +171,17 @@ check_unix_mode(const char *mode, struct gearmand_error *err)
 		   mode);
 }
 
+/* It is read again by the user that the server runs as. */
+static bool
+check_policy_file(const char *path, struct gearmand_error *err)
+{
+	struct policies *policies = policy_file_read(path, 0, err);
+	bool good = policies != NULL;
+
+	policies_free(&policies);
+	return good;
+}
+
 static bool
 check_values(struct reading *r)
 {
@@ -176,7 +189,8 @@ check_values(struct reading *r)
 		return error_fail(&r->err, "hashtable-buckets has to be greater than 0");
 	if (is_on(r, "standby") && is_memory_queue(option_find(r->options, "queue-type")->text))
 		return error_fail(&r->err, "standby needs a queue that servers can share: --queue-type");
-	return check_unix_mode(option_find(r->options, "unix-mode")->text, &r->err) &&
+	return check_policy_file(option_find(r->options, "policy-file")->text, &r->err) &&
+	       check_unix_mode(option_find(r->options, "unix-mode")->text, &r->err) &&
 	       check_handle_prefix(option_find(r->options, "job-handle-prefix")->text, &r->err);
 }
 

@@ -40,6 +40,9 @@ struct settings {
 	/* Threads and core. */
 	int64_t threads;     /* 0 = one for all classes; 1, 2, N: see gearmand(8) */
 	int64_t job_retries; /* -1 and 0 = no limit */
+	char *policy_file;   /* NULL = none */
+	int64_t dead_keep;   /* seconds; 0 = for ever */
+	int64_t dead_max, dead_max_bytes;
 	int64_t worker_wakeup;
 	bool round_robin, strict_order, exceptions, timeout_requeues;
 	char *job_handle_prefix;   /* NULL = H:<host name> */

@@ -69,10 +69,46 @@ do_show(struct proc *p, struct peer *peer, const struct words *words)
 		listing_start(p, peer, LIST_JOBS);
 	else if (words->count == 3 && slice_is_nocase(words->at[1], "unique") && slice_is_nocase(words->at[2], "jobs"))
 		listing_start(p, peer, LIST_UNIQUES);
+	else if (words->count == 2 && slice_is_nocase(words->at[1], "dead"))
+		listing_dead(p, peer, slice_of("", 0));
+	else if (words->count == 3 && slice_is_nocase(words->at[1], "dead"))
+		listing_dead(p, peer, words->at[2]);
+	else if (words->count == 3 && slice_is_nocase(words->at[1], "job"))
+		admin_show_job(p, peer, words);
+	else if (words->count == 3 && slice_is_nocase(words->at[1], "policy"))
+		admin_show_policy(p, peer, words);
 	else if (words->count == 1)
 		unknown_command(p, peer, words->at[0]);
 	else
 		admin_say(p, peer, "ERR UNKNOWN_SHOW_ARGUMENTS\r\n");
+}
+
+/* VERB job HANDLE, where nothing may stand behind the handle. */
+static PROC void
+do_with_job(struct proc *p, struct peer *peer, const struct words *words, unsigned most, command_f *run)
+{
+	if (words->count < 3 || words->count > most || !slice_is_nocase(words->at[1], "job"))
+		admin_incomplete(p, peer, words);
+	else
+		run(p, peer, words);
+}
+
+static PROC void
+do_kick(struct proc *p, struct peer *peer, const struct words *words)
+{
+	do_with_job(p, peer, words, 3, admin_kick_job);
+}
+
+static PROC void
+do_bury(struct proc *p, struct peer *peer, const struct words *words)
+{
+	do_with_job(p, peer, words, 3, admin_bury_job);
+}
+
+static PROC void
+do_retry(struct proc *p, struct peer *peer, const struct words *words)
+{
+	do_with_job(p, peer, words, 4, admin_retry_job);
 }
 
 static PROC void
@@ -223,6 +259,9 @@ static const struct {
 	{ "queue", do_queue },
 	{ "pause", do_pause },
 	{ "resume", do_resume },
+	{ "kick", do_kick },
+	{ "bury", do_bury },
+	{ "retry", do_retry },
 };
 /* clang-format on */
 

@@ -17,6 +17,12 @@ typedef void command_f(struct proc *, struct peer *, const struct words *);
 
 void do_pause(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
 void do_resume(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
+/* Their words have been counted. */
+void admin_kick_job(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
+void admin_bury_job(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
+void admin_retry_job(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
+void admin_show_job(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
+void admin_show_policy(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
 
 /* The text, which has its end. */
 void admin_say(struct proc *, struct peer *, const char *) RUNS_ON(proc_role);

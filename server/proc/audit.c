@@ -17,7 +17,7 @@
 #include "proc/reply.h"
 
 struct sums {
-	uint64_t jobs, running, background, memory, storing, held;
+	uint64_t jobs, running, buried, background, memory, storing, held;
 };
 
 static size_t
@@ -40,7 +40,8 @@ audit_job(const struct job *job, struct sums *sums)
 	CHECK((job->state == JOB_RUNNING) == (job->extra->worker != NULL));
 	CHECK(job->state == JOB_RUNNING || job_is_wanted(job));
 	CHECK(job->state != JOB_STORING || job->adding || (job->extra->slots != NULL && job_waiting_slot(job) == NULL));
-	CHECK((job->state == JOB_READY || job->state == JOB_RUNNING) == list_is_linked(&job->link));
+	CHECK((job->state == JOB_READY || job->state == JOB_RUNNING || job->state == JOB_BURIED) ==
+	      list_is_linked(&job->link));
 	CHECK((job->state == JOB_DELAYED) <= (job->extra->timer.place != 0));
 	CHECK(job_extra_bytes(job) == 0 || job->extra->job == job);
 	CHECK(job_waiting_slot(job) == NULL || job->adding);
@@ -53,6 +54,7 @@ audit_job(const struct job *job, struct sums *sums)
 		CHECK(slot->job == job && *slot->back == slot && (slot->msg == NULL) == list_is_linked(&slot->by_age) &&
 		      (slot->msg != NULL) == slot->holds && (!slot->holds || slot->next == NULL));
 	sums->jobs++;
+	sums->buried += job->state == JOB_BURIED;
 	sums->running += job->state == JOB_RUNNING;
 	sums->background += job->background;
 	sums->memory += job_bytes(job) + job_extra_bytes(job) + clients * sizeof(struct client);
@@ -75,6 +77,7 @@ audit_jobs(const struct proc *p, struct sums *sums)
 		sums->memory += job_bytes(job) + job_extra_bytes(job);
 	}
 	CHECK(sums->jobs == p->handles.count);
+	CHECK(sums->buried == p->buried_count && p->buried_count == length(&p->buried));
 	CHECK(sums->background == p->background);
 	CHECK(p->storing >= sums->storing && (p->removing > 0 || p->storing == sums->storing));
 }
@@ -103,7 +106,8 @@ audit_func(const struct proc *p, const struct func *func, struct sums *sums)
 	LIST_EACH(node, &func->sleepers)
 		CHECK(LIST_ENTRY(node, struct ability, sleeping)->func == func);
 	sums->memory += sizeof *func + func->name_len + 1;
-	sums->jobs += func->jobs;
+	sums->jobs += func->jobs + func->buried;
+	sums->buried += func->buried;
 	sums->running += func->running;
 }
 
@@ -116,7 +120,7 @@ audit_funcs(const struct proc *p, const struct sums *jobs)
 
 	while ((node = hash_next(&p->funcs, &walk)) != NULL)
 		audit_func(p, CONTAINER_OF(node, struct func, by_name), &sums);
-	CHECK(sums.jobs == jobs->jobs && sums.running == jobs->running);
+	CHECK(sums.jobs == jobs->jobs && sums.running == jobs->running && sums.buried == jobs->buried);
 	CHECK(sums.memory + p->abilities.count * sizeof(struct ability) == p->func_memory);
 	CHECK(p->func_memory + jobs->memory + (p->storing - jobs->storing) == p->memory); /* REMOVEs count as storing */
 }

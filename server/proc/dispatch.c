@@ -11,6 +11,7 @@
 #include "proc/handlers.h"
 #include "proc/job.h"
 #include "proc/peer.h"
+#include "proc/reload.h"
 #include "proc/reply.h"
 
 static packet_handler_f *const handlers[PKT_TYPES] = { [PKT_TEXT] = on_text,
@@ -142,6 +143,9 @@ dispatch_other(struct proc *p, struct msg *m)
 		break;
 	case MSG_SHUTDOWN:
 		on_shutdown(p);
+		break;
+	case MSG_POLICIES:
+		on_policies(p, m);
 		break;
 	default:
 		CHECK(!"a message that is not for the core");

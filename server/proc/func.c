@@ -9,6 +9,7 @@
  * then the one that has been idle longest makes room.
  */
 #include "proc/func.h"
+#include "proc/gate.h"
 
 #include <string.h>
 
@@ -44,6 +45,19 @@ func_bytes(size_t name_len)
 	return sizeof(struct func) + name_len + 1;
 }
 
+/* A maxqueue of the policy replaces one that was told, and the other way round; no maxqueue replaces none. */
+void
+func_set_policy(struct proc *p, struct func *func)
+{
+	const uint64_t *max;
+
+	func->policy = policies_match(p->policies, func_name(func));
+	max = func->policy->maxqueue;
+	for (int i = 0; i < PRIORITIES && (max[0] | max[1] | max[2]) != 0; i++)
+		func->max[i] = max[i];
+	func_limit(p, func, func->policy->running, func->policy->token, func->policy->burst);
+}
+
 static PROC struct func *
 func_new(struct proc *p, struct slice name)
 {
@@ -66,6 +80,7 @@ func_new(struct proc *p, struct slice name)
 	list_init(&func->in_idle);
 	list_init(&func->in_opened);
 	list_push(&p->idle_funcs, &func->in_idle);
+	func_set_policy(p, func);
 	hash_add(&p->funcs, &func->by_name, hash_bytes(name, p->cfg.seed));
 	return func;
 }
@@ -101,19 +116,6 @@ func_get(struct proc *p, struct slice name, enum wire_error *why_r)
 	}
 	bound_note(p, BOUND_FUNCTIONS, true);
 	return func_new(p, name);
-}
-
-bool
-func_is_unused(const struct func *func)
-{
-	return func->jobs == 0 && func->workers == 0;
-}
-
-void
-func_idle_check(struct proc *p, struct func *func)
-{
-	if (func_is_unused(func) && !func->kept && func->paused_until == 0 && !list_is_linked(&func->in_idle))
-		list_push(&p->idle_funcs, &func->in_idle);
 }
 
 void

@@ -11,6 +11,7 @@
 #include "proc/state.h"
 
 struct job;
+struct policy;
 
 struct func {
 	uint32_t magic;
@@ -27,11 +28,13 @@ struct func {
 	struct heap_node rewake; /* proc.rewakes */
 	nsec_t woken;            /* when a worker was last woken for it */
 	uint32_t width;          /* how many the next rewake wakes */
-	uint64_t jobs;           /* all that are not DEAD */
+	uint64_t jobs;           /* all that are neither DEAD nor BURIED */
+	uint64_t buried;
 	uint64_t running;
 	uint64_t queued[PRIORITIES]; /* not RUNNING, not DEAD */
 	uint64_t delayed;            /* DELAYED */
 	uint64_t max[PRIORITIES];    /* maxqueue; 0 = none */
+	const struct policy *policy; /* in proc.policies, or proc.former_policies */
 	uint32_t workers;
 	bool kept;             /* made by `create function`, or has a maxqueue */
 	uint64_t cap;          /* running jobs at most; UINT64_MAX = no limit */
@@ -46,14 +49,29 @@ struct func {
 	char name[];
 };
 
+/* No jobs, dead ones among them, and no workers. */
+static inline bool
+func_is_unused(const struct func *func)
+{
+	return func->jobs == 0 && func->buried == 0 && func->workers == 0;
+}
+
+/* Call after something stopped using it: it may be dropped from then on when room is needed. */
+static inline PROC void
+func_idle_check(struct proc *p, struct func *func)
+{
+	if (func_is_unused(func) && !func->kept && func->paused_until == 0 && !list_is_linked(&func->in_idle))
+		list_push(&p->idle_funcs, &func->in_idle);
+}
+
 struct func *func_find(struct proc *, struct slice name) RUNS_ON(proc_role); /* NULL when there is none */
 /* Finds or makes it; NULL when there is no room, and *why_r says of what. */
 struct func *func_get(struct proc *, struct slice name, enum wire_error *why_r) RUNS_ON(proc_role);
-/* Call after something stopped using it: it may be dropped from then on when room is needed. */
-void func_idle_check(struct proc *, struct func *) RUNS_ON(proc_role);
-bool func_is_unused(const struct func *) RUNS_ON(proc_role);      /* no jobs, no workers */
 void func_free(struct proc *, struct func **) RUNS_ON(proc_role); /* takes; must be unused */
 struct slice func_name(const struct func *);
+
+/* The policy that holds for it from now on: one of proc.policies. */
+void func_set_policy(struct proc *, struct func *) RUNS_ON(proc_role);
 
 /* The queue of READY jobs. */
 void func_push(struct proc *, struct func *, struct job *) RUNS_ON(proc_role);

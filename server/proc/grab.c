@@ -144,14 +144,27 @@ send_assign(struct proc *p, struct peer *peer, const struct job *job, enum pkt_t
 	peer_send(p, peer, &m);
 }
 
+/* The worker's own, or the policy's: the shorter one; 0 = none. */
+static nsec_t
+time_limit(const struct ability *ability)
+{
+	nsec_t own = (nsec_t)ability->limit_ms * 1000000, policy = ability->func->policy->run_limit;
+
+	return own == 0 || (policy > 0 && policy < own) ? policy : own;
+}
+
 static PROC void
 assign(struct proc *p, struct peer *peer, struct ability *ability, struct job *job)
 {
+	nsec_t limit = time_limit(ability);
+
 	job_move(p, job, JOB_RUNNING);
 	job_extra(p, job)->worker = peer;
 	list_push(&ability->running, &job->link);
-	if (ability->limit_ms > 0)
-		heap_set(&p->limits, &job_extra(p, job)->timer, p->now.mono + (nsec_t)ability->limit_ms * 1000000);
+	if (limit > 0)
+		heap_set(&p->limits, &job_extra(p, job)->timer, p->now.mono + limit);
+	if (peer->excepted == job_number(job))
+		peer->excepted = 0; /* it is tried again: a WORK_FAIL is of this attempt */
 	go_last(p, ability);
 	count(p, STAT_jobs_assigned);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The life of a job: made, placed, lost, ended.
+ * The life of a job: made, placed, ended.
  *
  * Runs on:  processing thread.
  * Owns:     struct job and its reference to the body.
@@ -59,9 +59,25 @@ leave_state(struct proc *p, struct job *job)
 		if (job->func->gated)
 			gate_ended(p, job->func);
 		break;
+	case JOB_BURIED:
+		list_remove(&job->link);
+		p->buried_count--;
+		p->buried_bytes -= job_bytes(job);
+		job->func->buried--;
+		job->func->jobs++;
+		break;
 	default:
 		break;
 	}
+}
+
+/* Wall clock. */
+static nsec_t
+due(const struct job_extra *extra)
+{
+	nsec_t at = extra->run_at > INT64_MAX / 1000000000 ? INT64_MAX : extra->run_at * 1000000000;
+
+	return extra->retry_at > 0 ? extra->retry_at : at;
 }
 
 static PROC void
@@ -70,8 +86,7 @@ enter_state(struct proc *p, struct job *job)
 	switch ((enum job_state)job->state) {
 	case JOB_DELAYED:
 		job->func->delayed++;
-		heap_set(&p->delays, &job_extra(p, job)->timer,
-		    job->extra->run_at > INT64_MAX / 1000000000 ? INT64_MAX : job->extra->run_at * 1000000000);
+		heap_set(&p->delays, &job_extra(p, job)->timer, due(job->extra));
 		break;
 	case JOB_READY:
 		func_push(p, job->func, job);
@@ -80,6 +95,13 @@ enter_state(struct proc *p, struct job *job)
 		job->func->running++;
 		if (job->func->gated)
 			gate_assigned(p, job->func);
+		break;
+	case JOB_BURIED:
+		list_push(&p->buried, &job->link);
+		p->buried_count++;
+		p->buried_bytes += job_bytes(job);
+		job->func->buried++;
+		job->func->jobs--;
 		break;
 	default:
 		break;
@@ -171,7 +193,8 @@ unlink_job(struct proc *p, struct job *job)
 			break;
 		}
 	}
-	key_remove(p, job);
+	if (job->state != JOB_BURIED)
+		key_remove(p, job);
 	hash_remove(&p->handles, &job->by_handle);
 	job_move(p, job, JOB_DEAD);
 	job->func->jobs--;
@@ -247,65 +270,4 @@ job_tell_failed(struct proc *p, const struct job *job)
 		reply_arg(p, client->peer, PKT_WORK_FAIL, slice_of(handle.at, handle.len));
 	}
 	p->asking = NULL;
-}
-
-static PROC void
-log_dropped(struct proc *p, const struct job *job)
-{
-	struct buf line = { 0 };
-	struct handle_text handle;
-
-	job_handle(p, job, &handle);
-	buf_add_str(&line, "dropped job ");
-	buf_add(&line, handle.at, handle.len);
-	buf_add_str(&line, " of ");
-	buf_add_escaped(&line, func_name(job->func));
-	buf_add_str(&line, ": lost by its worker ");
-	buf_add_u64(&line, job->extra->tries);
-	buf_add_str(&line, job->extra->tries == 1 ? " time" : " times");
-	proc_log(p, GEARMAND_LOG_NOTICE, &line);
-	buf_fini(&line);
-}
-
-/* On the wire nobody hears of it; but a module may have gathered what came so far. */
-static PROC void
-tell_modules_void(struct proc *p, const struct job *job)
-{
-	struct handle_text handle;
-
-	job_handle(p, job, &handle);
-	for (const struct client *client = job->extra->clients; client != NULL; client = client->next) {
-		p->spent++;
-		answer_of(p, client);
-		if (client->peer->is_module)
-			reply_arg(
-			    p, client->peer, (enum pkt_type)GEARMAND_ATTEMPT_VOID, slice_of(handle.at, handle.len));
-	}
-	p->asking = NULL;
-}
-
-void
-job_attempt_lost(struct proc *p, struct job *job)
-{
-	struct job_extra *extra = job_extra(p, job);
-
-	CHECK(job->state == JOB_RUNNING);
-	count(p, STAT_jobs_lost);
-	extra->tries++;
-	extra->numerator = extra->denominator = 0;
-	if (!job_is_wanted(job)) {
-		count(p, STAT_jobs_dropped);
-		job_end(p, job);
-	} else if (p->cfg.job_retries > 0 && extra->tries >= p->cfg.job_retries) {
-		count(p, STAT_jobs_dropped);
-		log_dropped(p, job);
-		job_tell_failed(p, job);
-		job_end(p, job);
-	} else if (p->graceful && job->stored && extra->clients == NULL) {
-		job_leave_in_store(p, job);
-	} else {
-		tell_modules_void(p, job);
-		job_move(p, job, JOB_READY);
-		wake_for_job(p, job->func);
-	}
 }

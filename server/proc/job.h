@@ -16,7 +16,7 @@ struct func;
 struct job_extra;
 struct slot;
 
-#define JOB_STATES(X) X(NEW) X(STORING) X(DELAYED) X(READY) X(RUNNING) X(DEAD)
+#define JOB_STATES(X) X(NEW) X(STORING) X(DELAYED) X(READY) X(RUNNING) X(BURIED) X(DEAD)
 /*              from     to */
 /* clang-format off */
 #define JOB_MOVES(X) \
@@ -31,7 +31,13 @@ struct slot;
 	X(READY,   RUNNING) \
 	X(READY,   DEAD)    /* cancelled, or its last client left */ \
 	X(RUNNING, READY)   /* its worker was lost */ \
-	X(RUNNING, DEAD)    /* done, failed, cancelled, given up */
+	X(RUNNING, DELAYED) /* the same, and it is tried again later */ \
+	X(RUNNING, DEAD)    /* done, failed, cancelled, given up */ \
+	X(RUNNING, BURIED)  /* given up, or an operator said so: it is on the dead list */ \
+	X(READY,   BURIED) \
+	X(DELAYED, BURIED) \
+	X(BURIED,  READY)   /* an operator sends it again */ \
+	X(BURIED,  DEAD)    /* cancelled, or the dead list is full or old */
 /* clang-format on */
 
 enum job_state {
@@ -49,7 +55,7 @@ struct job {
 	uint8_t priority;
 	uint8_t flags;              /* GEARMAND_JOB_NO_UNIQUE, GEARMAND_JOB_UNIQUE_IS_DATA */
 	uint8_t unique_len;         /* the unique is in the body, behind the function and a NUL */
-	struct list link;           /* READY: func.ready; RUNNING: ability.running */
+	struct list link;           /* READY: func.ready; RUNNING: ability.running; BURIED: proc.buried */
 	struct hash_node by_handle; /* proc.handles; not when DEAD */
 	struct func *func;
 	struct blob *body;             /* function NUL unique NUL (reducer NUL) ... data */
@@ -75,9 +81,6 @@ void job_place(struct proc *, struct job *) RUNS_ON(proc_role);
 void jobs_place_held(struct proc *) RUNS_ON(proc_role);
 /* The first submitter that waits for the commit, or NULL. */
 struct slot *job_waiting_slot(const struct job *) RUNS_ON(proc_role);
-/* RUNNING: the worker is lost (or out of time).  Queued again, or dropped at the retry limit, or ended because
- * nobody wants it. */
-void job_attempt_lost(struct proc *, struct job *) RUNS_ON(proc_role);
 /* Takes it out of every table and the store; clients must have been told.  Freed now, or, while an
  * ADD is under way, when that is back: until then its bytes count. */
 void job_end(struct proc *, struct job *) RUNS_ON(proc_role);

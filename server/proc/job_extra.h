@@ -24,9 +24,15 @@ struct job_extra {
 	struct slot *slots;              /* background submitters that wait for the commit */
 	int64_t run_at;                  /* seconds since 1970; 0 = at once */
 	uint32_t numerator, denominator; /* WORK_STATUS */
-	uint32_t tries;                  /* attempts lost */
+	uint32_t tries;                  /* attempts that came to nothing */
+	nsec_t retry_at;                 /* wall clock: when it is tried again; 0 = at once */
+	nsec_t verdict_delay;            /* VERDICT_RETRY */
+	nsec_t buried_at;                /* BURIED: wall clock */
+	uint8_t verdict;                 /* RUNNING: enum verdict, what an operator wants when the attempt ends */
 	uint16_t client_count;           /* of `clients` */
 };
+
+enum verdict { VERDICT_NONE, VERDICT_RETRY, VERDICT_BURY };
 
 void job_extra_init(struct proc *, struct job *, int64_t run_at) RUNS_ON(proc_role);
 /* Its own extra, to write. */

@@ -200,6 +200,7 @@ key_remove(struct proc *p, struct job *job)
 	job->newest = false;
 	if (twin == NULL)
 		return;
+	job->has_twin = false;
 	hash_remove(&p->twins, &twin->by_key);
 	list_remove(&twin->same_unique);
 	mem_free(twin);

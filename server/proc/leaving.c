@@ -10,6 +10,7 @@
 #include "proc/client.h"
 #include "proc/job.h"
 #include "proc/peer.h"
+#include "proc/retry.h"
 
 enum { LET_GO_PER_TURN = 512 };
 
@@ -18,7 +19,7 @@ lose_job(struct proc *p, struct peer *peer)
 {
 	struct list *node = list_first(&peer->lost);
 
-	job_attempt_lost(p, LIST_ENTRY(node, struct job, link));
+	job_attempt_lost(p, LIST_ENTRY(node, struct job, link), POLICY_LOST);
 }
 
 static PROC void

@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "proc/ability.h"
+#include "proc/dead.h"
 #include "proc/fair.h"
 #include "proc/func.h"
 #include "proc/handle.h"
@@ -95,12 +96,28 @@ add_unique(struct buf *out, const struct job *job)
 	buf_add_char(out, '\n');
 }
 
+/* Each listing has the jobs that it is for: the dead ones, of one function or all, or all others. */
+static PROC void
+add_job_line(const struct proc *p, struct listing *listing, const struct job *job)
+{
+	struct slice name = slice_of(listing->name, listing->name_len);
+
+	if ((job->state == JOB_BURIED) != (listing->kind == LIST_DEAD))
+		return;
+	if (listing->kind == LIST_JOBS)
+		add_job(p, &listing->fresh, job);
+	else if (listing->kind == LIST_UNIQUES)
+		add_unique(&listing->fresh, job);
+	else if (name.len == 0 || slice_eq(name, func_name(job->func)))
+		buried_add_line(p, job, &listing->fresh);
+}
+
 static PROC void
 drop(struct proc *p, struct buf *out, struct func *func)
 {
 	if (func->workers > 0 || func->running > 0) {
 		buf_add_str(out, "ERR there are still connected workers or executing clients\r\n");
-	} else if (func->jobs > 0) {
+	} else if (func->jobs > 0 || func->buried > 0) {
 		buf_add_str(out, "ERR there are still jobs in the queue of this function\r\n");
 	} else {
 		func_free(p, &func);
@@ -134,10 +151,9 @@ add_line(struct proc *p, struct listing *listing, struct hash_node *node, size_t
 			drop(p, &listing->fresh, func);
 		break;
 	case LIST_JOBS:
-		add_job(p, &listing->fresh, CONTAINER_OF(node, struct job, by_handle));
-		break;
 	case LIST_UNIQUES:
-		add_unique(&listing->fresh, CONTAINER_OF(node, struct job, by_handle));
+	case LIST_DEAD:
+		add_job_line(p, listing, CONTAINER_OF(node, struct job, by_handle));
 		break;
 	case LIST_WORKERS:
 		break;
@@ -155,7 +171,7 @@ start(struct proc *p, struct peer *peer, enum listing_kind kind, struct slice na
 	listing->name_len = name.len;
 	if (name.len > 0)
 		memcpy(listing->name, name.data, name.len);
-	listing->maker.queue = kind == LIST_JOBS || kind == LIST_UNIQUES ? &p->job_listings : &p->listings;
+	listing->maker.queue = kind >= LIST_JOBS ? &p->job_listings : &p->listings;
 	listing->slot = slot_open_made(p, peer, &listing->maker);
 }
 
@@ -163,6 +179,12 @@ void
 listing_start(struct proc *p, struct peer *peer, enum listing_kind kind)
 {
 	start(p, peer, kind, slice_of("", 0));
+}
+
+void
+listing_dead(struct proc *p, struct peer *peer, struct slice function)
+{
+	start(p, peer, LIST_DEAD, function);
 }
 
 void

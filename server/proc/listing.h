@@ -13,12 +13,14 @@
 struct peer;
 
 /* Of functions, of peers, of jobs. */
-enum listing_kind { LIST_STATUS, LIST_PRIORITIES, LIST_DROP, LIST_WORKERS, LIST_JOBS, LIST_UNIQUES };
+enum listing_kind { LIST_STATUS, LIST_PRIORITIES, LIST_DROP, LIST_WORKERS, LIST_JOBS, LIST_UNIQUES, LIST_DEAD };
 
 /* A part of what is being listed; true while more can be made at once. */
 bool listings_run(struct proc *) RUNS_ON(proc_role);
 /* The answer comes when the listing is complete; until then the peer's later replies wait behind it. */
 void listing_start(struct proc *, struct peer *, enum listing_kind) RUNS_ON(proc_role);
+/* The dead list, of a function or ("") of all. */
+void listing_dead(struct proc *, struct peer *, struct slice function) RUNS_ON(proc_role);
 /* The functions of that name, in any case, are dropped; the answer has a line for each. */
 void listing_drop(struct proc *, struct peer *, struct slice name) RUNS_ON(proc_role);
 void listing_counters(struct proc *, struct peer *) RUNS_ON(proc_role);

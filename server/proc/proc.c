@@ -17,6 +17,7 @@
 #include "proc/job.h"
 #include "proc/listing.h"
 #include "proc/peer.h"
+#include "proc/reload.h"
 #include "proc/reply.h"
 #include "proc/timers.h"
 #include "proc/wake.h"
@@ -48,8 +49,21 @@ tables_init(struct proc *p)
 	list_init(&p->job_listings);
 	list_init(&p->makers);
 	list_init(&p->dead);
+	list_init(&p->buried);
 	for (int i = 0; i < PRIORITIES; i++)
 		list_init(&p->ready_funcs[i]);
+}
+
+static struct policies *
+policies_of_options(const struct proc_config *cfg)
+{
+	struct policy base;
+	unsigned line;
+	char why[POLICY_WHY];
+
+	policy_default(&base);
+	base.attempts = cfg->job_retries;
+	return policies_new(slice_of("", 0), &base, &line, why);
 }
 
 struct proc *
@@ -68,6 +82,7 @@ proc_new(const struct proc_config *cfg)
 	p->cfg.verbose = p->verbose_text = mem_dup(cfg->verbose, strlen(cfg->verbose));
 	p->next_handle = cfg->first_handle;
 	p->replaying = cfg->durable;
+	p->policies = cfg->policies != NULL ? cfg->policies : policies_of_options(cfg);
 	tables_init(p);
 	memcpy(&p->secret, cfg->seed, sizeof p->secret);
 	hash_init_numbers(&p->handles, p->secret);
@@ -162,6 +177,8 @@ proc_free(struct proc **pp)
 	role_assume(&proc_role);
 	free_members(p);
 	tables_fini(p);
+	policies_free(&p->former_policies);
+	policies_free(&p->policies);
 	mem_free(p->prefix_at);
 	mem_free(p->version_text);
 	mem_free(p->queue_text);
@@ -175,7 +192,7 @@ proc_free(struct proc **pp)
 static PROC void
 tell_idle(struct proc *p)
 {
-	uint64_t may_stay = p->cfg.adds_at_shutdown ? p->background : 0;
+	uint64_t may_stay = p->cfg.adds_at_shutdown ? p->background : p->buried_count;
 	struct msg *m;
 
 	if (!p->graceful || p->idle_told || p->handles.count > may_stay)
@@ -206,6 +223,7 @@ proc_turn(struct proc *p, struct list *batch, struct instant now, struct outbox 
 	more = listings_run(p);
 	more |= peers_leave(p); /* behind what may have been their last reply */
 	more |= wakes_run(p);
+	more |= policies_run(p);
 	due = earlier(due, timers_due(p));
 	if (more || !list_is_empty(batch))
 		due = now.mono;

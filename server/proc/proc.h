@@ -17,22 +17,26 @@
 #include "cross/mbox.h"
 #include "wire/level.h"
 
+struct policies;
 struct proc;
 
 /* All of it is copied; limits of 0 mean none. */
 struct proc_config {
-	const char *handle_prefix; /* "H:host"; at most HANDLE_MAX - 21 bytes */
-	uint64_t first_handle;     /* number of the first job */
-	uint8_t seed[32];          /* from getrandom(): keys of the hash tables and of made-up uniques */
-	uint32_t job_retries;      /* lost attempts until a job is dropped; 0 = no limit */
-	uint32_t wakeups;          /* NOOPs per queued job; 0 = one, then twice as many while it waits */
-	bool strict_order;         /* functions in the order the worker registered them */
-	bool exceptions;           /* every connection starts with the exceptions option */
-	bool timeout_requeues;     /* CAN_DO_TIMEOUT queues foreground jobs again without a word */
-	const char *queue_name;    /* of the module; NULL = none */
-	bool durable;              /* background jobs go through the store */
-	bool adds_at_shutdown;     /* ... but only at orderly shutdown */
-	nsec_t queue_timeout;      /* how long a submission waits for the store */
+	const char *handle_prefix;         /* "H:host"; at most HANDLE_MAX - 21 bytes */
+	uint64_t first_handle;             /* number of the first job */
+	uint8_t seed[32];                  /* from getrandom(): keys of the hash tables and of made-up uniques */
+	struct policies *policies;         /* by function; taken; NULL = job_retries for all */
+	uint32_t job_retries;              /* lost attempts until a job is dropped; 0 = no limit */
+	nsec_t dead_keep;                  /* how long a job stays on the dead list; 0 = for ever */
+	uint64_t dead_max, dead_max_bytes; /* jobs on it */
+	uint32_t wakeups;                  /* NOOPs per queued job; 0 = one, then twice as many while it waits */
+	bool strict_order;                 /* functions in the order the worker registered them */
+	bool exceptions;                   /* every connection starts with the exceptions option */
+	bool timeout_requeues;             /* CAN_DO_TIMEOUT queues foreground jobs again without a word */
+	const char *queue_name;            /* of the module; NULL = none */
+	bool durable;                      /* background jobs go through the store */
+	bool adds_at_shutdown;             /* ... but only at orderly shutdown */
+	nsec_t queue_timeout;              /* how long a submission waits for the store */
 	uint64_t max_jobs, max_memory /* bytes */, max_functions, max_abilities /* per worker */;
 	uint64_t max_storing; /* bytes waiting for the store before submitters are not read, or get ERROR */
 	uint64_t pause_held;  /* bytes of replies to a peer behind an open one before it is not read */

@@ -15,6 +15,7 @@
 #include "cross/msg.h"
 #include "cross/stats.h"
 #include "proc/proc.h"
+#include "wire/policy.h"
 
 /* Before a function definition: it runs on the processing thread (see base/role.h). */
 #define PROC RUNS_ON(proc_role)
@@ -84,6 +85,10 @@ struct proc {
 	struct heap owing;        /* struct debt: peers whose packets cost more than their share; monotonic */
 	struct list leaving;      /* peers that have jobs to lose, or are gone and to be forgotten */
 
+	struct policies *policies;        /* never NULL */
+	struct policies *former_policies; /* NULL, or while some functions still have theirs of these ... */
+	struct hash_walk reload;          /* ... in funcs */
+
 	struct hash prefixes;      /* struct prefix by text */
 	struct prefix **prefix_at; /* the same by number */
 	uint64_t next_handle;
@@ -97,7 +102,9 @@ struct proc {
 	nsec_t refused[BOUND_COUNT]; /* monotonic: when this bound refused something last; 0 = said: there is room */
 	uint64_t background;         /* jobs with a background owner */
 	struct list dead;            /* struct job.link: DEAD jobs whose ADD is still under way */
-	bool replaying;              /* REPLAY_END has not come yet */
+	struct list buried;          /* struct job.link: the dead list, longest there first */
+	uint64_t buried_count, buried_bytes;
+	bool replaying; /* REPLAY_END has not come yet */
 	bool graceful, shut, idle_told;
 	struct buf store_trouble;  /* why the store is unwell; empty = it is well */
 	struct buf store_error;    /* the last trouble it had, also when it is well again */

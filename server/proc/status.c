@@ -34,6 +34,8 @@ send_status(struct proc *p, struct peer *peer, enum pkt_type type, struct slice 
 	bool with_clients = type == PKT_STATUS_RES_UNIQUE;
 
 	msg_reply_arg(reply, name, false);
+	if (job != NULL && job->state == JOB_BURIED)
+		job = NULL;
 	add_number(reply, job != NULL, false);
 	add_number(reply, job != NULL && job->state == JOB_RUNNING, false);
 	add_number(reply, job == NULL ? 0 : job->extra->numerator, false);

@@ -7,12 +7,14 @@
  * Owns:     nothing; the heaps belong to struct proc.
  */
 #include "proc/timers.h"
+#include "proc/dead.h"
 
 #include "proc/func.h"
 #include "proc/gate.h"
 #include "proc/job.h"
 #include "proc/job_extra.h"
 #include "proc/reply.h"
+#include "proc/retry.h"
 #include "proc/stored.h"
 #include "proc/wake.h"
 
@@ -47,12 +49,12 @@ out_of_time(struct proc *p, struct job *job)
 {
 	count(p, STAT_jobs_timed_out);
 	if (p->cfg.timeout_requeues) {
-		job_attempt_lost(p, job);
+		job_attempt_lost(p, job, POLICY_TIMEOUT);
 		return;
 	}
 	job_tell_failed(p, job);
 	job_drop_clients(p, job);
-	job_attempt_lost(p, job);
+	job_attempt_lost(p, job, POLICY_TIMEOUT);
 }
 
 static PROC void
@@ -180,7 +182,7 @@ timers_run(struct proc *p)
 nsec_t
 timers_due(struct proc *p)
 {
-	nsec_t due = next_due(p, store_watch(p));
+	nsec_t due = next_due(p, earlier(store_watch(p), buried_trim(p)));
 
 	return p->now.late && due <= p->now.mono ? p->now.mono + late_check : due;
 }

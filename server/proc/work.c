@@ -13,6 +13,7 @@
 #include "proc/job_extra.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
+#include "proc/retry.h"
 
 /* The job, if this peer works on it; else NULL, and the peer has been told so. */
 static PROC struct job *
@@ -128,8 +129,7 @@ on_work_fail(struct proc *p, struct peer *peer, struct msg_packet *packet)
 	if (job == NULL)
 		return;
 	forward(p, job, packet);
-	count(p, STAT_jobs_failed);
-	job_end(p, job);
+	job_failed(p, job, POLICY_FAIL);
 }
 
 void
@@ -149,6 +149,5 @@ on_work_exception(struct proc *p, struct peer *peer, struct msg_packet *packet)
 	}
 	peer->excepted = job_number(job);
 	peer->excepted_prefix = job->prefix;
-	count(p, STAT_jobs_failed);
-	job_end(p, job);
+	job_failed(p, job, POLICY_EXCEPTION);
 }

@@ -38,12 +38,6 @@ next_word(char **at, char *end, struct slice *word_r)
 	return !quoted;
 }
 
-static bool
-is_name(struct slice pattern)
-{
-	return memchr(pattern.data, '*', pattern.len) == NULL && memchr(pattern.data, '?', pattern.len) == NULL;
-}
-
 /* What no setting says by itself. */
 static const char *
 contradiction(const struct policy *policy)
@@ -52,10 +46,6 @@ contradiction(const struct policy *policy)
 		return "the pattern has more than 255 bytes";
 	if (policy->max_delay < policy->delay)
 		return "max-delay is shorter than delay";
-	if (policy->cron[0].data != NULL && !is_name(policy->pattern))
-		return "cron needs a function's name, not a pattern";
-	if (policy->payload.data != NULL && policy->cron[0].data == NULL)
-		return "payload is for lines with cron";
 	return NULL;
 }
 

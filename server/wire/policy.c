@@ -20,15 +20,12 @@
 enum value {
 	COUNT,
 	PERCENT,
-	SIZE,   /* bytes, with K, M, G */
 	TIME,   /* with ms, s, m, h, d; seconds without */
 	RATE,   /* N/s, N/m, N/h */
 	LOSSES, /* a list of enum policy_loss */
 	BACKOFF,
 	DEAD,     /* keep or drop */
 	MAXQUEUE, /* N or H,N,L */
-	CRON,
-	TEXT,
 };
 
 /* clang-format off */
@@ -36,7 +33,7 @@ static const struct key {
 	const char *name;
 	enum value value;
 	size_t at;          /* of the member in struct policy */
-	uint64_t min, max;  /* of COUNT, PERCENT, SIZE */
+	uint64_t min, max;  /* of COUNT, PERCENT */
 } keys[] = {
 #define KEY(name, value, member, min, max) { name, value, offsetof(struct policy, member), min, max }
 	KEY("attempts",    COUNT,    attempts, 0, 1000000),
@@ -46,16 +43,11 @@ static const struct key {
 	KEY("backoff",     BACKOFF,  backoff, 0, 0),
 	KEY("jitter",      PERCENT,  jitter, 0, 100),
 	KEY("dead",        DEAD,     keep_dead, 0, 0),
-	KEY("expire",      TIME,     expire, 0, 0),
 	KEY("run-limit",   TIME,     run_limit, 0, 0),
 	KEY("running",     COUNT,    running, 0, 1000000000),
 	KEY("rate",        RATE,     token, 0, 0),
 	KEY("burst",       COUNT,    burst, 1, 1000000),
 	KEY("maxqueue",    MAXQUEUE, maxqueue, 0, 1000000000),
-	KEY("keep-state",  TIME,     keep_state, 0, 0),
-	KEY("keep-result", SIZE,     keep_result, 0, UINT64_C(1) << 30),
-	KEY("cron",        CRON,     cron, 0, 0),
-	KEY("payload",     TEXT,     payload, 0, 0),
 #undef KEY
 };
 
@@ -65,8 +57,7 @@ static const struct word {
 } losses[] = { { "lost", POLICY_LOST }, { "timeout", POLICY_TIMEOUT }, { "fail", POLICY_FAIL }, { "exception", POLICY_EXCEPTION }, { 0 } },
   backoffs[] = { { "exponential", POLICY_EXPONENTIAL }, { "linear", POLICY_LINEAR }, { "fixed", POLICY_FIXED }, { 0 } },
   deads[] = { { "keep", true }, { "drop", false }, { 0 } },
-  times[] = { { "ms", SECOND / 1000 }, { "s", SECOND }, { "m", 60 * SECOND }, { "h", 3600 * SECOND }, { "d", DAY }, { 0 } },
-  sizes[] = { { "K", 1024 }, { "M", 1024 * 1024 }, { "G", 1024 * 1024 * 1024 }, { 0 } };
+  times[] = { { "ms", SECOND / 1000 }, { "s", SECOND }, { "m", 60 * SECOND }, { "h", 3600 * SECOND }, { "d", DAY }, { 0 } };
 /* clang-format on */
 
 enum { KEYS = sizeof keys / sizeof *keys };
@@ -170,32 +161,12 @@ read_maxqueue(struct slice text, uint64_t max, uint64_t value_r[3])
 }
 
 static bool
-read_cron(struct slice text, struct slice field_r[5])
-{
-	struct slice rest = text;
-	unsigned count = 0;
-
-	while (rest.data != NULL) {
-		struct slice word = split_at(rest, ' ', &rest);
-
-		if (word.len == 0)
-			continue;
-		if (count == 5)
-			return false;
-		field_r[count++] = word;
-	}
-	return count == 5;
-}
-
-static bool
 read_value(const struct key *key, struct slice text, void *member)
 {
 	switch (key->value) {
 	case COUNT:
 	case PERCENT:
 		return slice_to_u64(text, key->max, member) && *(uint64_t *)member >= key->min;
-	case SIZE:
-		return read_quantity(text, sizes, 1, key->max, member);
 	case TIME:
 		return read_quantity(text, times, SECOND, 3650 * (uint64_t)DAY, member);
 	case RATE:
@@ -208,11 +179,6 @@ read_value(const struct key *key, struct slice text, void *member)
 		return read_word(deads, text, member);
 	case MAXQUEUE:
 		return read_maxqueue(text, key->max, member);
-	case CRON:
-		return read_cron(text, member);
-	case TEXT:
-		*(struct slice *)member = text;
-		return text.len > 0;
 	}
 	return false;
 }
@@ -226,9 +192,6 @@ say_expected(const struct key *key, struct slice text, char *why)
 	case COUNT:
 	case PERCENT:
 		snprintf(what, sizeof what, "a whole number from %ju to %ju", (uintmax_t)key->min, (uintmax_t)key->max);
-		break;
-	case SIZE:
-		snprintf(what, sizeof what, "bytes, as in 64K, up to 1G");
 		break;
 	case TIME:
 		snprintf(what, sizeof what, "a time of at most 3650d, as in 250ms, 15s, 10m, 6h, 2d");
@@ -247,12 +210,6 @@ say_expected(const struct key *key, struct slice text, char *why)
 		break;
 	case MAXQUEUE:
 		snprintf(what, sizeof what, "one number, or three: high,normal,low");
-		break;
-	case CRON:
-		snprintf(what, sizeof what, "minute, hour, day, month and weekday (0 is Monday), each a number or *");
-		break;
-	case TEXT:
-		snprintf(what, sizeof what, "a name");
 		break;
 	}
 	snprintf(
@@ -391,16 +348,6 @@ add_rate(struct buf *out, int64_t token)
 }
 
 static void
-add_cron(struct buf *out, const struct slice field[5])
-{
-	for (int i = 0; i < 5; i++) {
-		buf_add_char(out, i == 0 ? '"' : ' ');
-		buf_add_slice(out, field[i]);
-	}
-	buf_add_char(out, '"');
-}
-
-static void
 add_value(struct buf *out, const struct key *key, const void *member)
 {
 	const uint64_t *number = member;
@@ -409,9 +356,6 @@ add_value(struct buf *out, const struct key *key, const void *member)
 	case COUNT:
 	case PERCENT:
 		buf_add_u64(out, *number);
-		break;
-	case SIZE:
-		add_quantity(out, *number, sizes);
 		break;
 	case TIME:
 		add_quantity(out, *number, times);
@@ -435,32 +379,16 @@ add_value(struct buf *out, const struct key *key, const void *member)
 			buf_add_u64(out, number[i]);
 		}
 		break;
-	case CRON:
-		add_cron(out, member);
-		break;
-	case TEXT:
-		buf_add_slice(out, *(const struct slice *)member);
-		break;
 	}
 }
 
-/* Is there anything to say?  A cap, a rate and what belongs to cron are said when they are given only. */
+/* A cap and a rate are said when there is one. */
 static bool
 is_said(const struct policy *policy, const struct key *key)
 {
-	switch (key->value) {
-	case RATE:
-		return policy->token != 0;
-	case CRON:
-		return policy->cron[0].data != NULL;
-	case TEXT:
-		return policy->payload.data != NULL;
-	default:
-		break;
-	}
 	if (key->at == offsetof(struct policy, running))
 		return policy->running != POLICY_NO_CAP;
-	if (key->at == offsetof(struct policy, burst))
+	if (key->at == offsetof(struct policy, token) || key->at == offsetof(struct policy, burst))
 		return policy->token != 0;
 	return true;
 }

@@ -38,16 +38,11 @@ struct policy {
 	uint64_t jitter;          /* per cent of the delay, up and down */
 	uint64_t keep_dead;       /* a job that is given up goes to the dead list */
 	int64_t delay, max_delay; /* before the next attempt */
-	int64_t expire;           /* how long a job may wait */
 	int64_t run_limit;        /* how long an attempt may take */
 	uint64_t running;         /* jobs at a time; 0 = it is paused; POLICY_NO_CAP */
 	int64_t token;            /* time from one assignment to the next, on average */
 	uint64_t burst;           /* assignments at once before that */
 	uint64_t maxqueue[3];     /* by priority: high, normal, low; 0 = none */
-	int64_t keep_state;       /* how long the state of an ended job is kept */
-	uint64_t keep_result;     /* bytes of its result */
-	struct slice cron[5];     /* minute, hour, day, month, weekday; data NULL = the line has none */
-	struct slice payload;     /* a file's name */
 };
 
 /* What holds where nothing is set. */

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "wire/policy.h"
 #include "cross/msg.h"
 
 #include <gearmand/plugin.h>
@@ -59,6 +60,9 @@ static void
 configure(struct proc_config *cfg, const char *o)
 {
 	cfg->job_retries = (uint32_t)number(o, "--job-retries", 0);
+	cfg->dead_max = (uint64_t)number(o, "--dead-max", 10000);
+	cfg->dead_max_bytes = (uint64_t)number(o, "--dead-max-bytes", 64 << 20);
+	cfg->dead_keep = number(o, "--dead-keep", 0) * 1000000000;
 	cfg->wakeups = (uint32_t)number(o, "--wakeups", 0);
 	cfg->strict_order = number(o, "--strict-order", 0) != 0;
 	cfg->exceptions = number(o, "--exceptions", 0) != 0;
@@ -143,6 +147,20 @@ void
 scene_post(struct scene *s, struct msg *m)
 {
 	run(s, m);
+}
+
+void
+scene_policies(struct scene *s, const char *file)
+{
+	struct msg_policies *m = msg_new_sized(MSG_POLICIES, 0, sizeof *m);
+	struct policy base;
+	char why[POLICY_WHY];
+	unsigned line;
+
+	policy_default(&base);
+	m->policies = policies_new(slice_str(file), &base, &line, why);
+	cr_assert(m->policies != NULL, "line %u: %s", line, why);
+	run(s, &m->msg);
 }
 
 void

@@ -22,11 +22,14 @@
 
 struct scene;
 
-/* Options, parted by spaces: --job-retries=N --wakeups=N --strict-order --exceptions --timeout-requeues --durable
+/* Options, parted by spaces: --job-retries=N --dead-max=N --dead-keep=SECONDS --wakeups=N --strict-order --exceptions --timeout-requeues --durable
  * --adds-at-shutdown --queue-timeout=MS --max-jobs=N --max-memory=N --max-functions=N --max-abilities=N
  * --max-storing=N --pause-held=N --max-held=N --prefix=TEXT --io=N */
 struct scene *scene_new(const char *options);
 void scene_free(struct scene **); /* audits; what nobody looked at is fine */
+
+/* A policy file is read, as at a reload; "" = none. */
+void scene_policies(struct scene *, const char *file);
 
 int scene_peer(struct scene *);
 int scene_module_peer(struct scene *);                  /* one that speaks the protocol of a module */

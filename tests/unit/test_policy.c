@@ -60,8 +60,8 @@ expect_policy(const char *text, const char *function, const char *wanted)
 }
 
 #define DEFAULTS \
-	"retry-on=lost,timeout delay=0 max-delay=1d backoff=exponential jitter=10 dead=keep expire=0 run-limit=0 " \
-	"maxqueue=0,0,0 keep-state=0 keep-result=0"
+	"retry-on=lost,timeout delay=0 max-delay=1d backoff=exponential jitter=10 dead=keep run-limit=0 " \
+	"maxqueue=0,0,0"
 
 Test(policy, the_first_line_that_matches_counts_as_a_whole)
 {
@@ -69,8 +69,7 @@ Test(policy, the_first_line_that_matches_counts_as_a_whole)
 
 	expect_policy(file, "mail.urgent",
 	    "3 attempts=10 retry-on=lost,timeout delay=15s max-delay=1d backoff=exponential jitter=10 dead=keep "
-	    "expire=0 "
-	    "run-limit=0 maxqueue=0,0,0 keep-state=0 keep-result=0");
+	    "run-limit=0 maxqueue=0,0,0");
 	expect_policy(file, "mail", "5 attempts=0 " DEFAULTS);
 	expect_policy("mail.*\n", "mail.x", "1 attempts=7 " DEFAULTS);
 }
@@ -78,16 +77,15 @@ Test(policy, the_first_line_that_matches_counts_as_a_whole)
 Test(policy, where_no_line_matches_the_options_hold_and_nothing_is_kept)
 {
 	expect_policy("", "f",
-	    "0 attempts=7 retry-on=lost,timeout delay=0 max-delay=1d backoff=exponential jitter=10 dead=drop expire=0 "
-	    "run-limit=0 maxqueue=0,0,0 keep-state=0 keep-result=0");
+	    "0 attempts=7 retry-on=lost,timeout delay=0 max-delay=1d backoff=exponential jitter=10 dead=drop "
+	    "run-limit=0 maxqueue=0,0,0");
 }
 
 Test(policy, each_setting_is_shown_as_it_is_written)
 {
 	const char *line =
 	    "attempts=3 retry-on=fail,exception delay=250ms max-delay=6h backoff=linear jitter=0 dead=drop "
-	    "expire=1h run-limit=10m running=8 rate=20/s burst=5 maxqueue=100,50,10 keep-state=90s "
-	    "keep-result=64K cron=\"0 3 * * 6\" payload=/etc/report.json";
+	    "run-limit=10m running=8 rate=20/s burst=5 maxqueue=100,50,10";
 	char file[512], wanted[512];
 
 	snprintf(file, sizeof file, "report %s\n", line);
@@ -97,14 +95,12 @@ Test(policy, each_setting_is_shown_as_it_is_written)
 
 Test(policy, numbers_have_units)
 {
-	struct policies *all =
-	    read_file("a delay=2 max-delay=1d keep-result=1G rate=6/m burst=2 maxqueue=9\nb rate=1/h");
+	struct policies *all = read_file("a delay=2 max-delay=1d rate=6/m burst=2 maxqueue=9\nb rate=1/h");
 	const struct policy *a = policies_at(all, 0);
 
 	cr_expect_eq(policies_count(all), 2);
 	cr_expect_eq(a->delay, 2 * SECOND);
 	cr_expect_eq(a->max_delay, 86400 * SECOND);
-	cr_expect_eq(a->keep_result, UINT64_C(1) << 30);
 	cr_expect_eq(a->token, 10 * SECOND);
 	cr_expect_eq(a->maxqueue[2], 9);
 	cr_expect_eq(policies_at(all, 1)->token, 3600 * SECOND);
@@ -127,14 +123,9 @@ Test(policy, a_mistake_is_one_sentence_with_its_line)
 	expect_wrong("a rate=5", 1, "rate=5: expected a rate as in 20/s, 5/m, 100/h, up to 1000000");
 	expect_wrong("a maxqueue=1,2", 1, "maxqueue=1,2: expected one number, or three: high,normal,low");
 	expect_wrong("a maxqueue=1,2,3,4", 1, "maxqueue=1,2,3,4: expected one number, or three: high,normal,low");
-	expect_wrong("a keep-result=2G", 1, "keep-result=2G: expected bytes, as in 64K, up to 1G");
 	expect_wrong("a jitter=101", 1, "jitter=101: expected a whole number from 0 to 100");
 	expect_wrong("a burst=0", 1, "burst=0: expected a whole number from 1 to 1000000");
-	expect_wrong("a* cron=\"* * * * *\"", 1, "cron needs a function's name, not a pattern");
-	expect_wrong("a cron=\"* * * *\"", 1,
-	    "cron=* * * *: expected minute, hour, day, month and weekday (0 is Monday), each a number or *");
-	expect_wrong("a payload=x", 1, "payload is for lines with cron");
-	expect_wrong("a cron=\"* * * * *", 1, "a double quote is not closed");
+	expect_wrong("a attempts=\"5", 1, "a double quote is not closed");
 	expect_wrong("a backoff=never", 1, "backoff=never: expected exponential, linear or fixed");
 }
 

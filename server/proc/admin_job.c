@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Text commands about one job, and about the policy of a function.
+ *
+ * Runs on:  processing thread, called by admin.c.
+ * Owns:     nothing.
+ * Sends:    text, in the manner of admin.c.
+ *
+ * What is told of a running job is noted, and comes to pass when its attempt ends: its worker cannot be stopped.
+ */
+#include "proc/admin.h"
+#include "proc/dead.h"
+#include "proc/func.h"
+#include "proc/handle.h"
+#include "proc/handlers.h"
+#include "proc/job.h"
+#include "proc/job_extra.h"
+#include "proc/job_read.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+
+/* The job that the third word names; NULL when there is none, and the peer has been told. */
+static PROC struct job *
+named_job(struct proc *p, struct peer *peer, const struct words *words)
+{
+	struct job *job = job_find(p, words->at[2]);
+
+	if (job == NULL)
+		admin_say(p, peer, "ERR UNKNOWN_JOB\r\n");
+	return job;
+}
+
+void
+admin_kick_job(struct proc *p, struct peer *peer, const struct words *words)
+{
+	struct job *job = named_job(p, peer, words);
+
+	if (job == NULL)
+		return;
+	if (job->state != JOB_BURIED)
+		admin_say(p, peer, "ERR NOT_DEAD The+job+is+not+on+the+dead+list\r\n");
+	else if (!job_kick(p, job))
+		admin_say(p, peer, "ERR UNIQUE_IN_USE A+job+with+the+same+unique+is+alive\r\n");
+	else
+		admin_say(p, peer, "OK\r\n");
+}
+
+/* May an operator do that with it?  Else the peer has been told why not. */
+static PROC bool
+may_change(struct proc *p, struct peer *peer, const struct job *job)
+{
+	if (!job->background)
+		admin_say(p, peer, "ERR NOT_BACKGROUND The+job+is+a+foreground+job\r\n");
+	else if (job->state == JOB_STORING)
+		admin_say(p, peer, "ERR STORING The+job+is+not+stored+yet\r\n");
+	else
+		return true;
+	return false;
+}
+
+void
+admin_bury_job(struct proc *p, struct peer *peer, const struct words *words)
+{
+	struct job *job = named_job(p, peer, words);
+
+	if (job == NULL || !may_change(p, peer, job))
+		return;
+	if (job->state == JOB_RUNNING) {
+		job_extra(p, job)->verdict = VERDICT_BURY;
+	} else if (job->state != JOB_BURIED) {
+		job_tell_failed(p, job);
+		job_bury(p, job);
+	}
+	admin_say(p, peer, "OK\r\n");
+}
+
+void
+admin_retry_job(struct proc *p, struct peer *peer, const struct words *words)
+{
+	const uint64_t year = 365 * 86400;
+	uint64_t seconds = 0;
+	struct job *job;
+
+	if (words->count == 4 && !slice_to_u64(words->at[3], year, &seconds)) {
+		admin_say(p, peer, "ERR INVALID_ARGUMENTS Seconds+are+a+whole+number,+at+most+a+year\r\n");
+		return;
+	}
+	job = named_job(p, peer, words);
+	if (job == NULL || !may_change(p, peer, job))
+		return;
+	if (job->state != JOB_RUNNING) {
+		admin_say(p, peer, "ERR NOT_RUNNING The+job+is+not+running\r\n");
+		return;
+	}
+	job_extra(p, job)->verdict = VERDICT_RETRY;
+	job_extra(p, job)->verdict_delay = (nsec_t)seconds * 1000000000;
+	admin_say(p, peer, "OK\r\n");
+}
+
+static const char *const state_names[JOB_STATE_COUNT] = {
+	[JOB_STORING] = "storing",
+	[JOB_DELAYED] = "delayed",
+	[JOB_READY] = "ready",
+	[JOB_RUNNING] = "running",
+	[JOB_BURIED] = "dead",
+};
+
+static void
+add_field(struct buf *out, const char *name, struct slice value)
+{
+	buf_add_str(out, name);
+	buf_add_char(out, '\t');
+	buf_add_escaped(out, value);
+	buf_add_char(out, '\n');
+}
+
+static void
+add_number_field(struct buf *out, const char *name, uint64_t value)
+{
+	char text[20];
+
+	add_field(out, name, slice_of(text, u64_to_text(text, value)));
+}
+
+void
+admin_show_job(struct proc *p, struct peer *peer, const struct words *words)
+{
+	static const char *const priorities[PRIORITIES] = { "high", "normal", "low" };
+	struct job *job = named_job(p, peer, words);
+	const struct job_extra *extra;
+	struct handle_text handle;
+	struct buf out = { 0 };
+
+	if (job == NULL)
+		return;
+	extra = job->extra;
+	job_handle(p, job, &handle);
+	add_field(&out, "handle", slice_of(handle.at, handle.len));
+	add_field(&out, "function", func_name(job->func));
+	add_field(&out, "unique", job_unique(job));
+	add_field(&out, "state", slice_str(state_names[job->state]));
+	add_field(&out, "priority", slice_str(priorities[job->priority]));
+	add_field(&out, "background", slice_str(job->background ? "yes" : "no"));
+	add_field(&out, "stored", slice_str(job->stored ? "yes" : "no"));
+	add_number_field(&out, "bytes", job_data(job).len);
+	add_number_field(&out, "attempts", extra->tries);
+	add_number_field(&out, "clients", extra->client_count);
+	add_number_field(&out, "numerator", extra->numerator);
+	add_number_field(&out, "denominator", extra->denominator);
+	if (job->state == JOB_DELAYED)
+		add_number_field(&out, "due", (uint64_t)(extra->timer.key / 1000000000));
+	if (job->state == JOB_BURIED)
+		add_number_field(&out, "dead_since", (uint64_t)(extra->buried_at / 1000000000));
+	if (extra->worker != NULL) {
+		add_field(&out, "worker", peer_id(extra->worker));
+		add_field(&out, "worker_address", slice_str(extra->worker->address));
+	}
+	buf_add_str(&out, ".\n");
+	reply_text(p, peer, &out);
+}
+
+/* The line of the file, its pattern, and each setting; a function that nobody uses yet has a policy, too. */
+void
+admin_show_policy(struct proc *p, struct peer *peer, const struct words *words)
+{
+	const struct policy *policy = policies_match(p->policies, words->at[2]);
+	struct buf out = { 0 };
+
+	buf_add_str(&out, "OK line ");
+	buf_add_u64(&out, policy->line);
+	buf_add_char(&out, ' ');
+	if (policy->line > 0)
+		buf_add_escaped(&out, policy->pattern);
+	else
+		buf_add_str(&out, "(none)");
+	buf_add_char(&out, ' ');
+	policy_add_text(policy, &out);
+	buf_add_char(&out, '\n');
+	reply_text(p, peer, &out);
+}

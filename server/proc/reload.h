@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * reload.h - new policies while the server runs.
+ *
+ * Runs on:  processing thread.
+ * Owns:     the table of policies that holds, and the one before it.
+ */
+#ifndef GEARMAND_PROC_RELOAD_H
+#define GEARMAND_PROC_RELOAD_H
+
+#include "proc/state.h"
+
+void on_policies(struct proc *, struct msg *) RUNS_ON(proc_role); /* takes what it has */
+/* Functions get their new policy, a part at each turn; true while some have the former one. */
+bool policies_run(struct proc *) RUNS_ON(proc_role);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * An attempt came to nothing: try again, now or later, or give the job up.
+ *
+ * Runs on:  processing thread.
+ * Owns:     nothing.
+ *
+ * What counts, how often and after what time is the policy's word; without one only lost attempts and those out of
+ * time are tried again, at once, as gearmand 1.1 does.  Later is for jobs in the background: a client that waits for a
+ * result hears of a failure at once and waits no more.
+ */
+#include "proc/retry.h"
+
+#include <string.h>
+
+#include "proc/client.h"
+#include "proc/dead.h"
+#include "proc/func.h"
+#include "proc/handle.h"
+#include "proc/job.h"
+#include "proc/job_extra.h"
+#include "proc/peer.h"
+#include "proc/reply.h"
+#include "proc/wake.h"
+
+#include <gearmand/packet.h>
+
+static PROC void
+log_given_up(struct proc *p, const struct job *job, bool buried)
+{
+	struct buf line = { 0 };
+	struct handle_text handle;
+
+	job_handle(p, job, &handle);
+	buf_add_str(&line, buried ? "buried job " : "dropped job ");
+	buf_add(&line, handle.at, handle.len);
+	buf_add_str(&line, " of ");
+	buf_add_escaped(&line, func_name(job->func));
+	buf_add_str(&line, ": attempts that came to nothing: ");
+	buf_add_u64(&line, job->extra->tries);
+	proc_log(p, GEARMAND_LOG_NOTICE, &line);
+	buf_fini(&line);
+}
+
+/* On the wire nobody hears of it; but a module may have gathered what came so far. */
+static PROC void
+tell_modules_void(struct proc *p, const struct job *job)
+{
+	struct handle_text handle;
+
+	job_handle(p, job, &handle);
+	for (const struct client *client = job->extra->clients; client != NULL; client = client->next) {
+		p->spent++;
+		answer_of(p, client);
+		if (client->peer->is_module)
+			reply_arg(
+			    p, client->peer, (enum pkt_type)GEARMAND_ATTEMPT_VOID, slice_of(handle.at, handle.len));
+	}
+	p->asking = NULL;
+}
+
+static PROC void
+give_up(struct proc *p, struct job *job, bool keep)
+{
+	log_given_up(p, job, keep);
+	job_tell_failed(p, job);
+	if (keep) {
+		job_bury(p, job);
+		return;
+	}
+	count(p, STAT_jobs_dropped);
+	job_end(p, job);
+}
+
+/* It may be that somebody waits for it; nobody who only waits is made to wait longer. */
+static PROC void
+try_again(struct proc *p, struct job *job, nsec_t delay)
+{
+	struct job_extra *extra = job_extra(p, job);
+
+	tell_modules_void(p, job);
+	if (delay > 0 && job->background) {
+		extra->retry_at = p->now.wall + delay;
+		job_move(p, job, JOB_DELAYED);
+		return;
+	}
+	job_move(p, job, JOB_READY);
+	wake_for_job(p, job->func);
+}
+
+/* Jitter must not come from outside: the same history gives the same times. */
+static nsec_t
+delay_of(const struct proc *p, const struct job *job)
+{
+	uint64_t secret;
+
+	memcpy(&secret, p->cfg.seed, sizeof secret);
+	return policy_delay(job->func->policy, job->extra->tries,
+	    hash_number(job_number(job) ^ secret ^ (uint64_t)job->extra->tries << 40));
+}
+
+void
+job_attempt_lost(struct proc *p, struct job *job, enum policy_loss why)
+{
+	const struct policy *policy = job->func->policy;
+	struct job_extra *extra = job_extra(p, job);
+	enum verdict verdict = extra->verdict;
+
+	CHECK(job->state == JOB_RUNNING);
+	count(p, STAT_jobs_lost);
+	extra->verdict = VERDICT_NONE;
+	extra->tries += verdict != VERDICT_RETRY;
+	extra->numerator = extra->denominator = 0;
+	if (!job_is_wanted(job)) {
+		count(p, STAT_jobs_dropped);
+		job_end(p, job);
+	} else if (verdict == VERDICT_RETRY) {
+		try_again(p, job, extra->verdict_delay);
+	} else if (verdict == VERDICT_BURY || (policy->attempts > 0 && extra->tries >= policy->attempts) ||
+		   (policy->retry_on & why) == 0) {
+		give_up(p, job, job->background && (verdict == VERDICT_BURY || policy->keep_dead));
+	} else if (p->graceful && job->stored && extra->clients == NULL) {
+		job_leave_in_store(p, job);
+	} else {
+		try_again(p, job, delay_of(p, job));
+	}
+}
+
+void
+job_failed(struct proc *p, struct job *job, enum policy_loss why)
+{
+	enum verdict verdict = job->extra->verdict;
+
+	if (verdict == VERDICT_NONE && (!job->background || (job->func->policy->retry_on & why) == 0)) {
+		count(p, STAT_jobs_failed);
+		job_end(p, job);
+		return;
+	}
+	job_drop_clients(p, job);
+	job_attempt_lost(p, job, why);
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The policy file: at the start, at SIGHUP, with mistakes, and what comes of it with a durable queue."""
+import os
+import signal
+
+from gearlive import *
+
+BOTH = (0, 2)
+
+
+def fail_once(worker, handle):
+    check(worker.grab()[0] == handle)
+    worker.send(WORK_FAIL, handle)
+
+
+@case("a failed job is tried again by its policy, and then is on the dead list until it is kicked", modes=BOTH)
+def _(t):
+    s = t.server("--policy-file=" + t.write("policies", "mail.*  attempts=2 retry-on=fail\n*  attempts=0\n"))
+    worker, client = s.worker("mail.x"), s.connect()
+    handle = client.submit("mail.x", data=b"data", nr=SUBMIT_JOB_BG)
+    fail_once(worker, handle)
+    fail_once(worker, handle)
+    worker.no_job()
+    dead = client.listing("show dead")
+    check(len(dead) == 1 and dead[0].split(b"\t")[:4] == [handle, b"mail.x", b"", b"2"], dead)
+    check(client.ask(b"kick job " + handle) == b"OK\r\n")
+    fail_once(worker, handle)
+    check(client.listing("show dead") == [])
+
+
+@case("SIGHUP reads the file anew; with a mistake in it the policies stay as they were", modes=BOTH)
+def _(t):
+    path = t.write("policies", "f retry-on=fail\n")
+    s = t.server("--policy-file=" + path)
+    client = s.connect()
+    check(client.ask("show policy f").startswith(b"OK line 1 f attempts=0 retry-on=fail "))
+    t.write("policies", "\nf retry-on=exception\n")
+    s.signal(signal.SIGHUP)
+    s.await_log("policies read from %s: 1" % path)
+    until(lambda: client.ask("show policy f").startswith(b"OK line 2 f attempts=0 retry-on=exception "), "the new policy")
+    t.write("policies", "\n\nf retry-on=never\n")
+    s.signal(signal.SIGHUP)
+    s.expect_log("policy file %s, line 3: retry-on=never: expected a list of lost, timeout, fail, exception; "
+                 "the policies stay as they were" % path)
+    check(client.ask("show policy f").startswith(b"OK line 2 f "))
+
+
+@case("a policy file that is wrong or not there ends the start with a sentence, and --check-args too", modes=(0,))
+def _(t):
+    path = t.write("policies", "f attempts=many\n")
+    for options in (["--check-args"], []):
+        done = t.run(os.environ["GEARMAND"], "--policy-file=" + path, *options, status=1)
+        check(done.err.endswith(b"policy file %s, line 1: attempts=many: expected a whole number from 0 to 1000000\n"
+                                % path.encode()), done.err)
+    for wrong, why in ((t.path("none"), b"No such file or directory"), (t.dir, b"it is no regular file")):
+        done = t.run(os.environ["GEARMAND"], "--check-args", "--policy-file=" + wrong, status=1)
+        check(done.err.endswith(b"policy file %s: %s\n" % (wrong.encode(), why)), done.err)
+    t.run(os.environ["GEARMAND"], "--check-args", "--policy-file=" + t.write("good", "# nothing\n"))
+
+
+@case("a stored job that was given up stays stored until it leaves the dead list", modes=BOTH)
+def _(t):
+    options = ["--queue-type=sqlite", "--libsqlite3-db=" + t.path("db"), "--dead-max=1",
+               "--policy-file=" + t.write("policies", "f attempts=1 retry-on=fail\n")]
+    s = t.server(*options)
+    worker, client = s.worker("f"), s.connect()
+    first, second = (client.submit("f", data=data, nr=SUBMIT_JOB_BG) for data in (b"1", b"2"))
+    fail_once(worker, first)
+    fail_once(worker, second)
+    until(lambda: [line.split(b"\t")[0] for line in client.listing("show dead")] == [second], "one dead job")
+    s.stop()
+    s = t.server(*options)
+    check(s.connect().listing("show jobs") == [second + b"\t0\t0\t1"])
+
+
+main()

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Attempts that come to nothing: tried again by the policy of the function, given up, and the dead list.
+ */
+#include <stdio.h>
+
+#include "tests/scene/scene.h"
+
+static void
+submit_background(struct scene *s, int client, const char *unique, const char *handle)
+{
+	tell(s, client, SUBMIT_JOB_BG, "f", unique, "x");
+	expect(s, client, JOB_CREATED, handle);
+}
+
+static void
+expect_job(struct scene *s, int worker, const char *handle)
+{
+	tell(s, worker, GRAB_JOB);
+	expect(s, worker, JOB_ASSIGN, handle, "f", "x");
+}
+
+static void
+expect_no_job(struct scene *s, int worker)
+{
+	tell(s, worker, GRAB_JOB);
+	expect(s, worker, NO_JOB);
+}
+
+static void
+fail_job(struct scene *s, int worker, const char *handle)
+{
+	expect_job(s, worker, handle);
+	tell(s, worker, WORK_FAIL, handle);
+}
+
+/* ---- Trying again ------------------------------------------------------------------------- */
+
+Test(retry, a_failed_job_ends_unless_the_policy_says_otherwise)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	submit_background(s, client, "u", "H:test:1");
+	fail_job(s, worker, "H:test:1");
+	expect_no_job(s, worker);
+	cr_expect_eq(scene_counter(s, client, "jobs_failed"), 1);
+	scene_free(&s);
+}
+
+Test(retry, a_failed_job_is_tried_again_after_its_delay)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f retry-on=fail delay=10s jitter=0\n");
+	submit_background(s, client, "u", "H:test:1");
+	fail_job(s, worker, "H:test:1");
+	expect_no_job(s, worker);
+	ask(s, client, "status", "f\t1\t0\t1\n.\n");
+	tell(s, client, GET_STATUS, "H:test:1");
+	expect(s, client, STATUS_RES, "H:test:1", "1", "0", "0", "0");
+	scene_wait(s, 9999);
+	expect_no_job(s, worker);
+	scene_wait(s, 1);
+	fail_job(s, worker, "H:test:1");
+	scene_wait(s, 19999);
+	expect_no_job(s, worker);
+	scene_wait(s, 1);
+	expect_job(s, worker, "H:test:1");
+	tell(s, worker, WORK_COMPLETE, "H:test:1", "done");
+	expect_no_job(s, worker);
+	scene_free(&s);
+}
+
+Test(retry, a_sleeping_worker_is_woken_when_the_delay_is_over)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f"), other = scene_worker(s, "f");
+
+	scene_policies(s, "f delay=500ms jitter=0\n");
+	submit_background(s, client, "u", "H:test:1");
+	expect_job(s, worker, "H:test:1");
+	tell(s, other, PRE_SLEEP);
+	scene_hangup(s, worker);
+	expect_silence(s, other);
+	scene_wait(s, 500);
+	expect(s, other, NOOP);
+	expect_job(s, other, "H:test:1");
+	scene_free(&s);
+}
+
+Test(retry, submissions_join_a_job_that_waits_for_its_retry)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f retry-on=fail delay=10s\n");
+	submit_background(s, client, "u", "H:test:1");
+	fail_job(s, worker, "H:test:1");
+	submit_background(s, client, "u", "H:test:1");
+	scene_free(&s);
+}
+
+Test(retry, a_client_that_waits_hears_of_the_failure_and_waits_no_more)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), waits = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f retry-on=fail\n");
+	submit_background(s, client, "u", "H:test:1");
+	tell(s, waits, SUBMIT_JOB, "f", "u", "x");
+	expect(s, waits, JOB_CREATED, "H:test:1");
+	fail_job(s, worker, "H:test:1");
+	expect(s, waits, WORK_FAIL, "H:test:1");
+	expect_job(s, worker, "H:test:1");
+	tell(s, worker, WORK_COMPLETE, "H:test:1", "done");
+	expect_silence(s, waits);
+	scene_free(&s);
+}
+
+Test(retry, a_foreground_job_that_failed_has_failed)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f retry-on=lost,fail delay=10s\n");
+	tell(s, client, SUBMIT_JOB, "f", "u", "x");
+	expect(s, client, JOB_CREATED, "H:test:1");
+	expect_job(s, worker, "H:test:1");
+	scene_hangup(s, worker);
+	worker = scene_worker(s, "f");
+	fail_job(s, worker, "H:test:1"); /* a lost attempt was made good at once */
+	expect(s, client, WORK_FAIL, "H:test:1");
+	expect_no_job(s, worker);
+	scene_free(&s);
+}
+
+Test(retry, fail_and_exception_are_told_apart)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f retry-on=exception\n");
+	submit_background(s, client, "a", "H:test:1");
+	expect_job(s, worker, "H:test:1");
+	tell(s, worker, WORK_EXCEPTION, "H:test:1", "oops");
+	tell(s, worker, WORK_FAIL, "H:test:1"); /* as libraries do: it belongs to the exception */
+	expect_silence(s, worker);
+	fail_job(s, worker, "H:test:1"); /* of the next attempt: final */
+	expect_no_job(s, worker);
+	expect_silence(s, worker);
+	scene_free(&s);
+}
+
+Test(retry, what_is_not_listed_is_final)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f retry-on=fail dead=drop\n");
+	submit_background(s, client, "u", "H:test:1");
+	expect_job(s, worker, "H:test:1");
+	scene_hangup(s, worker);
+	expect_no_job(s, scene_worker(s, "f"));
+	ask(s, client, "show dead", ".\n");
+	cr_expect(scene_logged(s, "dropped job H:test:1 of f: attempts that came to nothing: 1"));
+	scene_free(&s);
+}
+
+Test(retry, run_limit_is_a_time_limit_for_workers_that_have_none)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f run-limit=2s\n");
+	submit_background(s, client, "u", "H:test:1");
+	expect_job(s, worker, "H:test:1");
+	scene_wait(s, 1999);
+	cr_expect_eq(scene_counter(s, client, "jobs_timed_out"), 0);
+	scene_wait(s, 1);
+	cr_expect_eq(scene_counter(s, client, "jobs_timed_out"), 1);
+	expect_job(s, worker, "H:test:1");
+	scene_free(&s);
+}
+
+Test(retry, maxqueue_of_the_policy_holds)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s);
+
+	scene_policies(s, "f maxqueue=1\n");
+	submit_background(s, client, "a", "H:test:1");
+	tell(s, client, SUBMIT_JOB_BG, "f", "b", "x");
+	expect(s, client, ERROR, "*", "*");
+	scene_free(&s);
+}
+
+Test(retry, a_reload_holds_for_functions_that_are_there)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	submit_background(s, client, "u", "H:test:1");
+	scene_policies(s, "f retry-on=fail\n");
+	fail_job(s, worker, "H:test:1");
+	scene_policies(s, "");
+	fail_job(s, worker, "H:test:1");
+	expect_no_job(s, worker);
+	scene_free(&s);
+}
+
+Test(retry, a_reload_comes_to_many_functions_in_parts)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s);
+	char name[32];
+
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof name, "create function g%d", i);
+		ask(s, client, name, "OK\r\n");
+	}
+	scene_policies(s, "g* maxqueue=1\n");
+	scene_policies(s, "g* maxqueue=2\n"); /* before the first is through */
+	for (int i = 0; i < 40; i++)
+		scene_turn(s);
+	for (int i = 0; i < 3; i++) {
+		tell(s, client, SUBMIT_JOB_BG, "g999", "", "x");
+		if (i < 2)
+			expect(s, client, JOB_CREATED, "*");
+		else
+			expect(s, client, ERROR, "*", "*");
+	}
+	scene_free(&s);
+}
+
+/* ---- The dead list ------------------------------------------------------------------------ */
+
+static struct scene *
+scene_with_dead_job(const char *options)
+{
+	struct scene *s = scene_new(options);
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f attempts=2 retry-on=fail\n");
+	submit_background(s, client, "u", "H:test:1");
+	fail_job(s, worker, "H:test:1");
+	fail_job(s, worker, "H:test:1");
+	expect_no_job(s, worker);
+	return s;
+}
+
+Test(dead, a_job_that_is_given_up_is_on_the_dead_list)
+{
+	struct scene *s = scene_with_dead_job("");
+	int client = scene_peer(s);
+
+	ask(s, client, "show dead", "H:test:1\tf\tu\t2\t1700000000\t1\n.\n");
+	ask(s, client, "show dead f", "H:test:1\tf\tu\t2\t1700000000\t1\n.\n");
+	ask(s, client, "show dead g", ".\n");
+	ask(s, client, "show jobs", ".\n");
+	ask(s, client, "show unique jobs", ".\n");
+	ask(s, client, "status", "f\t0\t0\t1\n.\n");
+	tell(s, client, GET_STATUS, "H:test:1");
+	expect(s, client, STATUS_RES, "H:test:1", "0", "0", "0", "0");
+	cr_expect(scene_logged(s, "buried job H:test:1 of f: attempts that came to nothing: 2"));
+	scene_free(&s);
+}
+
+Test(dead, a_kicked_job_starts_anew)
+{
+	struct scene *s = scene_with_dead_job("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	tell(s, worker, PRE_SLEEP);
+	ask(s, client, "kick job H:test:1", "OK\r\n");
+	expect(s, worker, NOOP);
+	fail_job(s, worker, "H:test:1");
+	expect_job(s, worker, "H:test:1");
+	tell(s, worker, WORK_COMPLETE, "H:test:1", "done");
+	ask(s, client, "show dead", ".\n");
+	ask(s, client, "kick job H:test:1", "ERR UNKNOWN_JOB\r\n");
+	scene_free(&s);
+}
+
+Test(dead, its_unique_may_be_used_again_and_then_it_cannot_be_kicked)
+{
+	struct scene *s = scene_with_dead_job("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	submit_background(s, client, "u", "H:test:2");
+	ask(s, client, "kick job H:test:1", "ERR UNIQUE_IN_USE A+job+with+the+same+unique+is+alive\r\n");
+	ask(s, client, "kick job H:test:2", "ERR NOT_DEAD The+job+is+not+on+the+dead+list\r\n");
+	expect_job(s, worker, "H:test:2");
+	tell(s, worker, WORK_COMPLETE, "H:test:2", "done");
+	ask(s, client, "kick job H:test:1", "OK\r\n");
+	expect_job(s, worker, "H:test:1");
+	scene_free(&s);
+}
+
+Test(dead, uniques_of_several_functions_stay_apart_when_one_is_buried_and_kicked)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s);
+
+	tell(s, client, SUBMIT_JOB_BG, "f", "u", "x");
+	expect(s, client, JOB_CREATED, "H:test:1");
+	tell(s, client, SUBMIT_JOB_BG, "g", "u", "x");
+	expect(s, client, JOB_CREATED, "H:test:2");
+	ask(s, client, "bury job H:test:1", "OK\r\n");
+	tell(s, client, SUBMIT_JOB_BG, "g", "u", "x");
+	expect(s, client, JOB_CREATED, "H:test:2");
+	ask(s, client, "kick job H:test:1", "OK\r\n");
+	tell(s, client, SUBMIT_JOB_BG, "f", "u", "x");
+	expect(s, client, JOB_CREATED, "H:test:1");
+	tell(s, client, SUBMIT_JOB_BG, "g", "u", "x");
+	expect(s, client, JOB_CREATED, "H:test:2");
+	scene_free(&s);
+}
+
+Test(dead, the_list_is_bounded_by_number_and_age)
+{
+	struct scene *s = scene_new("--dead-max=2 --dead-keep=100");
+	int client = scene_peer(s);
+
+	for (int i = 0; i < 3; i++) {
+		char line[64], handle[16];
+
+		snprintf(handle, sizeof handle, "H:test:%d", i + 1);
+		submit_background(s, client, "", handle);
+		snprintf(line, sizeof line, "bury job %s", handle);
+		ask(s, client, line, "OK\r\n");
+		scene_wait(s, 1000);
+	}
+	ask(s, client, "show job H:test:1", "ERR UNKNOWN_JOB\r\n");
+	scene_wait(s, 98500);
+	ask(s, client, "show dead", "H:test:3\tf\t\t0\t1700000002\t1\n.\n");
+	scene_free(&s);
+}
+
+Test(dead, a_dead_job_stays_in_the_store_until_it_leaves_the_list)
+{
+	struct scene *s = scene_new("--durable --dead-max=1");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f attempts=1\n");
+	for (int i = 0; i < 2; i++) {
+		tell(s, client, SUBMIT_JOB_BG, "f", i == 0 ? "a" : "b", "x");
+		expect_add(s, "f", i == 0 ? "a" : "b");
+		store_commit(s);
+		expect(s, client, JOB_CREATED, i == 0 ? "H:test:1" : "H:test:2");
+		expect_job(s, worker, i == 0 ? "H:test:1" : "H:test:2");
+		scene_hangup(s, worker);
+		worker = scene_worker(s, "f");
+	}
+	expect_remove(s, "f", "a");
+	expect_no_change(s);
+	scene_free(&s);
+}
+
+Test(dead, a_function_with_dead_jobs_is_not_dropped)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s);
+
+	submit_background(s, client, "u", "H:test:1");
+	ask(s, client, "bury job H:test:1", "OK\r\n");
+	ask(s, client, "drop function f", "ERR there are still jobs in the queue of this function\r\n");
+	ask(s, client, "cancel job H:test:1", "OK\r\n");
+	ask(s, client, "drop function f", "OK\r\n");
+	scene_free(&s);
+}
+
+Test(dead, a_dead_job_may_be_cancelled)
+{
+	struct scene *s = scene_with_dead_job("");
+	int client = scene_peer(s);
+
+	ask(s, client, "bury job H:test:1", "OK\r\n"); /* as it is */
+	ask(s, client, "cancel job H:test:1", "OK\r\n");
+	ask(s, client, "show dead", ".\n");
+	ask(s, client, "drop function f", "ERR there are still connected workers or executing clients\r\n");
+	scene_free(&s);
+}
+
+/* ---- What is told of one job -------------------------------------------------------------- */
+
+Test(manage_job, a_running_job_is_buried_or_tried_again_when_its_attempt_ends)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	submit_background(s, client, "u", "H:test:1");
+	expect_job(s, worker, "H:test:1");
+	ask(s, client, "retry job H:test:1 5", "OK\r\n");
+	tell(s, worker, WORK_FAIL, "H:test:1");
+	expect_no_job(s, worker);
+	scene_wait(s, 5000);
+	expect_job(s, worker, "H:test:1");
+	cr_expect(answer_has(s, client, "show job H:test:1",
+	    "handle\tH:test:1\nfunction\tf\nunique\tu\nstate\trunning\npriority\tnormal\nbackground\tyes\nstored\tno\n"
+	    "bytes\t1\nattempts\t0\nclients\t0\nnumerator\t0\ndenominator\t0\nworker\t-\nworker_address\t"));
+	ask(s, client, "bury job H:test:1", "OK\r\n");
+	tell(s, worker, WORK_FAIL, "H:test:1");
+	expect_no_job(s, worker);
+	ask(s, client, "show dead", "H:test:1\tf\tu\t1\t1700000005\t1\n.\n");
+	scene_free(&s);
+}
+
+Test(manage_job, what_ends_well_has_ended)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	submit_background(s, client, "u", "H:test:1");
+	expect_job(s, worker, "H:test:1");
+	ask(s, client, "bury job H:test:1", "OK\r\n");
+	tell(s, worker, WORK_COMPLETE, "H:test:1", "done");
+	ask(s, client, "show dead", ".\n");
+	scene_free(&s);
+}
+
+Test(manage_job, commands_that_do_not_fit_are_answered)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s);
+
+	tell(s, client, SUBMIT_JOB, "f", "", "x");
+	expect(s, client, JOB_CREATED, "H:test:1");
+	ask(s, client, "bury job H:test:1", "ERR NOT_BACKGROUND The+job+is+a+foreground+job\r\n");
+	submit_background(s, client, "u", "H:test:2");
+	ask(s, client, "retry job H:test:2", "ERR NOT_RUNNING The+job+is+not+running\r\n");
+	ask(s, client, "retry job H:test:2 x", "ERR INVALID_ARGUMENTS Seconds+are+a+whole+number,+at+most+a+year\r\n");
+	ask(s, client, "kick job H:test:9", "ERR UNKNOWN_JOB\r\n");
+	ask(s, client, "bury",
+	    "ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+bury\r\n");
+	scene_free(&s);
+}
+
+Test(manage_job, the_policy_of_a_function_is_shown)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s);
+
+	scene_policies(s, "# ours\nmail.* attempts=3\n");
+	ask(s, client, "show policy mail.x",
+	    "OK line 2 mail.* attempts=3 retry-on=lost,timeout delay=0 max-delay=1d backoff=exponential jitter=10 "
+	    "dead=keep "
+	    "run-limit=0 maxqueue=0,0,0\n");
+	cr_expect(answer_has(s, client, "show policy other", "OK line 0 (none) attempts=0"));
+	scene_free(&s);
+}
+
+Test(policy, caps_and_rates_of_a_function_are_those_of_its_policy)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f"), other = scene_worker(s, "g");
+
+	scene_policies(s, "f running=1\ng rate=2/s\n");
+	for (int i = 0; i < 2; i++) {
+		submit_background(s, client, "", i == 0 ? "H:test:1" : "H:test:3");
+		tell(s, client, SUBMIT_JOB_BG, "g", "", "x");
+		expect(s, client, JOB_CREATED, "*");
+	}
+	expect_job(s, worker, "H:test:1");
+	expect_no_job(s, worker);
+	tell(s, worker, WORK_COMPLETE, "H:test:1", "");
+	expect_job(s, worker, "H:test:3");
+	tell(s, other, GRAB_JOB);
+	expect(s, other, JOB_ASSIGN, "H:test:2", "g", "x");
+	expect_no_job(s, other);
+	scene_wait(s, 500);
+	tell(s, other, GRAB_JOB);
+	expect(s, other, JOB_ASSIGN, "H:test:4", "g", "x");
+	scene_policies(s, "");
+	ask(s, client, "status", "f\t1\t1\t1\ng\t2\t2\t1\n.\n");
+	scene_free(&s);
+}
