@@ -68,6 +68,7 @@ def _(t):
     check(ctl(t, s, "status").rows == [["f", "0", "0", "0"]])
     p = s.connect()
     check(ctl(t, s, "maxqueue", "f", "1").rows == [["OK"]])
+    s.expect_log("the maxqueue of a function is reached")
     p.submit("f", nr=SUBMIT_JOB_BG)
     p.send(SUBMIT_JOB_BG, "f", "", data="").expect_error("QUEUE_ERROR")
     done = ctl(t, s, "drop", "function", "f", "--yes", status=1)
