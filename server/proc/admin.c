@@ -77,6 +77,8 @@ do_show(struct proc *p, struct peer *peer, const struct words *words)
 		admin_show_job(p, peer, words);
 	else if (words->count == 3 && slice_is_nocase(words->at[1], "policy"))
 		admin_show_policy(p, peer, words);
+	else if (words->count == 2 && slice_is_nocase(words->at[1], "functions"))
+		listing_start(p, peer, LIST_FUNCTIONS);
 	else if (words->count == 1)
 		unknown_command(p, peer, words->at[0]);
 	else
@@ -115,8 +117,11 @@ static PROC void
 do_cancel(struct proc *p, struct peer *peer, const struct words *words)
 {
 	struct job *job;
-	bool in_store;
 
+	if (words->count == 4 && slice_is_nocase(words->at[1], "unique")) {
+		do_cancel_unique(p, peer, words);
+		return;
+	}
 	if (words->count < 3) {
 		unknown_command(p, peer, words->at[0]);
 		return;
@@ -130,14 +135,7 @@ do_cancel(struct proc *p, struct peer *peer, const struct words *words)
 		admin_say(p, peer, "ERR UNKNOWN_JOB\r\n");
 		return;
 	}
-	in_store = job->stored || job->adding;
-	job_tell_failed(p, job);
-	count(p, STAT_jobs_dropped);
-	job_end(p, job);
-	if (in_store)
-		slot_open_removal(p, peer); /* OK when the store has removed it, or it might come back */
-	else
-		admin_say(p, peer, "OK\r\n");
+	admin_cancel(p, peer, job);
 }
 
 static PROC void
@@ -262,6 +260,8 @@ static const struct {
 	{ "kick", do_kick },
 	{ "bury", do_bury },
 	{ "retry", do_retry },
+	{ "purge", do_purge },
+	{ "peek", do_peek },
 };
 /* clang-format on */
 

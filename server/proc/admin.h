@@ -11,12 +11,17 @@
 #include "wire/words.h"
 
 struct func;
+struct job;
 struct peer;
 
 typedef void command_f(struct proc *, struct peer *, const struct words *);
 
 void do_pause(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
 void do_resume(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
+void do_purge(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
+void do_peek(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
+/* cancel unique FUNCTION UNIQUE */
+void do_cancel_unique(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
 /* Their words have been counted. */
 void admin_kick_job(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
 void admin_bury_job(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
@@ -24,6 +29,8 @@ void admin_retry_job(struct proc *, struct peer *, const struct words *) RUNS_ON
 void admin_show_job(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
 void admin_show_policy(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
 
+/* Ends the job, and answers when the store has removed it. */
+void admin_cancel(struct proc *, struct peer *, struct job *) RUNS_ON(proc_role);
 /* The text, which has its end. */
 void admin_say(struct proc *, struct peer *, const char *) RUNS_ON(proc_role);
 /* ERR: words are missing. */

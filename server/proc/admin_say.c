@@ -7,6 +7,7 @@
  */
 #include "proc/admin.h"
 #include "proc/func.h"
+#include "proc/job.h"
 #include "proc/reply.h"
 
 void
@@ -40,4 +41,16 @@ admin_func(struct proc *p, struct peer *peer, struct slice name)
 	else if (func == NULL)
 		admin_say(p, peer, "ERR TOO_MANY_FUNCTIONS\r\n");
 	return func;
+}
+
+void
+admin_cancel(struct proc *p, struct peer *peer, struct job *job)
+{
+	bool in_store = job->stored || job->adding;
+
+	job_cancel(p, job);
+	if (in_store)
+		slot_open_removal(p, peer); /* OK when the store has removed it, or it might come back */
+	else
+		admin_say(p, peer, "OK\r\n");
 }

@@ -163,7 +163,7 @@ audit_peer(struct proc *p, struct peer *peer, struct sums *sums)
 		CHECK(LIST_ENTRY(list_first(&peer->slots), struct slot, of_peer)->msg == NULL);
 }
 
-/* Jobs that wait while a worker sleeps that could do them must have a rewake timer. */
+/* Jobs that wait while a worker sleeps that could do them must have a timer, or be woken in the next turn. */
 static PROC void
 audit_waking(const struct proc *p)
 {
@@ -175,7 +175,7 @@ audit_waking(const struct proc *p)
 
 			LIST_EACH(at, &func->sleepers)
 				asleep = asleep || LIST_ENTRY(at, struct ability, sleeping)->peer->asleep;
-			CHECK(!asleep || func->rewake.place != 0 || func->to_wake > 0);
+			CHECK(!asleep || func->rewake.place != 0 || func->gate.place != 0 || func->to_wake > 0);
 		}
 	}
 }

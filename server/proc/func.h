@@ -42,7 +42,7 @@ struct func {
 	nsec_t slack;          /* how much earlier than that: what was saved while nothing was assigned */
 	nsec_t tat;            /* monotonic: when the next assignment would be if all came evenly */
 	nsec_t paused_until;   /* monotonic; 0 = is not paused, NEVER = until somebody resumes it */
-	struct heap_node gate; /* proc.gates: shut, and time opens it */
+	struct heap_node gate; /* proc.gates: time opens it; or it is open, and then sleepers are woken */
 	struct list in_opened; /* proc.opened */
 	uint32_t to_wake;      /* workers that are to be woken at the end of the turn, if there is work for them */
 	uint32_t name_len;

@@ -7,8 +7,9 @@
  *
  * A gate is shut while the function is paused, while as many of its jobs run as may, and while its rate has no token.
  * A function whose gate is shut is not in proc.ready_funcs, so neither a worker that asks for a job nor one that falls
- * asleep sees its jobs.  When the gate opens, as many workers are woken as can work now, at the end of the turn: by
- * then a worker that ended a job may have taken the next one.
+ * asleep sees its jobs.  When the gate opens, as many workers are woken as can work now, at the end of the turn.  Where
+ * a job's end opened it, they are woken a moment later, if it has been open since: most workers take the next job at
+ * once.
  */
 #include "proc/gate.h"
 
@@ -17,6 +18,9 @@
 /* A worker comes for its job some time after the token for it.  While jobs wait, so much of that is made up for: a rate
  * is kept on average. */
 static const nsec_t made_up = 50 * 1000000;
+
+/* How long a worker that has ended a job takes to ask for the next, unless it is busy with something else. */
+static const nsec_t comes_again = 1000000;
 
 /* When the gate opens, if no job ends before: NEVER = not by itself. */
 static nsec_t
@@ -61,11 +65,12 @@ gate_wake(struct proc *p, struct func *func, uint32_t how_many)
 		list_push(&p->opened, &func->in_opened);
 }
 
-bool
+/* After anything that it depends on has changed, or time has passed.  True when it has opened. */
+static PROC bool
 gate_turn(struct proc *p, struct func *func)
 {
+	bool was_shut = func->shut;
 	nsec_t at;
-	bool shut;
 
 	if (func->paused_until > 0 && func->paused_until <= p->now.mono) {
 		func->paused_until = 0;
@@ -73,17 +78,21 @@ gate_turn(struct proc *p, struct func *func)
 	}
 	func->gated = has_gate(func);
 	at = opens_at(func);
-	shut = at > p->now.mono;
-	if (shut && at != NEVER)
+	func->shut = at > p->now.mono;
+	if (func->shut && at != NEVER)
 		heap_set(&p->gates, &func->gate, at);
-	else
+	else if (func->shut || was_shut || func->gate.key <= p->now.mono)
 		heap_remove(&p->gates, &func->gate);
-	if (shut == func->shut)
-		return false;
-	func->shut = shut;
-	gate_list_jobs(p, func);
+	if (func->shut != was_shut)
+		gate_list_jobs(p, func);
+	return was_shut && !func->shut;
+}
+
+void
+gate_due(struct proc *p, struct func *func)
+{
+	gate_turn(p, func);
 	gate_wake(p, func, UINT32_MAX);
-	return !shut;
 }
 
 /* The time of the next assignment, if what was not used is counted as far as it may be. */
@@ -129,8 +138,9 @@ gate_assigned(struct proc *p, struct func *func)
 void
 gate_ended(struct proc *p, struct func *func)
 {
-	if (!gate_turn(p, func))
-		gate_wake(p, func, 1);
+	gate_turn(p, func);
+	if (!func->shut && func->gate.place == 0 && !list_is_empty(&func->sleepers))
+		heap_set(&p->gates, &func->gate, p->now.mono + comes_again);
 }
 
 /* What was not used while no job waited is only kept as far as the burst goes. */
@@ -141,13 +151,20 @@ gate_demand(const struct proc *p, struct func *func)
 		func->tat = p->now.mono;
 }
 
+static PROC void
+gate_changed(struct proc *p, struct func *func)
+{
+	if (gate_turn(p, func))
+		gate_wake(p, func, UINT32_MAX);
+}
+
 void
 func_pause(struct proc *p, struct func *func, nsec_t until)
 {
 	func->paused_until = until;
 	if (until > 0)
 		list_remove(&func->in_idle);
-	gate_turn(p, func);
+	gate_changed(p, func);
 	func_idle_check(p, func);
 }
 
@@ -165,7 +182,7 @@ func_limit(struct proc *p, struct func *func, uint64_t cap, nsec_t token, uint64
 	if (func->tat < now)
 		func->tat = now;
 	func->tat = earlier(func->tat, now + func->slack + func->token);
-	gate_turn(p, func);
+	gate_changed(p, func);
 }
 
 const char *
@@ -185,7 +202,7 @@ gate_audit(const struct proc *p, const struct func *func)
 
 	CHECK(func->gated == has_gate(func));
 	CHECK(func->shut || at <= p->now.mono);
-	CHECK((func->gate.place != 0) == (func->shut && at != NEVER));
-	CHECK(func->gate.place == 0 || func->gate.key == at);
+	CHECK(!func->shut || (func->gate.place != 0) == (at != NEVER));
+	CHECK(!func->shut || at == NEVER || func->gate.key == at);
 	CHECK((func->to_wake > 0) == list_is_linked(&func->in_opened));
 }

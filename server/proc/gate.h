@@ -17,8 +17,8 @@ void func_pause(struct proc *, struct func *, nsec_t until) RUNS_ON(proc_role);
 /* `cap` jobs may run at a time (0 = it is paused; UINT64_MAX = any number).  One is given away in each `token` (0 = no
  * rate), and up to `burst` at once when there were none before. */
 void func_limit(struct proc *, struct func *, uint64_t cap, nsec_t token, uint64_t burst) RUNS_ON(proc_role);
-/* After anything that it depends on has changed, or its time in proc.gates has come; true when it has opened. */
-bool gate_turn(struct proc *, struct func *) RUNS_ON(proc_role);
+/* Its time in proc.gates has come. */
+void gate_due(struct proc *, struct func *) RUNS_ON(proc_role);
 /* For functions that are gated: a job of it runs from now on; does not run any more; became READY. */
 void gate_assigned(struct proc *, struct func *) RUNS_ON(proc_role);
 void gate_ended(struct proc *, struct func *) RUNS_ON(proc_role);

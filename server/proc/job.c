@@ -271,3 +271,11 @@ job_tell_failed(struct proc *p, const struct job *job)
 	}
 	p->asking = NULL;
 }
+
+void
+job_cancel(struct proc *p, struct job *job)
+{
+	job_tell_failed(p, job);
+	count(p, STAT_jobs_dropped);
+	job_end(p, job);
+}

@@ -84,7 +84,9 @@ struct slot *job_waiting_slot(const struct job *) RUNS_ON(proc_role);
 /* Takes it out of every table and the store; clients must have been told.  Freed now, or, while an
  * ADD is under way, when that is back: until then its bytes count. */
 void job_end(struct proc *, struct job *) RUNS_ON(proc_role);
-/* The same, but it stays in the store. */
+/* Its clients get WORK_FAIL, and it ends. */
+void job_cancel(struct proc *, struct job *) RUNS_ON(proc_role);
+/* Ends, but it stays in the store. */
 void job_leave_in_store(struct proc *, struct job *) RUNS_ON(proc_role);
 /* A client has left, or its commit is back: it ends when nobody wants it and no worker has it; in a graceful shutdown
  * it stays in the store alone when it is there and nobody waits for it. */

@@ -20,6 +20,7 @@
 #include "proc/fair.h"
 #include "proc/func.h"
 #include "proc/handle.h"
+#include "proc/inspect.h"
 #include "proc/job.h"
 #include "proc/job_extra.h"
 #include "proc/job_read.h"
@@ -46,7 +47,9 @@ struct listing {
 	size_t cost;           /* that is not charged yet */
 	struct blob *text;     /* what is not sent; NULL: no memory for it */
 	struct buf fresh;      /* a line on its way to the text */
-	size_t name_len;       /* DROP */
+	int state;             /* PEEK: enum job_state ... */
+	uint64_t most;         /* ... and how many more of them */
+	size_t name_len;       /* DROP, PEEK */
 	char name[];
 };
 
@@ -134,6 +137,17 @@ equal_nocase(struct slice a, const struct listing *listing)
 }
 
 static PROC void
+add_peek(const struct proc *p, struct listing *listing, const struct job *job)
+{
+	struct slice name = slice_of(listing->name, listing->name_len);
+
+	if (job->state != listing->state || !slice_eq(func_name(job->func), name))
+		return;
+	inspect_job(p, &listing->fresh, job);
+	listing->most--;
+}
+
+static PROC void
 add_line(struct proc *p, struct listing *listing, struct hash_node *node, size_t *budget)
 {
 	struct func *func = CONTAINER_OF(node, struct func, by_name);
@@ -145,6 +159,9 @@ add_line(struct proc *p, struct listing *listing, struct hash_node *node, size_t
 	case LIST_PRIORITIES:
 		add_priorities(&listing->fresh, func);
 		break;
+	case LIST_FUNCTIONS:
+		*budget -= earlier(*budget, inspect_func(p, &listing->fresh, func) / STEPS_PER_UNIT);
+		break;
 	case LIST_DROP:
 		*budget -= earlier(*budget, func->name_len == listing->name_len ? func->name_len / BYTES_PER_COST : 0);
 		if (equal_nocase(func_name(func), listing))
@@ -155,12 +172,15 @@ add_line(struct proc *p, struct listing *listing, struct hash_node *node, size_t
 	case LIST_DEAD:
 		add_job_line(p, listing, CONTAINER_OF(node, struct job, by_handle));
 		break;
+	case LIST_PEEK:
+		add_peek(p, listing, CONTAINER_OF(node, struct job, by_handle));
+		break;
 	case LIST_WORKERS:
 		break;
 	}
 }
 
-static PROC void
+static PROC struct listing *
 start(struct proc *p, struct peer *peer, enum listing_kind kind, struct slice name)
 {
 	struct listing *listing = mem_new(sizeof *listing + name.len + 1);
@@ -173,6 +193,7 @@ start(struct proc *p, struct peer *peer, enum listing_kind kind, struct slice na
 		memcpy(listing->name, name.data, name.len);
 	listing->maker.queue = kind >= LIST_JOBS ? &p->job_listings : &p->listings;
 	listing->slot = slot_open_made(p, peer, &listing->maker);
+	return listing;
 }
 
 void
@@ -191,6 +212,15 @@ void
 listing_drop(struct proc *p, struct peer *peer, struct slice name)
 {
 	start(p, peer, LIST_DROP, name);
+}
+
+void
+listing_peek(struct proc *p, struct peer *peer, struct slice function, int state, uint64_t most)
+{
+	struct listing *listing = start(p, peer, LIST_PEEK, function);
+
+	listing->state = state;
+	listing->most = most;
 }
 
 static PROC void
@@ -369,7 +399,7 @@ step_peers(struct proc *p, struct listing *listing, size_t *budget)
 static PROC bool
 step_table(struct proc *p, struct listing *listing, const struct hash *table, size_t *budget)
 {
-	while (*budget > 0 && !part_is_full(listing)) {
+	while (*budget > 0 && !part_is_full(listing) && (listing->kind != LIST_PEEK || listing->most > 0)) {
 		struct hash_node *node = hash_next_within(table, &listing->walk, budget);
 
 		if (node == NULL)
@@ -384,7 +414,7 @@ step_table(struct proc *p, struct listing *listing, const struct hash *table, si
 static PROC bool
 step(struct proc *p, struct listing *listing, size_t *budget)
 {
-	if (listing->maker.dropped)
+	if (listing->maker.dropped || (listing->kind == LIST_PEEK && listing->most == 0))
 		return false;
 	if (listing->kind == LIST_WORKERS)
 		return step_peers(p, listing, budget);

@@ -13,7 +13,17 @@
 struct peer;
 
 /* Of functions, of peers, of jobs. */
-enum listing_kind { LIST_STATUS, LIST_PRIORITIES, LIST_DROP, LIST_WORKERS, LIST_JOBS, LIST_UNIQUES, LIST_DEAD };
+enum listing_kind {
+	LIST_STATUS,
+	LIST_PRIORITIES,
+	LIST_FUNCTIONS,
+	LIST_DROP,
+	LIST_WORKERS,
+	LIST_JOBS,
+	LIST_UNIQUES,
+	LIST_DEAD,
+	LIST_PEEK
+};
 
 /* A part of what is being listed; true while more can be made at once. */
 bool listings_run(struct proc *) RUNS_ON(proc_role);
@@ -23,6 +33,8 @@ void listing_start(struct proc *, struct peer *, enum listing_kind) RUNS_ON(proc
 void listing_dead(struct proc *, struct peer *, struct slice function) RUNS_ON(proc_role);
 /* The functions of that name, in any case, are dropped; the answer has a line for each. */
 void listing_drop(struct proc *, struct peer *, struct slice name) RUNS_ON(proc_role);
+/* Up to `most` jobs of the function that are in that state (enum job_state). */
+void listing_peek(struct proc *, struct peer *, struct slice function, int state, uint64_t most) RUNS_ON(proc_role);
 void listing_counters(struct proc *, struct peer *) RUNS_ON(proc_role);
 void listing_queue(struct proc *, struct peer *) RUNS_ON(proc_role);
 void listings_drop(struct proc *) RUNS_ON(proc_role); /* all, at the end */

@@ -4,13 +4,19 @@
  *
  * Runs on:  processing thread.
  * Owns:     nothing.
- * Sends:    text: "OK" or "ERR CODE text", with CR LF.
+ * Sends:    text: "OK" or "ERR CODE text", with CR LF; listings.
  */
 #include "proc/admin.h"
 #include "proc/func.h"
 #include "proc/gate.h"
+#include "proc/inspect.h"
+#include "proc/job.h"
+#include "proc/job_new.h"
+#include "proc/key.h"
+#include "proc/listing.h"
+#include "proc/purge.h"
 
-enum { PAUSE_SECONDS_MAX = 1000000000 };
+enum { PAUSE_SECONDS_MAX = 1000000000, PEEK_USUAL = 10, PEEK_MAX = 1000 };
 
 static const nsec_t a_second = 1000000000;
 
@@ -61,4 +67,76 @@ do_resume(struct proc *p, struct peer *peer, const struct words *words)
 		return;
 	func_pause(p, func, 0);
 	admin_say(p, peer, "OK\r\n");
+}
+
+void
+do_purge(struct proc *p, struct peer *peer, const struct words *words)
+{
+	bool ready = words->count == 2 || (words->count == 3 && slice_is_nocase(words->at[2], "ready"));
+	bool delayed = words->count == 2 || (words->count == 3 && slice_is_nocase(words->at[2], "delayed"));
+	struct func *func;
+
+	if (!ready && !delayed) {
+		admin_incomplete(p, peer, words);
+		return;
+	}
+	func = known_func(p, peer, words->at[1]);
+	if (func != NULL)
+		purge_start(p, peer, func, ready, delayed);
+}
+
+/* What is said behind the function, in any order; false when it is something else. */
+static bool
+read_peek(const struct words *words, enum job_state *state_r, uint64_t *most_r)
+{
+	for (unsigned i = 2; i < words->count; i++) {
+		if (slice_is_nocase(words->at[i], "ready"))
+			*state_r = JOB_READY;
+		else if (slice_is_nocase(words->at[i], "delayed"))
+			*state_r = JOB_DELAYED;
+		else if (slice_is_nocase(words->at[i], "running"))
+			*state_r = JOB_RUNNING;
+		else if (slice_is_nocase(words->at[i], "dead"))
+			*state_r = JOB_BURIED;
+		else if (!slice_to_u64(words->at[i], PEEK_MAX, most_r) || *most_r == 0)
+			return false;
+	}
+	return words->count >= 2 && words->count <= 4;
+}
+
+void
+do_peek(struct proc *p, struct peer *peer, const struct words *words)
+{
+	enum job_state state = JOB_READY;
+	uint64_t most = PEEK_USUAL;
+	struct func *func;
+
+	if (!read_peek(words, &state, &most)) {
+		admin_incomplete(p, peer, words);
+		return;
+	}
+	func = known_func(p, peer, words->at[1]);
+	if (func == NULL)
+		return;
+	if (state == JOB_READY)
+		inspect_ready(p, peer, func, most);
+	else
+		listing_peek(p, peer, func_name(func), state, most);
+}
+
+void
+do_cancel_unique(struct proc *p, struct peer *peer, const struct words *words)
+{
+	struct job_request request = { .unique = words->at[3] };
+	struct func *func = known_func(p, peer, words->at[2]);
+	struct job *job;
+
+	if (func == NULL)
+		return;
+	request.key_hash = key_hash(p, &request);
+	job = key_find(p, func, &request);
+	if (job == NULL)
+		admin_say(p, peer, "ERR UNKNOWN_JOB\r\n");
+	else
+		admin_cancel(p, peer, job);
 }

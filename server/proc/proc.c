@@ -17,6 +17,7 @@
 #include "proc/job.h"
 #include "proc/listing.h"
 #include "proc/peer.h"
+#include "proc/purge.h"
 #include "proc/reload.h"
 #include "proc/reply.h"
 #include "proc/timers.h"
@@ -44,6 +45,8 @@ tables_init(struct proc *p)
 	list_init(&p->waiting);
 	list_init(&p->paused);
 	list_init(&p->cancels);
+	list_init(&p->purges);
+	list_init(&p->purged);
 	list_init(&p->placing);
 	list_init(&p->listings);
 	list_init(&p->job_listings);
@@ -126,6 +129,7 @@ free_members(struct proc *p)
 	struct hash_node *node;
 
 	listings_drop(p);
+	purges_drop(p);
 	LIST_EACH(at, &p->peer_list)
 		free_slots(p, LIST_ENTRY(at, struct peer, in_list));
 	free_jobs(p);
@@ -222,6 +226,7 @@ proc_turn(struct proc *p, struct list *batch, struct instant now, struct outbox 
 	timers_run(p);
 	more = listings_run(p);
 	more |= peers_leave(p); /* behind what may have been their last reply */
+	due = earlier(due, purges_run(p));
 	more |= wakes_run(p);
 	more |= policies_run(p);
 	due = earlier(due, timers_due(p));

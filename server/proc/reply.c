@@ -210,6 +210,12 @@ maker_go_on(struct maker *maker)
 }
 
 struct slot *
+slot_open_plain(struct proc *p, struct peer *peer)
+{
+	return slot_new(p, peer, NULL);
+}
+
+struct slot *
 slot_open_made(struct proc *p, struct peer *peer, struct maker *maker)
 {
 	struct slot *slot = slot_new(p, peer, NULL);

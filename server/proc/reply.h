@@ -60,6 +60,8 @@ void slot_hold(struct proc *, struct peer *, struct job *) RUNS_ON(proc_role);
 /* An open slot for the answer to a removal that the store was told of last. */
 void slot_open_removal(struct proc *, struct peer *) RUNS_ON(proc_role);
 void slot_removed(struct proc *, struct slot *, const char *text) RUNS_ON(proc_role); /* fills it */
+/* An open slot for something else. */
+struct slot *slot_open_plain(struct proc *, struct peer *) RUNS_ON(proc_role);
 /* An open slot for an answer that `maker` makes; slot_fill() ends it. */
 struct slot *slot_open_made(struct proc *, struct peer *, struct maker *) RUNS_ON(proc_role);
 /* Sends a part of that answer; the maker goes on when the peer has taken it.  Takes the message. */

@@ -74,7 +74,7 @@ struct proc {
 	struct heap limits;       /* RUNNING jobs with a time limit; monotonic */
 	struct heap delays;       /* DELAYED jobs; wall clock */
 	struct heap rewakes;      /* functions whose jobs wait while workers sleep; monotonic */
-	struct heap gates;        /* functions that are shut until some time; monotonic */
+	struct heap gates;        /* struct func.gate; monotonic */
 	struct list opened;       /* functions whose sleepers may be woken at the end of this turn */
 	struct list waiting;      /* slots that wait for the store, oldest first */
 	struct list paused;       /* peers that are not read: too much waits for the store */
@@ -115,6 +115,8 @@ struct proc {
 	bool store_is_full;        /* its trouble is want of room */
 	uint64_t removed;          /* REMOVEs that it has done, ever; they are done in order */
 	struct list cancels;       /* slots that wait for a REMOVE, oldest first */
+	struct list purges;        /* struct purge: the first one is at work */
+	struct list purged;        /* ... that wait for a REMOVE, oldest first */
 	struct list placing; /* struct job.link: jobs that waited for earlier ones of their connection no longer */
 	uint64_t counts[STAT_ALL];
 };

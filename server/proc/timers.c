@@ -89,7 +89,7 @@ run_gates(struct proc *p)
 	for (int n = 0; n < DUE_PER_TURN; n++) {
 		if ((node = heap_first(&p->gates)) == NULL || node->key > p->now.mono)
 			return;
-		gate_turn(p, CONTAINER_OF(node, struct func, gate));
+		gate_due(p, CONTAINER_OF(node, struct func, gate));
 	}
 }
 

@@ -251,6 +251,8 @@ Test(gate, no_more_jobs_run_than_the_cap_says)
 	tell(s, workers[2], PRE_SLEEP);
 	expect_silence(s, workers[2]);
 	tell(s, workers[0], WORK_COMPLETE, "H:test:1", "done");
+	expect_silence(s, workers[2]);
+	scene_wait(s, 1);
 	expect(s, workers[2], NOOP);
 	expect_job(s, workers[2], "f");
 	expect_no_job(s, workers[0]);
@@ -283,14 +285,13 @@ Test(gate, nobody_is_woken_when_the_worker_that_ended_a_job_takes_the_next)
 	submit(s, client, "f", 3);
 	expect_job(s, worker, "f");
 	tell(s, sleeper, PRE_SLEEP);
-	scene_gather(s);
 	tell(s, worker, WORK_COMPLETE, "H:test:1", "done");
 	tell(s, worker, GRAB_JOB);
-	scene_turn(s);
 	expect(s, worker, JOB_ASSIGN, "H:test:2", "f", "x");
 	scene_wait(s, 100);
 	expect_silence(s, sleeper);
 	tell(s, worker, WORK_COMPLETE, "H:test:2", "done");
+	scene_wait(s, 1);
 	expect(s, sleeper, NOOP);
 	scene_free(&s);
 }
