@@ -69,7 +69,8 @@ dispatch_from_peer(struct proc *p, struct peer *peer, struct msg *m)
 	} else if (m->kind == MSG_CLOSE_ME || (!peer_awaits(peer) && m->type == peer->replies))
 		dispatch_close(p, peer);
 	p->asking = NULL;
-	jobs_place_held(p);
+	if (!list_is_empty(&p->placing))
+		jobs_place_held(p);
 	debt_charge(p, peer, p->spent - before);
 	p->spent++;
 }
