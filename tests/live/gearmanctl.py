@@ -89,6 +89,22 @@ def _(t):
     check(ctl(t, s, "pause", "f", "soon", status=1).err.startswith(b"gearmanctl: 127.0.0.1:%d: " % s.port))
 
 
+@case("dead jobs are listed, looked at and sent again", modes=BOTH)
+def _(t):
+    s = t.server("--policy-file=" + t.write("policies", "f attempts=1 retry-on=fail\n"))
+    worker = s.worker("f")
+    handle = s.connect().submit("f", "u", b"data", nr=SUBMIT_JOB_BG).decode()
+    worker.send(WORK_FAIL, worker.grab()[0]).sync()
+    check([row[:4] for row in ctl(t, s, "dead").rows] == [[handle, "f", "u", "1"]], "the dead list")
+    check(ctl(t, s, "dead", "g").rows == [])
+    check(["state", "dead"] in ctl(t, s, "job", handle).rows)
+    check(ctl(t, s, "kick", "job", handle).rows == [["OK"]])
+    check(["state", "ready"] in ctl(t, s, "job", handle).rows)
+    check(ctl(t, s, "bury", "job", handle).rows == [["OK"]])
+    check(b"NOT_RUNNING" in ctl(t, s, "retry", "job", handle, "5", status=1).err)
+    check(ctl(t, s, "policy", "f").rows[0][0].startswith("line 1 f attempts=1 retry-on=fail "))
+
+
 @case("drop function tells of every function that matches", modes=BOTH)
 def _(t):
     s = t.server()
