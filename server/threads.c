@@ -105,6 +105,18 @@ pause_output(const struct settings *s)
 	return s->max_output / 4 < PAUSE_OUTPUT ? (size_t)s->max_output / 4 : PAUSE_OUTPUT;
 }
 
+static int64_t
+at_least(int64_t n, int64_t least)
+{
+	return n > least ? n : least;
+}
+
+static int64_t
+at_most(int64_t n, int64_t most)
+{
+	return n < most ? n : most;
+}
+
 static bool
 configure_proc(struct threads *c, const struct settings *s, struct proc_config *p, struct gearmand_error *err)
 {
@@ -117,7 +129,7 @@ configure_proc(struct threads *c, const struct settings *s, struct proc_config *
 		return false;
 	p->dead_keep = s->dead_keep * SECOND;
 	p->dead_max = (uint64_t)s->dead_max;
-	p->dead_max_bytes = (uint64_t)s->dead_max_bytes;
+	p->dead_max_bytes = (uint64_t)at_most(s->dead_max_bytes, s->max_memory / 4); /* the living come first */
 	p->job_retries = s->job_retries < 0 ? 0 : (uint32_t)s->job_retries;
 	p->wakeups = (uint32_t)s->worker_wakeup;
 	p->strict_order = s->strict_order;
@@ -139,12 +151,6 @@ configure_proc(struct threads *c, const struct settings *s, struct proc_config *
 	p->pid = (int)getpid();
 	p->io_count = c->io_count;
 	return true;
-}
-
-static int64_t
-at_least(int64_t n, int64_t least)
-{
-	return n > least ? n : least;
 }
 
 /* What waits in all connections of an I/O thread: its share of a quarter of what jobs may take. */

@@ -23,10 +23,11 @@ enum { TRIM_PER_TURN = 256 };
 void
 job_bury(struct proc *p, struct job *job)
 {
-	struct job_extra *extra = job_extra(p, job);
+	struct job_extra *extra;
 
 	job_drop_clients(p, job);
 	key_remove(p, job);
+	extra = job_extra(p, job);
 	extra->buried_at = p->now.wall;
 	extra->retry_at = 0;
 	count(p, STAT_jobs_buried);

@@ -62,7 +62,7 @@ leave_state(struct proc *p, struct job *job)
 	case JOB_BURIED:
 		list_remove(&job->link);
 		p->buried_count--;
-		p->buried_bytes -= job_bytes(job);
+		p->buried_bytes -= job_bytes(job) + sizeof *job->extra;
 		job->func->buried--;
 		job->func->jobs++;
 		break;
@@ -99,7 +99,7 @@ enter_state(struct proc *p, struct job *job)
 	case JOB_BURIED:
 		list_push(&p->buried, &job->link);
 		p->buried_count++;
-		p->buried_bytes += job_bytes(job);
+		p->buried_bytes += job_bytes(job) + sizeof *job->extra;
 		job->func->buried++;
 		job->func->jobs--;
 		break;

@@ -358,6 +358,21 @@ Test(dead, a_dead_job_stays_in_the_store_until_it_leaves_the_list)
 	scene_free(&s);
 }
 
+Test(dead, who_waits_for_a_job_that_is_buried_hears_that_it_failed)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), waits = scene_peer(s);
+
+	submit_background(s, client, "u", "H:test:1");
+	tell(s, waits, SUBMIT_JOB, "f", "u", "x");
+	expect(s, waits, JOB_CREATED, "H:test:1");
+	ask(s, client, "bury job H:test:1", "OK\r\n");
+	expect(s, waits, WORK_FAIL, "H:test:1");
+	scene_hangup(s, waits);
+	ask(s, client, "show dead", "H:test:1\tf\tu\t0\t1700000000\t1\n.\n");
+	scene_free(&s);
+}
+
 Test(dead, a_function_with_dead_jobs_is_not_dropped)
 {
 	struct scene *s = scene_new("");
