@@ -203,6 +203,19 @@ def _(t):
     check(b"ARGUMENT_TOO_LARGE: Unique value too large" in done.err, done)
 
 
+@case("jobs of a function are seen and ended: gates, peek, cancel unique, purge", modes=BOTH)
+def _(t):
+    s = t.server()
+    handles = [ctl(t, s, "submit", "f", "data", "-b", "-u", "u%d" % i).rows[0][0] for i in range(3)]
+    check(ctl(t, s, "pause", "f").rows == [["OK"]])
+    check(ctl(t, s, "gates").rows == [["f", "0", "3", "0", "0", "0", "0", "0", "paused"]])
+    check(ctl(t, s, "peek", "f", "1").rows == [[handles[0], "u0", "normal", "-", "0", "4", "data"]])
+    check(ctl(t, s, "peek", "f", "delayed").rows == [])
+    check(ctl(t, s, "--yes", "cancel", "unique", "f", "u1").rows == [["OK"]])
+    check([row[0] for row in ctl(t, s, "peek", "f", "ready", "10").rows] == [handles[0], handles[2]])
+    check(ctl(t, s, "--yes", "purge", "f").rows == [["2"]])
+
+
 @case("submit in the background prints the handle; priority, unique and time are the job's")
 def _(t):
     s = t.server()
