@@ -127,6 +127,12 @@ gate_room(const struct proc *p, const struct func *func)
 	return room < tokens ? room : tokens;
 }
 
+bool
+gate_waits(const struct func *func)
+{
+	return !func->shut && func->gate.place != 0;
+}
+
 void
 gate_assigned(struct proc *p, struct func *func)
 {

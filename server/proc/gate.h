@@ -23,6 +23,8 @@ void gate_due(struct proc *, struct func *) RUNS_ON(proc_role);
 void gate_assigned(struct proc *, struct func *) RUNS_ON(proc_role);
 void gate_ended(struct proc *, struct func *) RUNS_ON(proc_role);
 void gate_demand(const struct proc *, struct func *) RUNS_ON(proc_role);
+/* It is open for the worker that has just ended a job; sleepers are woken a little later. */
+bool gate_waits(const struct func *) RUNS_ON(proc_role);
 /* So many sleepers are to be woken at the end of the turn, but no more than there is work for. */
 void gate_wake(struct proc *, struct func *, uint32_t how_many) RUNS_ON(proc_role);
 /* How many more workers can be given a job of it now. */

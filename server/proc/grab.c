@@ -14,6 +14,7 @@
 #include "proc/ability.h"
 #include "proc/fair.h"
 #include "proc/func.h"
+#include "proc/gate.h"
 #include "proc/handle.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
@@ -196,6 +197,7 @@ on_pre_sleep(struct proc *p, struct peer *peer, struct msg_packet *packet)
 	if (peer->ended)
 		return;
 	sleep_enter(peer);
-	if (grab_peek(p, peer, &ability) != NULL)
-		sleep_wake(p, peer);
+	if (grab_peek(p, peer, &ability) == NULL || (peer->ability_count == 1 && gate_waits(ability->func)))
+		return;
+	sleep_wake(p, peer);
 }

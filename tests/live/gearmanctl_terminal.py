@@ -194,7 +194,7 @@ def _(t):
         check(done.err == b"", done)
         return sorted(done.out.decode().splitlines())
     check({"status", "cancel", "submit"} <= set(complete("gearmanctl")) and "--timeout=" in complete("gearmanctl", "--"))
-    check(complete("gearmanctl cancel") == ["job"] and complete("gearmanctl completion") == ["bash", "zsh"])
+    check(complete("gearmanctl cancel") == ["job", "unique"] and complete("gearmanctl completion") == ["bash", "zsh"])
     check(complete("gearmanctl %s drop function" % host) == sorted(["resize", "$(touch %s)" % trap, "a b"]))
     check(not os.path.exists(trap))
     run_ctl(t, "completion", "fish", status=2)

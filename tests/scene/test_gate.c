@@ -426,3 +426,24 @@ Test(gate, a_great_many_sleepers_are_woken_in_parts)
 	cr_assert_eq(first + woken(s, workers, MANY), MANY);
 	scene_free(&s);
 }
+
+Test(gate, a_worker_that_falls_asleep_leaves_a_place_to_the_one_that_comes_again)
+{
+	struct scene *s = scene();
+	int client = scene_peer(s), a = scene_worker(s, "f"), b = scene_worker(s, "f"), c = scene_worker(s, "f");
+
+	limit(s, "f", 1, 0, 1);
+	submit(s, client, "f", 3);
+	expect_job(s, a, "f");
+	tell(s, b, PRE_SLEEP);
+	tell(s, a, WORK_COMPLETE, "H:test:1", "done");
+	tell(s, c, PRE_SLEEP);
+	expect_silence(s, b);
+	expect_silence(s, c);
+	expect_job(s, a, "f");
+	tell(s, a, WORK_COMPLETE, "H:test:2", "done");
+	scene_wait(s, 1);
+	expect(s, b, NOOP);
+	expect_silence(s, c);
+	scene_free(&s);
+}
