@@ -324,7 +324,7 @@ Test(dead, the_list_is_bounded_by_number_and_age)
 	int client = scene_peer(s);
 
 	for (int i = 0; i < 3; i++) {
-		char line[64], handle[16];
+		char line[64], handle[32];
 
 		snprintf(handle, sizeof handle, "H:test:%d", i + 1);
 		submit_background(s, client, "", handle);
