@@ -433,7 +433,7 @@ def _(t):
     check(p.wait(timeout=patience()) == 0, "status")
     lines = [re.sub(r"^ *(\w+) .{26} \[[^]]*\] ", r"\1 ", line) for line in read(t.path("log")).splitlines()]
     for want in (r"NOTICE gearmand \S+ starts, process %d$" % p.pid, r"NOTICE Listening on 127\.0\.0\.1:%d " % port,
-                 r"NOTICE dropped job \S+ of f: lost by its worker 1 time$", r"NOTICE SIGTERM, shutting down$"):
+                 r"NOTICE dropped job \S+ of f: attempts that came to nothing: 1$", r"NOTICE SIGTERM, shutting down$"):
         check(any(re.match(want, line) for line in lines), want, "is not in", lines)
     check(not any("accepted," in line for line in lines), lines)
 

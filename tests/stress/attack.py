@@ -39,6 +39,7 @@ def push(peer, data, seconds):
 def _(t):
     s = t.server("--max-output=4M")
     s.allow_log("closed: it does not read")
+    s.expect_log("the number of clients that may wait for a job is reached")
     client = s.connect()
     client.raw(pack(SUBMIT_JOB, "f", "u", data="x") * 10001).sync()
     check(sum(p.nr == ERROR for p in client.stash) == 1, "the 10001st is refused")
