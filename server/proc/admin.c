@@ -15,6 +15,7 @@
 #include "proc/job.h"
 #include "proc/listing.h"
 #include "proc/reply.h"
+#include "proc/report.h"
 
 static PROC void
 unknown_command(struct proc *p, struct peer *peer, struct slice word)
@@ -52,14 +53,14 @@ static PROC void
 do_counters(struct proc *p, struct peer *peer, const struct words *words)
 {
 	(void)words;
-	listing_counters(p, peer);
+	report_counters(p, peer);
 }
 
 static PROC void
 do_queue(struct proc *p, struct peer *peer, const struct words *words)
 {
 	(void)words;
-	listing_queue(p, peer);
+	report_queue(p, peer);
 }
 
 static PROC void

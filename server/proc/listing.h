@@ -35,8 +35,6 @@ void listing_dead(struct proc *, struct peer *, struct slice function) RUNS_ON(p
 void listing_drop(struct proc *, struct peer *, struct slice name) RUNS_ON(proc_role);
 /* Up to `most` jobs of the function that are in that state (enum job_state). */
 void listing_peek(struct proc *, struct peer *, struct slice function, int state, uint64_t most) RUNS_ON(proc_role);
-void listing_counters(struct proc *, struct peer *) RUNS_ON(proc_role);
-void listing_queue(struct proc *, struct peer *) RUNS_ON(proc_role);
 void listings_drop(struct proc *) RUNS_ON(proc_role); /* all, at the end */
 
 #endif

@@ -258,6 +258,8 @@ Test(dead, a_job_that_is_given_up_is_on_the_dead_list)
 	ask(s, client, "show dead", "H:test:1\tf\tu\t2\t1700000000\t1\n.\n");
 	ask(s, client, "show dead f", "H:test:1\tf\tu\t2\t1700000000\t1\n.\n");
 	ask(s, client, "show dead g", ".\n");
+	cr_expect_eq(scene_counter(s, client, "jobs_now"), 0);
+	cr_expect_eq(scene_counter(s, client, "dead_jobs_now"), 1);
 	ask(s, client, "show jobs", ".\n");
 	ask(s, client, "show unique jobs", ".\n");
 	ask(s, client, "status", "f\t0\t0\t1\n.\n");

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Short answers about the server as a whole: what it has counted, and how its store is.
+ *
+ * Runs on:  processing thread, called by admin.c.
+ * Owns:     nothing.
+ */
+#include "proc/report.h"
+
+#include "proc/reply.h"
+
+static void
+add_counter(struct buf *out, const char *name, uint64_t value)
+{
+	buf_add_str(out, name);
+	buf_add_char(out, '\t');
+	buf_add_u64(out, value);
+	buf_add_char(out, '\n');
+}
+
+static PROC const char *
+queue_state(const struct proc *p)
+{
+	if (!p->cfg.durable)
+		return "none";
+	if (p->replaying)
+		return "replaying";
+	if (p->store_trouble.len > 0)
+		return p->store_is_full ? "full" : "unwell";
+	return p->store_slow ? "slow" : "well";
+}
+
+void
+report_counters(struct proc *p, struct peer *asking)
+{
+	struct buf out = { 0 };
+
+	for (unsigned i = 0; i < stats_used(); i++)
+		add_counter(&out, stat_name(i), p->counts[i]);
+	add_counter(&out, "jobs_now", p->handles.count - p->buried_count);
+	add_counter(&out, "dead_jobs_now", p->buried_count);
+	add_counter(&out, "background_jobs_now", p->background - p->buried_count);
+	add_counter(&out, "job_bytes_now", p->memory - p->func_memory);
+	add_counter(&out, "function_bytes_now", p->func_memory);
+	add_counter(&out, "storing_bytes_now", p->storing);
+	add_counter(&out, "functions_now", p->funcs.count);
+	add_counter(&out, "connections_now", p->peers.count);
+	buf_add_str(&out, "store\t");
+	if (p->store_trouble.len == 0)
+		buf_add_str(&out, queue_state(p));
+	else
+		buf_add_escaped(&out, buf_slice(&p->store_trouble));
+	buf_add_str(&out, "\n.\n");
+	reply_text(p, asking, &out);
+}
+
+void
+report_queue(struct proc *p, struct peer *asking)
+{
+	const uint64_t second = 1000000000;
+	uint64_t silent = 0;
+	struct buf out = { 0 };
+
+	buf_add_str(&out, "module\t");
+	buf_add_str(&out, p->cfg.queue_name == NULL ? "builtin" : p->cfg.queue_name);
+	buf_add_str(&out, "\nstate\t");
+	buf_add_str(&out, queue_state(p));
+	buf_add_char(&out, '\n');
+	add_counter(&out, "since", (uint64_t)p->store_since / second);
+	if (p->adding + p->removing > 0)
+		silent = (uint64_t)(p->now.mono - p->store_heard);
+	add_counter(&out, "commit_seconds", silent / second);
+	add_counter(&out, "waiting_adds", p->adding);
+	add_counter(&out, "waiting_removes", p->removing);
+	add_counter(&out, "waiting_bytes", p->storing);
+	buf_add_str(&out, "last_error\t");
+	buf_add_escaped(&out, buf_slice(&p->store_error));
+	buf_add_str(&out, "\n.\n");
+	reply_text(p, asking, &out);
+}
