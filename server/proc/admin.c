@@ -99,7 +99,10 @@ do_with_job(struct proc *p, struct peer *peer, const struct words *words, unsign
 static PROC void
 do_kick(struct proc *p, struct peer *peer, const struct words *words)
 {
-	do_with_job(p, peer, words, 3, admin_kick_job);
+	if (words->count == 3 && slice_is_nocase(words->at[1], "job"))
+		admin_kick_job(p, peer, words);
+	else
+		do_kick_function(p, peer, words);
 }
 
 static PROC void

@@ -20,6 +20,7 @@ void do_pause(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_r
 void do_resume(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
 void do_purge(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
 void do_peek(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
+void do_kick_function(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
 /* cancel unique FUNCTION UNIQUE */
 void do_cancel_unique(struct proc *, struct peer *, const struct words *) RUNS_ON(proc_role);
 /* Their words have been counted. */

@@ -67,7 +67,7 @@ buried_trim(struct proc *p)
 	struct list *node;
 
 	for (int n = 0; (node = list_first(&p->buried)) != NULL; n++) {
-		struct job *job = LIST_ENTRY(node, struct job, link);
+		struct job *job = LIST_ENTRY(node, struct job_extra, in_buried)->job;
 		nsec_t end = p->cfg.dead_keep == 0 ? NEVER : job->extra->buried_at + p->cfg.dead_keep;
 
 		if (n == TRIM_PER_TURN)

@@ -79,6 +79,7 @@ func_new(struct proc *p, struct slice name)
 	list_init(&func->sleepers);
 	list_init(&func->in_idle);
 	list_init(&func->in_opened);
+	list_init(&func->dead);
 	list_push(&p->idle_funcs, &func->in_idle);
 	func_set_policy(p, func);
 	hash_add(&p->funcs, &func->by_name, hash_bytes(name, p->cfg.seed));

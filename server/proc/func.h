@@ -30,6 +30,7 @@ struct func {
 	uint32_t width;          /* how many the next rewake wakes */
 	uint64_t jobs;           /* all that are neither DEAD nor BURIED */
 	uint64_t buried;
+	struct list dead; /* struct job.link: BURIED, longest there first */
 	uint64_t running;
 	uint64_t queued[PRIORITIES]; /* not RUNNING, not DEAD */
 	uint64_t delayed;            /* DELAYED */

@@ -61,6 +61,7 @@ leave_state(struct proc *p, struct job *job)
 		break;
 	case JOB_BURIED:
 		list_remove(&job->link);
+		list_remove(&job_extra(p, job)->in_buried);
 		p->buried_count--;
 		p->buried_bytes -= job_bytes(job) + sizeof *job->extra;
 		job->func->buried--;
@@ -97,7 +98,9 @@ enter_state(struct proc *p, struct job *job)
 			gate_assigned(p, job->func);
 		break;
 	case JOB_BURIED:
-		list_push(&p->buried, &job->link);
+		list_push(&job->func->dead, &job->link);
+		list_init(&job_extra(p, job)->in_buried);
+		list_push(&p->buried, &job_extra(p, job)->in_buried);
 		p->buried_count++;
 		p->buried_bytes += job_bytes(job) + sizeof *job->extra;
 		job->func->buried++;

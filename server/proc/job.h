@@ -55,7 +55,7 @@ struct job {
 	uint8_t priority;
 	uint8_t flags;              /* GEARMAND_JOB_NO_UNIQUE, GEARMAND_JOB_UNIQUE_IS_DATA */
 	uint8_t unique_len;         /* the unique is in the body, behind the function and a NUL */
-	struct list link;           /* READY: func.ready; RUNNING: ability.running; BURIED: proc.buried */
+	struct list link;           /* READY: func.ready; RUNNING: ability.running; BURIED: func.dead */
 	struct hash_node by_handle; /* proc.handles; not when DEAD */
 	struct func *func;
 	struct blob *body;             /* function NUL unique NUL (reducer NUL) ... data */

@@ -28,6 +28,7 @@ struct job_extra {
 	nsec_t retry_at;                 /* wall clock: when it is tried again; 0 = at once */
 	nsec_t verdict_delay;            /* VERDICT_RETRY */
 	nsec_t buried_at;                /* BURIED: wall clock */
+	struct list in_buried;           /* BURIED: proc.buried */
 	uint8_t verdict;                 /* RUNNING: enum verdict, what an operator wants when the attempt ends */
 	uint16_t client_count;           /* of `clients` */
 };

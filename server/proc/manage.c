@@ -72,17 +72,40 @@ do_resume(struct proc *p, struct peer *peer, const struct words *words)
 void
 do_purge(struct proc *p, struct peer *peer, const struct words *words)
 {
-	bool ready = words->count == 2 || (words->count == 3 && slice_is_nocase(words->at[2], "ready"));
-	bool delayed = words->count == 2 || (words->count == 3 && slice_is_nocase(words->at[2], "delayed"));
+	static const struct {
+		const char *word;
+		unsigned which;
+	} kinds[] = { { "ready", PURGE_READY }, { "delayed", PURGE_DELAYED }, { "dead", PURGE_DEAD } };
+	unsigned which = words->count == 2 ? PURGE_READY | PURGE_DELAYED : 0;
 	struct func *func;
 
-	if (!ready && !delayed) {
+	for (size_t i = 0; words->count == 3 && i < sizeof kinds / sizeof *kinds; i++)
+		if (slice_is_nocase(words->at[2], kinds[i].word))
+			which = kinds[i].which;
+	if (which == 0) {
 		admin_incomplete(p, peer, words);
 		return;
 	}
 	func = known_func(p, peer, words->at[1]);
 	if (func != NULL)
-		purge_start(p, peer, func, ready, delayed);
+		purge_start(p, peer, func, which);
+}
+
+/* kick FUNCTION [N]: all of its dead jobs, or the N that are dead longest. */
+void
+do_kick_function(struct proc *p, struct peer *peer, const struct words *words)
+{
+	uint64_t most = UINT64_MAX;
+	struct func *func;
+
+	if (words->count < 2 || words->count > 3 ||
+	    (words->count == 3 && (!slice_to_u64(words->at[2], UINT64_MAX, &most) || most == 0))) {
+		admin_incomplete(p, peer, words);
+		return;
+	}
+	func = known_func(p, peer, words->at[1]);
+	if (func != NULL)
+		kick_start(p, peer, func, most);
 }
 
 /* What is said behind the function, in any order; false when it is something else. */

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Ends the waiting jobs of a function, some of them in each turn.
+ * Ends jobs of a function, or sends its dead ones again: some of them in each turn.
  *
  * Runs on:  processing thread.
  * Owns:     struct purge.
  * Sends:    WORK_FAIL to clients that wait; REMOVE to the store; "OK n" when the store has removed what it had.
  *
- * Jobs that come while it is at work are left alone as far as they can be told from those before: of ready jobs no
- * more are ended than there were, oldest first.
+ * Jobs that come while it is at work are left alone as far as they can be told from those before: of ready and dead
+ * jobs no more are looked at than there were, oldest first.
  */
 #include "proc/purge.h"
 
 #include <string.h>
 
 #include "base/mem.h"
+#include "proc/dead.h"
 #include "proc/func.h"
 #include "proc/job.h"
 #include "proc/peer.h"
@@ -28,27 +29,49 @@ struct purge {
 	uint64_t ended;
 	uint64_t ready[PRIORITIES]; /* are still to be ended */
 	bool delayed;               /* those, too */
-	bool in_store;              /* some were there */
-	uint64_t removal;           /* it is answered when proc.removed is that much ... */
-	nsec_t deadline;            /* ... or, with ERR, then; monotonic */
+	uint64_t dead;              /* are still to be looked at ... */
+	uint64_t kicks;             /* ... and so many of them sent again; 0 = they are ended */
+	bool is_kick;
+	bool in_store;    /* some were there */
+	uint64_t removal; /* it is answered when proc.removed is that much ... */
+	nsec_t deadline;  /* ... or, with ERR, then; monotonic */
 	struct hash_walk walk;
 	size_t name_len;
 	char name[];
 };
 
-void
-purge_start(struct proc *p, struct peer *peer, const struct func *func, bool ready, bool delayed)
+static PROC struct purge *
+purge_new(struct proc *p, struct peer *peer, const struct func *func)
 {
 	struct purge *purge = mem_new(sizeof *purge + func->name_len);
 
 	purge->slot = slot_open_plain(p, peer);
-	purge->delayed = delayed;
-	if (ready)
-		memcpy(purge->ready, func->waiting, sizeof purge->ready);
 	purge->name_len = func->name_len;
 	memcpy(purge->name, func->name, func->name_len);
 	list_init(&purge->link);
 	list_push(&p->purges, &purge->link);
+	return purge;
+}
+
+void
+purge_start(struct proc *p, struct peer *peer, const struct func *func, unsigned which)
+{
+	struct purge *purge = purge_new(p, peer, func);
+
+	if (which & PURGE_READY)
+		memcpy(purge->ready, func->waiting, sizeof purge->ready);
+	purge->delayed = (which & PURGE_DELAYED) != 0;
+	purge->dead = which & PURGE_DEAD ? func->buried : 0;
+}
+
+void
+kick_start(struct proc *p, struct peer *peer, const struct func *func, uint64_t most)
+{
+	struct purge *purge = purge_new(p, peer, func);
+
+	purge->is_kick = true;
+	purge->kicks = most;
+	purge->dead = func->buried;
 }
 
 static void
@@ -108,6 +131,38 @@ purge_delayed(struct proc *p, struct purge *purge, const struct func *func, size
 	return true;
 }
 
+/* One whose unique a living job has stays dead, and goes behind the others. */
+static PROC void
+kick_one(struct proc *p, struct purge *purge, struct func *func, struct job *job)
+{
+	if (job_kick(p, job)) {
+		purge->kicks--;
+		purge->ended++;
+		return;
+	}
+	list_remove(&job->link);
+	list_push(&func->dead, &job->link);
+}
+
+static PROC bool
+purge_dead(struct proc *p, struct purge *purge, struct func *func, size_t *budget)
+{
+	struct list *node;
+
+	while (purge->dead > 0 && (purge->kicks > 0 || !purge->is_kick) && (node = list_first(&func->dead)) != NULL) {
+		if (*budget == 0)
+			return false;
+		purge->dead--;
+		if (purge->is_kick) {
+			kick_one(p, purge, func, LIST_ENTRY(node, struct job, link));
+			*budget -= earlier(*budget, COST_OF_END);
+		} else {
+			*budget -= earlier(*budget, purge_job(p, purge, LIST_ENTRY(node, struct job, link)));
+		}
+	}
+	return true;
+}
+
 /* A function that is not there any more has no jobs.  The last one that ends may take its function with it, when room
  * is needed; so it is looked for each time. */
 static PROC bool
@@ -115,7 +170,8 @@ purge_step(struct proc *p, struct purge *purge, size_t *budget)
 {
 	struct func *func = func_find(p, slice_of(purge->name, purge->name_len));
 
-	return func == NULL || (purge_ready(p, purge, func, budget) && purge_delayed(p, purge, func, budget));
+	return func == NULL || (purge_ready(p, purge, func, budget) && purge_delayed(p, purge, func, budget) &&
+				   purge_dead(p, purge, func, budget));
 }
 
 static PROC void

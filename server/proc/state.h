@@ -102,7 +102,7 @@ struct proc {
 	nsec_t refused[BOUND_COUNT]; /* monotonic: when this bound refused something last; 0 = said: there is room */
 	uint64_t background;         /* jobs with a background owner */
 	struct list dead;            /* struct job.link: DEAD jobs whose ADD is still under way */
-	struct list buried;          /* struct job.link: the dead list, longest there first */
+	struct list buried;          /* struct job_extra.in_buried: the dead list, longest there first */
 	uint64_t buried_count, buried_bytes;
 	bool replaying; /* REPLAY_END has not come yet */
 	bool graceful, shut, idle_told;

@@ -400,6 +400,78 @@ Test(dead, a_dead_job_may_be_cancelled)
 	scene_free(&s);
 }
 
+/* Buries jobs of f with these uniques; the handles begin with number `first`. */
+static void
+bury_jobs(struct scene *s, int client, const char *uniques, int first)
+{
+	for (int i = 0; uniques[i] != '\0'; i++) {
+		char unique[2] = { uniques[i], '\0' }, handle[32], line[64];
+
+		snprintf(handle, sizeof handle, "H:test:%d", first + i);
+		snprintf(line, sizeof line, "bury job %s", handle);
+		submit_background(s, client, unique, handle);
+		ask(s, client, line, "OK\r\n");
+	}
+}
+
+Test(dead, dead_jobs_of_a_function_are_kicked_those_first_that_are_dead_longest)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	bury_jobs(s, client, "abc", 1);
+	submit_background(s, client, "b", "H:test:4");
+	ask(s, client, "kick f 1", "OK 1\n");
+	expect_job(s, worker, "H:test:4");
+	expect_job(s, worker, "H:test:1");
+	ask(s, client, "kick f", "OK 1\n"); /* the unique of the other one is in use */
+	expect_job(s, worker, "H:test:3");
+	ask(s, client, "show dead", "H:test:2\tf\tb\t0\t1700000000\t1\n.\n");
+	ask(s, client, "kick f 0",
+	    "ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+kick\r\n");
+	ask(s, client, "kick g", "ERR UNKNOWN_FUNCTION There+is+no+such+function\r\n");
+	scene_free(&s);
+}
+
+Test(dead, dead_jobs_of_a_function_are_purged)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s);
+
+	bury_jobs(s, client, "abc", 1);
+	submit_background(s, client, "d", "H:test:4");
+	ask(s, client, "purge f dead", "OK 3\n");
+	ask(s, client, "show dead", ".\n");
+	ask(s, client, "status", "f\t1\t0\t0\n.\n");
+	scene_free(&s);
+}
+
+Test(dead, kicking_many_goes_on_while_others_are_served)
+{
+	enum { MANY = 3000 };
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), other = scene_peer(s);
+
+	for (int i = 0; i < MANY; i++) {
+		char line[64];
+
+		tell(s, client, SUBMIT_JOB_BG, "f", "", "x");
+		expect(s, client, JOB_CREATED, "*");
+		snprintf(line, sizeof line, "bury job H:test:%d", i + 1);
+		ask(s, client, line, "OK\r\n");
+	}
+	scene_gather(s);
+	tell(s, client, TEXT, "kick f");
+	tell(s, other, TEXT, "version");
+	scene_turn(s);
+	expect_text(s, other, "OK 0.1.0\n");
+	expect_silence(s, client);
+	for (int i = 0; i < 10; i++)
+		scene_wait(s, 0);
+	expect_text(s, client, "OK 3000\n");
+	scene_free(&s);
+}
+
 /* ---- What is told of one job -------------------------------------------------------------- */
 
 Test(manage_job, a_running_job_is_buried_or_tried_again_when_its_attempt_ends)
