@@ -19,7 +19,7 @@ struct gearmand_counter;
 	X(jobs_completed,          "jobs that ended with WORK_COMPLETE") \
 	X(jobs_failed,             "jobs that ended with WORK_FAIL or WORK_EXCEPTION") \
 	X(jobs_timed_out,          "attempts ended by CAN_DO_TIMEOUT") \
-	X(jobs_lost,               "attempts lost: the worker went, gave the function up, or was out of time") \
+	X(jobs_lost,               "attempts that came to nothing: the worker went, gave the function up or was out of time, or failed where the policy tries again") \
 	X(jobs_dropped,            "jobs given up: retry limit, cancelled, or no client left that wants them") \
 	X(jobs_buried,             "jobs given up and put on the dead list") \
 	X(jobs_stored,             "jobs stored") \
