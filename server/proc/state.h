@@ -153,7 +153,7 @@ has_memory(const struct proc *p, size_t bytes)
 bool bound_changes(struct proc *, enum bound, bool room) RUNS_ON(proc_role);
 
 /* Call for all that a bound lets in or refuses; returns `room`. */
-static inline bool
+static inline PROC bool
 bound_note(struct proc *p, enum bound bound, bool room)
 {
 	return room && p->refused[bound] == 0 ? true : bound_changes(p, bound, room);

@@ -42,9 +42,13 @@ processor(void)
 static nsec_t
 turn(void)
 {
-	nsec_t before = processor(), due = proc_turn(b.core, &b.batch, b.now, &b.out), took = processor() - before;
+	nsec_t before, due, took;
 	struct list *node;
 
+	role_assume(&proc_role);
+	before = processor();
+	due = proc_turn(b.core, &b.batch, b.now, &b.out);
+	took = processor() - before;
 	b.turns++;
 	b.all += took;
 	if (took > b.longest)

@@ -126,6 +126,7 @@ Test(conn_part, a_peer_that_has_ended_and_takes_no_part_is_broken_off)
 	char *text = calloc(1, rig.config.pause_output * 3);
 	struct conn *c;
 
+	role_assume(&io_role);
 	memset(text, 't', rig.config.pause_output * 3 - 1);
 	rig.io->config.pause_output = rig.config.max_output;
 	rig_write(&rig, peer, slice_str("workers\n"));
