@@ -17,7 +17,8 @@
 #include "proc/job.h"
 
 /* FOR_USE: bytes that must be free beside a new function, for the ability or the job that it is made for. */
-enum { FUNC_MAGIC = 0x46554e43, FOR_USE = 512 };
+/* MATCHED_PER_UNIT: bytes of names and patterns that are compared for one unit of p->spent. */
+enum { FUNC_MAGIC = 0x46554e43, FOR_USE = 512, MATCHED_PER_UNIT = 4096 };
 
 struct slice
 func_name(const struct func *func)
@@ -52,6 +53,7 @@ func_set_policy(struct proc *p, struct func *func)
 	const uint64_t *max;
 
 	func->policy = policies_match(p->policies, func_name(func));
+	p->spent += policies_count(p->policies) * (POLICY_PATTERN_MAX + func->name_len) / MATCHED_PER_UNIT;
 	max = func->policy->maxqueue;
 	for (int i = 0; i < PRIORITIES && (max[0] | max[1] | max[2]) != 0; i++)
 		func->max[i] = max[i];

@@ -30,11 +30,11 @@ struct purge {
 	uint64_t ready[PRIORITIES]; /* are still to be ended */
 	bool delayed;               /* those, too */
 	uint64_t dead;              /* are still to be looked at ... */
-	uint64_t kicks;             /* ... and so many of them sent again; 0 = they are ended */
-	bool is_kick;
-	bool in_store;    /* some were there */
-	uint64_t removal; /* it is answered when proc.removed is that much ... */
-	nsec_t deadline;  /* ... or, with ERR, then; monotonic */
+	bool is_kick;               /* ... and to be sent again, not to be ended: ... */
+	uint64_t kicks;             /* ... so many more of them */
+	bool in_store;              /* some were there */
+	uint64_t removal;           /* it is answered when proc.removed is that much ... */
+	nsec_t deadline;            /* ... or, with ERR, then; monotonic */
 	struct hash_walk walk;
 	size_t name_len;
 	char name[];

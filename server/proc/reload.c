@@ -11,8 +11,8 @@
 #include "proc/func.h"
 #include "proc/handlers.h"
 
-/* Buckets of a turn; a function is compared with at most 1,000 patterns. */
-enum { BUCKETS_PER_TURN = 64 };
+/* Of a turn, beside what others do in it. */
+enum { BUCKETS_PER_TURN = 64, RELOAD_SPENT = SPENT_PER_TURN / 4 };
 
 /* The next one gets its policy; false when *buckets are through or all have it. */
 static PROC bool
@@ -27,19 +27,24 @@ renew_next(struct proc *p, size_t *buckets)
 	return true;
 }
 
-bool
-policies_run(struct proc *p)
+/* True while some have the former one. */
+static PROC bool
+renew(struct proc *p, size_t buckets, size_t most_spent)
 {
-	size_t buckets = BUCKETS_PER_TURN;
-
 	if (p->former_policies == NULL)
 		return false;
-	while (renew_next(p, &buckets))
+	while (p->spent < most_spent && renew_next(p, &buckets))
 		continue;
-	if (buckets == 0)
+	if (buckets == 0 || p->spent >= most_spent)
 		return true;
 	policies_free(&p->former_policies);
 	return false;
+}
+
+bool
+policies_run(struct proc *p)
+{
+	return renew(p, BUCKETS_PER_TURN, p->spent + RELOAD_SPENT);
 }
 
 void
@@ -47,8 +52,7 @@ on_policies(struct proc *p, struct msg *m)
 {
 	struct msg_policies *fresh = MSG_AS(msg_policies, m);
 
-	while (policies_run(p)) /* two reloads in a row: rare */
-		continue;
+	renew(p, SIZE_MAX, SIZE_MAX); /* two reloads in a row: rare */
 	p->former_policies = p->policies;
 	p->policies = fresh->policies;
 	fresh->policies = NULL;

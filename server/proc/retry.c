@@ -11,8 +11,6 @@
  */
 #include "proc/retry.h"
 
-#include <string.h>
-
 #include "proc/client.h"
 #include "proc/dead.h"
 #include "proc/func.h"
@@ -92,11 +90,8 @@ try_again(struct proc *p, struct job *job, nsec_t delay)
 static nsec_t
 delay_of(const struct proc *p, const struct job *job)
 {
-	uint64_t secret;
-
-	memcpy(&secret, p->cfg.seed, sizeof secret);
 	return policy_delay(job->func->policy, job->extra->tries,
-	    hash_number(job_number(job) ^ secret ^ (uint64_t)job->extra->tries << 40));
+	    hash_number(job_number(job) ^ p->secret ^ (uint64_t)job->extra->tries << 40));
 }
 
 void
