@@ -3,8 +3,10 @@
  * Attempts that come to nothing: tried again by the policy of the function, or given up.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "tests/scene/background.h"
+#include "wire/policy.h"
 
 Test(retry, a_failed_job_ends_unless_the_policy_says_otherwise)
 {
@@ -201,6 +203,28 @@ Test(retry, a_reload_comes_to_many_functions_in_parts)
 		else
 			expect(s, client, ERROR, "*", "*");
 	}
+	scene_free(&s);
+}
+
+Test(policy, new_functions_cost_their_peer_what_they_are_compared_with)
+{
+	enum { FUNCTIONS = 40, LENGTH = 8000 };
+	struct scene *s = scene_new("");
+	int worker = scene_peer(s), other = scene_peer(s);
+	char file[POLICY_LINES_MAX * 3 + 1] = "", name[LENGTH + 1];
+
+	for (int i = 0; i < POLICY_LINES_MAX; i++)
+		memcpy(file + i * 3, "x*\n", 4);
+	scene_policies(s, file);
+	memset(name, 'n', LENGTH);
+	name[LENGTH] = '\0';
+	scene_gather(s);
+	for (int i = 0; i < FUNCTIONS; i++) {
+		name[0] = (char)('A' + i);
+		tell(s, worker, CAN_DO, name);
+	}
+	scene_turn(s);
+	cr_expect_lt(scene_counter(s, other, "functions_now"), FUNCTIONS / 2);
 	scene_free(&s);
 }
 
