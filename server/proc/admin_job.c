@@ -155,6 +155,8 @@ admin_show_job(struct proc *p, struct peer *peer, const struct words *words)
 		add_field(&out, "worker", peer_id(extra->worker));
 		add_field(&out, "worker_address", slice_str(extra->worker->address));
 	}
+	if (extra->error != NULL)
+		add_field(&out, "error", blob_slice(extra->error));
 	buf_add_str(&out, ".\n");
 	reply_text(p, peer, &out);
 }

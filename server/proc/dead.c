@@ -51,6 +51,8 @@ job_kick(struct proc *p, struct job *job)
 	extra->tries = 0;
 	extra->buried_at = 0;
 	job_move(p, job, JOB_READY);
+	job_set_error(p, job, slice_of("", 0));
+	job_extra_tidy(p, job);
 	wake_for_job(p, job->func);
 	return true;
 }
@@ -97,5 +99,7 @@ buried_add_line(const struct proc *p, const struct job *job, struct buf *out)
 	buf_add_i64(out, job->extra->buried_at / 1000000000);
 	buf_add_char(out, '\t');
 	buf_add_u64(out, job_data(job).len);
+	buf_add_char(out, '\t');
+	buf_add_escaped(out, blob_slice(job->extra->error));
 	buf_add_char(out, '\n');
 }

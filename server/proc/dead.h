@@ -18,7 +18,8 @@ void job_bury(struct proc *, struct job *) RUNS_ON(proc_role);
 bool job_kick(struct proc *, struct job *) RUNS_ON(proc_role);
 /* What is too old, or too much, leaves the dead list.  Returns when to look again, on the monotonic clock, or NEVER. */
 nsec_t buried_trim(struct proc *) RUNS_ON(proc_role);
-/* BURIED: handle, function, unique, attempts, since when it is dead (seconds since 1970), bytes of its data. */
+/* BURIED: handle, function, unique, attempts, since when it is dead (seconds since 1970), bytes of its data, the last
+ * error. */
 void buried_add_line(const struct proc *, const struct job *, struct buf *) RUNS_ON(proc_role);
 
 #endif

@@ -60,10 +60,12 @@ leave_state(struct proc *p, struct job *job)
 			gate_ended(p, job->func);
 		break;
 	case JOB_BURIED:
+		extra = job_extra(p, job);
 		list_remove(&job->link);
-		list_remove(&job_extra(p, job)->in_buried);
+		list_remove(&extra->in_buried);
+		extra->timer = (struct heap_node){ 0 };
 		p->buried_count--;
-		p->buried_bytes -= job_bytes(job) + sizeof *job->extra;
+		p->buried_bytes -= job_bytes(job) + job_extra_bytes(job);
 		job->func->buried--;
 		job->func->jobs++;
 		break;
@@ -102,7 +104,7 @@ enter_state(struct proc *p, struct job *job)
 		list_init(&job_extra(p, job)->in_buried);
 		list_push(&p->buried, &job_extra(p, job)->in_buried);
 		p->buried_count++;
-		p->buried_bytes += job_bytes(job) + sizeof *job->extra;
+		p->buried_bytes += job_bytes(job) + job_extra_bytes(job);
 		job->func->buried++;
 		job->func->jobs--;
 		break;

@@ -40,6 +40,7 @@ job_extra_free(struct proc *p, struct job *job)
 	if (job->extra == &none)
 		return;
 	CHECK(job->extra->timer.place == 0);
+	job_set_error(p, job, slice_of("", 0));
 	p->memory -= sizeof *job->extra;
 	mem_free((void *)(uintptr_t)job->extra);
 	job->extra = &none;
@@ -51,12 +52,44 @@ job_extra_tidy(struct proc *p, struct job *job)
 	const struct job_extra *extra = job->extra;
 
 	if (extra->worker == NULL && extra->clients == NULL && extra->slots == NULL && extra->run_at == 0 &&
-	    extra->tries == 0 && extra->retry_at == 0 && extra->buried_at == 0)
+	    extra->tries == 0 && extra->retry_at == 0 && extra->buried_at == 0 && extra->error == NULL)
 		job_extra_free(p, job);
+}
+
+static size_t
+error_bytes(const struct job_extra *extra)
+{
+	return extra->error == NULL ? 0 : sizeof *extra->error + extra->error->cap;
 }
 
 size_t
 job_extra_bytes(const struct job *job)
 {
-	return job->extra == &none ? 0 : sizeof *job->extra;
+	return job->extra == &none ? 0 : sizeof *job->extra + error_bytes(job->extra);
+}
+
+/* Not within a character of UTF-8. */
+static struct slice
+cut_text(struct slice text, size_t most)
+{
+	if (text.len <= most)
+		return text;
+	for (int i = 0; i < 3 && ((unsigned char)text.data[most] & 0xc0) == 0x80; i++)
+		most--;
+	return slice_of(text.data, most);
+}
+
+void
+job_set_error(struct proc *p, struct job *job, struct slice text)
+{
+	struct job_extra *extra;
+
+	if (text.len == 0 && job->extra->error == NULL)
+		return;
+	extra = job_extra(p, job);
+	p->memory -= error_bytes(extra);
+	blob_unref(&extra->error);
+	if (text.len > 0)
+		extra->error = blob_copy(cut_text(text, ERROR_TEXT_MAX));
+	p->memory += error_bytes(extra);
 }

@@ -147,6 +147,7 @@ on_work_exception(struct proc *p, struct peer *peer, struct msg_packet *packet)
 		else
 			reply_arg(p, client->peer, PKT_WORK_FAIL, slice_of(handle.at, handle.len));
 	}
+	job_set_error(p, job, packet->pkt.data);
 	peer->excepted = job_number(job);
 	peer->excepted_prefix = job->prefix;
 	job_failed(p, job, POLICY_EXCEPTION);

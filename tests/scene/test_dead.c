@@ -3,6 +3,7 @@
  * The dead list, and what operators do with one job.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "tests/scene/background.h"
 
@@ -27,8 +28,8 @@ Test(dead, a_job_that_is_given_up_is_on_the_dead_list)
 	struct scene *s = scene_with_dead_job("");
 	int client = scene_peer(s);
 
-	ask(s, client, "show dead", "H:test:1\tf\tu\t2\t1700000000\t1\n.\n");
-	ask(s, client, "show dead f", "H:test:1\tf\tu\t2\t1700000000\t1\n.\n");
+	ask(s, client, "show dead", "H:test:1\tf\tu\t2\t1700000000\t1\t\n.\n");
+	ask(s, client, "show dead f", "H:test:1\tf\tu\t2\t1700000000\t1\t\n.\n");
 	ask(s, client, "show dead g", ".\n");
 	cr_expect_eq(scene_counter(s, client, "jobs_now"), 0);
 	cr_expect_eq(scene_counter(s, client, "dead_jobs_now"), 1);
@@ -108,7 +109,7 @@ Test(dead, the_list_is_bounded_by_number_and_age)
 	}
 	ask(s, client, "show job H:test:1", "ERR UNKNOWN_JOB\r\n");
 	scene_wait(s, 98500);
-	ask(s, client, "show dead", "H:test:3\tf\t\t0\t1700000002\t1\n.\n");
+	ask(s, client, "show dead", "H:test:3\tf\t\t0\t1700000002\t1\t\n.\n");
 	scene_free(&s);
 }
 
@@ -143,7 +144,7 @@ Test(dead, who_waits_for_a_job_that_is_buried_hears_that_it_failed)
 	ask(s, client, "bury job H:test:1", "OK\r\n");
 	expect(s, waits, WORK_FAIL, "H:test:1");
 	scene_hangup(s, waits);
-	ask(s, client, "show dead", "H:test:1\tf\tu\t0\t1700000000\t1\n.\n");
+	ask(s, client, "show dead", "H:test:1\tf\tu\t0\t1700000000\t1\t\n.\n");
 	scene_free(&s);
 }
 
@@ -198,7 +199,7 @@ Test(dead, dead_jobs_of_a_function_are_kicked_those_first_that_are_dead_longest)
 	expect_job(s, worker, "H:test:1");
 	ask(s, client, "kick f", "OK 1\n"); /* the unique of the other one is in use */
 	expect_job(s, worker, "H:test:3");
-	ask(s, client, "show dead", "H:test:2\tf\tb\t0\t1700000000\t1\n.\n");
+	ask(s, client, "show dead", "H:test:2\tf\tb\t0\t1700000000\t1\t\n.\n");
 	ask(s, client, "kick f 0",
 	    "ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+kick\r\n");
 	ask(s, client, "kick g", "ERR UNKNOWN_FUNCTION There+is+no+such+function\r\n");
@@ -244,6 +245,65 @@ Test(dead, kicking_many_goes_on_while_others_are_served)
 	scene_free(&s);
 }
 
+/* ---- What its worker said -------------------------------------------------------------------- */
+
+static void
+except(struct scene *s, int worker, const char *handle, const char *text)
+{
+	expect_job(s, worker, handle);
+	tell(s, worker, WORK_EXCEPTION, handle, text);
+}
+
+Test(error, the_last_exception_of_a_job_is_kept_with_it)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f attempts=3 retry-on=exception,fail\n");
+	submit_background(s, client, "u", "H:test:1");
+	cr_expect_not(answer_has(s, client, "show job H:test:1", "error"));
+	except(s, worker, "H:test:1", "no route\tto host");
+	except(s, worker, "H:test:1", "time\nout");
+	cr_expect(answer_has(s, client, "show job H:test:1", "\nerror\ttime\\x0Aout\n.\n"));
+	fail_job(s, worker, "H:test:1");
+	ask(s, client, "show dead", "H:test:1\tf\tu\t3\t1700000000\t1\ttime\\x0Aout\n.\n");
+	cr_expect(answer_has(s, client, "show job H:test:1", "\nerror\ttime\\x0Aout\n.\n"));
+	scene_free(&s);
+}
+
+Test(error, a_kicked_job_has_none_and_its_memory_is_free)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+	uint64_t before;
+
+	scene_policies(s, "f attempts=1 retry-on=exception\n");
+	submit_background(s, client, "u", "H:test:1");
+	before = scene_counter(s, client, "job_bytes_now");
+	except(s, worker, "H:test:1", "no route to host");
+	cr_expect_gt(scene_counter(s, client, "job_bytes_now"), before);
+	ask(s, client, "kick job H:test:1", "OK\r\n");
+	cr_expect_not(answer_has(s, client, "show job H:test:1", "error"));
+	cr_expect_eq(scene_counter(s, client, "job_bytes_now"), before);
+	scene_free(&s);
+}
+
+Test(error, a_long_one_is_cut_at_a_whole_character)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+	char text[1200], wanted[1100];
+
+	scene_policies(s, "f retry-on=exception\n");
+	submit_background(s, client, "u", "H:test:1");
+	memset(text, 'e', sizeof text);
+	strcpy(text + 998, "\u20ac and more");
+	except(s, worker, "H:test:1", text);
+	snprintf(wanted, sizeof wanted, "\nerror\t%.998s\n.\n", text);
+	cr_expect(answer_has(s, client, "show job H:test:1", wanted));
+	scene_free(&s);
+}
+
 /* ---- What is told of one job -------------------------------------------------------------- */
 
 Test(manage_job, a_running_job_is_buried_or_tried_again_when_its_attempt_ends)
@@ -264,7 +324,7 @@ Test(manage_job, a_running_job_is_buried_or_tried_again_when_its_attempt_ends)
 	ask(s, client, "bury job H:test:1", "OK\r\n");
 	tell(s, worker, WORK_FAIL, "H:test:1");
 	expect_no_job(s, worker);
-	ask(s, client, "show dead", "H:test:1\tf\tu\t1\t1700000005\t1\n.\n");
+	ask(s, client, "show dead", "H:test:1\tf\tu\t1\t1700000005\t1\t\n.\n");
 	scene_free(&s);
 }
 
