@@ -118,6 +118,21 @@ do_retry(struct proc *p, struct peer *peer, const struct words *words)
 }
 
 static PROC void
+do_follow(struct proc *p, struct peer *peer, const struct words *words)
+{
+	if (words->count == 2 && slice_is_nocase(words->at[1], "next"))
+		admin_follow_next(p, peer);
+	else
+		do_with_job(p, peer, words, 3, admin_follow_job);
+}
+
+static PROC void
+do_unfollow(struct proc *p, struct peer *peer, const struct words *words)
+{
+	do_with_job(p, peer, words, 3, admin_unfollow_job);
+}
+
+static PROC void
 do_cancel(struct proc *p, struct peer *peer, const struct words *words)
 {
 	struct job *job;
@@ -134,12 +149,9 @@ do_cancel(struct proc *p, struct peer *peer, const struct words *words)
 		admin_say(p, peer, "ERR UNKNOWN_ERROR\r\n");
 		return;
 	}
-	job = job_find(p, words->at[2]);
-	if (job == NULL) {
-		admin_say(p, peer, "ERR UNKNOWN_JOB\r\n");
-		return;
-	}
-	admin_cancel(p, peer, job);
+	job = admin_job(p, peer, words);
+	if (job != NULL)
+		admin_cancel(p, peer, job);
 }
 
 static PROC void
@@ -264,6 +276,8 @@ static const struct {
 	{ "kick", do_kick },
 	{ "bury", do_bury },
 	{ "retry", do_retry },
+	{ "follow", do_follow },
+	{ "unfollow", do_unfollow },
 	{ "purge", do_purge },
 	{ "peek", do_peek },
 };

@@ -19,21 +19,10 @@
 #include "proc/peer.h"
 #include "proc/reply.h"
 
-/* The job that the third word names; NULL when there is none, and the peer has been told. */
-static PROC struct job *
-named_job(struct proc *p, struct peer *peer, const struct words *words)
-{
-	struct job *job = job_find(p, words->at[2]);
-
-	if (job == NULL)
-		admin_say(p, peer, "ERR UNKNOWN_JOB\r\n");
-	return job;
-}
-
 void
 admin_kick_job(struct proc *p, struct peer *peer, const struct words *words)
 {
-	struct job *job = named_job(p, peer, words);
+	struct job *job = admin_job(p, peer, words);
 
 	if (job == NULL)
 		return;
@@ -61,7 +50,7 @@ may_change(struct proc *p, struct peer *peer, const struct job *job)
 void
 admin_bury_job(struct proc *p, struct peer *peer, const struct words *words)
 {
-	struct job *job = named_job(p, peer, words);
+	struct job *job = admin_job(p, peer, words);
 
 	if (job == NULL || !may_change(p, peer, job))
 		return;
@@ -85,7 +74,7 @@ admin_retry_job(struct proc *p, struct peer *peer, const struct words *words)
 		admin_say(p, peer, "ERR INVALID_ARGUMENTS Seconds+are+a+whole+number,+at+most+a+year\r\n");
 		return;
 	}
-	job = named_job(p, peer, words);
+	job = admin_job(p, peer, words);
 	if (job == NULL || !may_change(p, peer, job))
 		return;
 	if (job->state != JOB_RUNNING) {
@@ -126,7 +115,7 @@ void
 admin_show_job(struct proc *p, struct peer *peer, const struct words *words)
 {
 	static const char *const priorities[PRIORITIES] = { "high", "normal", "low" };
-	struct job *job = named_job(p, peer, words);
+	struct job *job = admin_job(p, peer, words);
 	const struct job_extra *extra;
 	struct handle_text handle;
 	struct buf out = { 0 };

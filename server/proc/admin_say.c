@@ -7,6 +7,7 @@
  */
 #include "proc/admin.h"
 #include "proc/func.h"
+#include "proc/handle.h"
 #include "proc/job.h"
 #include "proc/reply.h"
 
@@ -28,6 +29,16 @@ admin_incomplete(struct proc *p, struct peer *peer, const struct words *words)
 	buf_add_escaped(&out, words->at[0]);
 	buf_add_str(&out, "\r\n");
 	reply_text(p, peer, &out);
+}
+
+struct job *
+admin_job(struct proc *p, struct peer *peer, const struct words *words)
+{
+	struct job *job = job_find(p, words->at[2]);
+
+	if (job == NULL)
+		admin_say(p, peer, "ERR UNKNOWN_JOB\r\n");
+	return job;
 }
 
 struct func *

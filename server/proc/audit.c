@@ -30,10 +30,21 @@ length(const struct list *l)
 	return n;
 }
 
+static PROC size_t
+audit_clients(const struct job *job, const struct client *list)
+{
+	size_t n = 0;
+
+	for (const struct client *client = list; client != NULL; client = client->next, n++)
+		CHECK(client->job == job && *client->back == client &&
+		      (!client->peer->gone || list_is_linked(&client->peer->in_leaving)));
+	return n;
+}
+
 static PROC void
 audit_job(const struct job *job, struct sums *sums)
 {
-	size_t clients = 0;
+	size_t clients;
 
 	CHECK(job->magic == JOB_MAGIC && job->body->refs > 0);
 	CHECK(job->state != JOB_NEW && job->state != JOB_DEAD);
@@ -46,10 +57,9 @@ audit_job(const struct job *job, struct sums *sums)
 	CHECK(job_extra_bytes(job) == 0 || job->extra->job == job);
 	CHECK(job_waiting_slot(job) == NULL || job->adding);
 	CHECK(!job->removed && !(job->adding && job->stored));
-	for (const struct client *client = job->extra->clients; client != NULL; client = client->next, clients++)
-		CHECK(client->job == job && *client->back == client &&
-		      (!client->peer->gone || list_is_linked(&client->peer->in_leaving)));
+	clients = audit_clients(job, job->extra->clients) + audit_clients(job, job->extra->followers);
 	CHECK(clients == job->extra->client_count);
+	CHECK(job->state != JOB_BURIED || clients == 0);
 	for (const struct slot *slot = job->extra->slots; slot != NULL; slot = slot->next)
 		CHECK(slot->job == job && *slot->back == slot && (slot->msg == NULL) == list_is_linked(&slot->by_age) &&
 		      (slot->msg != NULL) == slot->holds && (!slot->holds || slot->next == NULL));

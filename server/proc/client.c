@@ -8,28 +8,40 @@
 #include "proc/client.h"
 
 #include "base/mem.h"
+#include "proc/job.h"
 #include "proc/job_extra.h"
 #include "proc/peer.h"
 
-void
-client_add(struct proc *p, struct job *job, struct peer *peer)
+static PROC void
+add_to(struct proc *p, struct client **list, struct job *job, struct peer *peer)
 {
 	struct client *client = mem_new(sizeof *client);
-	struct job_extra *extra = job_extra(p, job);
 
-	CHECK(extra->client_count < JOB_CLIENTS_MAX);
-	extra->client_count++;
+	CHECK(job->extra->client_count < JOB_CLIENTS_MAX);
+	job_extra(p, job)->client_count++;
 	p->memory += sizeof *client;
 	client->job = job;
 	client->peer = peer;
 	client->tag = p->asking == peer ? p->tag : 0;
-	client->back = &extra->clients;
-	client->next = extra->clients;
+	client->back = list;
+	client->next = *list;
 	if (client->next != NULL)
 		client->next->back = &client->next;
-	extra->clients = client;
+	*list = client;
 	list_init(&client->of_peer);
 	list_push(&peer->waits_for, &client->of_peer);
+}
+
+void
+client_add(struct proc *p, struct job *job, struct peer *peer)
+{
+	add_to(p, &job_extra(p, job)->clients, job, peer);
+}
+
+void
+client_follow(struct proc *p, struct job *job, struct peer *peer)
+{
+	add_to(p, &job_extra(p, job)->followers, job, peer);
 }
 
 void

@@ -25,7 +25,7 @@ job_bury(struct proc *p, struct job *job)
 {
 	struct job_extra *extra;
 
-	job_drop_clients(p, job);
+	job_drop_listeners(p, job);
 	key_remove(p, job);
 	extra = job_extra(p, job);
 	extra->buried_at = p->now.wall;

@@ -69,6 +69,7 @@ dispatch_from_peer(struct proc *p, struct peer *peer, struct msg *m)
 	} else if (m->kind == MSG_CLOSE_ME || (!peer_awaits(peer) && m->type == peer->replies))
 		dispatch_close(p, peer);
 	p->asking = NULL;
+	peer->follows_next &= m->kind == MSG_PACKET && m->type == PKT_TEXT;
 	if (!list_is_empty(&p->placing))
 		jobs_place_held(p);
 	debt_charge(p, peer, p->spent - before);

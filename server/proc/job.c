@@ -187,11 +187,22 @@ job_drop_clients(struct proc *p, struct job *job)
 	}
 }
 
+void
+job_drop_listeners(struct proc *p, struct job *job)
+{
+	job_drop_clients(p, job);
+	while (job->extra->followers != NULL) {
+		struct client *client = job->extra->followers;
+
+		client_free(p, &client);
+	}
+}
+
 /* Open slots stay: a submission is answered when its ADD comes back, whatever became of the job. */
 static PROC void
 unlink_job(struct proc *p, struct job *job)
 {
-	job_drop_clients(p, job);
+	job_drop_listeners(p, job);
 	for (struct slot *slot = job->extra->slots; slot != NULL; slot = slot->next) {
 		if (slot->holds) {
 			slot_leave_job(p, slot);
@@ -241,8 +252,7 @@ job_settle(struct proc *p, struct job *job)
 	if (job->state == JOB_RUNNING || job->state == JOB_DEAD)
 		return;
 	if (!job_is_wanted(job)) {
-		count(p, STAT_jobs_dropped);
-		job_end(p, job);
+		job_cancel(p, job);
 	} else if (p->graceful && job->stored && job->extra->clients == NULL && job->extra->slots == NULL) {
 		job_leave_in_store(p, job);
 	}
@@ -264,17 +274,33 @@ job_free(struct proc *p, struct job **job_p)
 	mem_free(job);
 }
 
-void
-job_tell_failed(struct proc *p, const struct job *job)
+static PROC void
+tell_failed(struct proc *p, const struct job *job, const struct client *list)
 {
 	struct handle_text handle;
 
 	job_handle(p, job, &handle);
-	for (const struct client *client = job->extra->clients; client != NULL; client = client->next) {
+	for (const struct client *client = list; client != NULL; client = client->next) {
+		if (client->peer->gone)
+			continue; /* it may be that its own leaving ends the job that it follows */
 		answer_of(p, client);
 		reply_arg(p, client->peer, PKT_WORK_FAIL, slice_of(handle.at, handle.len));
 	}
 	p->asking = NULL;
+}
+
+void
+job_tell_failed(struct proc *p, const struct job *job)
+{
+	tell_failed(p, job, job->extra->clients);
+	tell_failed(p, job, job->extra->followers);
+}
+
+void
+job_fail_clients(struct proc *p, struct job *job)
+{
+	tell_failed(p, job, job->extra->clients);
+	job_drop_clients(p, job);
 }
 
 void

@@ -84,7 +84,7 @@ struct slot *job_waiting_slot(const struct job *) RUNS_ON(proc_role);
 /* Takes it out of every table and the store; clients must have been told.  Freed now, or, while an
  * ADD is under way, when that is back: until then its bytes count. */
 void job_end(struct proc *, struct job *) RUNS_ON(proc_role);
-/* Its clients get WORK_FAIL, and it ends. */
+/* Who listens gets WORK_FAIL, and it ends. */
 void job_cancel(struct proc *, struct job *) RUNS_ON(proc_role);
 /* Ends, but it stays in the store. */
 void job_leave_in_store(struct proc *, struct job *) RUNS_ON(proc_role);
@@ -96,9 +96,12 @@ bool job_is_wanted(const struct job *) RUNS_ON(proc_role);
 void job_free(struct proc *, struct job **) RUNS_ON(proc_role);
 void job_set_background(struct proc *, struct job *) RUNS_ON(proc_role);
 
-/* WORK_FAIL to everybody who waits. */
+/* WORK_FAIL to everybody who listens: clients and followers. */
 void job_tell_failed(struct proc *, const struct job *) RUNS_ON(proc_role);
-/* Nobody waits for it any more; nothing is said. */
+/* WORK_FAIL to the clients, who wait no more; followers stay. */
+void job_fail_clients(struct proc *, struct job *) RUNS_ON(proc_role);
+/* The clients wait no more, nothing is said; followers stay. */
 void job_drop_clients(struct proc *, struct job *) RUNS_ON(proc_role);
+void job_drop_listeners(struct proc *, struct job *) RUNS_ON(proc_role); /* the same, and followers */
 
 #endif

@@ -51,8 +51,9 @@ job_extra_tidy(struct proc *p, struct job *job)
 {
 	const struct job_extra *extra = job->extra;
 
-	if (extra->worker == NULL && extra->clients == NULL && extra->slots == NULL && extra->run_at == 0 &&
-	    extra->tries == 0 && extra->retry_at == 0 && extra->buried_at == 0 && extra->error == NULL)
+	if (extra->worker == NULL && extra->clients == NULL && extra->followers == NULL && extra->slots == NULL &&
+	    extra->run_at == 0 && extra->tries == 0 && extra->retry_at == 0 && extra->buried_at == 0 &&
+	    extra->error == NULL)
 		job_extra_free(p, job);
 }
 

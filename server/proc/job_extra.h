@@ -23,12 +23,12 @@ struct job_extra {
 		struct list in_buried;  /* BURIED: proc.buried */
 	};
 	struct peer *worker; /* RUNNING */
-	struct client *clients;
+	struct client *clients, *followers;
 	struct slot *slots;              /* background submitters that wait for the commit */
 	int64_t run_at;                  /* seconds since 1970; 0 = at once */
 	uint32_t numerator, denominator; /* WORK_STATUS */
 	uint32_t tries;                  /* attempts that came to nothing */
-	uint16_t client_count;           /* of `clients` */
+	uint16_t client_count;           /* of `clients` and `followers` */
 	uint8_t verdict;                 /* RUNNING: enum verdict, what an operator wants when the attempt ends */
 	nsec_t retry_at;                 /* wall clock: when it is tried again; 0 = at once */
 	nsec_t verdict_delay;            /* VERDICT_RETRY */

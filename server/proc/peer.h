@@ -24,6 +24,7 @@ struct peer {
 	bool is_paused;     /* its submissions wait: too much waits for the store */
 	bool is_held;       /* its requests wait: too much waits behind its open replies */
 	bool is_cut;        /* closed, since too much waited behind its open replies: nothing is said to it */
+	bool follows_next;  /* the job that it submits next in the background */
 	bool is_module;     /* its protocol is a module's: it hears of attempts that are void */
 	uint8_t told_pause; /* enum pause_what + 1 as its I/O thread was told last; 0 = none */
 	uint32_t ability_count;

@@ -42,12 +42,12 @@ log_given_up(struct proc *p, const struct job *job, bool buried)
 
 /* On the wire nobody hears of it; but a module may have gathered what came so far. */
 static PROC void
-tell_modules_void(struct proc *p, const struct job *job)
+tell_modules_void(struct proc *p, const struct job *job, const struct client *list)
 {
 	struct handle_text handle;
 
 	job_handle(p, job, &handle);
-	for (const struct client *client = job->extra->clients; client != NULL; client = client->next) {
+	for (const struct client *client = list; client != NULL; client = client->next) {
 		p->spent++;
 		answer_of(p, client);
 		if (client->peer->is_module)
@@ -76,7 +76,8 @@ try_again(struct proc *p, struct job *job, nsec_t delay)
 {
 	struct job_extra *extra = job_extra(p, job);
 
-	tell_modules_void(p, job);
+	tell_modules_void(p, job, extra->clients);
+	tell_modules_void(p, job, extra->followers);
 	if (delay > 0 && job->background) {
 		extra->retry_at = p->now.wall + delay;
 		job_move(p, job, JOB_DELAYED);
@@ -107,8 +108,7 @@ job_attempt_lost(struct proc *p, struct job *job, enum policy_loss why)
 	extra->tries += verdict != VERDICT_RETRY;
 	extra->numerator = extra->denominator = 0;
 	if (!job_is_wanted(job)) {
-		count(p, STAT_jobs_dropped);
-		job_end(p, job);
+		job_cancel(p, job);
 	} else if (verdict == VERDICT_RETRY) {
 		try_again(p, job, extra->verdict_delay);
 	} else if (verdict == VERDICT_BURY || (policy->attempts > 0 && extra->tries >= policy->attempts) ||
@@ -121,12 +121,16 @@ job_attempt_lost(struct proc *p, struct job *job, enum policy_loss why)
 	}
 }
 
+bool
+job_ends_by(const struct job *job, enum policy_loss why)
+{
+	return job->extra->verdict == VERDICT_NONE && (!job->background || (job->func->policy->retry_on & why) == 0);
+}
+
 void
 job_failed(struct proc *p, struct job *job, enum policy_loss why)
 {
-	enum verdict verdict = job->extra->verdict;
-
-	if (verdict == VERDICT_NONE && (!job->background || (job->func->policy->retry_on & why) == 0)) {
+	if (job_ends_by(job, why)) {
 		count(p, STAT_jobs_failed);
 		job_end(p, job);
 		return;

@@ -15,7 +15,9 @@ struct job;
 /* RUNNING: the attempt came to nothing.  By the function's policy the job is queued again, now or later, or given up;
  * it ends when nobody wants it. */
 void job_attempt_lost(struct proc *, struct job *, enum policy_loss) RUNS_ON(proc_role);
-/* RUNNING: its worker said that it failed, and its clients have heard that. */
+/* RUNNING: is that the job's end, when its worker says that it failed? */
+bool job_ends_by(const struct job *, enum policy_loss) RUNS_ON(proc_role);
+/* RUNNING: its worker said that it failed, and its clients have heard that; its followers, too, if it is the end. */
 void job_failed(struct proc *, struct job *, enum policy_loss) RUNS_ON(proc_role);
 
 #endif

@@ -87,12 +87,21 @@ hold_back(struct proc *p, struct peer *peer)
 	peer_tell_paused(p, peer);
 }
 
+/* ... and hears of the job, if it said so. */
+static PROC void
+own_and_follow(struct proc *p, struct peer *peer, struct job *job)
+{
+	own_in_background(p, peer, job);
+	if (peer->follows_next)
+		client_follow(p, job, peer);
+}
+
 static PROC void
 join(struct proc *p, struct peer *peer, struct job *job, bool background)
 {
 	count(p, STAT_jobs_coalesced);
 	if (background) {
-		own_in_background(p, peer, job);
+		own_and_follow(p, peer, job);
 		hold_back(p, peer);
 		return;
 	}
@@ -116,19 +125,19 @@ create(struct proc *p, struct peer *peer, struct func *func, const struct job_re
 		job_place(p, job);
 	} else if (goes_through_store(p)) {
 		job_move(p, job, JOB_STORING);
-		own_in_background(p, peer, job);
+		own_and_follow(p, peer, job);
 		hold_back(p, peer);
 	} else {
-		own_in_background(p, peer, job);
+		own_and_follow(p, peer, job);
 		job_place(p, job);
 	}
 }
 
-/* Is there room for one more that waits for this job?  Owners in the background take none. */
+/* Is there room for one more that waits for this job?  Owners in the background take none, unless they follow it. */
 static PROC bool
-may_join(struct proc *p, const struct job *job, bool background, enum wire_error *why_r)
+may_join(struct proc *p, const struct job *job, bool only_owns, enum wire_error *why_r)
 {
-	if (background)
+	if (only_owns)
 		return true;
 	*why_r = WIRE_TOO_MANY_CLIENTS;
 	if (!bound_note(p, BOUND_CLIENTS, job->extra->client_count < JOB_CLIENTS_MAX))
@@ -181,7 +190,8 @@ submit_to(struct proc *p, struct peer *peer, struct func *func, const struct job
 	struct job *job = key_find(p, func, request);
 	bool needs_store = request->background && (job == NULL || !(job->background || job->stored || job->adding));
 	enum wire_error why;
-	bool may = job != NULL ? may_join(p, job, request->background, &why) : has_room(p, func, request, &why);
+	bool only_owns = request->background && !peer->follows_next;
+	bool may = job != NULL ? may_join(p, job, only_owns, &why) : has_room(p, func, request, &why);
 
 	if (may && needs_store && !has_store_room(p)) {
 		refuse_storing(p, peer);

@@ -52,8 +52,7 @@ out_of_time(struct proc *p, struct job *job)
 		job_attempt_lost(p, job, POLICY_TIMEOUT);
 		return;
 	}
-	job_tell_failed(p, job);
-	job_drop_clients(p, job);
+	job_fail_clients(p, job);
 	job_attempt_lost(p, job, POLICY_TIMEOUT);
 }
 

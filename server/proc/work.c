@@ -4,7 +4,8 @@
  *
  * Runs on:  processing thread.
  * Owns:     nothing; ends jobs.
- * Sends:    the report to every client of the job; ERROR to a worker that does not have it; REMOVE to the store.
+ * Sends:    the report to everybody who listens to the job; ERROR to a worker that does not have it; REMOVE to the
+ * store.
  */
 #include "proc/client.h"
 #include "proc/handle.h"
@@ -49,13 +50,20 @@ forward_to(struct proc *p, struct peer *client, const struct msg_packet *packet)
 }
 
 static PROC void
-forward(struct proc *p, const struct job *job, const struct msg_packet *packet)
+forward_to_all(struct proc *p, const struct client *list, const struct msg_packet *packet)
 {
-	for (const struct client *client = job->extra->clients; client != NULL; client = client->next) {
+	for (const struct client *client = list; client != NULL; client = client->next) {
 		answer_of(p, client);
 		forward_to(p, client->peer, packet);
 	}
 	p->asking = NULL;
+}
+
+static PROC void
+forward(struct proc *p, const struct job *job, const struct msg_packet *packet)
+{
+	forward_to_all(p, job->extra->clients, packet);
+	forward_to_all(p, job->extra->followers, packet);
 }
 
 void
@@ -128,25 +136,39 @@ on_work_fail(struct proc *p, struct peer *peer, struct msg_packet *packet)
 	job = own_job(p, peer, handle, WIRE_JOB_NOT_FOUND);
 	if (job == NULL)
 		return;
-	forward(p, job, packet);
+	forward_to_all(p, job->extra->clients, packet);
+	if (job_ends_by(job, POLICY_FAIL))
+		forward_to_all(p, job->extra->followers, packet);
 	job_failed(p, job, POLICY_FAIL);
+}
+
+/* Who did not ask for exceptions hears of a failure. */
+static PROC void
+forward_exception(struct proc *p, const struct job *job, const struct client *list, const struct msg_packet *packet)
+{
+	struct handle_text handle;
+
+	job_handle(p, job, &handle);
+	for (const struct client *client = list; client != NULL; client = client->next) {
+		answer_of(p, client);
+		if (client->peer->exceptions)
+			forward_to(p, client->peer, packet);
+		else
+			reply_arg(p, client->peer, PKT_WORK_FAIL, slice_of(handle.at, handle.len));
+	}
+	p->asking = NULL;
 }
 
 void
 on_work_exception(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
 	struct job *job = own_job(p, peer, packet->pkt.arg[0], WIRE_JOB_GONE_EXCEPTION);
-	struct handle_text handle;
 
 	if (job == NULL)
 		return;
-	job_handle(p, job, &handle);
-	for (const struct client *client = job->extra->clients; client != NULL; client = client->next) {
-		if (client->peer->exceptions)
-			forward_to(p, client->peer, packet);
-		else
-			reply_arg(p, client->peer, PKT_WORK_FAIL, slice_of(handle.at, handle.len));
-	}
+	forward_exception(p, job, job->extra->clients, packet);
+	if (job_ends_by(job, POLICY_EXCEPTION))
+		forward_exception(p, job, job->extra->followers, packet);
 	job_set_error(p, job, packet->pkt.data);
 	peer->excepted = job_number(job);
 	peer->excepted_prefix = job->prefix;

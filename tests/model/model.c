@@ -129,14 +129,32 @@ model_end(struct model *m, int i)
 	if (job->stored || job->adding)
 		tell_store(m, false, i);
 	memset(job->clients, 0, sizeof job->clients);
+	memset(job->followers, 0, sizeof job->followers);
 	job->state = job->adding ? M_DEAD : M_FREE;
+}
+
+static void
+tell_failed(struct model *m, const struct mjob *job, const int *counts)
+{
+	for (int peer = 0; peer < PEERS; peer++) {
+		for (int n = 0; n < counts[peer]; n++)
+			model_hear(m, peer, "WORK_FAIL H:model:%llu", (unsigned long long)job->number);
+	}
+}
+
+static void
+cancel(struct model *m, int i)
+{
+	tell_failed(m, &m->jobs[i], m->jobs[i].clients);
+	tell_failed(m, &m->jobs[i], m->jobs[i].followers);
+	model_end(m, i);
 }
 
 static void
 end_if_unwanted(struct model *m, int i)
 {
 	if (m->jobs[i].state != M_RUNNING && m->jobs[i].state != M_DEAD && !is_wanted(&m->jobs[i]))
-		model_end(m, i);
+		cancel(m, i);
 }
 
 static void
@@ -147,26 +165,14 @@ queue(struct model *m, struct mjob *job)
 }
 
 static void
-tell_failed(struct model *m, const struct mjob *job)
-{
-	for (int peer = 0; peer < PEERS; peer++) {
-		for (int n = 0; n < job->clients[peer]; n++)
-			model_hear(m, peer, "WORK_FAIL H:model:%llu", (unsigned long long)job->number);
-	}
-}
-
-static void
 lose(struct model *m, int i)
 {
 	struct mjob *job = &m->jobs[i];
 
 	job->tries++;
 	job->num = job->den = 0;
-	if (!is_wanted(job)) {
-		model_end(m, i);
-	} else if (m->retries > 0 && job->tries >= m->retries) {
-		tell_failed(m, job);
-		model_end(m, i);
+	if (!is_wanted(job) || (m->retries > 0 && job->tries >= m->retries)) {
+		cancel(m, i);
 	} else {
 		job->state = M_READY;
 		job->queued = ++m->next_queued;
@@ -229,6 +235,7 @@ model_peer_gone(struct model *m, int peer)
 	p->gone = true;
 	p->asleep = false;
 	for (int i = 0; i < JOBS; i++) {
+		m->jobs[i].followers[peer] = 0;
 		if (m->jobs[i].state == M_FREE || m->jobs[i].clients[peer] == 0)
 			continue;
 		m->jobs[i].clients[peer] = 0;
@@ -401,10 +408,8 @@ model_cancel(struct model *m, int peer, uint64_t number)
 	bool stored = i >= 0 && (m->jobs[i].stored || m->jobs[i].adding);
 	struct mhear *h;
 
-	if (i >= 0) {
-		tell_failed(m, &m->jobs[i]);
-		model_end(m, i);
-	}
+	if (i >= 0)
+		cancel(m, i);
 	h = model_hear(m, peer, "TEXT %s", i >= 0 ? "OK\r\n" : "ERR UNKNOWN_JOB\r\n");
 	h->open = stored;
 	h->removal = m->removes_told;
@@ -557,7 +562,7 @@ model_time(struct model *m, int64_t ms)
 	while ((i = earliest(m, M_DELAYED, m->wall_s)) >= 0)
 		queue(m, &m->jobs[i]);
 	while ((i = earliest(m, M_RUNNING, m->mono_ms)) >= 0) {
-		tell_failed(m, &m->jobs[i]);
+		tell_failed(m, &m->jobs[i], m->jobs[i].clients);
 		memset(m->jobs[i].clients, 0, sizeof m->jobs[i].clients);
 		lose(m, i);
 	}

@@ -37,7 +37,8 @@ struct mjob {
 	uint64_t queued;    /* place in the queue: smaller is earlier */
 	int worker;         /* RUNNING */
 	int clients[PEERS]; /* how many times each peer waits for it */
-	int open;           /* submissions that wait for the commit */
+	int followers[PEERS];
+	int open; /* submissions that wait for the commit */
 	bool background, adding, stored, held;
 	int tries;
 	int64_t limit; /* RUNNING: monotonic ms when it is out of time; 0 = none */
@@ -111,6 +112,8 @@ void model_get_status_unique(struct model *, int peer, int unique);
 void model_exceptions(struct model *, int peer);
 void model_echo(struct model *, int peer, int data);
 void model_cancel(struct model *, int peer, uint64_t number);
+void model_follow(struct model *, int peer, uint64_t number);
+void model_unfollow(struct model *, int peer, uint64_t number);
 void model_added(struct model *, int job, bool stored);
 void model_removed(struct model *); /* the store has done the next REMOVE */
 void model_time(struct model *, int64_t ms);

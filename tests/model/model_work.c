@@ -80,7 +80,7 @@ forward(struct model *m, const struct mjob *job, int type, int data)
 	unsigned long long number = job->number;
 
 	for (int peer = 0; peer < PEERS; peer++) {
-		for (int n = 0; n < job->clients[peer]; n++) {
+		for (int n = 0; n < job->clients[peer] + job->followers[peer]; n++) {
 			if (type == PKT_WORK_FAIL || (type == PKT_WORK_EXCEPTION && !m->peers[peer].exceptions))
 				model_hear(m, peer, "WORK_FAIL H:model:%llu", number);
 			else if (type == PKT_WORK_STATUS)
@@ -145,10 +145,34 @@ model_get_status_unique(struct model *m, int peer, int unique)
 			newest = job;
 	}
 	for (int i = 0; newest != NULL && i < PEERS; i++)
-		clients += newest->clients[i];
+		clients += newest->clients[i] + newest->followers[i];
 	model_hear(m, peer, "STATUS_RES_UNIQUE %s %d %d %u %u %d", model_unique(unique), newest != NULL,
 	    newest != NULL && newest->state == M_RUNNING, newest == NULL ? 0 : newest->num,
 	    newest == NULL ? 0 : newest->den, clients);
+}
+
+void
+model_follow(struct model *m, int peer, uint64_t number)
+{
+	int i = model_find(m, number);
+	const struct mjob *job = i < 0 ? NULL : &m->jobs[i];
+
+	model_hear(m, peer, "TEXT %s", job != NULL ? "OK\r\n" : "ERR UNKNOWN_JOB\r\n");
+	if (job == NULL)
+		return;
+	if (job->num != 0 || job->den != 0)
+		model_hear(m, peer, "WORK_STATUS H:model:%llu %u %u", (unsigned long long)number, job->num, job->den);
+	m->jobs[i].followers[peer]++;
+}
+
+void
+model_unfollow(struct model *m, int peer, uint64_t number)
+{
+	int i = model_find(m, number);
+
+	if (i >= 0 && m->jobs[i].followers[peer] > 0)
+		m->jobs[i].followers[peer]--;
+	model_hear(m, peer, "TEXT %s", i >= 0 ? "OK\r\n" : "ERR UNKNOWN_JOB\r\n");
 }
 
 void

@@ -221,7 +221,7 @@ step_ask(int peer)
 
 	snprintf(handle, sizeof handle, "H:model:%llu", (unsigned long long)number);
 	note("asks:", peer, (long)number, unique);
-	switch (draw(8)) {
+	switch (draw(12)) {
 	case 0:
 	case 1:
 	case 2:
@@ -240,6 +240,18 @@ step_ask(int peer)
 	case 6:
 		model_echo(t.model, peer, unique);
 		SEND(peer, PKT_ECHO_REQ, (char[]){ 'd', (char)('0' + unique), '\0' });
+		break;
+	case 7:
+	case 8:
+	case 9:
+		snprintf(line, sizeof line, "follow job %s", handle);
+		model_follow(t.model, peer, number);
+		SEND(peer, PKT_TEXT, line);
+		break;
+	case 10:
+		snprintf(line, sizeof line, "unfollow job %s", handle);
+		model_unfollow(t.model, peer, number);
+		SEND(peer, PKT_TEXT, line);
 		break;
 	default:
 		snprintf(line, sizeof line, "cancel job %s", handle);
