@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Comparing counted strings, and reading numbers out of them.
+ * Comparing and parting counted strings, and reading numbers out of them.
  *
  * Runs on:  any thread; pure, and the locale has no say.
  */
@@ -21,6 +21,16 @@ slice_is_nocase(struct slice a, const char *s)
 		if (lower(a.data[i]) != lower(s[i]))
 			return false;
 	return true;
+}
+
+struct slice
+slice_split(struct slice text, char at, struct slice *rest_r)
+{
+	const char *found = text.len == 0 ? NULL : memchr(text.data, at, text.len);
+	size_t len = found == NULL ? text.len : (size_t)(found - text.data);
+
+	*rest_r = found == NULL ? slice_of(NULL, 0) : slice_of(found + 1, text.len - len - 1);
+	return slice_of(text.data, len);
 }
 
 static bool

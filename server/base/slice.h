@@ -53,6 +53,9 @@ slice_without_nul(struct slice s)
 /* ASCII letters compare equal in either case, whatever the locale. */
 bool slice_is_nocase(struct slice a, const char *s);
 
+/* What comes before the first `at`; *rest_r is what comes behind it, or without data when there is none. */
+struct slice slice_split(struct slice text, char at, struct slice *rest_r);
+
 /* Decimal digits only, no sign, no space; false when empty, not a number or above `max`. */
 bool slice_to_u64(struct slice a, uint64_t max, uint64_t *value_r);
 

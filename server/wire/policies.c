@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "wire/policy.h"
+#include "wire/words.h"
 
 struct policies {
 	char *text;
@@ -17,26 +18,6 @@ struct policies {
 	size_t count;
 	struct policy *at;
 };
-
-/* The next word of the line, in place without its quotes; an empty one at the end.  False when a quote stays open. */
-static bool
-next_word(char **at, char *end, struct slice *word_r)
-{
-	char *from = *at, *to;
-	bool quoted = false;
-
-	while (from < end && (*from == ' ' || *from == '\t'))
-		from++;
-	to = *at = from;
-	for (; *at < end && (quoted || (**at != ' ' && **at != '\t')); ++*at) {
-		if (**at == '"')
-			quoted = !quoted;
-		else
-			*to++ = **at;
-	}
-	*word_r = slice_of(from, (size_t)(to - from));
-	return !quoted;
-}
 
 /* What no setting says by itself. */
 static const char *
@@ -60,7 +41,7 @@ read_line(struct policy *policy, char *at, char *end, char *why)
 
 	if (end > at && end[-1] == '\r')
 		end--;
-	while ((closed = next_word(&at, end, &word)) && word.len > 0) {
+	while ((closed = file_word(&at, end, &word)) && word.len > 0) {
 		if (policy->pattern.len > 0) {
 			if (!policy_set(policy, word, &seen, why))
 				return false;

@@ -73,17 +73,6 @@ word_find(const struct word *words, struct slice text)
 	return NULL;
 }
 
-/* What comes before the first `at`; *rest_r is what comes behind it, or without data when there is none. */
-static struct slice
-split_at(struct slice text, char at, struct slice *rest_r)
-{
-	const char *found = text.len == 0 ? NULL : memchr(text.data, at, text.len);
-	size_t len = found == NULL ? text.len : (size_t)(found - text.data);
-
-	*rest_r = found == NULL ? slice_of(NULL, 0) : slice_of(found + 1, text.len - len - 1);
-	return slice_of(text.data, len);
-}
-
 /* A whole number and a unit; without a unit it counts `plain`. */
 static bool
 read_quantity(struct slice text, const struct word *units, uint64_t plain, uint64_t max, uint64_t *value_r)
@@ -109,7 +98,7 @@ read_quantity(struct slice text, const struct word *units, uint64_t plain, uint6
 static bool
 read_rate(struct slice text, int64_t *token_r)
 {
-	struct slice unit, number = split_at(text, '/', &unit);
+	struct slice unit, number = slice_split(text, '/', &unit);
 	const struct word *per = word_find(times, unit);
 	uint64_t value;
 
@@ -126,7 +115,7 @@ read_losses(struct slice text, uint64_t *mask_r)
 	struct slice rest = text;
 
 	for (*mask_r = 0; rest.data != NULL;) {
-		const struct word *loss = word_find(losses, split_at(rest, ',', &rest));
+		const struct word *loss = word_find(losses, slice_split(rest, ',', &rest));
 
 		if (loss == NULL)
 			return false;
@@ -153,7 +142,7 @@ read_maxqueue(struct slice text, uint64_t max, uint64_t value_r[3])
 	unsigned count = 0;
 
 	while (rest.data != NULL && count < 3)
-		if (!slice_to_u64(split_at(rest, ',', &rest), max, &value_r[count++]))
+		if (!slice_to_u64(slice_split(rest, ',', &rest), max, &value_r[count++]))
 			return false;
 	if (count == 1)
 		value_r[1] = value_r[2] = value_r[0];
@@ -228,7 +217,7 @@ key_named(struct slice name)
 bool
 policy_set(struct policy *policy, struct slice word, uint64_t *seen, char why[POLICY_WHY])
 {
-	struct slice value, name = split_at(word, '=', &value);
+	struct slice value, name = slice_split(word, '=', &value);
 	const struct key *key = key_named(name);
 	uint64_t bit;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * An administrative text line as words.
+ * Text lines as words.
  *
  * Runs on:  any thread; pure.  The words are views into the line.
  */
@@ -37,4 +37,23 @@ words_split(struct slice line, struct words *words_r)
 		if (words_r->count < WORDS_MAX)
 			words_r->at[words_r->count] = word;
 	}
+}
+
+bool
+file_word(char **at, char *end, struct slice *word_r)
+{
+	char *from = *at, *to;
+	bool quoted = false;
+
+	while (from < end && (*from == ' ' || *from == '\t'))
+		from++;
+	to = *at = from;
+	for (; *at < end && (quoted || (**at != ' ' && **at != '\t')); ++*at) {
+		if (**at == '"')
+			quoted = !quoted;
+		else
+			*to++ = **at;
+	}
+	*word_r = slice_of(from, (size_t)(to - from));
+	return !quoted;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * words.h - an administrative text line as words.  Any thread; pure.
+ * words.h - text lines as words: administrative ones, and those of files.  Any thread; pure.
  */
 #ifndef GEARMAND_WIRE_WORDS_H
 #define GEARMAND_WIRE_WORDS_H
@@ -18,5 +18,10 @@ struct words {
  * only; tab is an ordinary byte.  A leading space makes the first word empty, a trailing space
  * adds an empty last word, an empty line is one empty word: all as 1.1 does. */
 void words_split(struct slice line, struct words *words_r);
+
+/* The next word of a line of a file, from *at on, which goes on behind it; an empty one at the end.  Words are parted
+ * by blanks and tabs; what stands in double quotes belongs to one word, which in place becomes one without its quotes.
+ * False when a quote stays open. */
+bool file_word(char **at, char *end, struct slice *word_r);
 
 #endif
