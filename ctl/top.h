@@ -9,7 +9,7 @@
 #include "options.h"
 
 /* Rows beyond are counted only. */
-enum { TOP_ROWS_MAX = 20000, TOP_COLUMNS = 6 };
+enum { TOP_ROWS_MAX = 20000, TOP_COLUMNS = 7 };
 
 enum top_view { VIEW_FUNCTIONS, VIEW_WORKERS, VIEW_COUNT };
 
@@ -19,8 +19,9 @@ struct top_row {
 	char *more;  /* WORKERS: its functions */
 	char *where; /* WORKERS: its address */
 	uint64_t waiting, running, workers,
-	    jobs;      /* FUNCTIONS; WORKERS: jobs is the descriptor, workers the functions' number */
-	double change; /* jobs a second more than at the last look */
+	    jobs;        /* FUNCTIONS; WORKERS: jobs is the descriptor, workers the functions' number */
+	uint64_t oldest; /* FUNCTIONS: seconds that the oldest job has waited for a worker */
+	double change;   /* jobs a second more than at the last look */
 };
 
 /* A server's counters; `known`: it told them. */

@@ -57,10 +57,12 @@ on_function(void *user, const struct ask *ask, const struct slice *cells)
 
 	if (row == NULL)
 		return;
-	row->jobs = number_of(cells[1]);
-	row->running = number_of(cells[2]);
-	row->workers = number_of(cells[3]);
-	row->waiting = row->jobs > row->running ? row->jobs - row->running : 0;
+	for (int i = 1; i <= 4; i++)
+		row->waiting += number_of(cells[i]); /* ready, by priority, and delayed */
+	row->running = number_of(cells[5]);
+	row->jobs = row->waiting + row->running;
+	row->workers = number_of(cells[7]);
+	row->oldest = number_of(cells[9]);
 }
 
 static void
@@ -125,7 +127,7 @@ top_ask(struct top *top)
 	asks_fini(top->asks, 2 * n);
 	top->coming.view = top->view;
 	top->coming.servers = mem_new(n * sizeof *top->coming.servers);
-	top_ask_one(top, top->asks, functions ? "status" : "workers", functions ? on_function : on_worker);
+	top_ask_one(top, top->asks, functions ? "functions" : "workers", functions ? on_function : on_worker);
 	top_ask_one(top, top->asks + n, "counters", on_counter);
 }
 
@@ -176,7 +178,7 @@ void
 top_keep(struct top *top)
 {
 	for (unsigned i = 0; i < top->options->targets.count; i++)
-		if (ask_status(&top->asks[i]) != CTL_OK)
+		if (ask_status(&top->asks[i]) == CTL_FAILED)
 			memcpy(top->coming.servers[i].why, top->asks[i].link.why, sizeof top->coming.servers[i].why);
 	sample_fini(&top->before);
 	top->before = top->now;
@@ -205,6 +207,8 @@ number_at(enum top_view view, unsigned column, const struct top_row *row)
 		return (double)row->running;
 	case 4:
 		return (double)row->workers;
+	case 5:
+		return (double)row->oldest;
 	default:
 		return row->change;
 	}

@@ -23,9 +23,9 @@ struct top_column {
 
 static const struct top_column columns[VIEW_COUNT][TOP_COLUMNS] = {
 	[VIEW_FUNCTIONS] = { { "SERVER", 22, false }, { "FUNCTION", 0, false }, { "WAITING", 9, true },
-	    { "RUNNING", 9, true }, { "WORKERS", 9, true }, { "CHANGE/S", 10, true } },
+	    { "RUNNING", 9, true }, { "WORKERS", 9, true }, { "OLDEST", 8, true }, { "CHANGE/S", 10, true } },
 	[VIEW_WORKERS] = { { "SERVER", 22, false }, { "ID", 18, false }, { "ADDRESS", 16, false }, { "FD", 6, true },
-	    { "NUMBER", 8, true }, { "FUNCTIONS", 0, false } },
+	    { "NUMBER", 8, true }, { "FUNCTIONS", 0, false }, { "", -1, false } },
 };
 
 static const char keys[] = "q quit  f functions  w workers  < > sort by  r reverse  arrows, pages scroll  space now";
@@ -81,25 +81,47 @@ put_cells(int y, enum top_view view, const char *const texts[TOP_COLUMNS])
 	}
 }
 
+/* Seconds, as two units at most: 42s, 3m05s, 7h12m, 9d23h. */
+static void
+age_text(char *text, size_t room, uint64_t seconds)
+{
+	static const struct {
+		uint64_t seconds;
+		char large, small;
+		uint64_t part;
+	} units[] = { { 86400, 'd', 'h', 3600 }, { 3600, 'h', 'm', 60 }, { 60, 'm', 's', 1 } };
+
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+		if (seconds >= units[i].seconds) {
+			snprintf(text, room, "%llu%c%02llu%c", (unsigned long long)(seconds / units[i].seconds),
+			    units[i].large, (unsigned long long)(seconds % units[i].seconds / units[i].part),
+			    units[i].small);
+			return;
+		}
+	}
+	snprintf(text, room, seconds == 0 ? "-" : "%llus", (unsigned long long)seconds);
+}
+
 static void
 draw_row(const struct top *top, int y, const struct top_row *row)
 {
 	const char *server = top->options->targets.at[row->server].name;
-	char a[32], b[32], c[32], d[32];
+	char a[32], b[32], c[32], d[32], e[32];
 
 	if (top->now.view == VIEW_WORKERS) {
 		snprintf(a, sizeof a, "%llu", (unsigned long long)row->jobs);
 		snprintf(b, sizeof b, "%llu", (unsigned long long)row->workers);
-		put_cells(y, VIEW_WORKERS, (const char *const[]){ server, row->name, row->where, a, b, row->more });
+		put_cells(y, VIEW_WORKERS, (const char *const[]){ server, row->name, row->where, a, b, row->more, "" });
 		return;
 	}
 	snprintf(a, sizeof a, "%llu", (unsigned long long)row->waiting);
 	snprintf(b, sizeof b, "%llu", (unsigned long long)row->running);
 	snprintf(c, sizeof c, "%llu", (unsigned long long)row->workers);
-	snprintf(d, sizeof d, row->change == 0 ? "-" : "%+.1f", row->change);
+	age_text(d, sizeof d, row->oldest);
+	snprintf(e, sizeof e, row->change == 0 ? "-" : "%+.1f", row->change);
 	if (row->waiting > 0 && row->workers == 0)
 		attron(A_BOLD);
-	put_cells(y, VIEW_FUNCTIONS, (const char *const[]){ server, row->name, a, b, c, d });
+	put_cells(y, VIEW_FUNCTIONS, (const char *const[]){ server, row->name, a, b, c, d, e });
 	attroff(A_BOLD);
 }
 

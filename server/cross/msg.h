@@ -146,13 +146,16 @@ struct msg_policies { /* POLICIES: what is to hold from now on */
 struct msg_counts { /* COUNTS: what an I/O thread counted since the last */
 	struct msg msg;
 	uint64_t by[STAT_ALL];
+	int64_t posted; /* monotonic, of some: when; 0 = not said */
 };
 
 struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED, COMMITTED, REPLAY_END, the other STORE_* */
 	struct msg msg;
-	uint64_t number; /* COMMITTED: REMOVEs among it; REPLAY_END: jobs replayed; STORE_FLUSHED: changes that could
-			    not be saved; LOG_FILE: a descriptor; LOG_LOST: lines */
-	uint64_t bytes;  /* COMMITTED: what these REMOVEs took, see remove_bytes() */
+	uint64_t number;  /* COMMITTED: REMOVEs among it; REPLAY_END: jobs replayed; STORE_FLUSHED: changes that could
+			     not be saved; LOG_FILE: a descriptor; LOG_LOST: lines */
+	uint64_t bytes;   /* COMMITTED: what these REMOVEs took, see remove_bytes() */
+	uint64_t changes; /* COMMITTED, of a commit: changes in it, and ... */
+	int64_t took;     /* ... nanoseconds of the module's commit */
 	char text[];
 };
 

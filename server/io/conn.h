@@ -71,6 +71,7 @@ struct io {
 	uint64_t counts[STAT_ALL];
 	uint64_t tag;       /* of the module's request at hand; else 0 */
 	bool counted;       /* counts are not all zero */
+	unsigned posts;     /* of counts */
 	bool told_mgmt;     /* in this turn */
 	bool busy;          /* several sockets were ready at once */
 	bool bodies_full;   /* and the log has a line about it */

@@ -142,9 +142,9 @@ store_hand_back(struct store *s)
 		else
 			mem_free(c->reason);
 	}
-	s->count = s->alone = 0;
 	list_splice(&s->settled, &s->batch);
 	store_tell_done(s, &s->settled, true);
+	s->count = s->alone = 0;
 }
 
 /* Removals first, and all in smaller pieces.  A job that does not fit alone is tried once more, for the module may have
@@ -185,9 +185,11 @@ bool
 store_commit(struct store *s)
 {
 	enum gearmand_commit result;
+	nsec_t begun = clock_mono();
 
 	s->trouble = (struct gearmand_error){ .text = "" };
 	result = s->config.ops->commit(s->module, s->changes, s->count, &s->trouble);
+	s->commit_took = clock_mono() - begun;
 	if (!store_is_done(s, result)) {
 		store_reset_outcomes(s);
 		return result == GEARMAND_COMMIT_FULL && store_meets_lack_of_room(s);

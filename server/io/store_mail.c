@@ -79,6 +79,8 @@ store_tell_done(struct store *s, struct list *done, bool is_commit)
 	struct msg_text *end = msg_text_new(MSG_COMMITTED, slice_of("", 0));
 
 	end->msg.type = is_commit;
+	end->changes = is_commit ? s->count : 0;
+	end->took = s->commit_took;
 	LIST_EACH_SAFE(node, done) {
 		struct msg *m = MSG(node);
 

@@ -44,6 +44,7 @@ struct store {
 	struct list settled;             /* the same, of changes that a later one of their key supersedes */
 	struct gearmand_change *changes; /* one for each of `batch` */
 	size_t count, cap;
+	nsec_t commit_took;
 	size_t alone;      /* attempts of a batch of one for which there is no room */
 	size_t piece;      /* changes in one batch while room is short; 0 = it is not */
 	bool is_full;      /* a job was refused for want of room ... */

@@ -57,6 +57,15 @@ do_counters(struct proc *p, struct peer *peer, const struct words *words)
 }
 
 static PROC void
+do_metrics(struct proc *p, struct peer *peer, const struct words *words)
+{
+	if (words->count > 2)
+		admin_incomplete(p, peer, words);
+	else
+		listing_metrics(p, peer, words->count == 2 ? words->at[1] : slice_str("*"));
+}
+
+static PROC void
 do_queue(struct proc *p, struct peer *peer, const struct words *words)
 {
 	(void)words;
@@ -271,6 +280,7 @@ static const struct {
 	{ "version", do_version },
 	{ "counters", do_counters }, /* ours, and all below */
 	{ "queue", do_queue },
+	{ "metrics", do_metrics },
 	{ "pause", do_pause },
 	{ "resume", do_resume },
 	{ "kick", do_kick },

@@ -111,7 +111,8 @@ audit_func(const struct proc *p, const struct func *func, struct sums *sums)
 	CHECK(waiting + func->delayed <= queued);
 	gate_audit(p, func);
 	CHECK(func->jobs == queued + func->running);
-	CHECK(func->buried == length(&func->dead));
+	CHECK(func->buried == length(&func->dead) && func->running == length(&func->runners));
+	CHECK(func->retrying <= func->delayed);
 	CHECK(func->workers == length(&func->abilities));
 	CHECK(!list_is_linked(&func->in_idle) || (func_is_unused(func) && !func->kept && func->paused_until == 0));
 	LIST_EACH(node, &func->sleepers)

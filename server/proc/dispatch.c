@@ -108,6 +108,8 @@ proc_dispatch_owed(struct proc *p)
 static PROC void
 dispatch_counts(struct proc *p, const struct msg_counts *counts)
 {
+	if (counts->posted > 0)
+		histogram_add(p->histograms, HISTOGRAM_proc_lag, p->now.mono - counts->posted);
 	for (unsigned i = 0; i < stats_used(); i++)
 		p->counts[i] += counts->by[i];
 }

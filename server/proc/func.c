@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "proc/job.h"
+#include "proc/job_extra.h"
 
 /* FOR_USE: bytes that must be free beside a new function, for the ability or the job that it is made for. */
 /* MATCHED_PER_UNIT: bytes of names and patterns that are compared for one unit of p->spent. */
@@ -82,6 +83,7 @@ func_new(struct proc *p, struct slice name)
 	list_init(&func->in_idle);
 	list_init(&func->in_opened);
 	list_init(&func->dead);
+	list_init(&func->runners);
 	list_push(&p->idle_funcs, &func->in_idle);
 	func_set_policy(p, func);
 	hash_add(&p->funcs, &func->by_name, hash_bytes(name, p->cfg.seed));
@@ -135,6 +137,7 @@ func_free(struct proc *p, struct func **func_p)
 	list_remove(&func->in_opened);
 	list_remove(&func->in_idle);
 	hash_remove(&p->funcs, &func->by_name);
+	tally_add(&p->folded, &func->tally);
 	func->magic = 0;
 	count_func_memory(p, -(int64_t)func_bytes(func->name_len));
 	mem_free(func);
@@ -173,4 +176,26 @@ func_has_ready(const struct func *func)
 			return true;
 	}
 	return false;
+}
+
+nsec_t
+func_oldest_ready(const struct proc *p, const struct func *func)
+{
+	nsec_t oldest = p->now.mono;
+
+	for (int i = 0; i < PRIORITIES; i++) {
+		const struct list *first = list_first(&func->ready[i]);
+
+		if (first != NULL)
+			oldest = earlier(oldest, LIST_ENTRY(first, const struct job, link)->since);
+	}
+	return p->now.mono - oldest;
+}
+
+nsec_t
+func_oldest_running(const struct proc *p, const struct func *func)
+{
+	const struct list *first = list_first(&func->runners);
+
+	return first == NULL ? 0 : p->now.mono - LIST_ENTRY(first, const struct job_extra, in_runners)->job->since;
 }

@@ -32,8 +32,10 @@ struct func {
 	uint64_t buried;
 	struct list dead; /* struct job.link: BURIED, longest there first */
 	uint64_t running;
+	struct list runners;         /* struct job_extra.in_runners: RUNNING jobs, longest at it first */
 	uint64_t queued[PRIORITIES]; /* not RUNNING, not DEAD */
 	uint64_t delayed;            /* DELAYED */
+	uint64_t retrying;           /* of these, those with an attempt behind them */
 	uint64_t max[PRIORITIES];    /* maxqueue; 0 = none */
 	const struct policy *policy; /* in proc.policies, or proc.former_policies */
 	uint32_t workers;
@@ -46,6 +48,7 @@ struct func {
 	struct heap_node gate; /* proc.gates: time opens it; or it is open, and then sleepers are woken */
 	struct list in_opened; /* proc.opened */
 	uint32_t to_wake;      /* workers that are to be woken at the end of the turn, if there is work for them */
+	struct tally tally;
 	uint32_t name_len;
 	char name[];
 };
@@ -78,5 +81,8 @@ void func_set_policy(struct proc *, struct func *) RUNS_ON(proc_role);
 void func_push(struct proc *, struct func *, struct job *) RUNS_ON(proc_role);
 void func_take(struct proc *, struct func *, struct job *) RUNS_ON(proc_role); /* out of the queue */
 bool func_has_ready(const struct func *) RUNS_ON(proc_role);                   /* some that may be given away now */
+/* Nanoseconds that the oldest of its READY, or RUNNING, jobs has been so; 0 = there is none. */
+nsec_t func_oldest_ready(const struct proc *, const struct func *) RUNS_ON(proc_role);
+nsec_t func_oldest_running(const struct proc *, const struct func *) RUNS_ON(proc_role);
 
 #endif

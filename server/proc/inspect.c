@@ -19,11 +19,22 @@
 
 enum { PEEK_BYTES = 64 };
 
-/* Its age is not known. */
+static const uint64_t a_second_in_ns = 1000000000;
+
+/* Its age, while it is ready or runs: how long it has been so. */
+static void
+add_age(const struct proc *p, struct buf *out, const struct job *job)
+{
+	if (job->state == JOB_READY || job->state == JOB_RUNNING)
+		buf_add_u64(out, (uint64_t)(p->now.mono - job->since) / a_second_in_ns);
+	else
+		buf_add_char(out, '-');
+}
+
 void
 inspect_job(const struct proc *p, struct buf *out, const struct job *job)
 {
-	static const char *const priorities[PRIORITIES] = { "\thigh\t-\t", "\tnormal\t-\t", "\tlow\t-\t" };
+	static const char *const priorities[PRIORITIES] = { "\thigh\t", "\tnormal\t", "\tlow\t" };
 	struct slice data = job_data(job);
 	struct handle_text handle;
 
@@ -32,6 +43,8 @@ inspect_job(const struct proc *p, struct buf *out, const struct job *job)
 	buf_add_char(out, '\t');
 	buf_add_escaped(out, job_unique(job));
 	buf_add_str(out, priorities[job->priority]);
+	add_age(p, out, job);
+	buf_add_char(out, '\t');
 	buf_add_u64(out, job->extra->tries);
 	buf_add_char(out, '\t');
 	buf_add_u64(out, data.len);
@@ -60,17 +73,26 @@ inspect_ready(struct proc *p, struct peer *asking, const struct func *func, uint
 }
 
 size_t
-inspect_func(const struct proc *p, struct buf *out, const struct func *func)
+inspect_asleep(const struct func *func, size_t *steps_r)
 {
-	uint64_t asleep = 0, numbers[] = { func->waiting[0], func->waiting[1], func->waiting[2], func->delayed,
-		func->running, func->workers, 0 };
-	size_t steps = 0;
+	size_t asleep = 0;
 
+	*steps_r = 0;
 	LIST_EACH(node, &func->sleepers) {
 		asleep += LIST_ENTRY(node, struct ability, sleeping)->peer->asleep;
-		steps++;
+		++*steps_r;
 	}
-	numbers[sizeof numbers / sizeof *numbers - 1] = asleep;
+	return asleep;
+}
+
+size_t
+inspect_func(const struct proc *p, struct buf *out, const struct func *func)
+{
+	size_t steps, asleep = inspect_asleep(func, &steps);
+	const uint64_t numbers[] = { func->waiting[0], func->waiting[1], func->waiting[2], func->delayed, func->running,
+		func->buried, func->workers, asleep, (uint64_t)func_oldest_ready(p, func) / a_second_in_ns,
+		(uint64_t)func_oldest_running(p, func) / a_second_in_ns };
+
 	buf_add_escaped(out, func_name(func));
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
 		buf_add_char(out, '\t');

@@ -35,6 +35,25 @@ is_queued(enum job_state state)
 }
 
 static PROC void
+note_wait(struct proc *p, const struct job *job)
+{
+	nsec_t took = p->now.mono - job->since;
+
+	job->func->tally.assigned++;
+	job->func->tally.wait += (uint64_t)took;
+	histogram_add(p->histograms, HISTOGRAM_job_wait, took);
+}
+
+static PROC void
+note_run(struct proc *p, const struct job *job)
+{
+	nsec_t took = p->now.mono - job->since;
+
+	job->func->tally.run += (uint64_t)took;
+	histogram_add(p->histograms, HISTOGRAM_job_run, took);
+}
+
+static PROC void
 leave_state(struct proc *p, struct job *job)
 {
 	struct job_extra *extra;
@@ -46,6 +65,7 @@ leave_state(struct proc *p, struct job *job)
 	case JOB_DELAYED:
 		heap_remove(&p->delays, &job_extra(p, job)->timer);
 		job->func->delayed--;
+		job->func->retrying -= job->extra->tries > 0;
 		break;
 	case JOB_READY:
 		func_take(p, job->func, job);
@@ -55,6 +75,8 @@ leave_state(struct proc *p, struct job *job)
 		heap_remove(&p->limits, &extra->timer);
 		extra->worker = NULL;
 		list_remove(&job->link);
+		list_remove(&extra->in_runners);
+		note_run(p, job);
 		job->func->running--;
 		if (job->func->gated)
 			gate_ended(p, job->func);
@@ -89,12 +111,18 @@ enter_state(struct proc *p, struct job *job)
 	switch ((enum job_state)job->state) {
 	case JOB_DELAYED:
 		job->func->delayed++;
+		job->func->retrying += job->extra->tries > 0;
 		heap_set(&p->delays, &job_extra(p, job)->timer, due(job->extra));
 		break;
 	case JOB_READY:
+		job->since = p->now.mono;
 		func_push(p, job->func, job);
 		break;
 	case JOB_RUNNING:
+		note_wait(p, job);
+		job->since = p->now.mono;
+		list_init(&job_extra(p, job)->in_runners);
+		list_push(&job->func->runners, &job_extra(p, job)->in_runners);
 		job->func->running++;
 		if (job->func->gated)
 			gate_assigned(p, job->func);

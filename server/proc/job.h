@@ -57,6 +57,7 @@ struct job {
 	uint8_t unique_len;         /* the unique is in the body, behind the function and a NUL */
 	struct list link;           /* READY: func.ready; RUNNING: ability.running; BURIED: func.dead */
 	struct hash_node by_handle; /* proc.handles; not when DEAD */
+	nsec_t since;               /* monotonic: when it became READY, or RUNNING */
 	struct func *func;
 	struct blob *body;             /* function NUL unique NUL (reducer NUL) ... data */
 	const struct job_extra *extra; /* to read; without one of its own it has that which is all zero */

@@ -34,6 +34,7 @@ struct job_extra {
 	nsec_t verdict_delay;            /* VERDICT_RETRY */
 	nsec_t buried_at;                /* BURIED: wall clock */
 	struct blob *error;              /* what the last exception said, or NULL */
+	struct list in_runners;          /* RUNNING: func.runners */
 };
 
 enum { ERROR_TEXT_MAX = 1000 }; /* bytes of `error` */

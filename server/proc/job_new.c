@@ -43,7 +43,7 @@ make(struct proc *p, struct func *func, const struct job_request *request, uint8
 	struct job *job = mem_new(sizeof *job + (keyed ? sizeof(struct job_key) : 0));
 	const char *body = request->body->data;
 
-	_Static_assert(sizeof *job <= 72, "there may be millions: malloc() gives 80 bytes for 72, 96 with a key");
+	_Static_assert(sizeof *job <= 80, "there may be millions: malloc() gives 96 bytes for 80, 112 with a key");
 	CHECK(request->unique.len <= UNIQUE_MAX && request->reducer.len <= REDUCER_MAX);
 	job->magic = JOB_MAGIC;
 	job->state = JOB_NEW;

@@ -24,6 +24,7 @@
 #include "proc/job.h"
 #include "proc/job_extra.h"
 #include "proc/job_read.h"
+#include "proc/metrics.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
 
@@ -49,7 +50,7 @@ struct listing {
 	struct buf fresh;      /* a line on its way to the text */
 	int state;             /* PEEK: enum job_state ... */
 	uint64_t most;         /* ... and how many more of them */
-	size_t name_len;       /* DROP, PEEK */
+	size_t name_len;       /* DROP, PEEK, METRICS */
 	char name[];
 };
 
@@ -162,6 +163,10 @@ add_line(struct proc *p, struct listing *listing, struct hash_node *node, size_t
 	case LIST_FUNCTIONS:
 		*budget -= earlier(*budget, inspect_func(p, &listing->fresh, func) / STEPS_PER_UNIT);
 		break;
+	case LIST_METRICS:
+		if (pattern_matches(slice_of(listing->name, listing->name_len), func_name(func)))
+			*budget -= earlier(*budget, metrics_add_func(p, &listing->fresh, func) / STEPS_PER_UNIT);
+		break;
 	case LIST_DROP:
 		*budget -= earlier(*budget, func->name_len == listing->name_len ? func->name_len / BYTES_PER_COST : 0);
 		if (equal_nocase(func_name(func), listing))
@@ -206,6 +211,12 @@ void
 listing_dead(struct proc *p, struct peer *peer, struct slice function)
 {
 	start(p, peer, LIST_DEAD, function);
+}
+
+void
+listing_metrics(struct proc *p, struct peer *peer, struct slice pattern)
+{
+	metrics_add_server(p, &start(p, peer, LIST_METRICS, pattern)->fresh);
 }
 
 void

@@ -17,6 +17,7 @@ enum listing_kind {
 	LIST_STATUS,
 	LIST_PRIORITIES,
 	LIST_FUNCTIONS,
+	LIST_METRICS,
 	LIST_DROP,
 	LIST_WORKERS,
 	LIST_JOBS,
@@ -31,6 +32,8 @@ bool listings_run(struct proc *) RUNS_ON(proc_role);
 void listing_start(struct proc *, struct peer *, enum listing_kind) RUNS_ON(proc_role);
 /* The dead list, of a function or ("") of all. */
 void listing_dead(struct proc *, struct peer *, struct slice function) RUNS_ON(proc_role);
+/* All that is measured, with the functions that match the pattern. */
+void listing_metrics(struct proc *, struct peer *, struct slice pattern) RUNS_ON(proc_role);
 /* The functions of that name, in any case, are dropped; the answer has a line for each. */
 void listing_drop(struct proc *, struct peer *, struct slice name) RUNS_ON(proc_role);
 /* Up to `most` jobs of the function that are in that state (enum job_state). */

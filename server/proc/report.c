@@ -18,8 +18,8 @@ add_counter(struct buf *out, const char *name, uint64_t value)
 	buf_add_char(out, '\n');
 }
 
-static PROC const char *
-queue_state(const struct proc *p)
+const char *
+report_store_state(const struct proc *p)
 {
 	if (!p->cfg.durable)
 		return "none";
@@ -30,24 +30,48 @@ queue_state(const struct proc *p)
 	return p->store_slow ? "slow" : "well";
 }
 
+nsec_t
+report_commit_time(const struct proc *p)
+{
+	return p->adding + p->removing > 0 ? p->now.mono - p->store_heard : 0;
+}
+
+void
+report_add_counters(const struct proc *p, struct buf *out, const char *before)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} now[] = {
+		{ "jobs_now", p->handles.count - p->buried_count },
+		{ "dead_jobs_now", p->buried_count },
+		{ "background_jobs_now", p->background - p->buried_count },
+		{ "job_bytes_now", p->memory - p->func_memory },
+		{ "function_bytes_now", p->func_memory },
+		{ "storing_bytes_now", p->storing },
+		{ "functions_now", p->funcs.count },
+		{ "connections_now", p->peers.count },
+	};
+
+	for (unsigned i = 0; i < stats_used(); i++) {
+		buf_add_str(out, before);
+		add_counter(out, stat_name(i), p->counts[i]);
+	}
+	for (size_t i = 0; i < sizeof now / sizeof *now; i++) {
+		buf_add_str(out, before);
+		add_counter(out, now[i].name, now[i].value);
+	}
+}
+
 void
 report_counters(struct proc *p, struct peer *asking)
 {
 	struct buf out = { 0 };
 
-	for (unsigned i = 0; i < stats_used(); i++)
-		add_counter(&out, stat_name(i), p->counts[i]);
-	add_counter(&out, "jobs_now", p->handles.count - p->buried_count);
-	add_counter(&out, "dead_jobs_now", p->buried_count);
-	add_counter(&out, "background_jobs_now", p->background - p->buried_count);
-	add_counter(&out, "job_bytes_now", p->memory - p->func_memory);
-	add_counter(&out, "function_bytes_now", p->func_memory);
-	add_counter(&out, "storing_bytes_now", p->storing);
-	add_counter(&out, "functions_now", p->funcs.count);
-	add_counter(&out, "connections_now", p->peers.count);
+	report_add_counters(p, &out, "");
 	buf_add_str(&out, "store\t");
 	if (p->store_trouble.len == 0)
-		buf_add_str(&out, queue_state(p));
+		buf_add_str(&out, report_store_state(p));
 	else
 		buf_add_escaped(&out, buf_slice(&p->store_trouble));
 	buf_add_str(&out, "\n.\n");
@@ -58,18 +82,15 @@ void
 report_queue(struct proc *p, struct peer *asking)
 {
 	const uint64_t second = 1000000000;
-	uint64_t silent = 0;
 	struct buf out = { 0 };
 
 	buf_add_str(&out, "module\t");
 	buf_add_str(&out, p->cfg.queue_name == NULL ? "builtin" : p->cfg.queue_name);
 	buf_add_str(&out, "\nstate\t");
-	buf_add_str(&out, queue_state(p));
+	buf_add_str(&out, report_store_state(p));
 	buf_add_char(&out, '\n');
 	add_counter(&out, "since", (uint64_t)p->store_since / second);
-	if (p->adding + p->removing > 0)
-		silent = (uint64_t)(p->now.mono - p->store_heard);
-	add_counter(&out, "commit_seconds", silent / second);
+	add_counter(&out, "commit_seconds", (uint64_t)report_commit_time(p) / second);
 	add_counter(&out, "waiting_adds", p->adding);
 	add_counter(&out, "waiting_removes", p->removing);
 	add_counter(&out, "waiting_bytes", p->storing);

@@ -95,6 +95,21 @@ delay_of(const struct proc *p, const struct job *job)
 	    hash_number(job_number(job) ^ p->secret ^ (uint64_t)job->extra->tries << 40));
 }
 
+static enum loss
+loss_of(const struct job *job, enum policy_loss why)
+{
+	switch (why) {
+	case POLICY_TIMEOUT:
+		return LOSS_timeout;
+	case POLICY_FAIL:
+		return LOSS_fail;
+	case POLICY_EXCEPTION:
+		return LOSS_exception;
+	default:
+		return job->extra->worker->gone ? LOSS_connection : LOSS_ability;
+	}
+}
+
 void
 job_attempt_lost(struct proc *p, struct job *job, enum policy_loss why)
 {
@@ -104,6 +119,7 @@ job_attempt_lost(struct proc *p, struct job *job, enum policy_loss why)
 
 	CHECK(job->state == JOB_RUNNING);
 	count(p, STAT_jobs_lost);
+	job->func->tally.lost[loss_of(job, why)]++;
 	extra->verdict = VERDICT_NONE;
 	extra->tries += verdict != VERDICT_RETRY;
 	extra->numerator = extra->denominator = 0;

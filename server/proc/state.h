@@ -15,6 +15,7 @@
 #include "cross/msg.h"
 #include "cross/stats.h"
 #include "proc/proc.h"
+#include "proc/tally.h"
 #include "wire/policy.h"
 
 /* Before a function definition: it runs on the processing thread (see base/role.h). */
@@ -119,6 +120,8 @@ struct proc {
 	struct list purged;        /* ... that wait for a REMOVE, oldest first */
 	struct list placing; /* struct job.link: jobs that waited for earlier ones of their connection no longer */
 	uint64_t counts[STAT_ALL];
+	struct histogram histograms[HISTOGRAM_COUNT];
+	struct tally folded; /* of functions that are no more */
 };
 
 enum { PROC_MAGIC = 0x50524f43 };

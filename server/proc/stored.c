@@ -312,6 +312,9 @@ on_committed(struct proc *p, struct msg *m)
 	p->memory -= t->bytes;
 	hear_from_store(p);
 	read_again(p);
-	if (m->type != 0) /* a batch; else only what a later change made superfluous */
-		count(p, STAT_store_commits);
+	if (m->type == 0)
+		return; /* no batch, only what a later change made superfluous */
+	count(p, STAT_store_commits);
+	histogram_add(p->histograms, HISTOGRAM_store_commit, t->took);
+	histogram_add(p->histograms, HISTOGRAM_store_batch, (int64_t)t->changes);
 }

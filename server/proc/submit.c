@@ -100,6 +100,7 @@ static PROC void
 join(struct proc *p, struct peer *peer, struct job *job, bool background)
 {
 	count(p, STAT_jobs_coalesced);
+	job->func->tally.joined++;
 	if (background) {
 		own_and_follow(p, peer, job);
 		hold_back(p, peer);
@@ -115,6 +116,7 @@ create(struct proc *p, struct peer *peer, struct func *func, const struct job_re
 	struct job *job = job_new(p, func, request);
 
 	count(p, STAT_jobs_submitted);
+	func->tally.submitted[request->background]++;
 	if (!request->background && peer->storing > 0) {
 		job_move(p, job, JOB_STORING);
 		client_add(p, job, peer);

@@ -8,6 +8,15 @@ import re
 from gearlive import *
 from gearlive.ctl import *
 
+
+class Seconds:
+    """Equal to any number of seconds."""
+    def __eq__(self, text):
+        return text.isdigit()
+
+
+AGE = Seconds()
+
 BOTH = (0, 2)
 
 
@@ -25,7 +34,7 @@ def _(t):
     for nr in (SUBMIT_JOB_BG, SUBMIT_JOB_HIGH_BG, SUBMIT_JOB_LOW_BG):
         handle = p.submit("f", "u%d" % nr, nr=nr)
     check(sorted(ctl(t, s, "status").rows) == [["f", "3", "0", "1"], ["g", "0", "0", "1"]])
-    check(["f", "1", "1", "1", "1"] in ctl(t, s, "functions").rows)
+    check(["f", "1", "1", "1", "1"] in ctl(t, s, "priorities").rows)
     check([handle.decode(), "0", "0", "1"] in ctl(t, s, "jobs").rows)
     check(sorted(ctl(t, s, "uniques").rows) == sorted([["u%d" % nr] for nr in (SUBMIT_JOB_BG, SUBMIT_JOB_HIGH_BG, SUBMIT_JOB_LOW_BG)]))
     rows = ctl(t, s, "workers").rows
@@ -203,13 +212,13 @@ def _(t):
     check(b"ARGUMENT_TOO_LARGE: Unique value too large" in done.err, done)
 
 
-@case("jobs of a function are seen and ended: gates, peek, cancel unique, purge", modes=BOTH)
+@case("jobs of a function are seen and ended: functions, peek, cancel unique, purge", modes=BOTH)
 def _(t):
     s = t.server()
     handles = [ctl(t, s, "submit", "f", "data", "-b", "-u", "u%d" % i).rows[0][0] for i in range(3)]
     check(ctl(t, s, "pause", "f").rows == [["OK"]])
-    check(ctl(t, s, "gates").rows == [["f", "0", "3", "0", "0", "0", "0", "0", "paused"]])
-    check(ctl(t, s, "peek", "f", "1").rows == [[handles[0], "u0", "normal", "-", "0", "4", "data"]])
+    check(ctl(t, s, "functions").rows == [["f", "0", "3", "0", "0", "0", "0", "0", "0", AGE, "0", "paused"]])
+    check(ctl(t, s, "peek", "f", "1").rows == [[handles[0], "u0", "normal", AGE, "0", "4", "data"]])
     check(ctl(t, s, "peek", "f", "delayed").rows == [])
     check(ctl(t, s, "--yes", "cancel", "unique", "f", "u1").rows == [["OK"]])
     check([row[0] for row in ctl(t, s, "peek", "f", "ready", "10").rows] == [handles[0], handles[2]])
@@ -220,7 +229,7 @@ def _(t):
 def _(t):
     s = t.server()
     handles = [ctl(t, s, "submit", "f", p, "--background", "--priority=" + p).rows[0][0] for p in ("low", "normal", "high")]
-    check(ctl(t, s, "functions").rows == [["f", "1", "1", "1", "0"]])
+    check(ctl(t, s, "priorities").rows == [["f", "1", "1", "1", "0"]])
     same = [json.loads(ctl(t, s, "submit", "g", "x", "-b", "-u", "key", "--json").out)[0]["handle"] for _ in range(2)]
     check(same[0] == same[1] and same[0] not in handles)
     ctl(t, s, "submit", "h", "later", "--when=+1h")
@@ -296,7 +305,7 @@ def _(t):
     handle = p.expect(JOB_CREATED)[0].decode()
     check(sorted(run_ctl(t, "-H", name, "status").rows) == [["f", "0", "0", "0"], ["g", "1", "0", "1"]])
     check(run_ctl(t, "-H", name, "jobs").rows == [[handle, "0", "0", "1"]] and run_ctl(t, "-H", name, "uniques").rows == [["u"]])
-    check(["g", "0", "1", "0", "1"] in run_ctl(t, "-H", name, "functions").rows)
+    check(["g", "0", "1", "0", "1"] in run_ctl(t, "-H", name, "priorities").rows)
     check(any(r[3] == "g" for r in run_ctl(t, "-H", name, "workers").rows))
     check(run_ctl(t, "-H", name, "health").rows == [["answers"]] and len(run_ctl(t, "-H", name, "ping").rows) == 1)
     check(run_ctl(t, "-H", name, "version").out.startswith(b"1.1."))

@@ -88,7 +88,7 @@ def _(t):
     p = term_ctl(t, s, "top", "--interval=1")
     p.see(r"^gearmanctl top - \d\d:\d\d:\d\d, 3 functions, every 1 s")
     p.see(r"^127\.0\.0\.1:%d: 4 jobs, .*/s in, .*/s done, \d+ connections, store none" % s.port)
-    p.see(r"(?s)alpha +3 +0 +1 .*gamma +1 +0 +0 .*beta +0 +0 +1 ")
+    p.see(r"(?s)OLDEST.*alpha +3 +0 +1 .*gamma +1 +0 +0 +(-|\d+s) .*beta +0 +0 +1 +-")
     p.type(b"r").see(r"(?s)WAITING\^.*beta.*gamma.*alpha")
     p.type(b"r<").see(r"(?s)FUNCTION\*.*alpha.*beta.*gamma")
     p.type(b">>").see(r"(?s)RUNNING\*")

@@ -207,11 +207,11 @@ Test(manage, peek_shows_ready_jobs_in_the_order_in_which_workers_get_them)
 	tell(s, client, SUBMIT_JOB_HIGH_BG, "f", "-", "first");
 	expect(s, client, JOB_CREATED, "H:test:4");
 	ask(s, client, "peek f",
-	    "H:test:4\t-\thigh\t-\t0\t5\tfirst\n"
-	    "H:test:1\tu\tnormal\t-\t0\t12\tsecond\\x09line\\x0A\n"
-	    "H:test:2\t\tnormal\t-\t0\t0\t\n.\n");
-	ask(s, client, "peek f 1", "H:test:4\t-\thigh\t-\t0\t5\tfirst\n.\n");
-	ask(s, client, "peek f ready 1", "H:test:4\t-\thigh\t-\t0\t5\tfirst\n.\n");
+	    "H:test:4\t-\thigh\t0\t0\t5\tfirst\n"
+	    "H:test:1\tu\tnormal\t0\t0\t12\tsecond\\x09line\\x0A\n"
+	    "H:test:2\t\tnormal\t0\t0\t0\t\n.\n");
+	ask(s, client, "peek f 1", "H:test:4\t-\thigh\t0\t0\t5\tfirst\n.\n");
+	ask(s, client, "peek f ready 1", "H:test:4\t-\thigh\t0\t0\t5\tfirst\n.\n");
 	scene_free(&s);
 }
 
@@ -225,7 +225,7 @@ Test(manage, peek_shows_64_bytes_of_a_job_and_10_jobs)
 	for (int i = 0; i < 11; i++)
 		submit(s, client, "f", "", data);
 	ask(s, client, "peek f 1",
-	    "H:test:1\t\tnormal\t-\t0\t100\t0000000000000000000000000000000000000000000000000000000000000001\n.\n");
+	    "H:test:1\t\tnormal\t0\t0\t100\t0000000000000000000000000000000000000000000000000000000000000001\n.\n");
 	cr_assert(answer_has(s, client, "peek f", "H:test:10\t"));
 	cr_assert(!answer_has(s, client, "peek f", "H:test:11\t"));
 	cr_assert(answer_has(s, client, "peek f 11", "H:test:11\t"));
@@ -243,7 +243,8 @@ Test(manage, peek_shows_delayed_and_running_jobs)
 	expect(s, client, JOB_CREATED, "*");
 	tell(s, worker, GRAB_JOB);
 	expect(s, worker, JOB_ASSIGN, "*", "f", "x");
-	ask(s, client, "peek f running", "H:test:1\ta\tnormal\t-\t0\t1\tx\n.\n");
+	scene_wait(s, 61000);
+	ask(s, client, "peek f running", "H:test:1\ta\tnormal\t61\t0\t1\tx\n.\n");
 	ask(s, client, "peek f delayed 5", "H:test:3\tc\tnormal\t-\t0\t5\tlater\n.\n");
 	tell(s, worker, GRAB_JOB);
 	expect(s, worker, JOB_ASSIGN, "*", "f", "x");
@@ -271,7 +272,7 @@ Test(manage, show_functions_counts_jobs_by_state_and_says_how_the_gate_is)
 	struct scene *s = scene_new("");
 	int client = scene_peer(s), worker = scene_worker(s, "f"), sleeper = scene_worker(s, "f");
 
-	ask(s, client, "show functions", "f\t0\t0\t0\t0\t0\t2\t0\topen\n.\n");
+	ask(s, client, "show functions", "f\t0\t0\t0\t0\t0\t0\t2\t0\t0\t0\topen\n.\n");
 	submit(s, client, "f", "", "x");
 	tell(s, worker, GRAB_JOB);
 	ask(s, client, "pause f", "OK\r\n");
@@ -283,6 +284,7 @@ Test(manage, show_functions_counts_jobs_by_state_and_says_how_the_gate_is)
 	tell(s, client, SUBMIT_JOB_EPOCH, "f", "c", "99999999999", "later");
 	for (int i = 0; i < 4; i++)
 		expect(s, client, JOB_CREATED, "*");
-	ask(s, client, "show functions", "f\t1\t1\t2\t1\t1\t2\t1\tpaused\n.\n");
+	scene_wait(s, 7500);
+	ask(s, client, "show functions", "f\t1\t1\t2\t1\t1\t0\t2\t1\t7\t7\tpaused\n.\n");
 	scene_free(&s);
 }

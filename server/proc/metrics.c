@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The answer to `metrics`: server, histograms, functions.
+ *
+ * Runs on:  processing thread.
+ * Owns:     nothing.
+ *
+ * docs/protocol.md has the lines.  A reader takes the columns by their names, so that there may be more of them later.
+ */
+#include "proc/metrics.h"
+
+#include "proc/func.h"
+#include "proc/inspect.h"
+#include "proc/report.h"
+
+/*    column               its value; `f` NULL: of all functions that are no more */
+/* clang-format off */
+#define GAUGES(X) \
+	X(jobs,                f->jobs) \
+	X(running,             f->running) \
+	X(ready_high,          f->waiting[0]) \
+	X(ready_normal,        f->waiting[1]) \
+	X(ready_low,           f->waiting[2]) \
+	X(delayed,             f->delayed) \
+	X(retrying,            f->retrying) \
+	X(dead,                f->buried) \
+	X(workers,             f->workers) \
+	X(sleeping,            asleep) \
+	X(paused,              f->shut) \
+	X(oldest_waiting_ns,   (uint64_t)func_oldest_ready(p, f)) \
+	X(oldest_running_ns,   (uint64_t)func_oldest_running(p, f))
+
+#define TALLIES(X) \
+	X(submitted_foreground, t->submitted[0]) \
+	X(submitted_background, t->submitted[1]) \
+	X(joined,               t->joined) \
+	X(assigned,             t->assigned) \
+	X(lost_connection,      t->lost[LOSS_connection]) \
+	X(lost_ability,         t->lost[LOSS_ability]) \
+	X(lost_timeout,         t->lost[LOSS_timeout]) \
+	X(lost_fail,            t->lost[LOSS_fail]) \
+	X(lost_exception,       t->lost[LOSS_exception]) \
+	X(wait_ns,              t->wait) \
+	X(run_ns,               t->run)
+/* clang-format on */
+
+static void
+measure_number(struct buf *out, uint64_t value)
+{
+	buf_add_char(out, '\t');
+	buf_add_u64(out, value);
+}
+
+static void
+measure_value(struct buf *out, const char *name, uint64_t value)
+{
+	buf_add_str(out, "value\t");
+	buf_add_str(out, name);
+	measure_number(out, value);
+	buf_add_char(out, '\n');
+}
+
+static void
+measure_text(struct buf *out, const char *name, struct slice text)
+{
+	buf_add_str(out, "text\t");
+	buf_add_str(out, name);
+	buf_add_char(out, '\t');
+	buf_add_escaped(out, text);
+	buf_add_char(out, '\n');
+}
+
+static PROC void
+add_histogram(const struct proc *p, struct buf *out, enum histogram_name which)
+{
+	unsigned count;
+	const uint64_t *bounds = histogram_bounds(which, &count);
+
+	buf_add_str(out, "bounds\t");
+	buf_add_str(out, histogram_text(which));
+	for (unsigned i = 0; i < count; i++)
+		measure_number(out, bounds[i]);
+	buf_add_str(out, "\nhistogram\t");
+	buf_add_str(out, histogram_text(which));
+	measure_number(out, p->histograms[which].sum);
+	for (unsigned i = 0; i <= count; i++)
+		measure_number(out, p->histograms[which].bucket[i]);
+	buf_add_char(out, '\n');
+}
+
+static PROC void
+add_tally(struct buf *out, const struct tally *t)
+{
+#define X(name, value) measure_number(out, value);
+	TALLIES(X)
+#undef X
+	buf_add_char(out, '\n');
+}
+
+/* Nothing is there of functions that are no more, but what they did counts. */
+static PROC void
+add_folded(const struct proc *p, struct buf *out)
+{
+	buf_add_str(out, "function\t(other)");
+#define X(name, value) measure_number(out, 0);
+	GAUGES(X)
+#undef X
+	add_tally(out, &p->folded);
+}
+
+void
+metrics_add_server(const struct proc *p, struct buf *out)
+{
+	report_add_counters(p, out, "value\t");
+	measure_value(out, "job_bytes_limit", p->cfg.max_memory);
+	measure_value(out, "store_since", (uint64_t)p->store_since / 1000000000);
+	measure_value(out, "waiting_adds", p->adding);
+	measure_value(out, "waiting_removes", p->removing);
+	measure_value(out, "commit_ns", (uint64_t)report_commit_time(p));
+	measure_text(out, "version", slice_str(p->cfg.version));
+	measure_text(out, "queue", slice_str(p->cfg.queue_name == NULL ? "builtin" : p->cfg.queue_name));
+	measure_text(out, "store", slice_str(report_store_state(p)));
+	measure_text(out, "store_error", buf_slice(&p->store_error));
+	measure_text(out, "state", slice_str(p->graceful || p->shut ? "draining" : "running"));
+	for (int i = 0; i < HISTOGRAM_COUNT; i++)
+		add_histogram(p, out, (enum histogram_name)i);
+	buf_add_str(out, "columns\tname"
+#define X(name, value) "\t" #name
+	    GAUGES(X) TALLIES(X)
+#undef X
+		"\n");
+	add_folded(p, out);
+}
+
+size_t
+metrics_add_func(const struct proc *p, struct buf *out, const struct func *f)
+{
+	size_t steps, asleep = inspect_asleep(f, &steps);
+
+	buf_add_str(out, "function\t");
+	buf_add_escaped(out, func_name(f));
+#define X(name, value) measure_number(out, value);
+	GAUGES(X)
+#undef X
+	add_tally(out, &f->tally);
+	return steps;
+}

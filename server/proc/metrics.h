@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * metrics.h - all that is measured, as lines for programs: the answer to `metrics`.
+ *
+ * Runs on:  processing thread.
+ * Owns:     nothing.
+ */
+#ifndef GEARMAND_PROC_METRICS_H
+#define GEARMAND_PROC_METRICS_H
+
+#include "proc/state.h"
+
+struct func;
+
+/* The lines of the server as a whole, and the names of the numbers in the lines of functions. */
+void metrics_add_server(const struct proc *, struct buf *) RUNS_ON(proc_role);
+/* The line of a function; returns how many sleepers were looked at. */
+size_t metrics_add_func(const struct proc *, struct buf *, const struct func *) RUNS_ON(proc_role);
+
+#endif
