@@ -6,7 +6,7 @@
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 BUILD_PACKAGES="autoconf automake libtool pkg-config make gcc libc6-dev libltdl-dev libevent-dev libsodium-dev libpopt-dev
-  libsqlite3-dev libpq-dev libmariadb-dev libmemcached-dev libtokyocabinet-dev libhttp-parser-dev libsystemd-dev libjansson-dev libncurses-dev python3-docutils"
+  libsqlite3-dev libpq-dev libmariadb-dev libmemcached-dev libtokyocabinet-dev libhttp-parser-dev libssl-dev libsystemd-dev libjansson-dev libncurses-dev python3-docutils"
 
 say() {
   printf '== %s\n' "$*"

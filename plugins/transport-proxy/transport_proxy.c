@@ -67,38 +67,6 @@ static const struct gearmand_option options[] = {
 
 /* ---- Start ---------------------------------------------------------------------------- */
 
-/* "127.0.0.1:4731", "[::1]:4731", "*:4731", "unix:/path"; changes the word. */
-static bool
-listen_one(const struct gearmand_host *host, const char *protocol, const char *option, char *word,
-    struct gearmand_error *error)
-{
-	char *colon = strrchr(word, ':'), *address = word;
-
-	if (strncmp(word, "unix:/", 6) == 0)
-		return host->listen(host, protocol, word, "0", NULL, error);
-	if (!colon || colon == word || colon[1] == '\0')
-		return gm_fail(error, GEARMAND_WHY_LASTING, "%s: '%s' is not ADDRESS:PORT", option, word);
-	*colon = '\0';
-	if (address[0] == '[' && colon[-1] == ']') {
-		colon[-1] = '\0';
-		address++;
-	}
-	return host->listen(host, protocol, address, colon + 1, NULL, error);
-}
-
-static bool
-listen_all(const struct gearmand_host *host, const char *protocol, const char *option, struct gearmand_error *error)
-{
-	const char *given = host->option(host, option);
-	char *text = given ? strdup(given) : NULL, *rest = text, *word;
-	bool good = true;
-
-	while (good && (word = strsep(&rest, ",")) != NULL)
-		good = listen_one(host, protocol, option, word, error);
-	free(text);
-	return good;
-}
-
 static bool
 read_networks(struct proxy *p, struct gearmand_error *error)
 {
@@ -124,8 +92,8 @@ proxy_open(const struct gearmand_host *host, void **module_r, struct gearmand_er
 	p->timeout_ms = (uint32_t)host->option_number(host, "proxy-timeout") * 1000;
 	if (!host->option(host, "proxy-listen") && !host->option(host, "proxy-http-listen"))
 		gm_fail(error, GEARMAND_WHY_LASTING, "transport proxy needs --proxy-listen or --proxy-http-listen");
-	else if (read_networks(p, error) && listen_all(host, "gear", "proxy-listen", error) &&
-		 listen_all(host, "http", "proxy-http-listen", error)) {
+	else if (read_networks(p, error) && gm_listen(host, "gear", "proxy-listen", error) &&
+		 gm_listen(host, "http", "proxy-http-listen", error)) {
 		*module_r = p;
 		return true;
 	}

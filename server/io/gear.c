@@ -13,6 +13,8 @@
  *   the framing is lost (magic, type, a line without end)   the core closes, in order, after one log line
  *   the size tells where the next packet begins             ERROR, in order; the body is passed over
  *
+ * A TLS handshake looks like the beginning of a long line, and its client would wait for ever.
+ *
  * A text line of a few bytes may be answered with a listing of any size, so what stands behind a line is not
  * looked at before its reply is there.
  */
@@ -155,6 +157,10 @@ gear_line(struct conn *c, struct slice in)
 	size_t look = in.len < max ? in.len : max;
 	const char *lf = memchr(in.data, '\n', look);
 
+	if (in.len >= 2 && in.data[0] == 0x16 && in.data[1] == 0x03) {
+		gear_give_up(c, STAT_bad_packets, "it speaks TLS, and this port does not");
+		return in.len;
+	}
 	if (lf != NULL) {
 		if (conn_must_wait(c, PKT_TEXT))
 			return 0;

@@ -141,7 +141,11 @@ bind_rest(struct listeners *ls, const struct bind_plan *p, struct gearmand_error
 		listeners_cut(ls, before);
 		return false;
 	}
-	for (unsigned i = 0; i < ls->count; i++)
-		log_post(GEARMAND_LOG_NOTICE, "Listening on %s (%s)", ls->at[i].name, ls->at[i].service->name);
+	for (unsigned i = 0; i < ls->count; i++) {
+		const struct service *s = ls->at[i].service;
+
+		log_post(GEARMAND_LOG_NOTICE, "Listening on %s (%s%s%s)", ls->at[i].name, s->name,
+		    s->transport == NULL ? "" : ", ", s->transport == NULL ? "" : s->transport_name);
+	}
 	return true;
 }

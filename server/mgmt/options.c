@@ -93,9 +93,7 @@ option_set_add_module(struct option_set *set, const struct gearmand_plugin *plug
 			continue;
 		}
 		CHECK(stand_in->row.flags & OPTION_STAND_IN); /* the plugin check refuses any other double */
-		row.env = stand_in->row.env;
-		option_fini(stand_in);
-		option_init(stand_in, &row, plugin);
+		stand_in->plugin = plugin;
 	}
 }
 

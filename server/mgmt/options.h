@@ -29,7 +29,7 @@ enum option_flag {
 	OPTION_HIDDEN = 2,     /* not in the help */
 	OPTION_LINE_ONLY = 4,  /* not in a configuration file */
 	OPTION_EARLY = 8,      /* needed before modules are loaded */
-	OPTION_STAND_IN = 16,  /* taken, without effect, until a module declares it */
+	OPTION_STAND_IN = 16,  /* is also that of a module which declares it, as the row here says */
 	OPTION_LAST_WINS = 32  /* under a service manager it may be given again: what comes last counts */
 };
 

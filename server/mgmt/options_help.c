@@ -105,7 +105,7 @@ print_module(const struct option_set *set, const struct gearmand_plugin *p, FILE
 		fprintf(out, "%s%s%s", i == 1 ? "Also called " : ", ", alias,
 		    names_at(p->name, p->aliases, i + 1) == NULL ? "\n" : "");
 	for (unsigned i = 0; i < set->count; i++)
-		if (set->at[i].plugin == p)
+		if (set->at[i].plugin == p && set->at[i].row.group == GROUP_COUNT)
 			print_option(&set->at[i], out);
 }
 

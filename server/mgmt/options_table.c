@@ -171,15 +171,17 @@ const struct option_row option_rows[] = {
 	    SWITCH("list-plugins", "print a table of all modules and exit") },
 
 	/* TLS */
-	{ GROUP_TLS, 0, 0, PLACE(ssl), NULL, SWITCH("ssl", "speak TLS; the same as --transport=tls") },
+	{ GROUP_TLS, 0, OPTION_STAND_IN, PLACE(ssl), NULL,
+	    SWITCH("ssl", "speak TLS on the port of the Gearman protocol; it loads the module transport-tls") },
 	{ GROUP_TLS, 0, OPTION_STAND_IN, NOWHERE, "GEARMAND_CA_CERTIFICATE",
 	    VALUE("ssl-ca-file", PATH, GEARMAND_SYSCONFDIR "/ssl/certs/gearmand-ca.pem", "FILE",
-		"certificates of authorities that are trusted") },
+		"certificates of the authorities whose clients are trusted (PEM)") },
 	{ GROUP_TLS, 0, OPTION_STAND_IN, NOWHERE, "GEARMAND_SERVER_PEM",
 	    VALUE("ssl-certificate", PATH, GEARMAND_SYSCONFDIR "/ssl/certs/gearmand.pem", "FILE",
-		"the server's certificate") },
+		"the server's certificate, and those of its issuers behind it (PEM)") },
 	{ GROUP_TLS, 0, OPTION_STAND_IN, NOWHERE, "GEARMAND_SERVER_KEY",
-	    VALUE("ssl-key", PATH, GEARMAND_SYSCONFDIR "/ssl/certs/gearmand.key", "FILE", "the server's private key") },
+	    VALUE("ssl-key", PATH, GEARMAND_SYSCONFDIR "/ssl/certs/gearmand.key", "FILE",
+		"the server's private key (PEM)") },
 	{ 0 }
 };
 
@@ -203,6 +205,14 @@ static const struct {
 	{ "--mysql-", HOME("queue-mysql") },
 	{ "--libmemcached-", HOME("queue-memcached") },
 	{ "--libtokyocabinet-", HOME("queue-tokyo") },
+	{ "--http-ssl-", HOME("transport-tls") },
+	{ "--monitor-ssl-", HOME("transport-tls") },
+	{ "--ssl-listen", HOME("transport-tls") },
+	{ "--ssl-verify", HOME("transport-tls") },
+	{ "--ssl-min-version", HOME("transport-tls") },
+	{ "--ssl-cipher", HOME("transport-tls") },
+	{ "--ssl-crl-file", HOME("transport-tls") },
+	{ "--ssl-handshake-timeout", HOME("transport-tls") },
 	{ "--http-", HOME("proto-http") },
 	{ "--redis-", "it belongs to the redis queue of gearmand 1.1, for which there is no module here" },
 	{ "--libdrizzle-",

@@ -164,8 +164,8 @@ def _(t):
 
 @case("--ssl without a transport module refuses to start, with a sentence", modes=(None,))
 def _(t):
-    done = t.run(os.environ["GEARMAND"], "--ssl", "--port=0", "--log-file=stderr", "--pid-file=" + t.path("pid"),
-                 status=1)
+    done = t.run(os.environ["GEARMAND"], "--ssl", "--plugin-dir=" + t.dir, "--port=0", "--log-file=stderr",
+                 "--pid-file=" + t.path("pid"), status=1)
     check(b"tls" in done.err.lower() or b"transport" in done.err.lower(), done)
 
 

@@ -63,8 +63,8 @@ enum gearmand_option_type {
 
 /* One command line option of the module, without the leading dashes.  The server parses command line and
  * configuration file, checks the value, prints the help, and hands the value over through
- * host->option().  A table ends with {0}.  The server's options --ssl-ca-file, --ssl-certificate and
- * --ssl-key become the module's when it declares them. */
+ * host->option().  A table ends with {0}.  A module that declares --ssl, --ssl-ca-file, --ssl-certificate or --ssl-key
+ * sees what the server has for them: type, default and help are the server's. */
 struct gearmand_option {
 	const char *name;
 	enum gearmand_option_type type;
