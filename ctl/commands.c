@@ -40,7 +40,7 @@ const struct command commands[] = {
 	{ "jobs", "", "all jobs: handle, lost attempts, whether it is given up, whether it is in the background", .text = "show jobs",
 	  .columns = COLUMNS(TEXT("handle"), NUMBER("lost"), FLAG("dropped"), FLAG("background")) },
 	{ "uniques", "", "the unique keys of all jobs", .text = "show unique jobs", .columns = COLUMNS(TEXT("unique")) },
-	{ "job", "HANDLE", "all that is known of a job, also of a dead one", .text = "show job", .columns = pairs },
+	{ "job", "HANDLE", "all that is known of a job, also of one that is dead or has ended", .text = "show job", .columns = pairs },
 	{ "dead", "[FUNCTION]", "the dead list: jobs that were given up", .text = "show dead",
 	  .columns = COLUMNS(TEXT("handle"), TEXT("function"), TEXT("unique"), NUMBER("attempts"), NUMBER("since"), NUMBER("bytes"),
 		TEXT("error")) },

@@ -306,6 +306,7 @@ static void
 reload_policies(struct life *l)
 {
 	const char *path = l->settings->policy_file;
+	const struct policy base = policy_of_options(l->settings->job_retries, l->settings->status_keep);
 	struct gearmand_error err = { .text = "" };
 	struct msg_policies *m;
 	struct msg *msg;
@@ -314,7 +315,7 @@ reload_policies(struct life *l)
 		return;
 	m = msg_new_sized(MSG_POLICIES, 0, sizeof *m);
 	msg = &m->msg;
-	m->policies = policy_file_read(path, l->settings->job_retries, &err);
+	m->policies = policy_file_read(path, &base, &err);
 	if (m->policies == NULL) {
 		log_post(GEARMAND_LOG_ERROR, "%s; the policies stay as they were", err.text);
 		msg_free(&msg);

@@ -37,6 +37,7 @@
 #include "mgmt/settings.h"
 #include "mgmt/signals.h"
 #include "proc/proc_run.h"
+#include "wire/policy.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -120,16 +121,19 @@ at_most(int64_t n, int64_t most)
 static bool
 configure_proc(struct threads *c, const struct settings *s, struct proc_config *p, struct gearmand_error *err)
 {
+	const struct policy base = policy_of_options(s->job_retries, s->status_keep);
+
 	p->first_handle = first_handle();
 	if (getrandom(c->seed, sizeof c->seed, 0) != (ssize_t)sizeof c->seed)
 		return error_fail(err, "the system does not give random numbers");
 	memcpy(p->seed, c->seed, sizeof p->seed);
-	p->policies = policy_file_read(s->policy_file, s->job_retries, err);
+	p->policies = policy_file_read(s->policy_file, &base, err);
 	if (p->policies == NULL)
 		return false;
 	p->dead_keep = s->dead_keep * SECOND;
 	p->dead_max = (uint64_t)s->dead_max;
 	p->dead_max_bytes = (uint64_t)at_most(s->dead_max_bytes, s->max_memory / 4); /* the living come first */
+	p->status_max_bytes = (uint64_t)at_most(s->status_max_bytes, s->max_memory / 4);
 	p->job_retries = s->job_retries < 0 ? 0 : (uint32_t)s->job_retries;
 	p->wakeups = (uint32_t)s->worker_wakeup;
 	p->strict_order = s->strict_order;

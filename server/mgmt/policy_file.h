@@ -11,9 +11,12 @@
 
 struct gearmand_error;
 struct policies;
+struct policy;
 
 /* `path` NULL or "" = no file: what the options say holds for all functions.  NULL with a sentence that names file and
  * line when it cannot be read or is wrong. */
-struct policies *policy_file_read(const char *path, int64_t job_retries, struct gearmand_error *);
+struct policies *policy_file_read(const char *path, const struct policy *base, struct gearmand_error *);
+/* What the options say, for functions for which the file says nothing else. */
+struct policy policy_of_options(int64_t job_retries, int64_t status_keep);
 
 #endif

@@ -173,9 +173,11 @@ check_unix_mode(const char *mode, struct gearmand_error *err)
 
 /* It is read again by the user that the server runs as. */
 static bool
-check_policy_file(const char *path, struct gearmand_error *err)
+check_policy_file(const struct reading *r, struct gearmand_error *err)
 {
-	struct policies *policies = policy_file_read(path, 0, err);
+	const struct policy base = policy_of_options(
+	    option_find(r->options, "job-retries")->number, option_find(r->options, "status-keep")->number);
+	struct policies *policies = policy_file_read(option_find(r->options, "policy-file")->text, &base, err);
 	bool good = policies != NULL;
 
 	policies_free(&policies);
@@ -189,8 +191,7 @@ check_values(struct reading *r)
 		return error_fail(&r->err, "hashtable-buckets has to be greater than 0");
 	if (is_on(r, "standby") && is_memory_queue(option_find(r->options, "queue-type")->text))
 		return error_fail(&r->err, "standby needs a queue that servers can share: --queue-type");
-	return check_policy_file(option_find(r->options, "policy-file")->text, &r->err) &&
-	       check_unix_mode(option_find(r->options, "unix-mode")->text, &r->err) &&
+	return check_policy_file(r, &r->err) && check_unix_mode(option_find(r->options, "unix-mode")->text, &r->err) &&
 	       check_handle_prefix(option_find(r->options, "job-handle-prefix")->text, &r->err);
 }
 

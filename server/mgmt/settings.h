@@ -43,6 +43,8 @@ struct settings {
 	char *policy_file;   /* NULL = none */
 	int64_t dead_keep;   /* seconds; 0 = for ever */
 	int64_t dead_max, dead_max_bytes;
+	int64_t status_keep; /* seconds that ended jobs are known; 0 = none */
+	int64_t status_max_bytes;
 	int64_t worker_wakeup;
 	bool round_robin, strict_order, exceptions, timeout_requeues;
 	char *job_handle_prefix;   /* NULL = H:<host name> */

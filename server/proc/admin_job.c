@@ -15,8 +15,6 @@
 #include "proc/handlers.h"
 #include "proc/job.h"
 #include "proc/job_extra.h"
-#include "proc/job_read.h"
-#include "proc/peer.h"
 #include "proc/reply.h"
 
 void
@@ -84,70 +82,6 @@ admin_retry_job(struct proc *p, struct peer *peer, const struct words *words)
 	job_extra(p, job)->verdict = VERDICT_RETRY;
 	job_extra(p, job)->verdict_delay = (nsec_t)seconds * 1000000000;
 	admin_say(p, peer, "OK\r\n");
-}
-
-static const char *const state_names[JOB_STATE_COUNT] = {
-	[JOB_STORING] = "storing",
-	[JOB_DELAYED] = "delayed",
-	[JOB_READY] = "ready",
-	[JOB_RUNNING] = "running",
-	[JOB_BURIED] = "dead",
-};
-
-static void
-add_field(struct buf *out, const char *name, struct slice value)
-{
-	buf_add_str(out, name);
-	buf_add_char(out, '\t');
-	buf_add_escaped(out, value);
-	buf_add_char(out, '\n');
-}
-
-static void
-add_number_field(struct buf *out, const char *name, uint64_t value)
-{
-	char text[20];
-
-	add_field(out, name, slice_of(text, u64_to_text(text, value)));
-}
-
-void
-admin_show_job(struct proc *p, struct peer *peer, const struct words *words)
-{
-	static const char *const priorities[PRIORITIES] = { "high", "normal", "low" };
-	struct job *job = admin_job(p, peer, words);
-	const struct job_extra *extra;
-	struct handle_text handle;
-	struct buf out = { 0 };
-
-	if (job == NULL)
-		return;
-	extra = job->extra;
-	job_handle(p, job, &handle);
-	add_field(&out, "handle", slice_of(handle.at, handle.len));
-	add_field(&out, "function", func_name(job->func));
-	add_field(&out, "unique", job_unique(job));
-	add_field(&out, "state", slice_str(state_names[job->state]));
-	add_field(&out, "priority", slice_str(priorities[job->priority]));
-	add_field(&out, "background", slice_str(job->background ? "yes" : "no"));
-	add_field(&out, "stored", slice_str(job->stored ? "yes" : "no"));
-	add_number_field(&out, "bytes", job_data(job).len);
-	add_number_field(&out, "attempts", extra->tries);
-	add_number_field(&out, "clients", extra->client_count);
-	add_number_field(&out, "numerator", extra->numerator);
-	add_number_field(&out, "denominator", extra->denominator);
-	if (job->state == JOB_DELAYED)
-		add_number_field(&out, "due", (uint64_t)(extra->timer.key / 1000000000));
-	if (job->state == JOB_BURIED)
-		add_number_field(&out, "dead_since", (uint64_t)(extra->buried_at / 1000000000));
-	if (extra->worker != NULL) {
-		add_field(&out, "worker", peer_id(extra->worker));
-		add_field(&out, "worker_address", slice_str(extra->worker->address));
-	}
-	if (extra->error != NULL)
-		add_field(&out, "error", blob_slice(extra->error));
-	buf_add_str(&out, ".\n");
-	reply_text(p, peer, &out);
 }
 
 /* The line of the file, its pattern, and each setting; a function that nobody uses yet has a policy, too. */

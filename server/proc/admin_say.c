@@ -59,7 +59,7 @@ admin_cancel(struct proc *p, struct peer *peer, struct job *job)
 {
 	bool in_store = job->stored || job->adding;
 
-	job_cancel(p, job);
+	job_cancel(p, job, OUTCOME_CANCELLED);
 	if (in_store)
 		slot_open_removal(p, peer); /* OK when the store has removed it, or it might come back */
 	else

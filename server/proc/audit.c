@@ -7,6 +7,7 @@
  */
 #include "proc/ability.h"
 #include "proc/client.h"
+#include "proc/ended.h"
 #include "proc/func.h"
 #include "proc/gate.h"
 #include "proc/job.h"
@@ -15,9 +16,10 @@
 #include "proc/peer.h"
 #include "proc/proc.h"
 #include "proc/reply.h"
+#include "proc/result.h"
 
 struct sums {
-	uint64_t jobs, running, buried, background, memory, storing, held;
+	uint64_t jobs, running, buried, background, memory, storing, held, gathering;
 };
 
 static size_t
@@ -69,6 +71,8 @@ audit_job(const struct job *job, struct sums *sums)
 	sums->background += job->background;
 	sums->memory += job_bytes(job) + job_extra_bytes(job) + clients * sizeof(struct client);
 	sums->storing += job->adding ? job_bytes(job) : 0;
+	sums->gathering += result_bytes(job->extra->result);
+	CHECK(job->extra->result == NULL || job->state == JOB_RUNNING);
 }
 
 static PROC void
@@ -88,7 +92,7 @@ audit_jobs(const struct proc *p, struct sums *sums)
 	}
 	CHECK(sums->jobs == p->handles.count);
 	CHECK(sums->buried == p->buried_count && p->buried_count == length(&p->buried));
-	CHECK(sums->background == p->background);
+	CHECK(sums->background == p->background && sums->gathering == p->gathering);
 	CHECK(p->storing >= sums->storing && (p->removing > 0 || p->storing == sums->storing));
 }
 
@@ -134,7 +138,8 @@ audit_funcs(const struct proc *p, const struct sums *jobs)
 		audit_func(p, CONTAINER_OF(node, struct func, by_name), &sums);
 	CHECK(sums.jobs == jobs->jobs && sums.running == jobs->running && sums.buried == jobs->buried);
 	CHECK(sums.memory + p->abilities.count * sizeof(struct ability) == p->func_memory);
-	CHECK(p->func_memory + jobs->memory + (p->storing - jobs->storing) == p->memory); /* REMOVEs count as storing */
+	CHECK(p->func_memory + jobs->memory + p->ended_bytes + (p->storing - jobs->storing) ==
+	      p->memory); /* REMOVEs count as storing */
 }
 
 /* A sleeping worker must be one that every function it does can wake, and have nothing to do. */
@@ -205,5 +210,6 @@ proc_audit(const struct proc *p)
 		audit_peer(mutable, LIST_ENTRY(node, struct peer, in_list), &peers);
 	CHECK(length(&p->peer_list) == p->peers.count);
 	CHECK(peers.running == jobs.running && peers.held == p->held);
+	ended_audit(mutable);
 	audit_waking(p);
 }

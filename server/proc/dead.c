@@ -9,6 +9,7 @@
  */
 #include "proc/dead.h"
 
+#include "proc/ended.h"
 #include "proc/func.h"
 #include "proc/handle.h"
 #include "proc/job.h"
@@ -31,6 +32,7 @@ job_bury(struct proc *p, struct job *job)
 	extra->buried_at = p->now.wall;
 	extra->retry_at = 0;
 	count(p, STAT_jobs_buried);
+	ended_add(p, job, OUTCOME_DEAD);
 	job_move(p, job, JOB_BURIED);
 }
 
@@ -50,6 +52,7 @@ job_kick(struct proc *p, struct job *job)
 	extra = job_extra(p, job);
 	extra->tries = 0;
 	extra->buried_at = 0;
+	ended_forget(p, job);
 	job_move(p, job, JOB_READY);
 	job_set_error(p, job, slice_of("", 0));
 	job_extra_tidy(p, job);
@@ -77,7 +80,7 @@ buried_trim(struct proc *p)
 		if (end > p->now.wall && !is_too_much(p))
 			return end == NEVER ? NEVER : p->now.mono + (end - p->now.wall);
 		count(p, STAT_jobs_dropped);
-		job_end(p, job);
+		job_end(p, job, OUTCOME_DROPPED);
 	}
 	return NEVER;
 }

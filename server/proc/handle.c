@@ -84,19 +84,28 @@ has_prefix(const struct hash_node *node, const void *prefix)
 	return CONTAINER_OF(node, struct job, by_handle)->prefix == *(const uint16_t *)prefix;
 }
 
+bool
+handle_read(struct proc *p, struct slice handle, uint64_t *number_r, uint16_t *prefix_r)
+{
+	struct prefix *prefix;
+	struct slice text;
+
+	if (!split_handle(slice_without_nul(handle), &text, number_r) || (prefix = prefix_find(p, text)) == NULL)
+		return false;
+	*prefix_r = prefix->number;
+	return true;
+}
+
 struct job *
 job_find(struct proc *p, struct slice handle)
 {
 	struct hash_node *node;
-	struct prefix *prefix;
-	struct slice text;
 	uint64_t number;
+	uint16_t prefix;
 
-	if (handle.len > 0 && handle.data[handle.len - 1] == '\0')
-		handle.len--;
-	if (!split_handle(handle, &text, &number) || (prefix = prefix_find(p, text)) == NULL)
+	if (!handle_read(p, handle, &number, &prefix))
 		return NULL;
-	node = hash_find(&p->handles, handle_key(number, prefix->number), has_prefix, &prefix->number);
+	node = hash_find(&p->handles, handle_key(number, prefix), has_prefix, &prefix);
 	return node == NULL ? NULL : CONTAINER_OF(node, struct job, by_handle);
 }
 

@@ -33,6 +33,8 @@ job_number(const struct job *job) /* of the handle */
 }
 
 struct prefix *prefix_add(struct proc *, struct slice text); /* of handles; new; also before the core has a thread */
+/* False when it is no handle, or one of a server that is not known here.  A trailing NUL is tolerated. */
+bool handle_read(struct proc *, struct slice handle, uint64_t *number_r, uint16_t *prefix_r) RUNS_ON(proc_role);
 struct job *job_find(struct proc *, struct slice handle) RUNS_ON(proc_role); /* a trailing NUL is tolerated */
 /* What a replayed job with that handle is to have: its number, and its prefix.  A stored handle is kept unless it makes
  * no sense or is taken. */

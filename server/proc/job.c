@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "proc/client.h"
+#include "proc/ended.h"
 #include "proc/func.h"
 #include "proc/gate.h"
 #include "proc/handle.h"
@@ -258,8 +259,9 @@ bury(struct proc *p, struct job *job)
 }
 
 void
-job_end(struct proc *p, struct job *job)
+job_end(struct proc *p, struct job *job, enum outcome outcome)
 {
+	ended_add(p, job, outcome);
 	if (job->stored || job->adding)
 		job_unstore(p, job);
 	unlink_job(p, job);
@@ -280,7 +282,7 @@ job_settle(struct proc *p, struct job *job)
 	if (job->state == JOB_RUNNING || job->state == JOB_DEAD)
 		return;
 	if (!job_is_wanted(job)) {
-		job_cancel(p, job);
+		job_cancel(p, job, OUTCOME_ABANDONED);
 	} else if (p->graceful && job->stored && job->extra->clients == NULL && job->extra->slots == NULL) {
 		job_leave_in_store(p, job);
 	}
@@ -332,9 +334,9 @@ job_fail_clients(struct proc *p, struct job *job)
 }
 
 void
-job_cancel(struct proc *p, struct job *job)
+job_cancel(struct proc *p, struct job *job, enum outcome outcome)
 {
 	job_tell_failed(p, job);
 	count(p, STAT_jobs_dropped);
-	job_end(p, job);
+	job_end(p, job, outcome);
 }

@@ -12,6 +12,26 @@
 
 #include "proc/state.h"
 
+/* How a job ends: name, and as people read it. */
+/* clang-format off */
+#define OUTCOMES(X) \
+	X(COMPLETED, "completed") \
+	X(FAILED,    "failed")    /* WORK_FAIL */ \
+	X(EXCEPTION, "exception") /* WORK_EXCEPTION */ \
+	X(TIMEOUT,   "timeout")   /* its time was up, and it is not tried again */ \
+	X(CANCELLED, "cancelled") \
+	X(ABANDONED, "abandoned") /* nobody wants it any more */ \
+	X(DEAD,      "dead")      /* it is on the dead list */ \
+	X(DROPPED,   "dropped")   /* given up since its worker was lost, or it left the dead list */
+/* clang-format on */
+
+enum outcome {
+#define X(name, text) OUTCOME_##name,
+	OUTCOMES(X)
+#undef X
+	    OUTCOME_COUNT
+};
+
 struct func;
 struct job_extra;
 struct slot;
@@ -84,9 +104,9 @@ void jobs_place_held(struct proc *) RUNS_ON(proc_role);
 struct slot *job_waiting_slot(const struct job *) RUNS_ON(proc_role);
 /* Takes it out of every table and the store; clients must have been told.  Freed now, or, while an
  * ADD is under way, when that is back: until then its bytes count. */
-void job_end(struct proc *, struct job *) RUNS_ON(proc_role);
+void job_end(struct proc *, struct job *, enum outcome) RUNS_ON(proc_role);
 /* Who listens gets WORK_FAIL, and it ends. */
-void job_cancel(struct proc *, struct job *) RUNS_ON(proc_role);
+void job_cancel(struct proc *, struct job *, enum outcome) RUNS_ON(proc_role);
 /* Ends, but it stays in the store. */
 void job_leave_in_store(struct proc *, struct job *) RUNS_ON(proc_role);
 /* A client has left, or its commit is back: it ends when nobody wants it and no worker has it; in a graceful shutdown

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "proc/job.h"
+#include "proc/result.h"
 
 static const struct job_extra none;
 
@@ -41,6 +42,7 @@ job_extra_free(struct proc *p, struct job *job)
 		return;
 	CHECK(job->extra->timer.place == 0);
 	job_set_error(p, job, slice_of("", 0));
+	result_drop(p, &job_extra(p, job)->result);
 	p->memory -= sizeof *job->extra;
 	mem_free((void *)(uintptr_t)job->extra);
 	job->extra = &none;
@@ -66,7 +68,8 @@ error_bytes(const struct job_extra *extra)
 size_t
 job_extra_bytes(const struct job *job)
 {
-	return job->extra == &none ? 0 : sizeof *job->extra + error_bytes(job->extra);
+	return job->extra == &none ? 0
+				   : sizeof *job->extra + error_bytes(job->extra) + result_bytes(job->extra->result);
 }
 
 /* Not within a character of UTF-8. */

@@ -13,6 +13,7 @@
 struct client;
 struct job;
 struct peer;
+struct result;
 struct slot;
 
 /* What a job has that somebody waits for, or that runs, ran before, or is to run later. */
@@ -35,6 +36,7 @@ struct job_extra {
 	nsec_t buried_at;                /* BURIED: wall clock */
 	struct blob *error;              /* what the last exception said, or NULL */
 	struct list in_runners;          /* RUNNING: func.runners */
+	struct result *result;           /* RUNNING: what is to be kept of it, or NULL */
 };
 
 enum { ERROR_TEXT_MAX = 1000 }; /* bytes of `error` */

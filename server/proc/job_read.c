@@ -40,3 +40,9 @@ job_bytes(const struct job *job)
 {
 	return sizeof *job + (job->has_key ? sizeof(struct job_key) : 0) + sizeof *job->body + job->body->cap;
 }
+
+nsec_t
+job_started(const struct proc *p, const struct job *job)
+{
+	return p->now.wall - (p->now.mono - job->since);
+}

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "proc/dispatch.h"
+#include "proc/ended.h"
 #include "proc/fair.h"
 #include "proc/func.h"
 #include "proc/handle.h"
@@ -27,6 +28,7 @@ static void
 tables_init(struct proc *p)
 {
 	hash_init(&p->peers);
+	hash_init_numbers(&p->handles, p->secret);
 	hash_init(&p->abilities);
 	hash_init(&p->funcs);
 	hash_init(&p->data_keys);
@@ -53,6 +55,10 @@ tables_init(struct proc *p)
 	list_init(&p->makers);
 	list_init(&p->dead);
 	list_init(&p->buried);
+	hash_init_numbers(&p->ended, p->secret);
+	hash_init(&p->ended_uniques);
+	list_init(&p->ended_by_age);
+	heap_init(&p->ended_ends);
 	for (int i = 0; i < PRIORITIES; i++)
 		list_init(&p->ready_funcs[i]);
 }
@@ -86,9 +92,8 @@ proc_new(const struct proc_config *cfg)
 	p->next_handle = cfg->first_handle;
 	p->replaying = cfg->durable;
 	p->policies = cfg->policies != NULL ? cfg->policies : policies_of_options(cfg);
-	tables_init(p);
 	memcpy(&p->secret, cfg->seed, sizeof p->secret);
-	hash_init_numbers(&p->handles, p->secret);
+	tables_init(p);
 	prefix_add(p, slice_of(cfg->handle_prefix, prefix_len));
 	return p;
 }
@@ -133,6 +138,7 @@ free_members(struct proc *p)
 	LIST_EACH(at, &p->peer_list)
 		free_slots(p, LIST_ENTRY(at, struct peer, in_list));
 	free_jobs(p);
+	ended_forget_all(p);
 	LIST_EACH_SAFE(at, &p->peer_list) {
 		struct peer *peer = LIST_ENTRY(at, struct peer, in_list);
 
@@ -167,6 +173,9 @@ tables_fini(struct proc *p)
 	heap_fini(&p->rewakes);
 	heap_fini(&p->gates);
 	heap_fini(&p->owing);
+	hash_fini(&p->ended);
+	hash_fini(&p->ended_uniques);
+	heap_fini(&p->ended_ends);
 }
 
 void

@@ -29,6 +29,7 @@ struct proc_config {
 	uint32_t job_retries;              /* lost attempts until a job is dropped; 0 = no limit */
 	nsec_t dead_keep;                  /* how long a job stays on the dead list; 0 = for ever */
 	uint64_t dead_max, dead_max_bytes; /* jobs on it */
+	uint64_t status_max_bytes;         /* what jobs that have ended may take, with their results */
 	uint32_t wakeups;                  /* NOOPs per queued job; 0 = one, then twice as many while it waits */
 	bool strict_order;                 /* functions in the order the worker registered them */
 	bool exceptions;                   /* every connection starts with the exceptions option */

@@ -92,7 +92,7 @@ purge_job(struct proc *p, struct purge *purge, struct job *job)
 
 	purge->in_store = purge->in_store || job->stored || job->adding;
 	purge->ended++;
-	job_cancel(p, job);
+	job_cancel(p, job, OUTCOME_CANCELLED);
 	return COST_OF_END * (1 + p->spent - before);
 }
 

@@ -19,6 +19,7 @@
 #include "proc/job_extra.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
+#include "proc/result.h"
 #include "proc/wake.h"
 
 #include <gearmand/packet.h>
@@ -58,7 +59,7 @@ tell_modules_void(struct proc *p, const struct job *job, const struct client *li
 }
 
 static PROC void
-give_up(struct proc *p, struct job *job, bool keep)
+give_up(struct proc *p, struct job *job, bool keep, enum outcome otherwise)
 {
 	log_given_up(p, job, keep);
 	job_tell_failed(p, job);
@@ -67,7 +68,7 @@ give_up(struct proc *p, struct job *job, bool keep)
 		return;
 	}
 	count(p, STAT_jobs_dropped);
-	job_end(p, job);
+	job_end(p, job, otherwise);
 }
 
 /* It may be that somebody waits for it; nobody who only waits is made to wait longer. */
@@ -110,6 +111,21 @@ loss_of(const struct job *job, enum policy_loss why)
 	}
 }
 
+static enum outcome
+outcome_of(enum policy_loss why)
+{
+	switch (why) {
+	case POLICY_TIMEOUT:
+		return OUTCOME_TIMEOUT;
+	case POLICY_FAIL:
+		return OUTCOME_FAILED;
+	case POLICY_EXCEPTION:
+		return OUTCOME_EXCEPTION;
+	default:
+		return OUTCOME_DROPPED;
+	}
+}
+
 void
 job_attempt_lost(struct proc *p, struct job *job, enum policy_loss why)
 {
@@ -123,13 +139,14 @@ job_attempt_lost(struct proc *p, struct job *job, enum policy_loss why)
 	extra->verdict = VERDICT_NONE;
 	extra->tries += verdict != VERDICT_RETRY;
 	extra->numerator = extra->denominator = 0;
+	result_drop(p, &extra->result);
 	if (!job_is_wanted(job)) {
-		job_cancel(p, job);
+		job_cancel(p, job, why == POLICY_TIMEOUT ? OUTCOME_TIMEOUT : OUTCOME_ABANDONED);
 	} else if (verdict == VERDICT_RETRY) {
 		try_again(p, job, extra->verdict_delay);
 	} else if (verdict == VERDICT_BURY || (policy->attempts > 0 && extra->tries >= policy->attempts) ||
 		   (policy->retry_on & why) == 0) {
-		give_up(p, job, job->background && (verdict == VERDICT_BURY || policy->keep_dead));
+		give_up(p, job, job->background && (verdict == VERDICT_BURY || policy->keep_dead), outcome_of(why));
 	} else if (p->graceful && job->stored && extra->clients == NULL) {
 		job_leave_in_store(p, job);
 	} else {
@@ -148,7 +165,8 @@ job_failed(struct proc *p, struct job *job, enum policy_loss why)
 {
 	if (job_ends_by(job, why)) {
 		count(p, STAT_jobs_failed);
-		job_end(p, job);
+		job_extra(p, job)->tries++;
+		job_end(p, job, outcome_of(why));
 		return;
 	}
 	job_drop_clients(p, job);

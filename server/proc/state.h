@@ -96,7 +96,7 @@ struct proc {
 	uint64_t last_func;            /* number of the newest function */
 	int64_t first_rank, last_rank; /* see ability.rank */
 	uint64_t memory;             /* bytes of all that peers make grow: jobs, also dead ones that wait for the store,
-					those who wait for them, functions, abilities, REMOVEs */
+					those who wait for them, functions, abilities, REMOVEs, jobs that have ended */
 	uint64_t func_memory;        /* of that, functions and abilities */
 	uint64_t storing;            /* bytes of what waits for the store: jobs and REMOVEs */
 	uint64_t held;               /* bytes of replies behind open ones, of all peers */
@@ -105,7 +105,13 @@ struct proc {
 	struct list dead;            /* struct job.link: DEAD jobs whose ADD is still under way */
 	struct list buried;          /* struct job_extra.in_buried: the dead list, longest there first */
 	uint64_t buried_count, buried_bytes;
-	bool replaying; /* REPLAY_END has not come yet */
+	struct hash ended;         /* struct ended by handle ... */
+	struct hash ended_uniques; /* ... by unique, the newest ... */
+	struct list ended_by_age;  /* ... oldest first ... */
+	struct heap ended_ends;    /* ... and by the time when it is forgotten; monotonic */
+	uint64_t ended_bytes;      /* what they take */
+	uint64_t gathering;        /* what results of running jobs take that are to be kept */
+	bool replaying;            /* REPLAY_END has not come yet */
 	bool graceful, shut, idle_told;
 	struct buf store_trouble;  /* why the store is unwell; empty = it is well */
 	struct buf store_error;    /* the last trouble it had, also when it is well again */

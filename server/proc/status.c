@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "proc/ended.h"
 #include "proc/handle.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
@@ -26,22 +27,37 @@ add_number(struct msg_reply *reply, uint64_t number, bool last)
 	msg_reply_arg(reply, slice_of(text, u64_to_text(text, number)), last);
 }
 
+struct standing { /* what is said of a job; all 0 when it is not known */
+	bool known, running;
+	uint64_t numerator, denominator, clients;
+};
+
+/* A job that has ended is not known, but how it ended is: all of it is done, or none. */
+static struct standing
+standing_of(const struct job *job, const struct ended *ended)
+{
+	if (job != NULL && job->state != JOB_BURIED)
+		return (struct standing){ true, job->state == JOB_RUNNING, job->extra->numerator,
+			job->extra->denominator, job->extra->client_count };
+	if (job == NULL && ended == NULL)
+		return (struct standing){ 0 };
+	return (struct standing){ .numerator = job == NULL && ended->outcome == OUTCOME_COMPLETED, .denominator = 1 };
+}
+
 static PROC void
-send_status(struct proc *p, struct peer *peer, enum pkt_type type, struct slice name, const struct job *job)
+send_status(struct proc *p, struct peer *peer, enum pkt_type type, struct slice name, struct standing it)
 {
 	struct msg_reply *reply = msg_reply_new(type, peer->number, name.len + 1 + 5 * (NUMBER_BYTES + 1));
 	struct msg *m = &reply->msg;
 	bool with_clients = type == PKT_STATUS_RES_UNIQUE;
 
 	msg_reply_arg(reply, name, false);
-	if (job != NULL && job->state == JOB_BURIED)
-		job = NULL;
-	add_number(reply, job != NULL, false);
-	add_number(reply, job != NULL && job->state == JOB_RUNNING, false);
-	add_number(reply, job == NULL ? 0 : job->extra->numerator, false);
-	add_number(reply, job == NULL ? 0 : job->extra->denominator, !with_clients);
+	add_number(reply, it.known, false);
+	add_number(reply, it.running, false);
+	add_number(reply, it.numerator, false);
+	add_number(reply, it.denominator, !with_clients);
 	if (with_clients)
-		add_number(reply, job == NULL ? 0 : job->extra->client_count, true);
+		add_number(reply, it.clients, true);
 	peer_send(p, peer, &m);
 }
 
@@ -53,7 +69,7 @@ on_get_status(struct proc *p, struct peer *peer, struct msg_packet *packet)
 	if (handle.len > HANDLE_MAX)
 		reply_error(p, peer, WIRE_HANDLE_TOO_LARGE);
 	else
-		send_status(p, peer, PKT_STATUS_RES, handle, job_find(p, handle));
+		send_status(p, peer, PKT_STATUS_RES, handle, standing_of(job_find(p, handle), ended_find(p, handle)));
 }
 
 void
@@ -64,7 +80,8 @@ on_get_status_unique(struct proc *p, struct peer *peer, struct msg_packet *packe
 	if (unique.len > UNIQUE_MAX)
 		reply_error(p, peer, WIRE_UNIQUE_TOO_LARGE);
 	else
-		send_status(p, peer, PKT_STATUS_RES_UNIQUE, unique, unique_find(p, unique));
+		send_status(p, peer, PKT_STATUS_RES_UNIQUE, unique,
+		    standing_of(unique_find(p, unique), ended_find_unique(p, unique)));
 }
 
 void

@@ -7,8 +7,9 @@
  * Owns:     nothing; the heaps belong to struct proc.
  */
 #include "proc/timers.h"
-#include "proc/dead.h"
 
+#include "proc/dead.h"
+#include "proc/ended.h"
 #include "proc/func.h"
 #include "proc/gate.h"
 #include "proc/job.h"
@@ -181,7 +182,7 @@ timers_run(struct proc *p)
 nsec_t
 timers_due(struct proc *p)
 {
-	nsec_t due = next_due(p, earlier(store_watch(p), buried_trim(p)));
+	nsec_t due = next_due(p, earlier(store_watch(p), earlier(buried_trim(p), ended_trim(p))));
 
 	return p->now.late && due <= p->now.mono ? p->now.mono + late_check : due;
 }

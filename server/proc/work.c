@@ -8,12 +8,14 @@
  * store.
  */
 #include "proc/client.h"
+#include "proc/func.h"
 #include "proc/handle.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
 #include "proc/job_extra.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
+#include "proc/result.h"
 #include "proc/retry.h"
 
 /* The job, if this peer works on it; else NULL, and the peer has been told so. */
@@ -66,13 +68,29 @@ forward(struct proc *p, const struct job *job, const struct msg_packet *packet)
 	forward_to_all(p, job->extra->followers, packet);
 }
 
+/* For those who ask when it has ended. */
+static PROC void
+keep_result(struct proc *p, struct job *job, struct slice data)
+{
+	uint64_t most = job->func->policy->keep_result;
+
+	if (most > 0 && job->background)
+		result_add(p, &job_extra(p, job)->result, data, most);
+}
+
 void
 on_work_data(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
 	struct job *job = own_job(p, peer, packet->pkt.arg[0], WIRE_JOB_GONE);
 
-	if (job != NULL)
-		forward(p, job, packet);
+	if (job == NULL)
+		return;
+	forward(p, job, packet);
+	if (packet->msg.type == PKT_WORK_DATA) {
+		keep_result(p, job, packet->pkt.data);
+		if (job->extra->result != NULL)
+			job->extra->result->pieces_len = blob_slice(job->extra->result->bytes).len;
+	}
 }
 
 /* Kept modulo 2^32, as 1.1 does: "-5" is asked for as 4294967291. */
@@ -103,7 +121,8 @@ on_work_complete(struct proc *p, struct peer *peer, struct msg_packet *packet)
 		return;
 	forward(p, job, packet);
 	count(p, STAT_jobs_completed);
-	job_end(p, job);
+	keep_result(p, job, packet->pkt.data);
+	job_end(p, job, OUTCOME_COMPLETED);
 }
 
 /* Some workers send WORK_FAIL right behind their WORK_EXCEPTION; an ERROR would end them. */

@@ -27,6 +27,8 @@ contradiction(const struct policy *policy)
 		return "the pattern has more than 255 bytes";
 	if (policy->max_delay < policy->delay)
 		return "max-delay is shorter than delay";
+	if (policy->keep_result > 0 && policy->keep_state == 0)
+		return "keep-result keeps nothing without keep-state";
 	return NULL;
 }
 

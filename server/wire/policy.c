@@ -20,6 +20,7 @@
 enum value {
 	COUNT,
 	PERCENT,
+	SIZE,   /* bytes, with K, M, G */
 	TIME,   /* with ms, s, m, h, d; seconds without */
 	RATE,   /* N/s, N/m, N/h */
 	LOSSES, /* a list of enum policy_loss */
@@ -33,7 +34,7 @@ static const struct key {
 	const char *name;
 	enum value value;
 	size_t at;          /* of the member in struct policy */
-	uint64_t min, max;  /* of COUNT, PERCENT */
+	uint64_t min, max;  /* of COUNT, PERCENT, SIZE */
 } keys[] = {
 #define KEY(name, value, member, min, max) { name, value, offsetof(struct policy, member), min, max }
 	KEY("attempts",    COUNT,    attempts, 0, 1000000),
@@ -48,6 +49,8 @@ static const struct key {
 	KEY("rate",        RATE,     token, 0, 0),
 	KEY("burst",       COUNT,    burst, 1, 1000000),
 	KEY("maxqueue",    MAXQUEUE, maxqueue, 0, 1000000000),
+	KEY("keep-state",  TIME,     keep_state, 0, 0),
+	KEY("keep-result", SIZE,     keep_result, 0, UINT64_C(1) << 30),
 #undef KEY
 };
 
@@ -57,7 +60,8 @@ static const struct word {
 } losses[] = { { "lost", POLICY_LOST }, { "timeout", POLICY_TIMEOUT }, { "fail", POLICY_FAIL }, { "exception", POLICY_EXCEPTION }, { 0 } },
   backoffs[] = { { "exponential", POLICY_EXPONENTIAL }, { "linear", POLICY_LINEAR }, { "fixed", POLICY_FIXED }, { 0 } },
   deads[] = { { "keep", true }, { "drop", false }, { 0 } },
-  times[] = { { "ms", SECOND / 1000 }, { "s", SECOND }, { "m", 60 * SECOND }, { "h", 3600 * SECOND }, { "d", DAY }, { 0 } };
+  times[] = { { "ms", SECOND / 1000 }, { "s", SECOND }, { "m", 60 * SECOND }, { "h", 3600 * SECOND }, { "d", DAY }, { 0 } },
+  sizes[] = { { "K", 1024 }, { "M", 1024 * 1024 }, { "G", 1024 * 1024 * 1024 }, { 0 } };
 /* clang-format on */
 
 enum { KEYS = sizeof keys / sizeof *keys };
@@ -156,6 +160,8 @@ read_value(const struct key *key, struct slice text, void *member)
 	case COUNT:
 	case PERCENT:
 		return slice_to_u64(text, key->max, member) && *(uint64_t *)member >= key->min;
+	case SIZE:
+		return read_quantity(text, sizes, 1, key->max, member);
 	case TIME:
 		return read_quantity(text, times, SECOND, 3650 * (uint64_t)DAY, member);
 	case RATE:
@@ -181,6 +187,9 @@ say_expected(const struct key *key, struct slice text, char *why)
 	case COUNT:
 	case PERCENT:
 		snprintf(what, sizeof what, "a whole number from %ju to %ju", (uintmax_t)key->min, (uintmax_t)key->max);
+		break;
+	case SIZE:
+		snprintf(what, sizeof what, "bytes, as in 64K, up to 1G");
 		break;
 	case TIME:
 		snprintf(what, sizeof what, "a time of at most 3650d, as in 250ms, 15s, 10m, 6h, 2d");
@@ -345,6 +354,9 @@ add_value(struct buf *out, const struct key *key, const void *member)
 	case COUNT:
 	case PERCENT:
 		buf_add_u64(out, *number);
+		break;
+	case SIZE:
+		add_quantity(out, *number, sizes);
 		break;
 	case TIME:
 		add_quantity(out, *number, times);

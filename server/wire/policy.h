@@ -42,6 +42,8 @@ struct policy {
 	uint64_t running;         /* jobs at a time; 0 = it is paused; POLICY_NO_CAP */
 	int64_t token;            /* time from one assignment to the next, on average */
 	uint64_t burst;           /* assignments at once before that */
+	int64_t keep_state;       /* how long an ended job is known */
+	uint64_t keep_result;     /* ... and so many bytes of its result */
 	uint64_t maxqueue[3];     /* by priority: high, normal, low; 0 = none */
 };
 

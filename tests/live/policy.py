@@ -74,4 +74,22 @@ def _(t):
     check(s.connect().listing("show jobs") == [second + b"\t0\t0\t1"])
 
 
+@case("how a job ended is known for a while, by policy and by option", modes=BOTH)
+def _(t):
+    s = t.server("--status-keep=3600", "--policy-file=" + t.write("policies", "short keep-state=250ms\n"))
+    worker, client = s.worker("f"), s.connect()
+    worker.send(CAN_DO, b"short")
+    for name in ("f", "short"):
+        handle = client.submit(name, data=b"data", nr=SUBMIT_JOB_BG)
+        check(worker.grab()[0] == handle)
+        worker.send(WORK_COMPLETE, handle, b"").sync()
+        client.send(GET_STATUS, handle)
+        numbers = client.expect(STATUS_RES)[1:]
+        check(numbers == [b"0", b"0", b"1", b"1"] or name == "short", numbers)
+        if name == "short":
+            until(lambda: client.ask(b"show job " + handle) == b"ERR UNKNOWN_JOB\r\n", "it is forgotten")
+        else:
+            check(b"state\tcompleted" in client.listing(b"show job " + handle))
+
+
 main()

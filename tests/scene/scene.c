@@ -63,6 +63,7 @@ configure(struct proc_config *cfg, const char *o)
 	cfg->dead_max = (uint64_t)number(o, "--dead-max", 10000);
 	cfg->dead_max_bytes = (uint64_t)number(o, "--dead-max-bytes", 64 << 20);
 	cfg->dead_keep = number(o, "--dead-keep", 0) * 1000000000;
+	cfg->status_max_bytes = (uint64_t)number(o, "--status-max-bytes", 1 << 20);
 	cfg->wakeups = (uint32_t)number(o, "--wakeups", 0);
 	cfg->strict_order = number(o, "--strict-order", 0) != 0;
 	cfg->exceptions = number(o, "--exceptions", 0) != 0;

@@ -22,7 +22,8 @@
 
 struct scene;
 
-/* Options, parted by spaces: --job-retries=N --dead-max=N --dead-keep=SECONDS --wakeups=N --strict-order --exceptions
+/* Options, parted by spaces: --job-retries=N --dead-max=N --dead-keep=SECONDS --status-max-bytes=N --wakeups=N
+ * --strict-order --exceptions
  * --timeout-requeues --durable
  * --adds-at-shutdown --queue-timeout=MS --max-jobs=N --max-memory=N --max-functions=N --max-abilities=N
  * --max-storing=N --pause-held=N --max-held=N --prefix=TEXT --io=N */

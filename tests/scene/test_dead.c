@@ -37,7 +37,7 @@ Test(dead, a_job_that_is_given_up_is_on_the_dead_list)
 	ask(s, client, "show unique jobs", ".\n");
 	ask(s, client, "status", "f\t0\t0\t1\n.\n");
 	tell(s, client, GET_STATUS, "H:test:1");
-	expect(s, client, STATUS_RES, "H:test:1", "0", "0", "0", "0");
+	expect(s, client, STATUS_RES, "H:test:1", "0", "0", "0", "1");
 	cr_expect(scene_logged(s, "buried job H:test:1 of f: attempts that came to nothing: 2"));
 	scene_free(&s);
 }
@@ -320,7 +320,8 @@ Test(manage_job, a_running_job_is_buried_or_tried_again_when_its_attempt_ends)
 	expect_job(s, worker, "H:test:1");
 	cr_expect(answer_has(s, client, "show job H:test:1",
 	    "handle\tH:test:1\nfunction\tf\nunique\tu\nstate\trunning\npriority\tnormal\nbackground\tyes\nstored\tno\n"
-	    "bytes\t1\nattempts\t0\nclients\t0\nnumerator\t0\ndenominator\t0\nworker\t-\nworker_address\t"));
+	    "bytes\t1\nattempts\t0\nclients\t0\nnumerator\t0\ndenominator\t0\nstarted\t1700000005\nworker\t-\nworker_"
+	    "address\t"));
 	ask(s, client, "bury job H:test:1", "OK\r\n");
 	tell(s, worker, WORK_FAIL, "H:test:1");
 	expect_no_job(s, worker);
@@ -367,7 +368,7 @@ Test(manage_job, the_policy_of_a_function_is_shown)
 	ask(s, client, "show policy mail.x",
 	    "OK line 2 mail.* attempts=3 retry-on=lost,timeout delay=0 max-delay=1d backoff=exponential jitter=10 "
 	    "dead=keep "
-	    "run-limit=0 maxqueue=0,0,0\n");
+	    "run-limit=0 maxqueue=0,0,0 keep-state=0 keep-result=0\n");
 	cr_expect(answer_has(s, client, "show policy other", "OK line 0 (none) attempts=0"));
 	scene_free(&s);
 }
