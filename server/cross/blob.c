@@ -12,7 +12,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-enum { BLOB_CAP_MIN = 64, BLOB_CAP_COUNTED = 1024 };
+enum { BLOB_CAP_MIN = 64 };
 
 /* The sum of large blobs' capacities.  Small ones come and go much more often than this word should travel. */
 size_t blob_all_bytes;

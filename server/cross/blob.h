@@ -22,6 +22,8 @@ struct blob {
 	char data[];
 };
 
+enum { BLOB_CAP_COUNTED = 1024 }; /* from so many bytes on a blob counts in blob_bytes() */
+
 extern size_t blob_all_bytes; /* see blob_bytes() */
 
 struct blob *blob_new(size_t cap);    /* empty, one reference; NULL when there is no memory */
@@ -39,13 +41,6 @@ static inline size_t
 blob_bytes(void)
 {
 	return __atomic_load_n(&blob_all_bytes, __ATOMIC_RELAXED);
-}
-
-/* How many share it, more or less: others may come and go meanwhile. */
-static inline uint32_t
-blob_refs(const struct blob *b)
-{
-	return __atomic_load_n(&b->refs, __ATOMIC_RELAXED);
 }
 
 static inline struct slice

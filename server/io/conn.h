@@ -76,7 +76,8 @@ struct io {
 	bool busy;          /* several sockets were ready at once */
 	bool bodies_full;   /* and the log has a line about it */
 	size_t read_bytes;  /* at most, of a connection in this pass */
-	size_t unsent;      /* bytes and bookkeeping of all that waits in `out` of its connections */
+	size_t unsent;      /* bytes and bookkeeping of all that waits in `out` of its connections, without ... */
+	size_t shared;      /* ... bodies that others may have, too; see io_unsent() */
 	char *read_buffer;  /* rest_max + READ_BYTES */
 	size_t rest_max;    /* bytes a protocol may leave unused before its connection is not read */
 	uint32_t now;       /* seconds, monotonic; of this turn */
@@ -200,15 +201,17 @@ io_count(struct io *io, enum statistic stat, uint64_t n)
 	io->counted = true;
 }
 
-static inline void
-conn_count_out(struct conn *c, ssize_t bytes, int messages)
+/* Memory of what waits in all of them.  A body that a thousand listeners wait for is there once, and is among all
+ * bodies until the last of them has it. */
+static inline size_t
+io_unsent(const struct io *io)
 {
-	c->out_bytes += (size_t)bytes;
-	c->out_count += (uint32_t)messages;
-	c->io->unsent += (size_t)(bytes + messages * MESSAGE_COST);
+	size_t bodies = blob_bytes();
+
+	return io->unsent + (io->shared < bodies ? io->shared : bodies);
 }
 
-/* Memory of what waits. */
+/* The same of one connection, as if it were alone. */
 static inline size_t
 conn_unsent(const struct conn *c)
 {
@@ -244,6 +247,8 @@ void conn_drop_output(struct conn *) IO;
 void conn_drop_body(struct conn *) IO;
 char *conn_address(const struct msg_conn *); /* "ADDRESS:PORT"; the caller's to free */
 void conn_sent(struct conn *, size_t) IO;    /* so many bytes of `out` are gone */
+/* A message waits from now on, or does so no longer: its memory. */
+void io_count_message(struct io *, const struct msg_reply *, bool waits) IO;
 
 /* conn.c */
 bool conn_wants_read(const struct conn *) IO;

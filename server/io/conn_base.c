@@ -56,9 +56,11 @@ conn_mark_dirty(struct conn *c)
 void
 conn_drop_output(struct conn *c)
 {
-	c->io->unsent -= conn_unsent(c);
+	LIST_EACH(node, &c->out)
+		io_count_message(c->io, MSG_AS(msg_reply, MSG(node)), false);
 	msg_free_all(&c->out);
 	if (c->extra != NULL) {
+		c->io->unsent -= c->extra->wire.len;
 		buf_fini(&c->extra->packet);
 		buf_fini(&c->extra->wire);
 	}
@@ -91,9 +93,19 @@ conn_address(const struct msg_conn *m)
 }
 
 void
+io_count_message(struct io *io, const struct msg_reply *m, bool waits)
+{
+	bool shares = m->msg.blob != NULL && m->data.len >= BLOB_CAP_COUNTED;
+	size_t shared = shares ? m->data.len : 0, own = conn_message_size(m) - shared + MESSAGE_COST;
+
+	io->shared += waits ? shared : -shared;
+	io->unsent += waits ? own : -own;
+}
+
+void
 conn_sent(struct conn *c, size_t n)
 {
-	conn_count_out(c, -(ssize_t)n, 0);
+	c->out_bytes -= n;
 	c->out_sent += n;
 	while (!list_is_empty(&c->out)) {
 		struct msg_reply *first = MSG_AS(msg_reply, MSG(c->out.next));
@@ -103,7 +115,8 @@ conn_sent(struct conn *c, size_t n)
 		if (c->out_sent < size)
 			return;
 		c->out_sent -= size;
-		conn_count_out(c, 0, -1);
+		c->out_count--;
+		io_count_message(c->io, first, false);
 		list_remove(&m->link);
 		msg_free(&m);
 	}

@@ -48,7 +48,9 @@ conn_put(struct conn *c, struct msg_reply *reply)
 	if (c->out_count == 0)
 		c->moved_at = c->io->now;
 	list_push(&c->out, &m->link);
-	conn_count_out(c, (ssize_t)conn_message_size(reply), 1);
+	c->out_bytes += conn_message_size(reply);
+	c->out_count++;
+	io_count_message(c->io, reply, true);
 	conn_mark_dirty(c);
 }
 
@@ -79,7 +81,8 @@ conn_put_bytes(struct conn *c, struct slice bytes, size_t room)
 		conn_put(c, chunk);
 	}
 	msg_reply_arg(chunk, bytes, true);
-	conn_count_out(c, (ssize_t)bytes.len, 0);
+	c->out_bytes += bytes.len;
+	c->io->unsent += bytes.len;
 	conn_mark_dirty(c);
 }
 
@@ -269,7 +272,7 @@ conn_weight(const struct conn *c)
 
 	if (io->now - c->moved_at >= STALL_SECONDS)
 		return conn_unsent(c);
-	if (io->unsent <= 2 * io->config.max_unsent || c->out_count == 0)
+	if (io_unsent(io) <= 2 * io->config.max_unsent || c->out_count == 0)
 		return 0;
 	left = reply_at(c->out.next)->data.len;
 	return conn_unsent(c) - (left < c->out_bytes ? left : c->out_bytes);
@@ -300,10 +303,10 @@ io_judge(struct io *io)
 	struct conn *c = NULL;
 	size_t bound = io->config.max_unsent;
 
-	if (bound == 0 || io->unsent <= bound || (io->judged_at == io->now && io->unsent <= 2 * bound))
+	if (bound == 0 || io_unsent(io) <= bound || (io->judged_at == io->now && io_unsent(io) <= 2 * bound))
 		return;
 	io->judged_at = io->now;
-	while (io->unsent > bound && (c = io_largest_waiting(io)) != NULL)
+	while (io_unsent(io) > bound && (c = io_largest_waiting(io)) != NULL)
 		conn_close_slow(c);
 }
 

@@ -108,34 +108,40 @@ host_write_data(struct gearmand_conn *handle, struct gearmand_slice data)
 	write_part(c, c->extra->sending != NULL ? c->extra->sending->msg.blob : NULL, data);
 }
 
-/* Data that a module keeps.  What it is charged with is given back when it goes. */
+/* Data that a module keeps.  It counts as what waits for peers does. */
 struct gearmand_kept {
 	struct blob *blob; /* NULL: the bytes are in `copy` */
 	struct slice data;
-	size_t charge;
 	char copy[];
 };
+
+static void
+io_count_kept(struct io *io, const struct gearmand_kept *kept, bool is_kept)
+{
+	size_t shared = kept->blob != NULL ? kept->data.len : 0, own = kept->data.len - shared + MESSAGE_COST;
+
+	io->shared += is_kept ? shared : -shared;
+	io->unsent += is_kept ? own : -own;
+}
 
 static struct gearmand_kept *
 host_keep(struct gearmand_conn *handle, struct gearmand_slice data)
 {
 	struct conn *c = conn_of(handle);
 	struct blob *blob = c->extra->sending != NULL ? c->extra->sending->msg.blob : NULL;
-	bool shares = data.len >= WORTH_A_REFERENCE && is_within(blob, data);
-	/* Of a job that many wait for, each pays a part. */
-	size_t charge = MESSAGE_COST + (shares ? data.len / blob_refs(blob) : data.len);
+	bool shares = data.len >= BLOB_CAP_COUNTED && is_within(blob, data);
 	struct gearmand_kept *kept;
 
 	role_assume(&io_role);
-	if (c->io->config.max_unsent > 0 && c->io->unsent + charge > c->io->config.max_unsent)
+	if (c->io->config.max_unsent > 0 &&
+	    io_unsent(c->io) + MESSAGE_COST + (shares ? 0 : data.len) > c->io->config.max_unsent)
 		return NULL;
 	kept = mem_new(sizeof *kept + (shares ? 0 : data.len));
 	kept->blob = shares ? blob_ref(blob) : NULL;
 	kept->data = shares ? data : slice_of(kept->copy, data.len);
-	kept->charge = charge;
 	if (!shares)
 		memcpy(kept->copy, data.data, data.len);
-	c->io->unsent += charge;
+	io_count_kept(c->io, kept, true);
 	return kept;
 }
 
@@ -147,7 +153,7 @@ host_drop_kept(struct gearmand_conn *handle, struct gearmand_kept **keptp)
 	*keptp = NULL;
 	if (kept == NULL)
 		return;
-	conn_of(handle)->io->unsent -= kept->charge;
+	io_count_kept(conn_of(handle)->io, kept, false);
 	blob_unref(&kept->blob);
 	mem_free(kept);
 }

@@ -3,6 +3,7 @@
 """Clients and workers written with libgearman, compiled here (clients/lg_client.c, lg_worker.c)."""
 import atexit
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -19,7 +20,7 @@ def program(t, name):
         t.need("cc")
         where = tempfile.mkdtemp(prefix="gearmand-live-")
         atexit.register(shutil.rmtree, where, True)
-        done = subprocess.run([os.environ.get("CC", "cc").split()[0], "-O1", "-o", os.path.join(where, name),
+        done = subprocess.run([*shlex.split(os.environ.get("CC", "cc")), "-O1", "-o", os.path.join(where, name),
                                os.path.join(SOURCE_DIR, "clients", name + ".c"), "-lgearman"], stderr=subprocess.PIPE)
         if b"gearman.h" in done.stderr and not os.environ.get("CI"):
             t.skip("libgearman-dev is not installed")

@@ -435,8 +435,40 @@ Test(conn, past_twice_the_bound_of_all_whoever_holds_most_is_closed_at_once)
 	m = rig_core(&rig);
 	cr_assert(m != NULL && m->kind == MSG_PEER_GONE && m->peer == 2);
 	expect_nothing();
-	cr_assert_leq(rig.io->unsent, rig.config.max_unsent);
+	cr_assert_leq(io_unsent(rig.io), rig.config.max_unsent);
 	close(other);
+}
+
+Test(conn, a_body_that_many_wait_for_counts_once_until_the_last_has_it)
+{
+	enum { LISTENERS = 12, BYTES = 3 << 20 };
+	char *result = calloc(1, BYTES);
+	struct blob *body = blob_copy(slice_of(result, BYTES));
+	int others[LISTENERS];
+
+	rig.io->config.max_output = 64 << 20;
+	for (int i = 0; i < LISTENERS; i++) {
+		struct msg_reply *reply;
+		struct msg *m;
+
+		others[i] = rig_connect(&rig);
+		reply = msg_reply_new(PKT_WORK_COMPLETE, (uint64_t)i + 2, 6);
+		m = &reply->msg;
+		msg_reply_arg(reply, slice_of("H:x:1", 5), false);
+		msg_reply_data(reply, body, blob_slice(body));
+		mbox_post(rig.in, &m);
+	}
+	rig_pass(&rig);
+	for (int i = 0; i < LISTENERS; i++)
+		let_stall((uint64_t)i + 2);
+	expect_nothing();
+	cr_assert_gt(rig.io->shared, (LISTENERS - 1) * BYTES, "each is owed all of it");
+	cr_assert_lt(io_unsent(rig.io), 2 * BYTES, "it is there once");
+	for (int i = 0; i < LISTENERS; i++)
+		close(others[i]);
+	rig_pass(&rig);
+	blob_unref(&body);
+	free(result);
 }
 
 Test(conn, little_output_is_never_at_fault)

@@ -233,27 +233,28 @@ Test(module, large_data_is_referred_to_and_small_data_copied)
 Test(module, data_that_is_kept_is_shared_and_written_later)
 {
 	struct io *io;
-	char large[600];
+	char large[1101];
 	size_t before;
 
 	start(&talker_ops);
 	io = ((struct conn *)(void *)talker.conn)->io;
-	before = io->unsent;
+	before = io_unsent(io);
 	talker.keeps = true;
 	memset(large, 'l', sizeof large - 1);
 	large[sizeof large - 1] = '\0';
 	rig_reply(&rig, 1, PKT_WORK_DATA, "H", large);
 	rig_pass(&rig);
 	cr_assert_not_null(talker.kept);
-	cr_assert_gt(io->unsent, before + 599);
+	cr_assert_geq(io->shared, 1100);
+	cr_assert_gt(io_unsent(io), before + 1100);
 	expect_bytes("");
 	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "H", "end");
 	rig_pass(&rig);
 	cr_assert_null(talker.kept);
-	cr_assert_eq(io->unsent, before);
+	cr_assert_eq(io_unsent(io), before);
 	struct buf got = rig_read(&rig, peer);
-	cr_assert_eq(got.len, 599 + strlen("<H end>"));
-	cr_assert_eq(memcmp(got.data, large, 599), 0);
+	cr_assert_eq(got.len, 1100 + strlen("<H end>"));
+	cr_assert_eq(memcmp(got.data, large, 1100), 0);
 	buf_fini(&got);
 }
 
