@@ -26,6 +26,7 @@ static const struct {
 	{ GEARMAND_KIND_QUEUE, " memcached libmemcached ", "gearmand-queue-memcached" },
 	{ GEARMAND_KIND_QUEUE, " tokyo libtokyocabinet tokyocabinet ", "gearmand-queue-tokyo" },
 	{ GEARMAND_KIND_PROTOCOL, " http ", "gearmand-proto-http" },
+	{ GEARMAND_KIND_PROTOCOL, " monitor ", "gearmand-proto-monitor" },
 	{ GEARMAND_KIND_TRANSPORT, " tls ", "gearmand-transport-tls" },
 	{ GEARMAND_KIND_TRANSPORT, " proxy ", "gearmand-transport-proxy" },
 };

@@ -15,7 +15,7 @@ struct policy;
 
 struct func {
 	uint32_t magic;
-	uint32_t number; /* for hashing */
+	uint32_t number; /* grows with each that is made; for hashing, and for readers that want an order */
 	struct hash_node by_name;
 	struct list ready[PRIORITIES] OWNED_BY(proc_role); /* struct job.link, oldest first */
 	struct list in_ready[PRIORITIES];                  /* proc.ready_funcs, while the gate is open */

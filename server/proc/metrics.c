@@ -28,7 +28,8 @@
 	X(sleeping,            asleep) \
 	X(paused,              f->shut) \
 	X(oldest_waiting_ns,   (uint64_t)func_oldest_ready(p, f)) \
-	X(oldest_running_ns,   (uint64_t)func_oldest_running(p, f))
+	X(oldest_running_ns,   (uint64_t)func_oldest_running(p, f)) \
+	X(number,              f->number)
 
 #define TALLIES(X) \
 	X(submitted_foreground, t->submitted[0]) \
