@@ -21,6 +21,7 @@ struct gearmand_counter;
 	X(jobs_timed_out,          "attempts ended by CAN_DO_TIMEOUT") \
 	X(jobs_lost,               "attempts that came to nothing: the worker went, gave the function up or was out of time, or failed where the policy tries again") \
 	X(jobs_dropped,            "jobs given up: retry limit, cancelled, or no client left that wants them") \
+	X(jobs_expired,            "jobs given up: they waited longer than the policy allows") \
 	X(jobs_buried,             "jobs given up and put on the dead list") \
 	X(ended_forgotten,         "jobs that had ended and were forgotten before their time: --status-max-bytes") \
 	X(jobs_stored,             "jobs stored") \

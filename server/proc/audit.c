@@ -8,6 +8,7 @@
 #include "proc/ability.h"
 #include "proc/client.h"
 #include "proc/ended.h"
+#include "proc/expire.h"
 #include "proc/func.h"
 #include "proc/gate.h"
 #include "proc/job.h"
@@ -114,6 +115,7 @@ audit_func(const struct proc *p, const struct func *func, struct sums *sums)
 	}
 	CHECK(waiting + func->delayed <= queued);
 	gate_audit(p, func);
+	expire_audit(p, func);
 	CHECK(func->jobs == queued + func->running);
 	CHECK(func->buried == length(&func->dead) && func->running == length(&func->runners));
 	CHECK(func->retrying <= func->delayed);

@@ -47,6 +47,12 @@ func_bytes(size_t name_len)
 	return sizeof(struct func) + name_len + 1;
 }
 
+static bool
+func_has_waiting(const struct func *func)
+{
+	return func->waiting[0] + func->waiting[1] + func->waiting[2] > 0;
+}
+
 /* A maxqueue of the policy replaces one that was told, and the other way round; no maxqueue replaces none. */
 void
 func_set_policy(struct proc *p, struct func *func)
@@ -55,6 +61,9 @@ func_set_policy(struct proc *p, struct func *func)
 
 	func->policy = policies_match(p->policies, func_name(func));
 	p->spent += policies_count(p->policies) * (POLICY_PATTERN_MAX + func->name_len) / MATCHED_PER_UNIT;
+	heap_remove(&p->expiries, &func->expiry);
+	if (func->policy->expire > 0 && func_has_waiting(func))
+		heap_set(&p->expiries, &func->expiry, p->now.mono); /* at once it is looked when that is */
 	max = func->policy->maxqueue;
 	for (int i = 0; i < PRIORITIES && (max[0] | max[1] | max[2]) != 0; i++)
 		func->max[i] = max[i];
@@ -134,6 +143,7 @@ func_free(struct proc *p, struct func **func_p)
 	CHECK(list_is_empty(&func->abilities) && list_is_empty(&func->sleepers));
 	heap_remove(&p->rewakes, &func->rewake);
 	heap_remove(&p->gates, &func->gate);
+	heap_remove(&p->expiries, &func->expiry);
 	list_remove(&func->in_opened);
 	list_remove(&func->in_idle);
 	hash_remove(&p->funcs, &func->by_name);
@@ -153,6 +163,8 @@ func_push(struct proc *p, struct func *func, struct job *job)
 		p->ready_count[job->priority]++;
 	}
 	list_push(queue, &job->link);
+	if (func->policy->expire > 0 && func->expiry.place == 0)
+		heap_set(&p->expiries, &func->expiry, job->since + func->policy->expire);
 	func->waiting[job->priority]++;
 }
 

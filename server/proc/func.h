@@ -47,7 +47,9 @@ struct func {
 	nsec_t paused_until;   /* monotonic; 0 = is not paused, NEVER = until somebody resumes it */
 	struct heap_node gate; /* proc.gates: time opens it; or it is open, and then sleepers are woken */
 	struct list in_opened; /* proc.opened */
-	uint32_t to_wake;      /* workers that are to be woken at the end of the turn, if there is work for them */
+	struct heap_node
+	    expiry;       /* proc.expiries: no job of it expires before; set while some of it are ready and may */
+	uint32_t to_wake; /* workers that are to be woken at the end of the turn, if there is work for them */
 	struct tally tally;
 	uint32_t name_len;
 	char name[];

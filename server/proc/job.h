@@ -21,6 +21,7 @@
 	X(TIMEOUT,   "timeout")   /* its time was up, and it is not tried again */ \
 	X(CANCELLED, "cancelled") \
 	X(ABANDONED, "abandoned") /* nobody wants it any more */ \
+	X(EXPIRED,   "expired")   /* it waited too long */ \
 	X(DEAD,      "dead")      /* it is on the dead list */ \
 	X(DROPPED,   "dropped")   /* given up since its worker was lost, or it left the dead list */
 /* clang-format on */

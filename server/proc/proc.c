@@ -39,6 +39,7 @@ tables_init(struct proc *p)
 	heap_init(&p->delays);
 	heap_init(&p->rewakes);
 	heap_init(&p->gates);
+	heap_init(&p->expiries);
 	list_init(&p->opened);
 	heap_init(&p->owing);
 	list_init(&p->leaving);
@@ -172,6 +173,7 @@ tables_fini(struct proc *p)
 	heap_fini(&p->delays);
 	heap_fini(&p->rewakes);
 	heap_fini(&p->gates);
+	heap_fini(&p->expiries);
 	heap_fini(&p->owing);
 	hash_fini(&p->ended);
 	hash_fini(&p->ended_uniques);

@@ -192,13 +192,6 @@ purge_answer(struct proc *p, struct purge *purge)
 	purge_free(&purge);
 }
 
-/* Removals wait for the store in memory: there are no more at once than the operator allows. */
-static PROC bool
-store_is_behind(const struct proc *p)
-{
-	return p->cfg.max_storing > 0 && p->storing > p->cfg.max_storing / 2;
-}
-
 nsec_t
 purges_run(struct proc *p)
 {

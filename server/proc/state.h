@@ -76,6 +76,7 @@ struct proc {
 	struct heap delays;       /* DELAYED jobs; wall clock */
 	struct heap rewakes;      /* functions whose jobs wait while workers sleep; monotonic */
 	struct heap gates;        /* struct func.gate; monotonic */
+	struct heap expiries;     /* struct func.expiry; monotonic */
 	struct list opened;       /* functions whose sleepers may be woken at the end of this turn */
 	struct list waiting;      /* slots that wait for the store, oldest first */
 	struct list paused;       /* peers that are not read: too much waits for the store */
@@ -149,6 +150,13 @@ count_func_memory(struct proc *p, int64_t bytes)
 {
 	p->memory += (uint64_t)bytes;
 	p->func_memory += (uint64_t)bytes;
+}
+
+/* Removals wait for the store in memory: while so much waits there shall be no more that can be put off. */
+static inline bool
+store_is_behind(const struct proc *p)
+{
+	return p->cfg.max_storing > 0 && p->storing > p->cfg.max_storing / 2;
 }
 
 /* Is there room for so much more of what peers make grow? */

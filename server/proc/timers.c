@@ -10,6 +10,7 @@
 
 #include "proc/dead.h"
 #include "proc/ended.h"
+#include "proc/expire.h"
 #include "proc/func.h"
 #include "proc/gate.h"
 #include "proc/job.h"
@@ -93,6 +94,15 @@ run_gates(struct proc *p)
 	}
 }
 
+static PROC void
+run_expiries(struct proc *p)
+{
+	unsigned budget = DUE_PER_TURN;
+
+	while (budget > 0 && expire_next(p) <= p->now.mono)
+		expire_due(p, CONTAINER_OF(heap_first(&p->expiries), struct func, expiry), &budget);
+}
+
 static struct slot *
 longest_waiting(const struct proc *p)
 {
@@ -155,6 +165,7 @@ next_due(const struct proc *p, nsec_t due)
 		due = earlier(due, rewake->key);
 	if (gate != NULL)
 		due = earlier(due, gate->key);
+	due = earlier(due, expire_next(p));
 	if (slot != NULL)
 		due = earlier(due, slot->deadline);
 	if (!list_is_empty(&p->cancels))
@@ -173,6 +184,7 @@ timers_run(struct proc *p)
 	run_rewakes(p);
 	if (!p->now.late) {
 		run_limits(p);
+		run_expiries(p);
 		run_queue_timeouts(p);
 		run_cancel_timeouts(p);
 	}

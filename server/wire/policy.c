@@ -44,6 +44,7 @@ static const struct key {
 	KEY("backoff",     BACKOFF,  backoff, 0, 0),
 	KEY("jitter",      PERCENT,  jitter, 0, 100),
 	KEY("dead",        DEAD,     keep_dead, 0, 0),
+	KEY("expire",      TIME,     expire, 0, 0),
 	KEY("run-limit",   TIME,     run_limit, 0, 0),
 	KEY("running",     COUNT,    running, 0, 1000000000),
 	KEY("rate",        RATE,     token, 0, 0),

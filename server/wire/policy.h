@@ -38,6 +38,7 @@ struct policy {
 	uint64_t jitter;          /* per cent of the delay, up and down */
 	uint64_t keep_dead;       /* a job that is given up goes to the dead list */
 	int64_t delay, max_delay; /* before the next attempt */
+	int64_t expire;           /* how long a job may wait for a worker */
 	int64_t run_limit;        /* how long an attempt may take */
 	uint64_t running;         /* jobs at a time; 0 = it is paused; POLICY_NO_CAP */
 	int64_t token;            /* time from one assignment to the next, on average */

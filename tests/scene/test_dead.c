@@ -368,7 +368,7 @@ Test(manage_job, the_policy_of_a_function_is_shown)
 	ask(s, client, "show policy mail.x",
 	    "OK line 2 mail.* attempts=3 retry-on=lost,timeout delay=0 max-delay=1d backoff=exponential jitter=10 "
 	    "dead=keep "
-	    "run-limit=0 maxqueue=0,0,0 keep-state=0 keep-result=0\n");
+	    "expire=0 run-limit=0 maxqueue=0,0,0 keep-state=0 keep-result=0\n");
 	cr_expect(answer_has(s, client, "show policy other", "OK line 0 (none) attempts=0"));
 	scene_free(&s);
 }

@@ -60,7 +60,7 @@ expect_policy(const char *text, const char *function, const char *wanted)
 }
 
 #define DEFAULTS \
-	"retry-on=lost,timeout delay=0 max-delay=1d backoff=exponential jitter=10 dead=keep run-limit=0 " \
+	"retry-on=lost,timeout delay=0 max-delay=1d backoff=exponential jitter=10 dead=keep expire=0 run-limit=0 " \
 	"maxqueue=0,0,0 keep-state=0 keep-result=0"
 
 Test(policy, the_first_line_that_matches_counts_as_a_whole)
@@ -69,7 +69,7 @@ Test(policy, the_first_line_that_matches_counts_as_a_whole)
 
 	expect_policy(file, "mail.urgent",
 	    "3 attempts=10 retry-on=lost,timeout delay=15s max-delay=1d backoff=exponential jitter=10 dead=keep "
-	    "run-limit=0 maxqueue=0,0,0 keep-state=0 keep-result=0");
+	    "expire=0 run-limit=0 maxqueue=0,0,0 keep-state=0 keep-result=0");
 	expect_policy(file, "mail", "5 attempts=0 " DEFAULTS);
 	expect_policy("mail.*\n", "mail.x", "1 attempts=7 " DEFAULTS);
 }
@@ -78,14 +78,14 @@ Test(policy, where_no_line_matches_the_options_hold_and_nothing_is_kept)
 {
 	expect_policy("", "f",
 	    "0 attempts=7 retry-on=lost,timeout delay=0 max-delay=1d backoff=exponential jitter=10 dead=drop "
-	    "run-limit=0 maxqueue=0,0,0 keep-state=0 keep-result=0");
+	    "expire=0 run-limit=0 maxqueue=0,0,0 keep-state=0 keep-result=0");
 }
 
 Test(policy, each_setting_is_shown_as_it_is_written)
 {
 	const char *line =
 	    "attempts=3 retry-on=fail,exception delay=250ms max-delay=6h backoff=linear jitter=0 dead=drop "
-	    "run-limit=10m running=8 rate=20/s burst=5 maxqueue=100,50,10 keep-state=10m keep-result=64K";
+	    "expire=1h run-limit=10m running=8 rate=20/s burst=5 maxqueue=100,50,10 keep-state=10m keep-result=64K";
 	char file[512], wanted[512];
 
 	snprintf(file, sizeof file, "report %s\n", line);

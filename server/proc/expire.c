@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Jobs that have waited for a worker longer than their policy allows are given up.
+ *
+ * Runs on:  processing thread.
+ * Owns:     nothing; one timer of each function is here for all of its jobs.
+ *
+ * The jobs of a list became READY in its order, and all of a function may wait equally long, so the first ones are the
+ * next to expire.  The timer is set for the one that was first when it was set: when it runs out, it is looked who is
+ * first by then.
+ */
+#include "proc/expire.h"
+
+#include "proc/dead.h"
+#include "proc/func.h"
+#include "proc/handle.h"
+#include "proc/job.h"
+#include "proc/job_extra.h"
+
+static PROC void
+log_expired(struct proc *p, const struct job *job)
+{
+	struct buf line = { 0 };
+	struct handle_text handle;
+
+	if (p->cfg.log_level < GEARMAND_LOG_INFO)
+		return;
+	job_handle(p, job, &handle);
+	buf_add_str(&line, "expired job ");
+	buf_add(&line, handle.at, handle.len);
+	buf_add_str(&line, " of ");
+	buf_add_escaped(&line, func_name(job->func));
+	proc_log(p, GEARMAND_LOG_INFO, &line);
+	buf_fini(&line);
+}
+
+static PROC void
+expire_job(struct proc *p, struct job *job)
+{
+	bool keep = job->background && job->func->policy->keep_dead;
+
+	log_expired(p, job);
+	count(p, STAT_jobs_expired);
+	p->spent += 1 + (size_t)job->extra->client_count;
+	job_tell_failed(p, job);
+	if (!keep) {
+		job_end(p, job, OUTCOME_EXPIRED);
+		return;
+	}
+	if (job->extra->error == NULL)
+		job_set_error(p, job, slice_str("expired"));
+	job_bury(p, job);
+}
+
+static struct job *
+first_ready(const struct func *func, int priority)
+{
+	struct list *node = list_first(&func->ready[priority]);
+
+	return node == NULL ? NULL : LIST_ENTRY(node, struct job, link);
+}
+
+/* When the next job of the function expires; NEVER when none is ready. */
+static nsec_t
+next_expiry(const struct func *func)
+{
+	nsec_t first = NEVER;
+
+	for (int i = 0; i < PRIORITIES; i++)
+		if (!list_is_empty(&func->ready[i]))
+			first = earlier(first, first_ready(func, i)->since);
+	return first == NEVER ? NEVER : first + func->policy->expire;
+}
+
+void
+expire_due(struct proc *p, struct func *func, unsigned *budget)
+{
+	nsec_t limit = p->now.mono - func->policy->expire, next;
+	struct job *job;
+
+	--*budget;
+	for (int i = 0; i < PRIORITIES; i++) {
+		while (*budget > 0 && (job = first_ready(func, i)) != NULL && job->since <= limit) {
+			expire_job(p, job);
+			--*budget;
+		}
+	}
+	next = next_expiry(func);
+	if (next == NEVER)
+		heap_remove(&p->expiries, &func->expiry);
+	else
+		heap_set(&p->expiries, &func->expiry, next);
+}
+
+/* A store that is behind has no use for more removals; each commit of it brings a turn. */
+nsec_t
+expire_next(const struct proc *p)
+{
+	const struct heap_node *first = heap_first(&p->expiries);
+
+	return first == NULL || store_is_behind(p) ? NEVER : first->key;
+}
+
+void
+expire_audit(const struct proc *p, const struct func *func)
+{
+	nsec_t next = next_expiry(func), due = next > p->now.mono ? next : p->now.mono;
+
+	CHECK(func->policy->expire == 0 || next == NEVER || (func->expiry.place != 0 && func->expiry.key <= due));
+	CHECK(func->policy->expire > 0 || func->expiry.place == 0);
+}
