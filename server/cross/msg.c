@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "wire/access.h"
 #include "wire/policy.h"
 
 /* A small message has SMALL_BYTES, whatever it needs of them. */
@@ -165,6 +166,8 @@ msg_free(struct msg **mp)
 		mem_free(MSG_AS(msg_store, m)->reason);
 	if (m->kind == MSG_POLICIES)
 		policies_free(&MSG_AS(msg_policies, m)->policies);
+	if (m->kind == MSG_ACCESS)
+		access_free(&MSG_AS(msg_access, m)->access);
 	small = m->magic == MAGIC_SMALL;
 	m->magic = 0;
 	if (small)

@@ -12,7 +12,7 @@
  *   proc  -> io     REPLY, PART, CLOSE, PAUSE, RESUME, PEER_FORGOTTEN
  *   proc  -> store  ADD, REMOVE
  *   store -> proc   ADD (with its outcome), COMMITTED, REPLAYED, REPLAY_AGAIN, REPLAY_END, STORE_STATE
- *   mgmt  -> proc   GRACEFUL, SHUTDOWN, POLICIES
+ *   mgmt  -> proc   GRACEFUL, SHUTDOWN, POLICIES, ACCESS
  *   proc  -> mgmt   IDLE, FLUSHED
  *   mgmt  -> store  REPLAY, RELOAD, STOP
  *   store -> mgmt   STORE_WAITING, STORE_OPEN, STORE_READY, STORE_FAILED, STORE_FLUSHED
@@ -41,7 +41,7 @@
 	X(PEER_NEW) X(PACKET) X(REFUSE) X(CLOSE_ME) X(CLOSE_IDLE) X(PEER_ENDED) X(PEER_GONE) X(PART_TAKEN) X(COUNTS) \
 	X(REPLY) X(PART) X(CLOSE) X(PAUSE) X(RESUME) X(PEER_FORGOTTEN) \
 	X(ADD) X(REMOVE) X(COMMITTED) X(REPLAY) X(RELOAD) X(REPLAYED) X(REPLAY_AGAIN) X(REPLAY_END) X(STORE_STATE) \
-	X(GRACEFUL) X(SHUTDOWN) X(POLICIES) X(IDLE) X(FLUSHED) \
+	X(GRACEFUL) X(SHUTDOWN) X(POLICIES) X(ACCESS) X(IDLE) X(FLUSHED) \
 	X(LOG) X(STORE_WAITING) X(STORE_OPEN) X(STORE_READY) X(STORE_FAILED) X(STORE_FLUSHED) \
 	X(LOG_FILE) X(LOG_LOST)
 /* clang-format on */
@@ -102,7 +102,9 @@ struct msg_reply {
 	char head[];
 };
 
-/* PEER_NEW.  CONN has the same, and the socket. */
+/* PEER_NEW.  CONN has the same, and the socket.  msg.blob of PEER_NEW: what the transport proved of the peer, tokens
+ * with a NUL behind each. */
+enum { IDENTITY_MAX = 16384 };
 struct msg_conn {
 	struct msg msg;
 	int fd;      /* CONN: owned by the message until an I/O thread takes it; else only a number to show */
@@ -110,6 +112,8 @@ struct msg_conn {
 	const struct service *service; /* CONN: what is spoken; lives as long as the process */
 	char address[64];              /* numeric, or the path of a unix socket; for listings and logs */
 	char port[8];
+	bool has_user; /* a unix socket: `user` is the number of the user at the other end */
+	uint32_t user;
 	const char *listener; /* CONN: the address that the peer connected to; lives as long as the process */
 };
 
@@ -141,6 +145,13 @@ struct policies;
 struct msg_policies { /* POLICIES: what is to hold from now on */
 	struct msg msg;
 	struct policies *policies; /* owned */
+};
+
+struct access;
+
+struct msg_access { /* ACCESS: the rules from now on */
+	struct msg msg;
+	struct access *access; /* owned */
 };
 
 struct msg_counts { /* COUNTS: what an I/O thread counted since the last */

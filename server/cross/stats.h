@@ -43,6 +43,7 @@ struct gearmand_counter;
 	X(slow_readers,            "connections closed: they did not read their output") \
 	X(reads_paused,            "times a connection was not read for a while: too much waited behind it") \
 	X(refused_full,            "refused: --max-jobs, --max-memory, --max-storing, maxqueue, --max-functions, --max-abilities") \
+	X(refused_access,          "refused: the access rules do not allow it") \
 	X(log_lost,                "log lines dropped because the log could not keep up")
 /* clang-format on */
 

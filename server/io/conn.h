@@ -295,6 +295,7 @@ void conn_transport_finish(struct conn *) IO;                /* once: its farewe
 void conn_transport_timer(struct conn *, uint32_t ms) IO;    /* 0 = off */
 void conn_transport_wire(struct conn *, struct slice) IO;    /* bytes for the socket */
 void conn_transport_peer(struct conn *, const char *address, const char *port) IO;
+void conn_transport_proves(struct conn *) IO; /* who the peer is: `identity` */
 
 /* conn_reply.c: a packet from the core, by way of the protocol; takes. */
 void conn_reply(struct conn *, struct msg *) IO;

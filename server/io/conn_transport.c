@@ -127,6 +127,19 @@ conn_transport_timer(struct conn *c, uint32_t ms)
 		evtimer_add(e->timer, &tv);
 }
 
+void
+conn_transport_proves(struct conn *c)
+{
+	struct extra *e = c->extra;
+
+	e->proved = true;
+	if (e->news == NULL || e->identity.len == 0)
+		return;
+	blob_unref(&e->news->blob);
+	e->news->blob = blob_copy(buf_slice(&e->identity));
+	CHECK(e->news->blob != NULL);
+}
+
 /* The core has not heard of the peer yet, unless it is too late. */
 void
 conn_transport_peer(struct conn *c, const char *address, const char *port)
@@ -136,6 +149,7 @@ conn_transport_peer(struct conn *c, const char *address, const char *port)
 
 	if (news == NULL)
 		return;
+	news->has_user = false;
 	snprintf(news->address, sizeof news->address, "%s", address);
 	snprintf(news->port, sizeof news->port, "%s", port == NULL ? "" : port);
 	mem_free(e->address);

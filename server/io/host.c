@@ -6,7 +6,9 @@
  * Owns:     nothing; each is a line that leads to the connection.
  */
 #include "base/mem.h"
+#include "cross/log.h"
 #include "io/conn.h"
+#include "wire/access.h"
 
 static struct conn *
 conn_of(struct gearmand_conn *handle)
@@ -283,11 +285,20 @@ static void
 host_set_identity(struct gearmand_conn *handle, struct gearmand_slice tokens)
 {
 	struct conn *c = conn_of(handle);
+	struct buf *identity = &c->extra->identity;
 
 	role_assume(&io_role);
-	buf_fini(&c->extra->identity);
-	buf_add_slice(&c->extra->identity, tokens);
-	c->extra->proved = true;
+	buf_fini(identity);
+	while (tokens.len > 0)
+		access_add_identity(identity, slice_split(tokens, '\0', &tokens));
+	if (identity->len > IDENTITY_MAX) {
+		log_post(GEARMAND_LOG_WARNING, "%s: closed: its names take %zu bytes, more than %d", c->address,
+		    identity->len, IDENTITY_MAX);
+		buf_fini(identity);
+		conn_close(c);
+	} else {
+		conn_transport_proves(c);
+	}
 }
 
 static void

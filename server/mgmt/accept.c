@@ -165,6 +165,18 @@ name_peer(struct msg_conn *m, const struct sockaddr_storage *sa, const struct li
 	}
 }
 
+/* The user at the other end, as the kernel has known it since connect(2). */
+static void
+name_user(struct msg_conn *m, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof peer;
+
+	m->has_user = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid != (uid_t)-1;
+	if (m->has_user)
+		m->user = peer.uid;
+}
+
 static void
 hand_over(struct acceptor *a, int fd, const struct sockaddr_storage *sa, const struct listener *l) RUNS_ON(mgmt_role)
 {
@@ -177,6 +189,8 @@ hand_over(struct acceptor *a, int fd, const struct sockaddr_storage *sa, const s
 	conn->service = l->service;
 	conn->listener = l->name;
 	name_peer(conn, sa, l);
+	if (l->is_unix)
+		name_user(conn, fd);
 	if (log_wants(GEARMAND_LOG_INFO))
 		log_post(GEARMAND_LOG_INFO, "Accepted connection %llu from %s%s%s (%s)", (unsigned long long)a->last,
 		    conn->address, conn->port[0] != '\0' ? ":" : "", conn->port, l->service->name);

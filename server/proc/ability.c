@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A worker says what it can do: CAN_DO, CAN_DO_TIMEOUT, CANT_DO, RESET_ABILITIES.
+ * A worker says what it can do: CAN_DO, CAN_DO_TIMEOUT, CANT_DO, RESET_ABILITIES; the access rules say what it may.
  *
  * Runs on:  processing thread.
  * Owns:     struct ability; it is in the tables of its peer and of its function.
@@ -13,6 +13,7 @@
 #include "proc/leaving.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
+#include "proc/rights.h"
 #include "proc/wake.h"
 
 /* Many workers give seconds where milliseconds are meant; gearmand 1.1 takes less than a second for one, too. */
@@ -104,9 +105,15 @@ static PROC void
 can_do(struct proc *p, struct peer *peer, struct slice name, uint32_t limit_ms)
 {
 	enum wire_error why;
-	struct func *func = func_get(p, name, &why);
+	struct func *func;
 	struct ability *ability;
 
+	if (!may_work(p, peer, name)) {
+		rights_note_refusal(p, peer, ACCESS_WORK, name);
+		reply_error(p, peer, WIRE_MAY_NOT_WORK);
+		return;
+	}
+	func = func_get(p, name, &why);
 	if (func == NULL) {
 		count(p, STAT_refused_full);
 		reply_error(p, peer, why);
@@ -162,11 +169,68 @@ on_cant_do(struct proc *p, struct peer *peer, struct msg_packet *packet)
 	peer_loses_jobs(p, peer);
 }
 
+static bool
+is_of_peer(const struct hash_node *node, const void *peer)
+{
+	return CONTAINER_OF(node, struct withdrawn, by_peer)->peer == peer;
+}
+
+static struct withdrawn *
+withdrawn_find(const struct proc *p, const struct peer *peer)
+{
+	struct hash_node *node = hash_find(&p->withdrawn, hash_number(peer->number), is_of_peer, peer);
+
+	return node == NULL ? NULL : CONTAINER_OF(node, struct withdrawn, by_peer);
+}
+
+static PROC void
+let_run(struct proc *p, struct peer *peer, struct list *running)
+{
+	struct withdrawn *w = withdrawn_find(p, peer);
+
+	if (list_is_empty(running))
+		return;
+	if (w == NULL) {
+		w = mem_new(sizeof *w);
+		w->peer = peer;
+		list_init(&w->running);
+		hash_add(&p->withdrawn, &w->by_peer, hash_number(peer->number));
+	}
+	list_splice(&w->running, running);
+}
+
+void
+abilities_withdraw(struct proc *p, struct peer *peer)
+{
+	LIST_EACH_SAFE(node, &peer->abilities) {
+		struct ability *ability = LIST_ENTRY(node, struct ability, of_peer);
+
+		if (may_work(p, peer, func_name(ability->func)))
+			continue;
+		rights_note_refusal(p, peer, ACCESS_WORK, func_name(ability->func));
+		let_run(p, peer, &ability->running);
+		ability_free(p, &ability);
+		p->spent++;
+	}
+}
+
+bool
+abilities_left(const struct proc *p, const struct peer *peer)
+{
+	return peer->ability_count > 0 || withdrawn_find(p, peer) != NULL;
+}
+
 void
 abilities_reset(struct proc *p, struct peer *peer)
 {
+	struct withdrawn *w = withdrawn_find(p, peer);
 	struct list *node;
 
+	if (w != NULL) {
+		list_splice(&peer->lost, &w->running);
+		hash_remove(&p->withdrawn, &w->by_peer);
+		mem_free(w);
+	}
 	while ((node = list_first(&peer->abilities)) != NULL) {
 		struct ability *ability = LIST_ENTRY(node, struct ability, of_peer);
 
@@ -192,5 +256,5 @@ on_set_client_id(struct proc *p, struct peer *peer, struct msg_packet *packet)
 		id.len = CLIENT_ID_MAX;
 	mem_free(peer->id);
 	peer->id = id.len == 0 ? NULL : mem_dup(id.data, id.len);
-	peer->id_len = (uint32_t)id.len;
+	peer->id_len = (uint8_t)id.len;
 }

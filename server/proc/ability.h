@@ -26,7 +26,18 @@ struct ability {
 	uint32_t line;     /* the newest line of a listing that has it; see proc.line */
 };
 
+/* Jobs of a peer that go on though it may not do their functions any more. */
+struct withdrawn {
+	struct hash_node by_peer; /* proc.withdrawn */
+	const struct peer *peer;
+	struct list running; /* struct job.link */
+};
+
 struct ability *ability_find(struct proc *, const struct peer *, const struct func *) RUNS_ON(proc_role);
+/* Abilities that the rules do not allow go; what they run goes on. */
+void abilities_withdraw(struct proc *, struct peer *) RUNS_ON(proc_role);
+/* Has it abilities, or jobs of those that were withdrawn? */
+bool abilities_left(const struct proc *, const struct peer *) RUNS_ON(proc_role);
 /* The peer can do nothing any more, and its running jobs are lost to it, function by function. */
 void abilities_reset(struct proc *, struct peer *) RUNS_ON(proc_role);
 

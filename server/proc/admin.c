@@ -9,13 +9,16 @@
  */
 #include "proc/admin.h"
 
+#include "proc/ended.h"
 #include "proc/func.h"
 #include "proc/handle.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
+#include "proc/job_extra.h"
 #include "proc/listing.h"
 #include "proc/reply.h"
 #include "proc/report.h"
+#include "proc/rights.h"
 
 static PROC void
 unknown_command(struct proc *p, struct peer *peer, struct slice word)
@@ -262,36 +265,87 @@ do_version(struct proc *p, struct peer *peer, const struct words *words)
 	say_value(p, peer, p->cfg.version);
 }
 
+static PROC void
+do_whoami(struct proc *p, struct peer *peer, const struct words *words)
+{
+	(void)words;
+	report_whoami(p, peer);
+}
+
+/* Whose own job a command may be about: then it needs no right beside. */
+enum own { OWN_NOT, OWN_WORKER, OWN_SUBMITTER };
+
 /* clang-format off */
-static const struct {
+static const struct command {
 	const char *word;
 	command_f *run;
+	enum access_right right;
+	enum own own;
 } commands[] = {
-	{ "status", do_status },
-	{ "prioritystatus", do_prioritystatus },
-	{ "workers", do_workers },
-	{ "show", do_show },
-	{ "cancel", do_cancel },
-	{ "create", do_create },
-	{ "drop", do_drop },
-	{ "maxqueue", do_maxqueue },
-	{ "getpid", do_getpid },
-	{ "verbose", do_verbose },
-	{ "version", do_version },
-	{ "counters", do_counters }, /* ours, and all below */
-	{ "queue", do_queue },
-	{ "metrics", do_metrics },
-	{ "pause", do_pause },
-	{ "resume", do_resume },
-	{ "kick", do_kick },
-	{ "bury", do_bury },
-	{ "retry", do_retry },
-	{ "follow", do_follow },
-	{ "unfollow", do_unfollow },
-	{ "purge", do_purge },
-	{ "peek", do_peek },
+	{ "status", do_status, ACCESS_SEE, OWN_NOT },
+	{ "prioritystatus", do_prioritystatus, ACCESS_SEE, OWN_NOT },
+	{ "workers", do_workers, ACCESS_SEE, OWN_NOT },
+	{ "show", do_show, ACCESS_SEE, OWN_SUBMITTER },
+	{ "cancel", do_cancel, ACCESS_MANAGE, OWN_WORKER },
+	{ "create", do_create, ACCESS_ADMIN, OWN_NOT },
+	{ "drop", do_drop, ACCESS_ADMIN, OWN_NOT },
+	{ "maxqueue", do_maxqueue, ACCESS_ADMIN, OWN_NOT },
+	{ "getpid", do_getpid, ACCESS_SEE, OWN_NOT },
+	{ "verbose", do_verbose, ACCESS_SEE, OWN_NOT },
+	{ "version", do_version, ACCESS_SEE, OWN_NOT },
+	{ "counters", do_counters, ACCESS_SEE, OWN_NOT }, /* ours, and all below */
+	{ "queue", do_queue, ACCESS_SEE, OWN_NOT },
+	{ "metrics", do_metrics, ACCESS_SEE, OWN_NOT },
+	{ "pause", do_pause, ACCESS_MANAGE, OWN_NOT },
+	{ "resume", do_resume, ACCESS_MANAGE, OWN_NOT },
+	{ "kick", do_kick, ACCESS_MANAGE, OWN_NOT },
+	{ "bury", do_bury, ACCESS_MANAGE, OWN_WORKER },
+	{ "retry", do_retry, ACCESS_MANAGE, OWN_WORKER },
+	{ "follow", do_follow, ACCESS_MANAGE, OWN_SUBMITTER },
+	{ "unfollow", do_unfollow, ACCESS_MANAGE, OWN_SUBMITTER },
+	{ "purge", do_purge, ACCESS_MANAGE, OWN_NOT },
+	{ "peek", do_peek, ACCESS_MANAGE, OWN_NOT },
+	{ "whoami", do_whoami, ACCESS_NOTHING, OWN_NOT },
 };
 /* clang-format on */
+
+/* A worker may say what is to become of a job that it has.  Who may submit a job may see it and hear of it, as by
+ * joining it, and of one that is gone that it is. */
+static PROC bool
+is_own(struct proc *p, struct peer *peer, enum own own, const struct words *words)
+{
+	bool is_job = words->count >= 3 && slice_is_nocase(words->at[1], "job");
+	const struct job *job = is_job ? job_find(p, words->at[2]) : NULL;
+	const struct ended *ended = is_job && job == NULL ? ended_find(p, words->at[2]) : NULL;
+
+	if (own == OWN_WORKER)
+		return job != NULL && job->extra->worker == peer;
+	if (own != OWN_SUBMITTER)
+		return false;
+	if (ended != NULL)
+		return may_submit(p, peer, ended->function, NULL);
+	if (job == NULL)
+		return (is_job || (words->count == 2 && slice_is_nocase(words->at[1], "next"))) &&
+		       may_submit_some(peer);
+	return may_submit(p, peer, func_name(job->func), job->func);
+}
+
+static PROC bool
+may_command(struct proc *p, struct peer *peer, const struct command *command, const struct words *words)
+{
+	static const char *const answers[] = {
+		[ACCESS_NOTHING] = NULL,
+		[ACCESS_SEE] = "ERR NOT_ALLOWED The+command+needs+the+right+see\r\n",
+		[ACCESS_MANAGE] = "ERR NOT_ALLOWED The+command+needs+the+right+manage\r\n",
+		[ACCESS_ADMIN] = "ERR NOT_ALLOWED The+command+needs+the+right+admin\r\n",
+	};
+
+	if (has_right(peer, command->right) || is_own(p, peer, command->own, words))
+		return true;
+	rights_note_refusal(p, peer, command->right, slice_str(command->word));
+	admin_say(p, peer, answers[command->right]);
+	return false;
+}
 
 void
 on_text(struct proc *p, struct peer *peer, struct msg_packet *packet)
@@ -305,7 +359,8 @@ on_text(struct proc *p, struct peer *peer, struct msg_packet *packet)
 	}
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
 		if (slice_is_nocase(words.at[0], commands[i].word)) {
-			commands[i].run(p, peer, &words);
+			if (may_command(p, peer, &commands[i], &words))
+				commands[i].run(p, peer, &words);
 			return;
 		}
 	}

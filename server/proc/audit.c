@@ -182,6 +182,22 @@ audit_peer(struct proc *p, struct peer *peer, struct sums *sums)
 		CHECK(LIST_ENTRY(list_first(&peer->slots), struct slot, of_peer)->msg == NULL);
 }
 
+static PROC void
+audit_withdrawn(const struct proc *p, struct sums *sums)
+{
+	struct hash_walk walk = { 0 };
+	struct hash_node *node;
+
+	while ((node = hash_next(&p->withdrawn, &walk)) != NULL) {
+		const struct withdrawn *w = CONTAINER_OF(node, struct withdrawn, by_peer);
+
+		LIST_EACH(at, &w->running) {
+			CHECK(LIST_ENTRY(at, struct job, link)->extra->worker == w->peer);
+			sums->running++;
+		}
+	}
+}
+
 /* Jobs that wait while a worker sleeps that could do them must have a timer, or be woken in the next turn. */
 static PROC void
 audit_waking(const struct proc *p)
@@ -210,6 +226,7 @@ proc_audit(const struct proc *p)
 	audit_funcs(p, &jobs);
 	LIST_EACH(node, &p->peer_list)
 		audit_peer(mutable, LIST_ENTRY(node, struct peer, in_list), &peers);
+	audit_withdrawn(p, &peers);
 	CHECK(length(&p->peer_list) == p->peers.count);
 	CHECK(peers.running == jobs.running && peers.held == p->held);
 	ended_audit(mutable);

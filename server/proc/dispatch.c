@@ -10,6 +10,7 @@
 #include "proc/fair.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
+#include "proc/judge.h"
 #include "proc/peer.h"
 #include "proc/reload.h"
 #include "proc/reply.h"
@@ -24,6 +25,8 @@ static PROC void
 dispatch_packet(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
 	CHECK(packet->msg.type < PKT_TYPES);
+	if (!is_judged(p, peer))
+		peer_judge(p, peer);
 	count(p, STAT_packets_in);
 	handlers[packet->msg.type](p, peer, packet);
 }
@@ -150,6 +153,9 @@ dispatch_other(struct proc *p, struct msg *m)
 		break;
 	case MSG_POLICIES:
 		on_policies(p, m);
+		break;
+	case MSG_ACCESS:
+		on_access(p, m);
 		break;
 	default:
 		CHECK(!"a message that is not for the core");

@@ -34,17 +34,27 @@ void
 peer_new(struct proc *p, const struct msg_conn *conn)
 {
 	size_t address_len = strnlen(conn->address, sizeof conn->address);
-	struct peer *peer = mem_new(sizeof *peer + address_len + 1);
+	struct slice identity = blob_slice(conn->msg.blob),
+		     port = slice_of(conn->port, strnlen(conn->port, sizeof conn->port));
+	struct peer *peer = mem_new(offsetof(struct peer, address) + address_len + 1 + identity.len);
+	uint64_t number = 0;
 
 	CHECK(peer_find(p, conn->msg.peer) == NULL);
+	CHECK(identity.len <= IDENTITY_MAX);
 	peer->magic = PEER_MAGIC;
 	peer->number = conn->msg.peer;
 	peer->io = conn->io;
 	peer->fd = conn->fd;
 	peer->exceptions = p->cfg.exceptions;
 	peer->is_module = conn->service != NULL && conn->service->protocol->send != NULL;
+	peer->protocol = conn->service == NULL ? "gear" : conn->service->name;
+	peer->user = conn->has_user ? conn->user : ACCESS_NO_USER;
+	if (slice_to_u64(port, UINT16_MAX, &number))
+		peer->port = (uint16_t)number;
 	memcpy(peer->address, conn->address, address_len);
-	memcpy(peer->port, conn->port, sizeof peer->port);
+	peer->identity_len = (uint16_t)identity.len;
+	if (identity.len > 0)
+		memcpy(peer->address + address_len + 1, identity.data, identity.len);
 	list_init(&peer->in_paused);
 	list_init(&peer->abilities);
 	list_init(&peer->unlisted);
@@ -92,7 +102,7 @@ leave(struct proc *p, struct peer *peer)
 
 	if (!peer_let_go(p, peer))
 		return;
-	if (peer->gone && peer->ability_count > 0) {
+	if (peer->gone && abilities_left(p, peer)) {
 		abilities_reset(p, peer);
 		return;
 	}

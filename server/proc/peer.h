@@ -8,25 +8,28 @@
 #ifndef GEARMAND_PROC_PEER_H
 #define GEARMAND_PROC_PEER_H
 
+#include <string.h>
+
 #include "proc/state.h"
 
 struct debt;
 
 struct peer {
 	uint32_t magic;
-	uint16_t io;        /* number of its I/O thread */
-	uint16_t replies;   /* that were sent to it, modulo 65536 */
-	bool exceptions;    /* wants WORK_EXCEPTION as such */
-	bool asleep;        /* PRE_SLEEP came, and neither NOOP nor a request since */
-	bool closing;       /* CLOSE is on its way: nothing more is taken from it */
-	bool ended;         /* PEER_ENDED came: it sends nothing new */
-	bool gone;          /* PEER_GONE came: only open replies are left */
-	bool is_paused;     /* its submissions wait: too much waits for the store */
-	bool is_held;       /* its requests wait: too much waits behind its open replies */
-	bool is_cut;        /* closed, since too much waited behind its open replies: nothing is said to it */
-	bool follows_next;  /* the job that it submits next in the background */
-	bool is_module;     /* its protocol is a module's: it hears of attempts that are void */
-	uint8_t told_pause; /* enum pause_what + 1 as its I/O thread was told last; 0 = none */
+	uint16_t io;           /* number of its I/O thread */
+	uint16_t replies;      /* that were sent to it, modulo 65536 */
+	bool exceptions : 1;   /* wants WORK_EXCEPTION as such */
+	bool asleep : 1;       /* PRE_SLEEP came, and neither NOOP nor a request since */
+	bool closing : 1;      /* CLOSE is on its way: nothing more is taken from it */
+	bool ended : 1;        /* PEER_ENDED came: it sends nothing new */
+	bool gone : 1;         /* PEER_GONE came: only open replies are left */
+	bool is_paused : 1;    /* its submissions wait: too much waits for the store */
+	bool is_held : 1;      /* its requests wait: too much waits behind its open replies */
+	bool is_cut : 1;       /* closed, since too much waited behind its open replies: nothing is said to it */
+	bool follows_next : 1; /* the job that it submits next in the background */
+	bool is_module : 1;    /* its protocol is a module's: it hears of attempts that are void */
+	uint8_t told_pause;    /* enum pause_what + 1 as its I/O thread was told last; 0 = none */
+	uint8_t judged;        /* proc.access_number of the rules that `rights` are of */
 	uint32_t ability_count;
 	uint64_t number;
 	nsec_t clear;      /* when it has paid for what its packets cost beyond their share; see fair.h */
@@ -40,14 +43,21 @@ struct peer {
 	struct list in_leaving; /* proc.leaving */
 	struct list waits_for;  /* struct client.of_peer: jobs whose results it wants */
 	struct list slots;      /* struct slot.of_peer: replies that must wait, in order */
-	uint32_t storing;       /* of them, those that wait for a commit */
 	size_t held;            /* bytes of them */
+	uint32_t storing;       /* of them, those that wait for a commit */
+	uint32_t user;          /* of a unix socket: number of the user at the other end; else ACCESS_NO_USER */
 	uint64_t excepted;      /* number of the job it ended last with WORK_EXCEPTION; 0 = none */
 	uint16_t excepted_prefix;
-	char *id; /* SET_CLIENT_ID; NULL = "-" */
-	uint32_t id_len;
-	int fd; /* for listings only */
-	char port[8];
+	uint16_t port;         /* 0 = of a unix socket */
+	uint16_t identity_len; /* bytes of tokens, behind the address and its NUL */
+	uint16_t told_minute;  /* when its refusals were logged last, in minutes, modulo 65536 ... */
+	char *id;              /* SET_CLIENT_ID; NULL = "-" */
+	int fd;                /* for listings only */
+	uint32_t may_submit;   /* number of a function to which it may submit, as was seen last; 0 = none */
+	const struct access_rights *rights; /* of proc.access or proc.former_access; NULL = not judged yet */
+	const char *protocol;               /* "gear" */
+	uint8_t id_len;
+	uint8_t told_rights; /* ... and which, bits of enum access_right */
 	char address[];
 };
 
@@ -63,6 +73,24 @@ static inline struct slice
 peer_id(const struct peer *peer)
 {
 	return peer->id == NULL ? slice_of("-", 1) : slice_of(peer->id, peer->id_len);
+}
+
+/* For log lines. */
+static inline void
+peer_add_address(const struct peer *peer, struct buf *out)
+{
+	buf_add_str(out, peer->address);
+	if (peer->port == 0)
+		return;
+	buf_add_char(out, ':');
+	buf_add_u64(out, peer->port);
+}
+
+/* What the transport proved: tokens with a NUL behind each. */
+static inline struct slice
+peer_identity(const struct peer *peer)
+{
+	return slice_of(peer->address + strlen(peer->address) + 1, peer->identity_len);
 }
 
 #endif

@@ -30,6 +30,7 @@ tables_init(struct proc *p)
 	hash_init(&p->peers);
 	hash_init_numbers(&p->handles, p->secret);
 	hash_init(&p->abilities);
+	hash_init(&p->withdrawn);
 	hash_init(&p->funcs);
 	hash_init(&p->data_keys);
 	hash_init(&p->twins);
@@ -92,6 +93,8 @@ proc_new(const struct proc_config *cfg)
 	p->cfg.verbose = p->verbose_text = mem_dup(cfg->verbose, strlen(cfg->verbose));
 	p->next_handle = cfg->first_handle;
 	p->replaying = cfg->durable;
+	p->access = cfg->access != NULL ? cfg->access : access_new_default();
+	p->access_number = 1;
 	p->policies = cfg->policies != NULL ? cfg->policies : policies_of_options(cfg);
 	memcpy(&p->secret, cfg->seed, sizeof p->secret);
 	tables_init(p);
@@ -163,6 +166,7 @@ tables_fini(struct proc *p)
 {
 	hash_fini(&p->peers);
 	hash_fini(&p->abilities);
+	hash_fini(&p->withdrawn);
 	hash_fini(&p->funcs);
 	hash_fini(&p->handles);
 	hash_fini(&p->data_keys);
@@ -194,6 +198,9 @@ proc_free(struct proc **pp)
 	tables_fini(p);
 	policies_free(&p->former_policies);
 	policies_free(&p->policies);
+	access_free(&p->next_access);
+	access_free(&p->former_access);
+	access_free(&p->access);
 	mem_free(p->prefix_at);
 	mem_free(p->version_text);
 	mem_free(p->queue_text);
@@ -240,6 +247,7 @@ proc_turn(struct proc *p, struct list *batch, struct instant now, struct outbox 
 	due = earlier(due, purges_run(p));
 	more |= wakes_run(p);
 	more |= policies_run(p);
+	more |= access_run(p);
 	due = earlier(due, timers_due(p));
 	if (more || !list_is_empty(batch))
 		due = now.mono;

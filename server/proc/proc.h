@@ -17,6 +17,7 @@
 #include "cross/mbox.h"
 #include "wire/level.h"
 
+struct access;
 struct policies;
 struct proc;
 
@@ -26,6 +27,7 @@ struct proc_config {
 	uint64_t first_handle;             /* number of the first job */
 	uint8_t seed[32];                  /* from getrandom(): keys of the hash tables and of made-up uniques */
 	struct policies *policies;         /* by function; taken; NULL = job_retries for all */
+	struct access *access;             /* who may do what; taken; NULL = what holds without a file */
 	uint32_t job_retries;              /* lost attempts until a job is dropped; 0 = no limit */
 	nsec_t dead_keep;                  /* how long a job stays on the dead list; 0 = for ever */
 	uint64_t dead_max, dead_max_bytes; /* jobs on it */

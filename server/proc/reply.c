@@ -127,10 +127,7 @@ log_cut(struct proc *p, const struct peer *peer)
 {
 	struct buf line = { 0 };
 
-	buf_add_str(&line, peer->address);
-	if (peer->port[0] != '\0')
-		buf_add_char(&line, ':');
-	buf_add_str(&line, peer->port);
+	peer_add_address(peer, &line);
 	buf_add_str(&line, ": closed: an answer is not ready, and behind it wait bytes of others: ");
 	buf_add_u64(&line, peer->held);
 	proc_log(p, GEARMAND_LOG_WARNING, &line);

@@ -16,6 +16,7 @@
 #include "cross/stats.h"
 #include "proc/proc.h"
 #include "proc/tally.h"
+#include "wire/access.h"
 #include "wire/policy.h"
 
 /* Before a function definition: it runs on the processing thread (see base/role.h). */
@@ -90,6 +91,13 @@ struct proc {
 	struct policies *policies;        /* never NULL */
 	struct policies *former_policies; /* NULL, or while some functions still have theirs of these ... */
 	struct hash_walk reload;          /* ... in funcs */
+
+	struct access *access;        /* never NULL */
+	struct access *former_access; /* NULL, or while some peers still have their rights of it ... */
+	struct access *next_access;   /* NULL, or what comes after that */
+	struct hash_walk rejudge;     /* ... in peers */
+	uint8_t access_number;        /* another one with each change of the rules; never 0 */
+	struct hash withdrawn;        /* struct withdrawn by number of the peer; see ability.c */
 
 	struct hash prefixes;      /* struct prefix by text */
 	struct prefix **prefix_at; /* the same by number */

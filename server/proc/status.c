@@ -16,6 +16,7 @@
 #include "proc/key.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
+#include "proc/rights.h"
 
 enum { NUMBER_BYTES = 20 };
 
@@ -61,11 +62,24 @@ send_status(struct proc *p, struct peer *peer, enum pkt_type type, struct slice 
 	peer_send(p, peer, &m);
 }
 
+/* Who may submit jobs, of whatever function, may ask how far they are. */
+static PROC bool
+may_ask(struct proc *p, struct peer *peer, const char *packet)
+{
+	if (may_submit_some(peer) || has_right(peer, ACCESS_SEE))
+		return true;
+	rights_note_refusal(p, peer, ACCESS_SEE, slice_str(packet));
+	reply_error(p, peer, WIRE_MAY_NOT_ASK);
+	return false;
+}
+
 void
 on_get_status(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
 	struct slice handle = slice_without_nul(packet->pkt.arg[0]);
 
+	if (!may_ask(p, peer, "GET_STATUS"))
+		return;
 	if (handle.len > HANDLE_MAX)
 		reply_error(p, peer, WIRE_HANDLE_TOO_LARGE);
 	else
@@ -77,6 +91,8 @@ on_get_status_unique(struct proc *p, struct peer *peer, struct msg_packet *packe
 {
 	struct slice unique = slice_without_nul(packet->pkt.arg[0]);
 
+	if (!may_ask(p, peer, "GET_STATUS_UNIQUE"))
+		return;
 	if (unique.len > UNIQUE_MAX)
 		reply_error(p, peer, WIRE_UNIQUE_TOO_LARGE);
 	else

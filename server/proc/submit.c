@@ -15,6 +15,7 @@
 #include "proc/key.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
+#include "proc/rights.h"
 #include "proc/store_out.h"
 #include "proc/stored.h"
 
@@ -224,16 +225,20 @@ submit(struct proc *p, struct peer *peer, const struct msg_packet *packet, struc
 		.priority = submissions[packet->msg.type].priority,
 		.background = submissions[packet->msg.type].background,
 	};
-	struct func *func;
+	struct slice name = packet->pkt.arg[0];
+	struct func *func = func_find(p, name);
 	enum wire_error why;
 
 	if (p->graceful) {
 		reply_error(p, peer, WIRE_SHUTTING_DOWN);
+	} else if (!may_submit(p, peer, name, func)) {
+		rights_note_refusal(p, peer, ACCESS_SUBMIT, name);
+		reply_error(p, peer, WIRE_MAY_NOT_SUBMIT);
 	} else if (request.unique.len > UNIQUE_MAX) {
 		reply_error(p, peer, WIRE_UNIQUE_TOO_LARGE);
 	} else if (reducer.len > REDUCER_MAX) {
 		reply_error(p, peer, WIRE_REDUCER_TOO_LARGE);
-	} else if ((func = func_get(p, packet->pkt.arg[0], &why)) == NULL) {
+	} else if (func == NULL && (func = func_get(p, name, &why)) == NULL) {
 		count(p, STAT_refused_full);
 		reply_error(p, peer, why);
 	} else {

@@ -68,7 +68,7 @@ list_has(struct slice list, struct slice function)
 
 /* Says whether it has all functions. */
 static bool
-list_check(struct slice list, bool *all_r, char *why)
+list_check(struct slice list, bool *all_r, unsigned *patterns, char *why)
 {
 	struct slice rest = list;
 	bool gives = false, takes = false, all = false;
@@ -84,6 +84,7 @@ list_check(struct slice list, bool *all_r, char *why)
 		gives |= !taken;
 		takes |= taken;
 		all |= slice_is(one, "*");
+		++*patterns;
 	}
 	*all_r = all && !takes;
 	return gives || refuse_word(why, list, ": it only takes away; begin with *, to give the others");
@@ -92,7 +93,7 @@ list_check(struct slice list, bool *all_r, char *why)
 /* ---- A line ------------------------------------------------------------------------------------ */
 
 static bool
-read_list(bool *seen, struct slice word, size_t head, struct slice *list_r, bool *all_r, char *why)
+read_list(bool *seen, struct slice word, size_t head, struct slice *list_r, bool *all_r, unsigned *patterns, char *why)
 {
 	if (*seen)
 		return refuse_word(why, slice_of(word.data, head), " is given twice; write one list");
@@ -100,7 +101,7 @@ read_list(bool *seen, struct slice word, size_t head, struct slice *list_r, bool
 	*list_r = slice_of(word.data + head, word.len - head);
 	if (list_r->len == 0)
 		return refuse_word(why, word, " names no function; leave it out");
-	return list_check(*list_r, all_r, why);
+	return list_check(*list_r, all_r, patterns, why);
 }
 
 static bool
@@ -119,9 +120,10 @@ read_right(struct reading *reading, struct access_rights *rights, struct slice w
 	};
 
 	if (word.len >= 7 && memcmp(word.data, "submit=", 7) == 0)
-		return read_list(&reading->submit, word, 7, &rights->submit, &rights->submits_all, why);
+		return read_list(
+		    &reading->submit, word, 7, &rights->submit, &rights->submits_all, &rights->patterns, why);
 	if (word.len >= 5 && memcmp(word.data, "work=", 5) == 0)
-		return read_list(&reading->work, word, 5, &rights->work, &rights->works_all, why);
+		return read_list(&reading->work, word, 5, &rights->work, &rights->works_all, &rights->patterns, why);
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
 		if (!slice_is(word, words[i].name))
 			continue;

@@ -48,6 +48,7 @@ struct access_rights {
 	enum access_right level; /* the highest of NOTHING, SEE, MANAGE, ADMIN */
 	bool submits_all, works_all;
 	struct slice submit, work; /* lists of patterns; empty = no function */
+	unsigned patterns;         /* in both lists */
 	struct slice text;         /* the rights as the file says them */
 };
 

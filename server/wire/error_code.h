@@ -27,6 +27,9 @@
 	X(TOO_MANY_CLIENTS,    "QUEUE_ERROR",          "As many clients as may wait for this job already") \
 	X(NO_MEMORY,           "QUEUE_ERROR",          "MEMORY_ALLOCATION_FAILURE") \
 	X(TOO_MANY_FUNCTIONS,  "QUEUE_ERROR",          "The server holds as many functions as it may") \
+	X(MAY_NOT_SUBMIT,      "NOT_ALLOWED",          "This connection may not submit jobs of this function") \
+	X(MAY_NOT_WORK,        "NOT_ALLOWED",          "This connection may not do jobs of this function") \
+	X(MAY_NOT_ASK,         "NOT_ALLOWED",          "This connection may not ask for jobs") \
 	X(SHUTTING_DOWN,       "SHUTDOWN_GRACEFUL",    "The server is shutting down") \
 	X(UNKNOWN_OPTION,      "UNKNOWN_OPTION",       "Server does not recognize given option") \
 	X(JOB_GONE,            "JOB_NOT_FOUND",        "Job does not exist on server") \

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "wire/access.h"
 #include "wire/policy.h"
 #include "cross/msg.h"
 
@@ -164,6 +165,27 @@ scene_policies(struct scene *s, const char *file)
 	run(s, &m->msg);
 }
 
+static bool
+find_bob(const char *name, uint32_t *user_r)
+{
+	*user_r = 1000;
+	return strcmp(name, "bob") == 0;
+}
+
+void
+scene_access(struct scene *s, const char *file)
+{
+	static const char *const protocols[] = { "gear", "module", NULL };
+	static const struct access_names names = { find_bob, protocols };
+	struct msg_access *m = msg_new_sized(MSG_ACCESS, 0, sizeof *m);
+	char why[ACCESS_WHY];
+	unsigned line;
+
+	m->access = access_new(slice_str(file), &names, &line, why);
+	cr_assert(m->access != NULL, "line %u: %s", line, why);
+	run(s, &m->msg);
+}
+
 void
 scene_free(struct scene **s_p)
 {
@@ -199,18 +221,24 @@ scene_module_peer(struct scene *s)
 }
 
 int
-scene_peer(struct scene *s)
+scene_peer_as(struct scene *s, struct msg_conn *m)
 {
-	struct msg_conn *m;
-
 	s->peers++;
-	m = msg_new_sized(MSG_PEER_NEW, (uint64_t)s->peers, sizeof *m);
+	m->msg.peer = (uint64_t)s->peers;
 	m->io = (uint16_t)((unsigned)s->peers % s->out.io_count);
 	m->service = s->service;
 	m->fd = 100 + s->peers;
-	strcpy(m->address, "127.0.0.1");
 	run(s, &m->msg);
 	return s->peers;
+}
+
+int
+scene_peer(struct scene *s)
+{
+	struct msg_conn *m = msg_new_sized(MSG_PEER_NEW, 0, sizeof *m);
+
+	strcpy(m->address, "127.0.0.1");
+	return scene_peer_as(s, m);
 }
 
 int

@@ -32,9 +32,12 @@ void scene_free(struct scene **); /* audits; what nobody looked at is fine */
 
 /* A policy file is read, as at a reload; "" = none. */
 void scene_policies(struct scene *, const char *file);
+/* The same with an access file, that knows the user bob, 1000. */
+void scene_access(struct scene *, const char *file);
 
 int scene_peer(struct scene *);
 int scene_module_peer(struct scene *);                  /* one that speaks the protocol of a module */
+int scene_peer_as(struct scene *, struct msg_conn *);   /* takes: what it says of the peer, and an address */
 int scene_worker(struct scene *, const char *function); /* a peer that said CAN_DO */
 void scene_hangup(struct scene *, int peer);
 void scene_wait(struct scene *, int64_t ms);           /* time goes by in one step */

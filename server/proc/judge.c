@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Which line of the access rules decides for a peer.
+ *
+ * Runs on:  processing thread.
+ * Owns:     nothing; each peer keeps its line.
+ */
+#include "proc/judge.h"
+
+#include "proc/ability.h"
+
+/* Bytes of rules that are compared for one unit of p->spent. */
+enum { JUDGED_PER_UNIT = 4096 };
+
+void
+peer_judge(struct proc *p, struct peer *peer)
+{
+	struct access_peer who = {
+		.address = peer->address,
+		.user = peer->user,
+		.protocol = peer->protocol,
+		.identity = peer_identity(peer),
+	};
+
+	peer->rights = access_judge(p->access, &who);
+	peer->judged = p->access_number;
+	peer->may_submit = 0;
+	p->spent += access_cost(p->access) / JUDGED_PER_UNIT;
+	if (!peer->rights->works_all && peer->ability_count > 0)
+		abilities_withdraw(p, peer);
+}
