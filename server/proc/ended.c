@@ -177,6 +177,8 @@ ended_add(struct proc *p, struct job *job, enum outcome outcome)
 
 	if (job->state == JOB_BURIED)
 		ended_forget(p, job);
+	else
+		job->func->tally.ended[outcome]++;
 	if (keep == 0)
 		return;
 	e = ended_new(p, job, outcome);

@@ -12,27 +12,6 @@
 
 #include "proc/state.h"
 
-/* How a job ends: name, and as people read it. */
-/* clang-format off */
-#define OUTCOMES(X) \
-	X(COMPLETED, "completed") \
-	X(FAILED,    "failed")    /* WORK_FAIL */ \
-	X(EXCEPTION, "exception") /* WORK_EXCEPTION */ \
-	X(TIMEOUT,   "timeout")   /* its time was up, and it is not tried again */ \
-	X(CANCELLED, "cancelled") \
-	X(ABANDONED, "abandoned") /* nobody wants it any more */ \
-	X(EXPIRED,   "expired")   /* it waited too long */ \
-	X(DEAD,      "dead")      /* it is on the dead list */ \
-	X(DROPPED,   "dropped")   /* given up since its worker was lost, or it left the dead list */
-/* clang-format on */
-
-enum outcome {
-#define X(name, text) OUTCOME_##name,
-	OUTCOMES(X)
-#undef X
-	    OUTCOME_COUNT
-};
-
 struct func;
 struct job_extra;
 struct slot;

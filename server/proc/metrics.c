@@ -95,6 +95,8 @@ add_tally(struct buf *out, const struct tally *t)
 #define X(name, value) measure_number(out, value);
 	TALLIES(X)
 #undef X
+	for (int i = 0; i < OUTCOME_COUNT; i++)
+		measure_number(out, t->ended[i]);
 	buf_add_char(out, '\n');
 }
 
@@ -129,7 +131,10 @@ metrics_add_server(const struct proc *p, struct buf *out)
 #define X(name, value) "\t" #name
 	    GAUGES(X) TALLIES(X)
 #undef X
-		"\n");
+#define X(name, text) "\tended_" text
+		OUTCOMES(X)
+#undef X
+		    "\n");
 	add_folded(p, out);
 }
 

@@ -20,11 +20,33 @@ enum loss {
 	    LOSS_COUNT
 };
 
+/* How a job ends: name, and as people read it. */
+/* clang-format off */
+#define OUTCOMES(X) \
+	X(COMPLETED, "completed") \
+	X(FAILED,    "failed")    /* WORK_FAIL */ \
+	X(EXCEPTION, "exception") /* WORK_EXCEPTION */ \
+	X(TIMEOUT,   "timeout")   /* its time was up, and it is not tried again */ \
+	X(CANCELLED, "cancelled") \
+	X(ABANDONED, "abandoned") /* nobody wants it any more */ \
+	X(EXPIRED,   "expired")   /* it waited too long */ \
+	X(DEAD,      "dead")      /* it is on the dead list */ \
+	X(DROPPED,   "dropped")   /* given up since its worker was lost, or it left the dead list */
+/* clang-format on */
+
+enum outcome {
+#define X(name, text) OUTCOME_##name,
+	OUTCOMES(X)
+#undef X
+	    OUTCOME_COUNT
+};
+
 /* Since the function was made.  Times are sums, in nanoseconds. */
 struct tally {
 	uint64_t submitted[2]; /* new jobs: in the foreground, in the background */
 	uint64_t joined;       /* submissions that joined a job by its unique */
 	uint64_t assigned;
+	uint64_t ended[OUTCOME_COUNT]; /* a dead job once, also when it leaves the dead list later */
 	uint64_t lost[LOSS_COUNT];
 	uint64_t wait; /* from ready until assigned */
 	uint64_t run;  /* of attempts, however they ended */

@@ -176,6 +176,32 @@ Test(metrics, what_a_function_did_counts_when_it_is_gone)
 	scene_free(&s);
 }
 
+Test(metrics, ends_are_counted_by_outcome_and_a_dead_job_once)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f attempts=1 retry-on=fail");
+	for (int i = 0; i < 4; i++)
+		tell(s, client, SUBMIT_JOB_BG, "f", "", "x");
+	tell(s, worker, GRAB_JOB);
+	tell(s, worker, WORK_COMPLETE, "H:test:1", "");
+	tell(s, worker, GRAB_JOB);
+	tell(s, worker, WORK_FAIL, "H:test:2");
+	tell(s, worker, GRAB_JOB);
+	tell(s, worker, WORK_EXCEPTION, "H:test:3", "why");
+	client = scene_peer(s);
+	ask(s, client, "cancel job H:test:4", "OK\r\n");
+	cr_assert_eq(measured(s, client, "f", "ended_completed"), 1);
+	cr_assert_eq(measured(s, client, "f", "ended_dead"), 1);
+	cr_assert_eq(measured(s, client, "f", "ended_exception"), 1);
+	cr_assert_eq(measured(s, client, "f", "ended_cancelled"), 1);
+	ask(s, client, "cancel job H:test:2", "OK\r\n");
+	cr_assert_eq(measured(s, client, "f", "ended_dead"), 1);
+	cr_assert_eq(measured(s, client, "f", "ended_cancelled"), 1);
+	scene_free(&s);
+}
+
 Test(metrics, a_pattern_chooses_functions_and_a_listing_of_many_takes_turns)
 {
 	struct scene *s = scene_new("");
