@@ -12,8 +12,8 @@
  *   proc  -> io     REPLY, PART, CLOSE, PAUSE, RESUME, PEER_FORGOTTEN
  *   proc  -> store  ADD, REMOVE
  *   store -> proc   ADD (with its outcome), COMMITTED, REPLAYED, REPLAY_AGAIN, REPLAY_END, STORE_STATE
- *   mgmt  -> proc   GRACEFUL, SHUTDOWN, POLICIES, ACCESS
- *   proc  -> mgmt   IDLE, FLUSHED
+ *   mgmt  -> proc   GRACEFUL, SHUTDOWN, POLICIES, ACCESS, CRON (with its answer)
+ *   proc  -> mgmt   IDLE, FLUSHED, CRON
  *   mgmt  -> store  REPLAY, RELOAD, STOP
  *   store -> mgmt   STORE_WAITING, STORE_OPEN, STORE_READY, STORE_FAILED, STORE_FLUSHED
  *   any   -> mgmt   LOG
@@ -34,6 +34,7 @@
 #include "wire/error_code.h"
 #include "wire/level.h"
 #include "wire/packet.h"
+#include "wire/sched.h"
 
 /* clang-format off */
 #define MSG_KINDS(X) \
@@ -41,7 +42,7 @@
 	X(PEER_NEW) X(PACKET) X(REFUSE) X(CLOSE_ME) X(CLOSE_IDLE) X(PEER_ENDED) X(PEER_GONE) X(PART_TAKEN) X(COUNTS) \
 	X(REPLY) X(PART) X(CLOSE) X(PAUSE) X(RESUME) X(PEER_FORGOTTEN) \
 	X(ADD) X(REMOVE) X(COMMITTED) X(REPLAY) X(RELOAD) X(REPLAYED) X(REPLAY_AGAIN) X(REPLAY_END) X(STORE_STATE) \
-	X(GRACEFUL) X(SHUTDOWN) X(POLICIES) X(ACCESS) X(IDLE) X(FLUSHED) \
+	X(GRACEFUL) X(SHUTDOWN) X(POLICIES) X(ACCESS) X(CRON) X(IDLE) X(FLUSHED) \
 	X(LOG) X(STORE_WAITING) X(STORE_OPEN) X(STORE_READY) X(STORE_FAILED) X(STORE_FLUSHED) \
 	X(LOG_FILE) X(LOG_LOST)
 /* clang-format on */
@@ -152,6 +153,14 @@ struct access;
 struct msg_access { /* ACCESS: the rules from now on */
 	struct msg msg;
 	struct access *access; /* owned */
+};
+
+struct msg_cron { /* CRON: when does that come next?  The core knows neither calendar nor time zone */
+	struct msg msg;
+	uint64_t table; /* number of the core's table, of which ... */
+	uint32_t line;  /* ... this one is meant */
+	struct sched sched;
+	int64_t after, next; /* seconds since 1970; the answer, 0 = never */
 };
 
 struct msg_counts { /* COUNTS: what an I/O thread counted since the last */

@@ -23,6 +23,7 @@ struct gearmand_counter;
 	X(jobs_dropped,            "jobs given up: retry limit, cancelled, or no client left that wants them") \
 	X(jobs_expired,            "jobs given up: they waited longer than the policy allows") \
 	X(jobs_buried,             "jobs given up and put on the dead list") \
+	X(cron_runs,               "times that a cron line of the policy file had its job submitted") \
 	X(ended_forgotten,         "jobs that had ended and were forgotten before their time: --status-max-bytes") \
 	X(jobs_stored,             "jobs stored") \
 	X(jobs_replayed,           "jobs taken over from the store at start") \

@@ -234,6 +234,20 @@ on_store_failed(struct mgmt *m, const struct msg_text *t) RUNS_ON(mgmt_role)
 		end(m);
 }
 
+static void
+answer_cron(struct mgmt *m, const struct msg_cron *asked) RUNS_ON(mgmt_role)
+{
+	struct msg_cron *answer = msg_new_sized(MSG_CRON, 0, sizeof *answer);
+	struct msg *msg = &answer->msg;
+
+	answer->table = asked->table;
+	answer->line = asked->line;
+	if (!sched_next_run(&asked->sched, asked->after, &answer->next))
+		answer->next = 0;
+	mbox_post(m->links.proc, &msg);
+	m->did = true;
+}
+
 /* Takes. */
 static void
 pass_line(struct mgmt *m, struct msg **line) RUNS_ON(mgmt_role)
@@ -266,6 +280,9 @@ handle(struct mgmt *m, const struct msg *msg) RUNS_ON(mgmt_role)
 		break;
 	case MSG_FLUSHED:
 		on_flushed(m);
+		break;
+	case MSG_CRON:
+		answer_cron(m, MSG_AS(msg_cron, msg));
 		break;
 	case MSG_STORE_WAITING:
 		if (m->phase == PHASE_OPENING)

@@ -7,6 +7,7 @@
  */
 #include "proc/dispatch.h"
 
+#include "proc/cron.h"
 #include "proc/fair.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
@@ -156,6 +157,9 @@ dispatch_other(struct proc *p, struct msg *m)
 		break;
 	case MSG_ACCESS:
 		on_access(p, m);
+		break;
+	case MSG_CRON:
+		on_cron(p, m);
 		break;
 	default:
 		CHECK(!"a message that is not for the core");

@@ -203,7 +203,7 @@ job_set_background(struct proc *p, struct job *job)
 bool
 job_is_wanted(const struct job *job)
 {
-	return job->background || job->extra->clients != NULL || job->extra->slots != NULL;
+	return job->background || job->is_own || job->extra->clients != NULL || job->extra->slots != NULL;
 }
 
 void

@@ -63,7 +63,8 @@ struct job {
 	const struct job_extra *extra; /* to read; without one of its own it has that which is all zero */
 	uint32_t data_at;              /* where the data starts in the body; it ends with it */
 	uint16_t prefix;               /* of the handle */
-	uint8_t reducer_len;
+	uint8_t reducer_len : 7;
+	bool is_own : 1;      /* the server itself wants it, until it is stored */
 	bool has_key : 1;     /* struct job_key lies behind this struct */
 	bool key_in_body : 1; /* a made-up key of an earlier process: it stands in the unique's place */
 	bool background : 1;  /* somebody was told that it is a background job */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "proc/cron.h"
 #include "proc/dispatch.h"
 #include "proc/ended.h"
 #include "proc/fair.h"
@@ -99,6 +100,7 @@ proc_new(const struct proc_config *cfg)
 	memcpy(&p->secret, cfg->seed, sizeof p->secret);
 	tables_init(p);
 	prefix_add(p, slice_of(cfg->handle_prefix, prefix_len));
+	cron_take_policies(p);
 	return p;
 }
 
@@ -196,6 +198,7 @@ proc_free(struct proc **pp)
 	role_assume(&proc_role);
 	free_members(p);
 	tables_fini(p);
+	cron_free(p);
 	policies_free(&p->former_policies);
 	policies_free(&p->policies);
 	access_free(&p->next_access);
@@ -242,6 +245,7 @@ proc_turn(struct proc *p, struct list *batch, struct instant now, struct outbox 
 	}
 	due = proc_dispatch_owed(p);
 	timers_run(p);
+	due = earlier(due, cron_run(p));
 	more = listings_run(p);
 	more |= peers_leave(p); /* behind what may have been their last reply */
 	due = earlier(due, purges_run(p));

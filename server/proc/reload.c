@@ -7,6 +7,7 @@
  */
 #include "proc/reload.h"
 
+#include "proc/cron.h"
 #include "proc/fair.h"
 #include "proc/func.h"
 #include "proc/handlers.h"
@@ -58,6 +59,7 @@ on_policies(struct proc *p, struct msg *m)
 	p->policies = fresh->policies;
 	fresh->policies = NULL;
 	p->reload = (struct hash_walk){ 0 };
+	cron_take_policies(p);
 }
 
 static PROC void

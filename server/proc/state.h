@@ -91,6 +91,7 @@ struct proc {
 	struct policies *policies;        /* never NULL */
 	struct policies *former_policies; /* NULL, or while some functions still have theirs of these ... */
 	struct hash_walk reload;          /* ... in funcs */
+	struct crons *crons;              /* never NULL */
 
 	struct access *access;        /* never NULL */
 	struct access *former_access; /* NULL, or while some peers still have their rights of it ... */

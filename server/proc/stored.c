@@ -47,8 +47,9 @@ was_stored(struct proc *p, struct job *job)
 
 	count(p, STAT_jobs_stored);
 	job->stored = true;
-	if (job_waiting_slot(job) != NULL && job->state != JOB_DEAD)
+	if ((job_waiting_slot(job) != NULL || job->is_own) && job->state != JOB_DEAD)
 		job_set_background(p, job);
+	job->is_own = false;
 	while ((slot = job_waiting_slot(job)) != NULL)
 		slot_created(p, slot);
 	if (job->state == JOB_STORING && (!p->graceful || job->extra->clients != NULL))
@@ -63,6 +64,7 @@ was_refused(struct proc *p, struct job *job, const char *reason)
 	struct slice why = slice_str(reason == NULL ? wire_error_text(WIRE_QUEUE_FAILED) : reason);
 
 	count(p, STAT_store_refused);
+	job->is_own = false;
 	while ((slot = job_waiting_slot(job)) != NULL)
 		slot_refused(p, slot, wire_error_code(WIRE_QUEUE_FAILED), why);
 	if (job->state == JOB_STORING && job->extra->clients != NULL)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A client submits a job: it joins a live one or makes a new one.
+ * A client submits a job, or the server itself does: it joins a live one or makes a new one.
  *
  * Runs on:  processing thread.
  * Owns:     nothing; jobs belong to the tables.
  * Sends:    JOB_CREATED, at once or after the commit, or ERROR; ADD to the store; NOOP to a worker.
  */
+#include "proc/submit.h"
+
 #include "proc/client.h"
 #include "proc/func.h"
 #include "proc/handlers.h"
@@ -245,6 +247,72 @@ submit(struct proc *p, struct peer *peer, const struct msg_packet *packet, struc
 		request.key_hash = key_hash(p, &request);
 		submit_to(p, peer, func, &request);
 	}
+}
+
+static PROC void
+create_own(struct proc *p, struct func *func, const struct job_request *request)
+{
+	struct job *job = job_new(p, func, request);
+
+	count(p, STAT_jobs_submitted);
+	func->tally.submitted[true]++;
+	if (!goes_through_store(p)) {
+		job_set_background(p, job);
+		job_place(p, job);
+		return;
+	}
+	job->is_own = true;
+	job_move(p, job, JOB_STORING);
+	job_store(p, job);
+}
+
+static PROC bool
+submit_own_to(struct proc *p, struct func *func, const struct job_request *request, enum wire_error *why_r)
+{
+	const struct job *job = key_find(p, func, request);
+	bool may = job != NULL || has_room(p, func, request, why_r);
+
+	if (may && job == NULL && !has_store_room(p)) {
+		*why_r = WIRE_STORE_BEHIND;
+		may = false;
+	}
+	if (!may)
+		return false;
+	log_accepted(p, func, request);
+	if (job == NULL) {
+		create_own(p, func, request);
+	} else {
+		count(p, STAT_jobs_coalesced);
+		func->tally.joined++;
+	}
+	return true;
+}
+
+bool
+submit_own(struct proc *p, struct slice function, struct slice unique, struct slice data, enum wire_error *why_r)
+{
+	struct blob *body = blob_new(function.len + 1 + unique.len + 1 + data.len);
+	struct job_request request = { .priority = GEARMAND_NORMAL, .background = true };
+	struct slice nul = slice_of("", 1);
+	struct func *func = func_get(p, function, why_r);
+	bool good = false;
+
+	if (func != NULL && body == NULL) {
+		*why_r = WIRE_SERVER_FULL;
+	} else if (func != NULL) {
+		good = blob_add(&body, function) && blob_add(&body, nul) && blob_add(&body, unique) &&
+		       blob_add(&body, nul) && blob_add(&body, data);
+		CHECK(good); /* there is room for just this */
+		request.body = body;
+		request.unique = slice_of(body->data + function.len + 1, unique.len);
+		request.data = slice_of(body->data + body->len - data.len, data.len);
+		request.key_hash = key_hash(p, &request);
+		good = submit_own_to(p, func, &request, why_r);
+	}
+	blob_unref(&body);
+	if (!good)
+		count(p, STAT_refused_full);
+	return good;
 }
 
 void

@@ -19,6 +19,12 @@ struct policies {
 	struct policy *at;
 };
 
+static bool
+has_wildcard(struct slice pattern)
+{
+	return memchr(pattern.data, '*', pattern.len) != NULL || memchr(pattern.data, '?', pattern.len) != NULL;
+}
+
 /* What no setting says by itself. */
 static const char *
 contradiction(const struct policy *policy)
@@ -29,6 +35,10 @@ contradiction(const struct policy *policy)
 		return "max-delay is shorter than delay";
 	if (policy->keep_result > 0 && policy->keep_state == 0)
 		return "keep-result keeps nothing without keep-state";
+	if (policy->payload.len > 0 && policy->cron.text.len == 0)
+		return "payload is of no use without cron";
+	if (policy->cron.text.len > 0 && has_wildcard(policy->pattern))
+		return "cron is for one function, but the pattern has a * or ?";
 	return NULL;
 }
 
@@ -109,6 +119,8 @@ policies_free(struct policies **all_p)
 	*all_p = NULL;
 	if (all == NULL)
 		return;
+	for (size_t i = 0; i < all->count; i++)
+		mem_free((void *)(uintptr_t)all->at[i].data.data);
 	mem_free(all->at);
 	mem_free(all->text);
 	mem_free(all);
@@ -125,6 +137,15 @@ policies_at(const struct policies *all, size_t i)
 {
 	CHECK(i < all->count);
 	return &all->at[i];
+}
+
+void
+policies_plan(struct policies *all, size_t i, struct slice data, int64_t first_run)
+{
+	CHECK(i < all->count && all->at[i].data.data == NULL);
+	if (data.len > 0)
+		all->at[i].data = slice_of(mem_dup(data.data, data.len), data.len);
+	all->at[i].first_run = first_run;
 }
 
 const struct policy *

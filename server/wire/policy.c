@@ -27,6 +27,8 @@ enum value {
 	BACKOFF,
 	DEAD,     /* keep or drop */
 	MAXQUEUE, /* N or H,N,L */
+	CRON,     /* five fields */
+	NAME,
 };
 
 /* clang-format off */
@@ -52,6 +54,8 @@ static const struct key {
 	KEY("maxqueue",    MAXQUEUE, maxqueue, 0, 1000000000),
 	KEY("keep-state",  TIME,     keep_state, 0, 0),
 	KEY("keep-result", SIZE,     keep_result, 0, UINT64_C(1) << 30),
+	KEY("cron",        CRON,     cron, 0, 0),
+	KEY("payload",     NAME,     payload, 0, 0),
 #undef KEY
 };
 
@@ -155,6 +159,25 @@ read_maxqueue(struct slice text, uint64_t max, uint64_t value_r[3])
 }
 
 static bool
+read_cron(struct slice text, struct policy_cron *cron)
+{
+	struct slice rest = text, field[SCHED_FIELDS];
+	unsigned count = 0;
+
+	cron->text = text;
+	while (rest.data != NULL) {
+		struct slice word = slice_split(rest, ' ', &rest);
+
+		if (word.len == 0)
+			continue;
+		if (count == SCHED_FIELDS)
+			return false;
+		field[count++] = word;
+	}
+	return count == SCHED_FIELDS && sched_read(field, true, &cron->when);
+}
+
+static bool
 read_value(const struct key *key, struct slice text, void *member)
 {
 	switch (key->value) {
@@ -175,6 +198,11 @@ read_value(const struct key *key, struct slice text, void *member)
 		return read_word(deads, text, member);
 	case MAXQUEUE:
 		return read_maxqueue(text, key->max, member);
+	case CRON:
+		return read_cron(text, member);
+	case NAME:
+		*(struct slice *)member = text;
+		return text.len > 0;
 	}
 	return false;
 }
@@ -182,7 +210,7 @@ read_value(const struct key *key, struct slice text, void *member)
 static void
 say_expected(const struct key *key, struct slice text, char *why)
 {
-	char what[96];
+	char what[128];
 
 	switch (key->value) {
 	case COUNT:
@@ -209,6 +237,13 @@ say_expected(const struct key *key, struct slice text, char *why)
 		break;
 	case MAXQUEUE:
 		snprintf(what, sizeof what, "one number, or three: high,normal,low");
+		break;
+	case CRON:
+		snprintf(what, sizeof what,
+		    "minute, hour, day, month and weekday (0 is Monday), each * or numbers as in 0-30/10,45");
+		break;
+	case NAME:
+		snprintf(what, sizeof what, "the name of a file");
 		break;
 	}
 	snprintf(
@@ -347,6 +382,14 @@ add_rate(struct buf *out, int64_t token)
 }
 
 static void
+add_in_quotes(struct buf *out, struct slice text)
+{
+	buf_add_char(out, '"');
+	buf_add_escaped(out, text);
+	buf_add_char(out, '"');
+}
+
+static void
 add_value(struct buf *out, const struct key *key, const void *member)
 {
 	const uint64_t *number = member;
@@ -381,10 +424,16 @@ add_value(struct buf *out, const struct key *key, const void *member)
 			buf_add_u64(out, number[i]);
 		}
 		break;
+	case CRON:
+		add_in_quotes(out, ((const struct policy_cron *)member)->text);
+		break;
+	case NAME:
+		add_in_quotes(out, *(const struct slice *)member);
+		break;
 	}
 }
 
-/* A cap and a rate are said when there is one. */
+/* A cap, a rate and a cron line are said when there is one. */
 static bool
 is_said(const struct policy *policy, const struct key *key)
 {
@@ -392,7 +441,9 @@ is_said(const struct policy *policy, const struct key *key)
 		return policy->running != POLICY_NO_CAP;
 	if (key->at == offsetof(struct policy, token) || key->at == offsetof(struct policy, burst))
 		return policy->token != 0;
-	return true;
+	if (key->at == offsetof(struct policy, cron))
+		return policy->cron.text.len > 0;
+	return key->at != offsetof(struct policy, payload) || policy->payload.len > 0;
 }
 
 void

@@ -10,6 +10,7 @@
 #define GEARMAND_WIRE_POLICY_H
 
 #include "base/buf.h"
+#include "wire/sched.h"
 
 enum policy_loss { /* ways in which an attempt ends without a result; bits of policy.retry_on */
 	POLICY_LOST = 1,
@@ -28,6 +29,12 @@ enum {
 
 #define POLICY_NO_CAP UINT64_MAX
 
+/* When a job is submitted again and again. */
+struct policy_cron {
+	struct slice text; /* the five fields; "" = never */
+	struct sched when;
+};
+
 /* One line.  Times are nanoseconds; 0 = none, unless said otherwise. */
 struct policy {
 	unsigned line; /* its number in the file, from 1; 0 = no line matches */
@@ -45,7 +52,11 @@ struct policy {
 	uint64_t burst;           /* assignments at once before that */
 	int64_t keep_state;       /* how long an ended job is known */
 	uint64_t keep_result;     /* ... and so many bytes of its result */
-	uint64_t maxqueue[3];     /* by priority: high, normal, low; 0 = none */
+	struct policy_cron cron;
+	struct slice payload; /* name of a file with the data of that job; "" = none */
+	struct slice data;    /* what is in it; see policies_plan() */
+	int64_t first_run;    /* seconds since 1970; likewise */
+	uint64_t maxqueue[3]; /* by priority: high, normal, low; 0 = none */
 };
 
 /* What holds where nothing is set. */
@@ -67,7 +78,10 @@ struct policies; /* the lines of a file, with their text */
 struct policies *policies_new(struct slice text, const struct policy *base, unsigned *line_r, char why[POLICY_WHY]);
 void policies_free(struct policies **);
 size_t policies_count(const struct policies *);
-const struct policy *policies_at(const struct policies *, size_t);                   /* in the order of the file */
+const struct policy *policies_at(const struct policies *, size_t); /* in the order of the file */
+/* What the file cannot say by itself: the data of that line's job, which is copied, and when it is first to be
+ * submitted. */
+void policies_plan(struct policies *, size_t, struct slice data, int64_t first_run);
 const struct policy *policies_match(const struct policies *, struct slice function); /* the one that counts */
 
 #endif

@@ -3,6 +3,7 @@
 """The policy file: at the start, at SIGHUP, with mistakes, and what comes of it with a durable queue."""
 import os
 import signal
+import time
 
 from gearlive import *
 
@@ -90,6 +91,31 @@ def _(t):
             until(lambda: client.ask(b"show job " + handle) == b"ERR UNKNOWN_JOB\r\n", "it is forgotten")
         else:
             check(b"state\tcompleted" in client.listing(b"show job " + handle))
+
+
+@case("cron lines are planned at the start and anew at SIGHUP; their payloads are read from files", modes=BOTH)
+def _(t):
+    data, path = t.write("data", "payload"), t.path("policies")
+    line = 'f cron="%s" payload=' + data + "\n"
+    t.write("policies", line % "* * * * *")
+    s = t.server("--policy-file=" + path)
+    client = s.connect()
+    number, name, fields, upcoming, last = client.listing("show cron")[0].split(b"\t")
+    check((number, name, fields, last) == (b"1", b"f", b"* * * * *", b"0"))
+    check(int(upcoming) % 60 == 0 and -1 <= int(upcoming) - time.time() <= 61, upcoming)
+    t.write("policies", "\n" + line % "30 12 1 1 *")
+    s.signal(signal.SIGHUP)
+    until(lambda: client.listing("show cron")[0].startswith(b"2\tf\t30 12 1 1 *\t"), "the new line")
+    for text, why in (("f cron=\"0 0 30 2 *\"\n", "cron: no minute of the next 8 years is like that"),
+                      (line % "* * * * *" + "g cron=\"* * * * *\" payload=%s\n" % t.dir,
+                       "payload=%s: it is no regular file" % t.dir)):
+        t.write("policies", text)
+        s.signal(signal.SIGHUP)
+        wanted = "policy file %s, line %d: %s; the policies stay as they were" % (path, text.count("\n"), why)
+        s.await_log(wanted)
+        s.allow_log(wanted)
+        t.run(os.environ["GEARMAND"], "--check-args", "--policy-file=" + path, status=1)
+    check(len(client.listing("show cron")) == 1)
 
 
 main()

@@ -132,6 +132,27 @@ run(struct scene *s, struct msg *m)
 	return due;
 }
 
+/* Plays management. */
+static void
+answer_crons(struct scene *s)
+{
+	struct list asked;
+
+	list_init(&asked);
+	LIST_EACH_SAFE(node, &s->out.mgmt) {
+		if (MSG(node)->kind != MSG_CRON)
+			continue;
+		list_remove(node);
+		list_push(&asked, node);
+	}
+	for (struct list *node; (node = list_pop(&asked)) != NULL;) {
+		struct msg_cron *m = MSG_AS(msg_cron, MSG(node));
+
+		cr_assert(sched_next_run(&m->sched, m->after, &m->next));
+		run(s, &m->msg);
+	}
+}
+
 void
 scene_gather(struct scene *s)
 {
@@ -162,6 +183,13 @@ scene_policies(struct scene *s, const char *file)
 	policy_default(&base);
 	m->policies = policies_new(slice_str(file), &base, &line, why);
 	cr_assert(m->policies != NULL, "line %u: %s", line, why);
+	for (size_t i = 0; i < policies_count(m->policies); i++) {
+		const struct policy *policy = policies_at(m->policies, i);
+		int64_t first;
+
+		if (policy->cron.text.len > 0 && sched_next_run(&policy->cron.when, s->now.wall / 1000000000, &first))
+			policies_plan(m->policies, i, policy->payload, first);
+	}
 	run(s, &m->msg);
 }
 
@@ -262,6 +290,7 @@ scene_wait(struct scene *s, int64_t ms)
 	s->now.mono += ms * 1000000;
 	s->now.wall += ms * 1000000;
 	run(s, NULL);
+	answer_crons(s);
 }
 
 void
@@ -277,6 +306,7 @@ scene_set_clock(struct scene *s, int64_t seconds)
 {
 	s->now.wall = seconds * 1000000000;
 	run(s, NULL);
+	answer_crons(s);
 }
 
 void

@@ -6,6 +6,7 @@
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/mem.h"
 #include "cross/log.h"
@@ -41,7 +42,11 @@ note(struct stage *s, const char *who, const struct msg *m)
 {
 	size_t len = strlen(s->told);
 
-	snprintf(s->told + len, sizeof s->told - len, "%s%s %s", len > 0 ? ", " : "", who, kind_names[m->kind]);
+	len += (size_t)snprintf(
+	    s->told + len, sizeof s->told - len, "%s%s %s", len > 0 ? ", " : "", who, kind_names[m->kind]);
+	if (m->kind == MSG_CRON)
+		snprintf(s->told + len, sizeof s->told - len, " %d %d %ld", (int)MSG_AS(msg_cron, m)->table,
+		    (int)MSG_AS(msg_cron, m)->line, (long)MSG_AS(msg_cron, m)->next);
 }
 
 static void
@@ -241,6 +246,32 @@ Test(mgmt, without_a_store_the_core_is_flushed_and_io_writes_what_is_left)
 	role_assume(&mgmt_role);
 	cr_assert_null(mgmt_failure(s.mgmt));
 	cr_assert_not(mgmt_hurried(s.mgmt));
+	stage_close(&s);
+}
+
+static void
+ask_for_cron(struct stage *s)
+{
+	static const struct slice fields[SCHED_FIELDS] = { { "1", 1 }, { "*", 1 }, { "*", 1 }, { "*", 1 }, { "*", 1 } };
+	struct msg_cron *m = msg_new_sized(MSG_CRON, 0, sizeof *m);
+	struct msg *msg = &m->msg;
+
+	m->table = 3;
+	m->line = 5;
+	m->after = 1700000000; /* 22:13:20 UTC */
+	cr_assert(sched_read(fields, true, &m->sched));
+	mbox_post(mgmt_mbox(s->mgmt), &msg);
+	s->when_quiet = terminate;
+}
+
+Test(mgmt, it_tells_the_core_when_a_cron_line_is_next)
+{
+	struct stage s;
+
+	setenv("TZ", "UTC0", 1);
+	stage_open(&s, false);
+	stage_run(&s, ask_for_cron);
+	cr_assert_str_eq(s.told, "core CRON 3 5 1700002860, core SHUTDOWN, io STOP");
 	stage_close(&s);
 }
 

@@ -93,6 +93,13 @@ Test(policy, each_setting_is_shown_as_it_is_written)
 	expect_policy(file, "report", wanted);
 }
 
+Test(policy, a_cron_line_is_shown_as_it_is_written)
+{
+	const char *line = "2 attempts=7 " DEFAULTS " cron=\"0 3 * * 0-4\" payload=\"/etc/my report\"";
+
+	expect_policy("\nf cron=\"0 3 * * 0-4\" \"payload=/etc/my report\"\n", "f", line);
+}
+
 Test(policy, numbers_have_units)
 {
 	struct policies *all = read_file("a delay=2 max-delay=1d rate=6/m burst=2 maxqueue=9\nb rate=1/h");
@@ -126,6 +133,14 @@ Test(policy, a_mistake_is_one_sentence_with_its_line)
 	expect_wrong("a jitter=101", 1, "jitter=101: expected a whole number from 0 to 100");
 	expect_wrong("a burst=0", 1, "burst=0: expected a whole number from 1 to 1000000");
 	expect_wrong("a keep-state=1 keep-result=64k", 1, "keep-result=64k: expected bytes, as in 64K, up to 1G");
+	expect_wrong("a cron=\"1 2 3 4\"", 1,
+	    "cron=1 2 3 4: expected minute, hour, day, month and weekday (0 is Monday), each * or numbers as in "
+	    "0-30/10,45");
+	expect_wrong("a cron=\"* * * * 7\"", 1,
+	    "cron=* * * * 7: expected minute, hour, day, month and weekday (0 is Monday), each * or numbers as in "
+	    "0-30/10,45");
+	expect_wrong("a? cron=\"* * * * *\"", 1, "cron is for one function, but the pattern has a * or ?");
+	expect_wrong("a payload=/x", 1, "payload is of no use without cron");
 	expect_wrong("a keep-result=64K", 1, "keep-result keeps nothing without keep-state");
 	expect_wrong("a attempts=\"5", 1, "a double quote is not closed");
 	expect_wrong("a backoff=never", 1, "backoff=never: expected exponential, linear or fixed");

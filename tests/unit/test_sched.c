@@ -249,6 +249,104 @@ Test(sched, a_clock_that_is_far_off_is_not_followed)
 	cr_assert(next_of("* * * * *", 4102444800, &when) && when == 4102444860); /* beyond 2038 */
 }
 
+/* ---- What runs again and again --------------------------------------------------------- */
+
+static struct sched
+read_sets(const char *fields)
+{
+	char word[5][40];
+	struct slice field[5];
+	struct sched s;
+
+	cr_assert_eq(sscanf(fields, "%39s %39s %39s %39s %39s", word[0], word[1], word[2], word[3], word[4]), 5);
+	for (int i = 0; i < 5; i++)
+		field[i] = slice_str(word[i]);
+	cr_assert(sched_read(field, true, &s), "%s", fields);
+	return s;
+}
+
+/* The runs after the row's `now` come at its `when`, with spaces between these. */
+static void
+expect_runs(const struct row *rows, size_t n)
+{
+	for (const struct row *r = rows; r < rows + n; r++) {
+		struct sched s = read_sets(r->fields);
+		int64_t now = utc(r->now), when;
+
+		set_zone(r->zone);
+		for (const char *at = r->when; *at != '\0'; at += 19 + (at[19] == ' ')) {
+			cr_assert(sched_next_run(&s, now, &when));
+			cr_assert_eq(when, utc(at), "'%s' in %s: %ld seconds from %.19s", r->fields, r->zone,
+			    (long)(when - utc(at)), at);
+			now = when + 17;
+		}
+	}
+}
+
+Test(sched, what_runs_again_runs_once_a_day_whatever_the_clock_does)
+{
+	static const struct row rows[] = {
+		{ UTC, "30 2 * * *", "2026-03-28 02:30:00", "2026-03-29 02:30:00 2026-03-30 02:30:00" },
+		/* 29 March 2026, 01:00 UTC: 02:00 becomes 03:00. */
+		{ BERLIN, "30 2 * * *", "2026-03-27 12:00:00",
+		    "2026-03-28 01:30:00 2026-03-29 01:00:00 2026-03-30 00:30:00" },
+		{ BERLIN, "10,50 2 * * *", "2026-03-29 00:00:00", "2026-03-29 01:00:00 2026-03-30 00:10:00" },
+		{ BERLIN, "0 2-3 * * *", "2026-03-29 00:00:00", "2026-03-29 01:00:00 2026-03-30 00:00:00" },
+		{ BERLIN, "30 2 29 3 *", "2026-03-28 12:00:00", "2026-03-29 01:00:00 2027-03-29 00:30:00" },
+		/* 25 October 2026, 01:00 UTC: 03:00 becomes 02:00. */
+		{ BERLIN, "30 2 * * *", "2026-10-24 12:00:00",
+		    "2026-10-25 00:30:00 2026-10-26 01:30:00 2026-10-27 01:30:00" },
+		{ BERLIN, "30 2 * * *", "2026-10-25 01:00:00", "2026-10-26 01:30:00" },
+		{ BERLIN, "0 3 * * *", "2026-10-25 00:00:00", "2026-10-25 02:00:00" },
+		/* 8 March 2026: midnight becomes 01:00; 1 November: 01:00 becomes midnight. */
+		{ HAVANA, "0 0 * * *", "2026-03-07 12:00:00",
+		    "2026-03-08 05:00:00 2026-03-09 04:00:00 2026-03-10 04:00:00" },
+		{ HAVANA, "30 0 * * *", "2026-10-31 12:00:00",
+		    "2026-11-01 04:30:00 2026-11-02 05:30:00 2026-11-03 05:30:00" },
+		{ HAVANA, "59 23 * * *", "2026-10-31 12:00:00", "2026-11-01 03:59:00 2026-11-02 04:59:00" },
+		/* 4 October 2026: 02:00 becomes 02:30; 5 April: 02:00 becomes 01:30. */
+		{ LORD_HOWE, "15 2 * * *", "2026-10-03 12:00:00", "2026-10-03 15:30:00 2026-10-04 15:15:00" },
+		{ LORD_HOWE, "45 1 * * *", "2026-04-04 12:00:00", "2026-04-04 14:45:00 2026-04-05 15:15:00" },
+	};
+
+	expect_runs(rows, sizeof rows / sizeof *rows);
+}
+
+Test(sched, what_runs_each_hour_goes_by_the_hours_that_come)
+{
+	static const struct row rows[] = {
+		{ BERLIN, "30 * * * *", "2026-03-29 00:00:00", "2026-03-29 00:30:00 2026-03-29 01:30:00" },
+		{ BERLIN, "30 * * * *", "2026-10-25 00:00:00",
+		    "2026-10-25 00:30:00 2026-10-25 01:30:00 2026-10-25 02:30:00" },
+		{ BERLIN, "30 0-23 * * *", "2026-10-25 00:00:00", "2026-10-25 00:30:00 2026-10-25 01:30:00" },
+	};
+
+	expect_runs(rows, sizeof rows / sizeof *rows);
+}
+
+Test(sched, sets_are_lists_of_numbers_and_ranges_with_steps)
+{
+	static const struct row rows[] = {
+		{ UTC, "*/20 * * * *", "2026-08-01 10:20:00", "2026-08-01 10:40:00 2026-08-01 11:00:00" },
+		{ UTC, "5/25 1 * * *", "2026-08-01 00:00:00",
+		    "2026-08-01 01:05:00 2026-08-01 01:30:00 2026-08-01 01:55:00 2026-08-02 01:05:00" },
+		{ UTC, "0 8-18/5,23 * * 0-4", "2026-08-07 12:00:00",
+		    "2026-08-07 13:00:00 2026-08-07 18:00:00 2026-08-07 23:00:00 2026-08-10 08:00:00" },
+		{ UTC, "0 0 1,15 * *", "2026-08-01 00:00:00", "2026-08-15 00:00:00 2026-09-01 00:00:00" },
+	};
+	static const char *const bad[] = { "", "*/0", "*/x", "1-", "-1", "5-1", "1,", ",1", "1--2", "60", "0-60", "*-1",
+		"1/", "*/60", "MON" };
+
+	expect_runs(rows, sizeof rows / sizeof *rows);
+	for (size_t i = 1; i < sizeof bad / sizeof *bad; i++) {
+		struct slice field[5] = { 0 };
+		struct sched s;
+
+		field[0] = slice_str(bad[i]);
+		cr_assert_not(sched_read(field, true, &s), "'%s' is taken", bad[i]);
+	}
+}
+
 /* ---- Against a plain search, minute by minute ---------------------------------------- */
 
 static bool
@@ -293,5 +391,50 @@ Test(sched, agrees_with_a_search_through_every_minute_about_clock_changes)
 			cr_assert_lt(t, now + 30 * 86400);
 		cr_assert_eq(when, t, "%s: '%s %s * * %s' after %ld: %ld, not %ld", getenv("TZ"), text[0], text[1],
 		    text[4], (long)now, (long)when, (long)t);
+	}
+}
+
+/* Each minute of real time from two days before: those on the clock that are new on their day, and those that it
+ * skipped on the way, have come. */
+static int64_t
+run_by_search(const struct sched *s, int64_t now)
+{
+	int day = 0, seen = -1;
+
+	for (time_t t = now - now % 60 - 2 * 86400;; t += 60) {
+		bool wanted = false;
+		struct tm tm;
+
+		localtime_r(&t, &tm);
+		if (tm.tm_mday != day)
+			seen = -1;
+		day = tm.tm_mday;
+		for (; seen < tm.tm_hour * 60 + tm.tm_min; seen++)
+			wanted |= s->want[1] >> (seen + 1) / 60 & s->want[0] >> (seen + 1) % 60 & 1;
+		if (wanted && t > now && s->want[4] >> (tm.tm_wday + 6) % 7 & 1)
+			return t;
+		cr_assert_lt(t, now + 30 * 86400);
+	}
+}
+
+Test(sched, runs_agree_with_a_search_through_every_minute_about_clock_changes)
+{
+	static const char *const zones[] = { UTC, BERLIN, HAVANA, LORD_HOWE };
+	static const char *const dates[] = { "2026-03-27 07:11:00", "2026-10-23 07:11:00", "2026-04-03 00:00:00",
+		"2026-03-06 23:59:59", "2026-10-30 10:00:00", "2026-10-02 20:20:00" };
+	uint64_t rolls = 31;
+
+	for (int round = 0; round < 300; round++) {
+		int64_t now = utc(dates[dice_below(&rolls, 6)]) + (int64_t)dice_below(&rolls, 3 * 86400), when;
+		char fields[40];
+		struct sched s;
+
+		snprintf(fields, sizeof fields, "%d/%d %d,%d * * *", (int)dice_below(&rolls, 60),
+		    1 + (int)dice_below(&rolls, 59), (int)dice_below(&rolls, 4), (int)dice_below(&rolls, 24));
+		s = read_sets(fields);
+		set_zone(zones[dice_below(&rolls, 4)]);
+		cr_assert(sched_next_run(&s, now, &when));
+		cr_assert_eq(when, run_by_search(&s, now), "%s: '%s' after %ld: %ld, not %ld", getenv("TZ"), fields,
+		    (long)now, (long)when, (long)run_by_search(&s, now));
 	}
 }
