@@ -1,142 +1,88 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A batch of changes becomes one exchange with each server: commands without replies go out, and behind them a "get" of
- * all jobs that should be there now, of the lock and of the owner.
+ * A batch of changes becomes one exchange with each server: all commands go out, and behind them a "get" of the lock
+ * and of the owner; then the replies are read.
  *
  * Runs on:  the store thread.
  * Owns:     nothing; the batch is the host's.
  *
- * A job is stored when the value that came back has the sequence number that was sent.  Jobs that are missing are
- * stored again one by one, with a reply, which gives the reason; large jobs always go so, for they would have to come
- * back whole.  The batch is DONE when all jobs are stored or refused, and the lock was still ours behind them.  A
- * removal needs no look: memcached does commands in their order, so a "get" that was answered tells that it was done.
+ * Each job has a reply of its own, which says that it is stored or why not.  The batch is DONE when all jobs are stored
+ * or refused, and the lock was still ours behind them.  A removal has no reply: memcached does commands in their order,
+ * so the reply to a "get" behind it tells that it was done.
  *
  * When this server or memcached dies in between, some of the changes are done and some are not, each of them whole.
  */
 #include "queue_memcached.h"
 
-/* Removals, and how long they are waited with, ns; bytes of a payload that is read back, of buffers that are kept, of
- * texts whose length a value can tell. */
-enum { FEW = 64, MOMENT = 400000, READ_BACK_MOST = 16384, KEPT = 1 << 21, TEXT_MOST = 65535 };
-
-/* A job that was sent to a node. */
-struct asked {
-	struct mc_key key;
-	struct gearmand_change *change;
-	uint64_t sequence;
-	bool comes_back, is_stored;
-};
-
-#define EACH_ASKED(a, n) \
-	struct asked *a = MC_ALL((n)->asked, struct asked); \
-	a < MC_ALL((n)->asked, struct asked) + MC_COUNT((n)->asked, struct asked); \
-	a++
+/* Removals, and how long they are waited with, ns; bytes that are sent at once, and of a text in a value, at most. */
+enum { FEW = 64, MOMENT = 400000, GATHER_MOST = 1 << 16, TEXT_MOST = 65535 };
 
 static bool
 send_change(struct mc_store *s, struct gearmand_change *c, struct gearmand_error *err)
 {
-	struct asked a = { mc_key_of(s, &c->job), c, 0, c->job.data.len <= READ_BACK_MOST, false };
-	struct mc_node *n = mc_node_of(s, &a.key);
-	struct mc_link *l = &n->link[MC_BULK];
-	memcached_return_t rc = MEMCACHED_SUCCESS;
+	const struct mc_key key = mc_key_of(s, &c->job);
+	struct mc_node *n = mc_node_of(s, &key), *replies = NULL;
 
 	if (c->op == GEARMAND_REMOVE) {
-		rc = memcached_delete(l->m, a.key.text, a.key.len, 0);
+		mc_say(&n->wire, "delete ", &key, " noreply\r\n");
 	} else if (c->job.handle.len > TEXT_MOST || c->job.reducer.len > TEXT_MOST) {
 		s->host->refuse(c, "the job's handle or reducer is too long for the memcached queue");
 	} else {
-		a.sequence = ++s->memory->sequence;
-		gm_add(&n->asked, &a, sizeof(a));
-		if (n->asked.failed)
-			rc = MEMCACHED_MEMORY_ALLOCATION_FAILURE;
-		else if (a.comes_back)
-			rc = mc_put(s, memcached_set, l, &a.key, &c->job, a.sequence);
+		mc_put(&n->wire, "set", &key, &c->job, ++s->memory->sequence);
+		replies = n;
 	}
-	return mc_went_well(l, rc, MEMCACHED_BUFFERED, err);
+	gm_add(&s->sent, &replies, sizeof(replies));
+	n->wire.out.failed |= s->sent.failed;
+	return n->wire.out.len < GATHER_MOST || mc_wire_send(&n->wire, err);
 }
 
-/* Sends what is gathered, and reads back. */
+/* Asks for lock and owner behind all that was sent, and reads all replies.  *full_r: a node had no room for a job. */
 static bool
-exchange(struct mc_store *s, struct gearmand_error *err)
+exchange(struct mc_store *s, struct gearmand_change *changes, struct mc_node **full_r, struct gearmand_error *err)
 {
-	bool is_well = true;
+	struct mc_node **sent = MC_ALL(s->sent, struct mc_node *);
 
-	for (struct mc_node *n = s->nodes; n < s->end && is_well; n++) {
-		for (EACH_ASKED(a, n)) {
-			if (a->comes_back)
-				mc_want(&n->link[MC_BULK], &a->key);
-		}
-		mc_want(&n->link[MC_BULK], &s->lock_key);
-		mc_want(&n->link[MC_BULK], &s->owner_key);
-		is_well = mc_ask(&n->link[MC_BULK], err);
+	for (struct mc_node *n = s->nodes; n < s->end; n++) {
+		mc_say(&n->wire, "get ", &s->lock_key, "\r\n");
+		mc_say(&n->wire, "get ", &s->owner_key, "\r\n");
+		if (!mc_wire_send(&n->wire, err))
+			return false;
 	}
-	for (struct mc_node *n = s->nodes; n < s->end && is_well; n++) {
-		for (EACH_ASKED(a, n)) {
-			struct gearmand_job job;
-			struct mc_value v;
-			uint64_t sequence;
+	for (size_t i = 0; i < MC_COUNT(s->sent, struct mc_node *); i++) {
+		enum mc_reply reply = sent[i] == NULL ? MC_DONE : mc_wire_reply(&sent[i]->wire, err);
 
-			if (a->comes_back && !mc_next(&n->link[MC_BULK], &a->key, &v, err))
-				return false;
-			a->is_stored = a->comes_back && v.is_there && mc_value_read(v.data, &job, &sequence) &&
-				       sequence == a->sequence;
-		}
-		is_well = mc_lock_read(s, n, MC_BULK, err);
+		if (reply == MC_FULL)
+			*full_r = sent[i];
+		else if (reply == MC_TOO_LARGE)
+			s->host->refuse(&changes[i], "a job of %zu bytes is too large for memcached %s (see its -I)",
+			    changes[i].job.data.len, sent[i]->name);
+		else if (reply != MC_DONE)
+			return reply == MC_NOT_DONE && mc_wire_is_odd(&sent[i]->wire, "NOT_STORED", err);
 	}
-	return is_well && mc_look(s, err);
+	for (struct mc_node *n = s->nodes; n < s->end; n++) {
+		if (!mc_lock_read(s, n, err))
+			return false;
+	}
+	return mc_look(s, err);
 }
 
 /* None of the jobs is to be there when memcached was full. */
 static enum gearmand_commit
-undo(struct mc_store *s, const struct mc_node *full, struct gearmand_error *err)
+undo(struct mc_store *s, struct gearmand_change *changes, const char *full, struct gearmand_error *err)
 {
-	bool is_well = true;
+	struct mc_node **sent = MC_ALL(s->sent, struct mc_node *), *none = NULL;
 
-	for (struct mc_node *n = s->nodes; n < s->end; n++) {
-		struct mc_link *l = &n->link[MC_BULK];
+	for (size_t i = 0; i < MC_COUNT(s->sent, struct mc_node *); i++) {
+		const struct mc_key key = mc_key_of(s, &changes[i].job);
 
-		for (EACH_ASKED(a, n))
-			is_well = is_well && mc_went_well(l, memcached_delete(l->m, a->key.text, a->key.len, 0),
-						 MEMCACHED_BUFFERED, err);
+		if (sent[i] != NULL)
+			mc_say(&sent[i]->wire, "delete ", &key, " noreply\r\n");
 	}
-	if (!is_well || !exchange(s, err))
+	s->sent.len = 0;
+	if (!exchange(s, NULL, &none, err))
 		return GEARMAND_COMMIT_BROKEN;
-	gm_fail(err, GEARMAND_WHY_PASSING, "memcached %s is full (see its -m)", full->name);
+	gm_fail(err, GEARMAND_WHY_PASSING, "memcached %s is full (see its -m)", full);
 	return GEARMAND_COMMIT_FULL;
-}
-
-/* What is large or missing, and then the lock again, for it must be ours behind all. */
-static enum gearmand_commit
-set_rest(struct mc_store *s, struct gearmand_error *err)
-{
-	bool is_any = false;
-
-	for (struct mc_node *n = s->nodes; n < s->end; n++) {
-		struct mc_link *l = &n->link[MC_TALK];
-
-		for (EACH_ASKED(a, n)) {
-			memcached_return_t rc = MEMCACHED_SUCCESS;
-
-			if (!a->is_stored)
-				rc = mc_put(s, memcached_set, l, &a->key, &a->change->job, a->sequence);
-			is_any = is_any || !a->is_stored;
-			if (rc == MEMCACHED_SERVER_MEMORY_ALLOCATION_FAILURE)
-				return undo(s, n, err);
-			if (rc == MEMCACHED_E2BIG)
-				s->host->refuse(a->change,
-				    "a job of %zu bytes is too large for memcached %s (see its -I)",
-				    a->change->job.data.len, n->name);
-			if (!mc_went_well(l, rc, MEMCACHED_E2BIG, err))
-				return GEARMAND_COMMIT_BROKEN;
-		}
-	}
-	if (is_any) {
-		mc_want(&s->lock_node->link[MC_TALK], &s->lock_key);
-		mc_want(&s->lock_node->link[MC_TALK], &s->owner_key);
-		if (!mc_ask(&s->lock_node->link[MC_TALK], err) || !mc_lock_read(s, s->lock_node, MC_TALK, err))
-			return GEARMAND_COMMIT_BROKEN;
-	}
-	return GEARMAND_COMMIT_DONE;
 }
 
 /* Nobody waits for a removal, and memcached is so fast that each would go by itself: a few that come without an
@@ -147,6 +93,7 @@ mc_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 	struct mc_store *s = mc_store_of(store);
 	const struct timespec moment = { .tv_nsec = MOMENT };
 	enum gearmand_commit outcome = GEARMAND_COMMIT_BROKEN;
+	struct mc_node *full = NULL;
 	size_t removals = 0;
 	bool is_well = true;
 
@@ -154,12 +101,11 @@ mc_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 		removals++;
 	if (count > 0 && removals == count)
 		nanosleep(&moment, NULL);
-	for (struct mc_node *n = s->nodes; n < s->end; n++)
-		gm_bytes_clear(&n->asked, KEPT);
+	gm_bytes_clear(&s->sent, SIZE_MAX);
 	for (size_t i = 0; i < count && is_well; i++)
 		is_well = send_change(s, &changes[i], err);
-	if (is_well && exchange(s, err))
-		outcome = set_rest(s, err);
+	if (is_well && exchange(s, changes, &full, err))
+		outcome = full == NULL ? GEARMAND_COMMIT_DONE : undo(s, changes, full->name, err);
 	s->is_broken = outcome == GEARMAND_COMMIT_BROKEN;
 	return outcome;
 }

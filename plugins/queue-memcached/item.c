@@ -16,9 +16,7 @@
 
 #include "queue_memcached.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.";
-
-enum { HASH = 18, KEPT = 1 << 20 };
+enum { HASH = 18 };
 
 struct head {
 	char magic[4];
@@ -61,26 +59,30 @@ mc_key_of(const struct mc_store *s, const struct gearmand_job *job)
 bool
 mc_is_name(const char *rest)
 {
-	return strlen(rest) == MC_NAME && strspn(rest, alphabet) == MC_NAME;
+	return strlen(rest) == MC_NAME &&
+	       strspn(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.") == MC_NAME;
 }
 
-memcached_return_t
-mc_put(struct mc_store *s, mc_put_f *put, struct mc_link *l, const struct mc_key *key, const struct gearmand_job *job,
-    uint64_t sequence)
+void
+mc_put(
+    struct mc_wire *w, const char *command, const struct mc_key *key, const struct gearmand_job *job, uint64_t sequence)
 {
 	const struct gearmand_slice parts[] = { job->function, job->unique, job->handle, job->reducer, job->data };
 	struct head h = { "gmj1", (uint8_t)job->priority, (uint8_t)job->unique.len,
 		htobe16((uint16_t)job->function.len), htobe16((uint16_t)job->handle.len),
 		htobe16((uint16_t)job->reducer.len), htobe32(job->flags), htobe64(sequence),
 		htobe64((uint64_t)job->run_at) };
+	size_t size = sizeof(h);
+	char line[MC_KEY_MOST + 60];
 
-	gm_bytes_clear(&s->value, KEPT);
-	gm_add(&s->value, &h, sizeof(h));
 	for (size_t i = 0; i < GM_COUNT(parts); i++)
-		gm_add_slice(&s->value, parts[i]);
-	if (s->value.failed)
-		return MEMCACHED_MEMORY_ALLOCATION_FAILURE;
-	return put(l->m, key->text, key->len, s->value.data, s->value.len, 0, job->priority);
+		size += parts[i].len;
+	snprintf(line, sizeof(line), "%s %s %d 0 %zu\r\n", command, key->text, (int)job->priority, size);
+	gm_add_text(&w->out, line);
+	gm_add(&w->out, &h, sizeof(h));
+	for (size_t i = 0; i < GM_COUNT(parts); i++)
+		gm_add_slice(&w->out, parts[i]);
+	gm_add_text(&w->out, "\r\n");
 }
 
 bool

@@ -3,19 +3,20 @@
  * queue_memcached.h - insides of the memcached queue module, shared by its files.
  *
  * Runs on:  the store thread; one thread of the module renews the lock.
- * Owns:     two connections to each memcached of the pool, and a lock there that says whose the jobs are.
+ * Owns:     a connection to each memcached of the pool, and a lock there that says whose the jobs are.
  *
- * queue_memcached.c  the descriptor; opens and closes; tells of evictions
- * link.c             option -> servers; connections, what went wrong with them, and values that come from them
+ * queue_memcached.c  the descriptor; option -> servers; opens and closes; tells of evictions
+ * wire.c             a connection to a server
  * item.c             job <-> key and value
  * commit.c           a batch of changes -> one exchange with each server
  * lock.c             one gearmand per prefix
- * dump.c             the keys of all jobs, which libmemcached cannot fetch completely
+ * dump.c             the keys of all jobs
  * replay.c           jobs, in order; jobs of gearmand 1.1, and jobs on a server that is not theirs
  */
 #ifndef QUEUE_MEMCACHED_H
 #define QUEUE_MEMCACHED_H
 
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 
@@ -38,28 +39,24 @@ struct mc_value {
 	struct gearmand_slice data;
 };
 
-/* BULK: commands are gathered and sent together; those that store or delete have no reply.  TALK: each command waits
- * for its reply, and values come with their CAS. */
-enum mc_kind { MC_BULK, MC_TALK, MC_KINDS };
-
-struct mc_link {
-	const struct mc_node *node;
-	memcached_st *m; /* NULL = not open */
-	int fd;          /* a duplicate of the descriptor of a TCP connection; -1 = none */
-	memcached_result_st result;
-	bool has_value, is_asking;  /* `result` waits for its taker; more may come */
-	struct gm_bytes keys, lens; /* that are wanted */
+/* A connection. */
+struct mc_wire {
+	const struct mc_node *node; /* NULL = not open */
+	int fd;
+	struct gm_bytes out, in; /* gathered commands; what has come */
+	size_t at;               /* where in `in` the next reply begins */
 };
+
+enum mc_reply { MC_DONE, MC_NOT_DONE, MC_TOO_LARGE, MC_FULL, MC_FAILED };
 
 struct mc_node {
 	char host[256]; /* or the path of a socket */
 	in_port_t port;
 	char name[280]; /* both, for sentences */
 	int timeout;    /* seconds */
-	struct mc_link link[MC_KINDS];
-	struct gm_bytes asked; /* by commit.c: jobs that were sent there */
-	bool has_owner;        /* the item */
-	uint64_t evictions;    /* that were told */
+	struct mc_wire wire;
+	bool has_owner;     /* the item */
+	uint64_t evictions; /* that were told */
 };
 
 /* What outlives an opening. */
@@ -70,16 +67,6 @@ struct mc_memory {
 	struct gm_bytes cut; /* descriptors of broken connections: what was sent on them may still be done */
 };
 
-/* The lock, as lock.c holds it. */
-struct mc_claim {
-	int lease; /* seconds */
-	char host[65], machine[72];
-	bool is_ours;        /* it was taken, and the thread renews it */
-	struct mc_link link; /* of the thread */
-	struct pollfd stop;  /* it is to end */
-	pthread_t thread;
-};
-
 struct mc_store {
 	uint32_t magic;
 	const struct gearmand_host *host;
@@ -88,48 +75,57 @@ struct mc_store {
 	struct mc_node *nodes, *end; /* one behind the last */
 	const char *prefix;          /* the host's */
 	size_t prefix_len;
-	bool is_broken; /* it was said to the host */
+	bool is_broken;       /* it was said to the host */
+	struct gm_bytes sent; /* for each change of the batch, the node that replies to it, or NULL */
+
+	/* The lock. */
 	struct mc_key lock_key, owner_key;
 	struct mc_node *lock_node;
-	struct mc_claim claim;
+	int lease; /* seconds */
+	char host_name[65], machine[72];
+	bool is_ours;           /* it was taken, and the thread renews it */
+	struct mc_wire renewer; /* of the thread */
+	struct pollfd stop;     /* it is to end */
+	pthread_t thread;
+
 	int64_t look_at, said_at; /* ns, monotonic: evictions */
-	struct gm_bytes value;    /* that is being written */
 };
 
-/* link.c.  False, here and below: something has failed, and the error says why. */
-bool mc_pool_open(struct mc_store *, struct gearmand_error *);
-void mc_pool_close(struct mc_store *);
+/* queue_memcached.c.  False, here and below: something has failed, and the error says why. */
+struct mc_store *mc_store_of(void *store);
 struct mc_node *mc_node_of(const struct mc_store *, const struct mc_key *);
-bool mc_link_open(struct mc_link *, const struct mc_node *, enum mc_kind, struct gearmand_error *);
-void mc_link_close(struct mc_link *);
-/* What libmemcached returned, as a sentence; true when it is SUCCESS or `fine`. */
-bool mc_went_well(struct mc_link *, memcached_return_t, memcached_return_t fine, struct gearmand_error *);
-/* Keys stay where they are until they are asked for, behind all commands that are gathered.  Then their values come one
- * after the other, in that order; each is valid until the next. */
-void mc_want(struct mc_link *, const struct mc_key *);
-bool mc_ask(struct mc_link *, struct gearmand_error *);
-bool mc_next(struct mc_link *, const struct mc_key *, struct mc_value *, struct gearmand_error *);
-bool mc_ended(struct mc_link *, struct gearmand_error *); /* behind the last one, which is still valid */
-bool mc_get(struct mc_link *, const struct mc_key *, struct mc_value *, struct gearmand_error *);
+bool mc_look(struct mc_store *, struct gearmand_error *); /* at evictions, when it is time */
+
+/* wire.c.  Commands are gathered in `out`, and sent before a reply is read if they were not sent before.  Lines, which
+ * are told without their end, and values, behind which is a NUL, are valid until the next reply is read. */
+bool mc_wire_open(struct mc_wire *, const struct mc_node *, struct gearmand_error *);
+void mc_wire_close(struct mc_wire *);
+void mc_say(struct mc_wire *, const char *verb, const struct mc_key *, const char *rest);
+bool mc_wire_send(struct mc_wire *, struct gearmand_error *);
+bool mc_wire_line(struct mc_wire *, const char *command, char **line_r, struct gearmand_error *); /* "": no command */
+enum mc_reply mc_wire_reply(struct mc_wire *, struct gearmand_error *); /* to a command that changes something */
+bool mc_wire_value(struct mc_wire *, struct mc_value *, struct gearmand_error *); /* of a key that was asked for */
+bool mc_get(struct mc_wire *, const struct mc_key *, struct mc_value *, struct gearmand_error *); /* both at once */
+bool mc_delete(struct mc_wire *, const struct mc_key *, struct gearmand_error *);
+/* Always false: what is wrong; what the server should not have said. */
+bool mc_wire_fail(const struct mc_wire *, const char *why, struct gearmand_error *);
+bool mc_wire_is_odd(const struct mc_wire *, const char *line, struct gearmand_error *);
 
 /* item.c */
 struct mc_key mc_key_of(const struct mc_store *, const struct gearmand_job *);
 struct mc_key mc_key_of_rest(const struct mc_store *, const char *rest, size_t len); /* that is behind the prefix */
 bool mc_is_name(const char *rest); /* did this stand behind the prefix of one of our keys? */
-/* Stores with this command, memcached_set() or memcached_add(). */
-typedef memcached_return_t mc_put_f(memcached_st *, const char *, size_t, const char *, size_t, time_t, uint32_t);
-memcached_return_t mc_put(struct mc_store *, mc_put_f *, struct mc_link *, const struct mc_key *,
-    const struct gearmand_job *, uint64_t sequence);
+/* Gathers this command, "set" or "add", with the job as its value. */
+void mc_put(
+    struct mc_wire *, const char *command, const struct mc_key *, const struct gearmand_job *, uint64_t sequence);
 /* Slices of the value.  False: it is no job of ours. */
 bool mc_value_read(struct gearmand_slice value, struct gearmand_job *, uint64_t *sequence_r);
 
-/* lock.c, queue_memcached.c, commit.c, replay.c */
+/* lock.c, commit.c, replay.c */
 bool mc_lock_open(struct mc_store *, struct gearmand_error *);
 void mc_lock_close(struct mc_store *);
-/* Lock and owner were asked for there, behind other keys. */
-bool mc_lock_read(struct mc_store *, struct mc_node *, enum mc_kind, struct gearmand_error *);
-struct mc_store *mc_store_of(void *store);
-bool mc_look(struct mc_store *, struct gearmand_error *); /* at evictions, when it is time */
+/* Lock and owner were asked for there; the replies to all commands before that are read. */
+bool mc_lock_read(struct mc_store *, struct mc_node *, struct gearmand_error *);
 enum gearmand_commit mc_commit(void *store, struct gearmand_change *, size_t count, struct gearmand_error *);
 bool mc_replay(void *store, gearmand_replay_f *, void *sink, struct gearmand_error *);
 
@@ -146,17 +142,26 @@ struct mc_stray {
 	struct mc_key key;
 };
 
-struct mc_list {
+/* A replay as it goes on. */
+struct mc_replay {
+	struct mc_store *store;
 	struct gm_bytes entries, strays; /* of the structs above */
 	struct gm_bytes functions;       /* that were seen, each with a NUL before and behind */
 	struct mc_key foreign;           /* of an item that is no job; "" = none */
+	gearmand_replay_f *sink_f;
+	void *sink;
+	struct gearmand_error *err;
+	bool is_ordering; /* the first reading of two */
+	bool is_stopped;  /* by the sink */
+	size_t gone, odd, old, moved, left;
+	struct gm_bytes left_keys;
 };
 
 #define MC_ALL(bytes, type)   ((type *)(void *)(bytes).data)
 #define MC_COUNT(bytes, type) ((bytes).len / sizeof(type))
 
-/* dump.c */
-bool mc_dump(struct mc_store *, struct mc_list *, struct gearmand_error *);
+/* dump.c: entries, strays and `foreign`. */
+bool mc_dump(struct mc_replay *);
 void mc_sort(struct gm_bytes *, size_t size); /* entries or strays; each stands there once */
 
 #endif

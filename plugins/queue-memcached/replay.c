@@ -19,29 +19,16 @@
 
 #include "queue_memcached.h"
 
-enum { WINDOW = 2048, UUID = 36, NAMES_MOST = 600 }; /* keys that are asked for at once */
+enum { WINDOW = 512, UUID = 36, NAMES_MOST = 600 }; /* keys that are asked for at once */
 
 #define UNKNOWN SIZE_MAX
 #define HEX     "[0-9a-fA-F]"
-
-struct replay {
-	struct mc_store *store;
-	struct mc_list list;
-	gearmand_replay_f *sink_f;
-	void *sink;
-	struct gearmand_error *err;
-	bool is_ordering; /* the first reading of two */
-	bool is_stopped;  /* by the sink */
-	size_t gone, odd, old, moved, left;
-	struct gm_bytes left_keys;
-	struct mc_key keys[WINDOW];
-};
 
 /* gearmand 1.1 stored a job under <prefix><function>-<unique>.  Where that has one '-', or ends with a UUID as clients
  * make them, it is clear how long the function is.  Else other jobs tell, when just one '-' stands behind a function of
  * theirs. */
 static size_t
-split(const struct gm_bytes *functions, struct gearmand_slice rest)
+split(const struct mc_replay *r, struct gearmand_slice rest)
 {
 	size_t known = UNKNOWN, knowns = 0, possible = UNKNOWN, dashes = 0;
 	int uuid = 0;
@@ -60,8 +47,7 @@ split(const struct gm_bytes *functions, struct gearmand_slice rest)
 		possible = i;
 		dashes++;
 		memcpy(name + 1, rest.data, i);
-		if (functions != NULL && functions->len > 0 &&
-		    memmem(functions->data, functions->len, name, i + 2) != NULL) {
+		if (r->functions.len > 0 && memmem(r->functions.data, r->functions.len, name, i + 2) != NULL) {
 			known = i;
 			knowns++;
 		}
@@ -71,9 +57,9 @@ split(const struct gm_bytes *functions, struct gearmand_slice rest)
 
 /* Functions that fit no item are left out. */
 static void
-function_seen(struct replay *r, struct gearmand_slice name)
+function_seen(struct mc_replay *r, struct gearmand_slice name)
 {
-	struct gm_bytes *all = &r->list.functions;
+	struct gm_bytes *all = &r->functions;
 	char text[MC_KEY_MOST + 2] = "";
 
 	if (name.len > MC_KEY_MOST)
@@ -86,10 +72,10 @@ function_seen(struct replay *r, struct gearmand_slice name)
 /* Of many jobs without a unique, or with "-", 1.1 kept the latest.  It gets a unique of its own, the same in every try.
  */
 static bool
-read_old(const struct replay *r, struct gearmand_slice rest, const struct mc_value *v, char made[65],
+read_old(const struct mc_replay *r, struct gearmand_slice rest, const struct mc_value *v, char made[65],
     struct gearmand_job *job)
 {
-	size_t len = split(&r->list.functions, rest);
+	size_t len = split(r, rest);
 	uint8_t hash[16];
 
 	if (len == UNKNOWN || v->flags > GEARMAND_LOW)
@@ -108,16 +94,16 @@ read_old(const struct replay *r, struct gearmand_slice rest, const struct mc_val
 }
 
 static bool
-take_over(struct replay *r, const struct mc_stray *stray, struct gearmand_slice rest)
+take_over(struct mc_replay *r, const struct mc_stray *stray, struct gearmand_slice rest)
 {
-	struct mc_link *from = &r->store->nodes[stray->node].link[MC_TALK], *to;
+	struct mc_wire *from = &r->store->nodes[stray->node].wire, *to;
 	struct mc_entry entry;
 	struct gearmand_job job;
 	struct mc_value v;
 	struct mc_key key;
 	uint64_t sequence = r->old + 1;
 	char made[65];
-	memcached_return_t rc = MEMCACHED_E2BIG;
+	enum mc_reply reply = MC_TOO_LARGE;
 
 	if (!mc_get(from, &stray->key, &v, r->err))
 		return false;
@@ -125,39 +111,38 @@ take_over(struct replay *r, const struct mc_stray *stray, struct gearmand_slice 
 		return true;
 	if (stray->is_old ? read_old(r, rest, &v, made, &job) : mc_value_read(v.data, &job, &sequence)) {
 		key = mc_key_of(r->store, &job);
-		to = &mc_node_of(r->store, &key)->link[MC_TALK];
-		rc = mc_put(r->store, memcached_add, to, &key, &job, sequence);
-		if (rc != MEMCACHED_NOTSTORED && rc != MEMCACHED_SERVER_MEMORY_ALLOCATION_FAILURE &&
-		    !mc_went_well(to, rc, MEMCACHED_E2BIG, r->err))
-			return false;
+		to = &mc_node_of(r->store, &key)->wire;
+		mc_put(to, "add", &key, &job, sequence);
+		reply = mc_wire_reply(to, r->err);
 	}
-	if (rc == MEMCACHED_SUCCESS) {
+	if (reply == MC_FAILED)
+		return false;
+	if (reply == MC_DONE) {
 		entry.order = htobe64(sequence);
 		memcpy(entry.name, key.text + r->store->prefix_len, MC_NAME);
-		gm_add(&r->list.entries, &entry, sizeof(entry));
-	} else if (rc != MEMCACHED_NOTSTORED) {
+		gm_add(&r->entries, &entry, sizeof(entry));
+	} else if (reply != MC_NOT_DONE) {
 		r->left++;
-		gm_add(&r->left_keys, stray->key.text, stray->key.len + 1);
+		gm_addf(&r->left_keys, " %s", stray->key.text);
 		return true;
 	}
 	r->old += stray->is_old;
 	r->moved += !stray->is_old;
-	return mc_went_well(
-	    from, memcached_delete(from->m, stray->key.text, stray->key.len, 0), MEMCACHED_NOTFOUND, r->err);
+	return mc_delete(from, &stray->key, r->err);
 }
 
 static bool
-take_over_all(struct replay *r)
+take_over_all(struct mc_replay *r)
 {
-	const struct mc_stray *all = MC_ALL(r->list.strays, const struct mc_stray);
-	size_t count = MC_COUNT(r->list.strays, struct mc_stray);
+	const struct mc_stray *all = MC_ALL(r->strays, const struct mc_stray);
+	size_t count = MC_COUNT(r->strays, struct mc_stray);
 	bool is_well = true;
 
 	for (size_t i = 0; i < 2 * count && is_well; i++) { /* all twice: the first time for the functions */
 		const struct mc_stray *stray = &all[i % count];
 		struct gearmand_slice rest = { stray->key.text + r->store->prefix_len,
 			stray->key.len - r->store->prefix_len };
-		size_t len = stray->is_old && i < count ? split(NULL, rest) : UNKNOWN;
+		size_t len = stray->is_old && i < count ? split(r, rest) : UNKNOWN;
 
 		if (len != UNKNOWN)
 			function_seen(r, (struct gearmand_slice){ rest.data, len });
@@ -168,7 +153,7 @@ take_over_all(struct replay *r)
 }
 
 static void
-take_value(struct replay *r, struct mc_entry *e, const struct mc_key *key, const struct mc_value *v)
+take_value(struct mc_replay *r, struct mc_entry *e, const struct mc_key *key, const struct mc_value *v)
 {
 	uint64_t sequence, *latest = &r->store->memory->sequence;
 	struct gearmand_job job;
@@ -179,7 +164,7 @@ take_value(struct replay *r, struct mc_entry *e, const struct mc_key *key, const
 		e->order = is_job ? htobe64(sequence) : UINT64_MAX;
 		if (is_job && sequence > *latest && sequence < UINT64_MAX / 2)
 			*latest = sequence;
-		if (is_job && r->list.strays.len > 0)
+		if (is_job && r->strays.len > 0)
 			function_seen(r, job.function);
 	} else if (is_job) {
 		r->is_stopped = !r->sink_f(r->sink, &job);
@@ -190,10 +175,10 @@ take_value(struct replay *r, struct mc_entry *e, const struct mc_key *key, const
 }
 
 static bool
-read_list(struct replay *r, bool is_ordering)
+read_list(struct mc_replay *r, bool is_ordering)
 {
-	struct mc_entry *all = MC_ALL(r->list.entries, struct mc_entry);
-	size_t count = MC_COUNT(r->list.entries, struct mc_entry);
+	struct mc_entry *all = MC_ALL(r->entries, struct mc_entry);
+	size_t count = MC_COUNT(r->entries, struct mc_entry);
 	bool is_well = true;
 
 	r->is_ordering = is_ordering;
@@ -201,29 +186,27 @@ read_list(struct replay *r, bool is_ordering)
 		size_t n = count - at < WINDOW ? count - at : WINDOW;
 
 		for (size_t i = 0; i < n; i++) {
-			r->keys[i] = mc_key_of_rest(r->store, all[at + i].name, MC_NAME);
-			mc_want(&mc_node_of(r->store, &r->keys[i])->link[MC_BULK], &r->keys[i]);
+			const struct mc_key key = mc_key_of_rest(r->store, all[at + i].name, MC_NAME);
+
+			mc_say(&mc_node_of(r->store, &key)->wire, "get ", &key, "\r\n");
 		}
 		for (struct mc_node *node = r->store->nodes; node < r->store->end && is_well; node++)
-			is_well = mc_ask(&node->link[MC_BULK], r->err);
-		for (size_t i = 0; i < n && !r->is_stopped && is_well; i++) {
-			struct mc_link *l = &mc_node_of(r->store, &r->keys[i])->link[MC_BULK];
+			is_well = mc_wire_send(&node->wire, r->err);
+		for (size_t i = 0; i < n && is_well; i++) {
+			const struct mc_key key = mc_key_of_rest(r->store, all[at + i].name, MC_NAME);
 			struct mc_value v;
 
-			is_well = mc_next(l, &r->keys[i], &v, r->err);
-			if (is_well)
-				take_value(r, &all[at + i], &r->keys[i], &v);
+			is_well = mc_wire_value(&mc_node_of(r->store, &key)->wire, &v, r->err);
+			if (is_well && !r->is_stopped)
+				take_value(r, &all[at + i], &key, &v);
 		}
-		for (struct mc_node *node = r->store->nodes; node < r->store->end && is_well; node++)
-			is_well = mc_ended(&node->link[MC_BULK], r->err);
 	}
 	return is_well;
 }
 
 static void
-tell(const struct replay *r, const struct gearmand_host *host, const char *prefix)
+tell(const struct mc_replay *r, const struct gearmand_host *host, const char *prefix)
 {
-	const char *name = r->left_keys.data, *end = name + r->left_keys.len;
 	const struct {
 		enum gearmand_level level;
 		size_t count;
@@ -234,25 +217,26 @@ tell(const struct replay *r, const struct gearmand_host *host, const char *prefi
 		{ GEARMAND_LOG_WARNING, r->gone,
 		    "jobs were gone when they were to be read: evicted, or removed by somebody" } };
 
-	if (r->list.foreign.len > 0)
+	if (r->foreign.len > 0)
 		host->log(host, GEARMAND_LOG_WARNING,
 		    "memcached, prefix %s: somebody else's items have this prefix, too, %s for one; they are left "
 		    "alone",
-		    prefix, r->list.foreign.text);
+		    prefix, r->foreign.text);
 	for (size_t i = 0; i < GM_COUNT(all); i++) {
 		if (all[i].count > 0)
 			host->log(
 			    host, all[i].level, "memcached, prefix %s: %zu %s", prefix, all[i].count, all[i].text);
 	}
-	while (r->left > 0 && name < end) { /* each is named, some in a line */
-		char names[NAMES_MOST + MC_KEY_MOST + 2] = "";
+	for (size_t at = 0, len = 0; at < r->left_keys.len; at += len) { /* each is named, some in a line */
+		const char *names = r->left_keys.data + at;
 
-		for (size_t len = 0; len < NAMES_MOST && name < end; name += strlen(name) + 1)
-			len += (size_t)sprintf(names + len, " %s", name);
+		len = r->left_keys.len - at;
+		if (len > NAMES_MOST)
+			len = (size_t)((const char *)memrchr(names, ' ', NAMES_MOST) - names);
 		host->log(host, GEARMAND_LOG_WARNING,
 		    "memcached, prefix %s: %zu items are left alone: where function and unique of gearmand 1.1 meet "
-		    "cannot be told, or they are no jobs, or they have no room:%s",
-		    prefix, r->left, names);
+		    "cannot be told, or they are no jobs, or they have no room:%.*s",
+		    prefix, r->left, (int)len, names);
 	}
 }
 
@@ -260,22 +244,16 @@ bool
 mc_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_error *err)
 {
 	struct mc_store *s = mc_store_of(store);
-	struct replay *r = s->host->allocate(sizeof(*r));
-	bool is_well;
+	struct mc_replay r = { .store = s, .sink_f = sink_f, .sink = sink, .err = err };
+	bool is_well = mc_dump(&r) && read_list(&r, true) && take_over_all(&r);
 
-	r->store = s;
-	r->sink_f = sink_f;
-	r->sink = sink;
-	r->err = err;
-	is_well = mc_dump(s, &r->list, err) && read_list(r, true) && take_over_all(r);
-	mc_sort(&r->list.entries, sizeof(struct mc_entry));
-	is_well = is_well && read_list(r, false);
+	mc_sort(&r.entries, sizeof(struct mc_entry));
+	is_well = is_well && read_list(&r, false);
 	if (is_well)
-		tell(r, s->host, s->prefix);
-	gm_bytes_free(&r->list.entries);
-	gm_bytes_free(&r->list.strays);
-	gm_bytes_free(&r->list.functions);
-	gm_bytes_free(&r->left_keys);
-	s->host->release(r);
+		tell(&r, s->host, s->prefix);
+	gm_bytes_free(&r.entries);
+	gm_bytes_free(&r.strays);
+	gm_bytes_free(&r.functions);
+	gm_bytes_free(&r.left_keys);
 	return is_well;
 }

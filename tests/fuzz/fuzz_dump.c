@@ -24,7 +24,7 @@ nanosleep(const struct timespec *for_this_long, struct timespec *left)
 	return 0;
 }
 
-/* link.c has it for several servers. */
+/* queue_memcached.c has it for several servers. */
 struct mc_node *
 mc_node_of(const struct mc_store *s, const struct mc_key *key)
 {
@@ -91,8 +91,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct mc_node node = { .name = "fuzz", .timeout = 5 };
 	struct mc_store s = { .nodes = &node, .end = &node + 1, .prefix = "p_", .prefix_len = 2 };
-	struct mc_list list = { .foreign.len = 0 };
 	struct gearmand_error err = { .text = "" };
+	struct mc_replay r = { .store = &s, .err = &err };
 
 	if (listener == 0) {
 		prepare();
@@ -100,22 +100,24 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	answer = (struct gearmand_slice){ (const char *)data, size };
 	sem_post(&is_wanted);
-	if (!mc_dump(&s, &list, &err))
+	GM_CHECK(mc_wire_open(&node.wire, &node, &err));
+	if (!mc_dump(&r))
 		GM_CHECK(err.text[0] != '\0');
+	mc_wire_close(&node.wire);
 	sem_wait(&is_over); /* the input is the fuzzer's again */
-	for (size_t i = 0; i < MC_COUNT(list.strays, struct mc_stray); i++) {
-		const struct mc_stray *stray = MC_ALL(list.strays, struct mc_stray) + i;
+	for (size_t i = 0; i < MC_COUNT(r.strays, struct mc_stray); i++) {
+		const struct mc_stray *stray = MC_ALL(r.strays, struct mc_stray) + i;
 
 		GM_CHECK(stray->key.len <= MC_KEY_MOST && stray->key.text[stray->key.len] == '\0');
 		GM_CHECK(strlen(stray->key.text) == stray->key.len && strncmp(stray->key.text, "p_", 2) == 0);
 		GM_CHECK(i == 0 || memcmp(stray - 1, stray, sizeof(*stray)) < 0);
 	}
-	for (size_t i = 1; i < MC_COUNT(list.entries, struct mc_entry); i++) {
-		const struct mc_entry *entry = MC_ALL(list.entries, struct mc_entry) + i;
+	for (size_t i = 1; i < MC_COUNT(r.entries, struct mc_entry); i++) {
+		const struct mc_entry *entry = MC_ALL(r.entries, struct mc_entry) + i;
 
 		GM_CHECK(memcmp(entry - 1, entry, sizeof(*entry)) < 0);
 	}
-	gm_bytes_free(&list.entries);
-	gm_bytes_free(&list.strays);
+	gm_bytes_free(&r.entries);
+	gm_bytes_free(&r.strays);
 	return 0;
 }

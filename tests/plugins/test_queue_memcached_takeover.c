@@ -285,10 +285,12 @@ Test(memcached_takeover, half_a_dump_is_no_dump)
 	cr_assert(queue_open(q), "%s", q->err.text);
 	queue_add(q, "f", "u", "x");
 	cr_expect_not(queue_replay(q));
-	EXPECT_SENTENCE(q, "it says \"SERVER_ERROR out of memory\"");
-	cr_expect_not(queue_replay(q));
+	EXPECT_SENTENCE(q, "it says \"out of memory\"");
+	queue_close(q);
+	cr_assert(queue_open(q) && !queue_replay(q), "%s", q->err.text);
 	EXPECT_SENTENCE(q, "it closed the connection");
-	cr_assert(queue_replay(q), "%s", q->err.text);
+	queue_close(q);
+	cr_assert(queue_open(q) && queue_replay(q), "%s", q->err.text);
 	cr_expect_str_eq(queue_seen(q), "f/u=x");
 	queue_free(&q);
 }
@@ -299,7 +301,7 @@ Test(memcached_takeover, a_job_that_vanishes_while_it_is_replayed_is_told)
 
 	queue_add_many(q, "u", 3);
 	queue_close(q);
-	queue_liar(q, "2*get t=>END\\r\\n"); /* values are read twice */
+	queue_liar(q, "6*get t=>END\\r\\n"); /* values are read twice */
 	cr_expect_str_eq(queue_content(q), "");
 	EXPECT_LOG(q, "3 jobs were gone when they were to be read");
 	cr_expect_str_eq(queue_content(q), "f/u0=u0 f/u1=u1 f/u2=u2");

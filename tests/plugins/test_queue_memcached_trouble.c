@@ -40,7 +40,7 @@ Test(memcached_trouble, a_memcached_that_wants_a_password_is_told)
 {
 	struct queue *q = queue_new();
 
-	queue_liar(q, "delete gearmand=>CLIENT_ERROR unauthenticated\\r\\n");
+	queue_liar(q, "gets =>CLIENT_ERROR unauthenticated\\r\\n");
 	queue_expect_no_open(q, "it says \"unauthenticated\"", GEARMAND_WHY_LASTING);
 	queue_free(&q);
 }
@@ -49,7 +49,7 @@ Test(memcached_trouble, something_that_is_no_memcached_is_told)
 {
 	struct queue *q = queue_new();
 
-	queue_liar(q, "delete gearmand=>HTTP/1.0 400 Bad \\x01 Request\\r\\n");
+	queue_liar(q, "gets =>HTTP/1.0 400 Bad \\x01 Request\\r\\n");
 	queue_expect_no_open(q, "it says \"HTTP/1.0 400 Bad", GEARMAND_WHY_PASSING);
 	queue_free(&q);
 }
@@ -295,12 +295,11 @@ Test(memcached_trouble, a_large_batch_into_a_stall_is_finished_later)
 
 /* ---- Answers that should not be -------------------------------------------------------------- */
 
-/* What is stored together has no reply; what has one is told word by word. */
 Test(memcached_trouble, an_answer_that_makes_no_sense_breaks_the_connection)
 {
 	static const char *const answers[][2] = { { "SERVER_ERROR huh", "it says \"huh\"" },
 		{ "CLIENT_ERROR bad command line format", "it says \"bad command line format\"" },
-		{ "ERROR", "ERROR was returned by server" }, { "MAYBE", "it says \"MAYBE\"" } };
+		{ "ERROR", "it says \"ERROR\"" }, { "MAYBE", "it says \"MAYBE\"" } };
 
 	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
 		struct queue *q;
@@ -317,10 +316,17 @@ Test(memcached_trouble, an_answer_that_makes_no_sense_breaks_the_connection)
 	}
 }
 
-Test(memcached_trouble, a_job_that_did_not_come_back_is_stored_again_with_a_reply)
+/* The reply of the first stands for the second, and so on; the last one has none. */
+Test(memcached_trouble, a_reply_that_is_missing_is_no_acknowledgement)
 {
-	struct queue *q = queue_with_a_liar("1*set=>");
+	struct queue *q = queue_new();
 
+	fake_host_set(&q->host, "libmemcached-timeout", "1");
+	queue_liar(q, "1*set=>");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	cr_expect_eq(queue_add_many(q, "u", 3), GEARMAND_COMMIT_BROKEN);
+	queue_close(q);
+	cr_assert(queue_open(q), "%s", q->err.text);
 	cr_expect_eq(queue_add_many(q, "u", 3), GEARMAND_COMMIT_DONE, "%s", q->err.text);
 	cr_expect_str_eq(queue_content(q), "f/u0=u0 f/u1=u1 f/u2=u2");
 	queue_free(&q);
