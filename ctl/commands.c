@@ -57,6 +57,8 @@ const struct command commands[] = {
 	  .text = "retry job", .shape = ANSWER_VALUE, .columns = answer },
 	{ "policy", "FUNCTION", "which line of the policy file holds for a function, and what it comes to", .text = "show policy",
 	  .shape = ANSWER_VALUE, .columns = COLUMNS(TEXT("policy")) },
+	{ "plugins", "", "the modules that the server has loaded, and whether they are used", .text = "show plugins",
+	  .columns = COLUMNS(TEXT("name"), TEXT("kind"), TEXT("version"), TEXT("file"), TEXT("used")) },
 	{ "cron", "", "the cron lines of the policy file: when each runs next, and when it ran last", .text = "show cron",
 	  .columns = COLUMNS(NUMBER("line"), TEXT("function"), TEXT("schedule"), NUMBER("next"), NUMBER("last")) },
 	{ "create function", "FUNCTION", "make a function known without a worker", .text = "create function",

@@ -242,6 +242,7 @@ make_threads(struct life *l, struct gearmand_error *err)
 {
 	struct threads_config config = {
 		.settings = l->settings,
+		.plugins = l->plugins,
 		.main_loop = l->loop,
 		.mgmt = mgmt_mbox(l->mgmt),
 	};

@@ -235,14 +235,20 @@ build_core(struct threads *c, struct gearmand_error *err)
 	const struct threads_config *config = &c->config;
 	char prefix[HANDLE_MAX - 21 + 1];
 	struct proc_config pc = { .handle_prefix = prefix };
-	struct proc *proc;
+	struct buf plugins = { 0 };
+	struct proc *proc = NULL;
 
 	handle_prefix(config->settings, prefix, sizeof prefix);
 	if (config->queue != NULL)
 		pc.queue_name = config->queue->desc->name;
-	if (!configure_proc(c, config->settings, &pc, err))
+	plugins_add_lines(config->plugins, config->queue, &plugins);
+	buf_add_char(&plugins, '\0');
+	pc.plugins = plugins.data;
+	if (configure_proc(c, config->settings, &pc, err))
+		proc = proc_new(&pc);
+	buf_fini(&plugins);
+	if (proc == NULL)
 		return false;
-	proc = proc_new(&pc);
 	c->proc = proc_run_new(&proc, c->proc_box, config->mgmt, threads_store(c), c->io_boxes, c->io_count);
 	return true;
 }

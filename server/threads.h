@@ -17,11 +17,13 @@ struct threads;
 struct loop;
 struct mbox;
 struct plugin;
+struct plugins;
 struct settings;
 
 struct threads_config {
 	const struct settings *settings;
 	const struct plugin *queue; /* NULL = jobs are in memory only */
+	const struct plugins *plugins;
 	struct loop *main_loop;
 	struct mbox *mgmt;
 };

@@ -20,6 +20,7 @@
 
 #include "mgmt/settings.h"
 
+struct buf;
 struct option_set;
 struct plugins;
 
@@ -67,6 +68,8 @@ bool plugins_require(const struct plugins *, enum gearmand_kind, const char *nam
 unsigned plugins_refused_count(const struct plugins *);
 const char *plugins_refused(const struct plugins *, unsigned i); /* "plugin FILE refused: ..." */
 void plugins_print(const struct plugins *, FILE *);              /* --list-plugins */
+/* A line for each: name, kind, version, file, and `yes` when it is open or `queue`; parted by tabs. */
+void plugins_add_lines(const struct plugins *, const struct plugin *queue, struct buf *);
 
 /* Members request ... deliver of every host table come from this one. */
 void plugins_set_services(struct plugins *, const struct gearmand_host *io_services);

@@ -217,3 +217,18 @@ plugins_print(const struct plugins *all, FILE *out)
 	fprintf(out, "\nSearched: %.*s\n", (int)dirs.len, dirs.data);
 	buf_fini(&dirs);
 }
+
+void
+plugins_add_lines(const struct plugins *all, const struct plugin *queue, struct buf *out)
+{
+	for (unsigned i = 0; i < all->count; i++) {
+		const struct plugin *p = all->at[i];
+		const char *cells[] = { p->desc->name, kind_name(p->desc->kind), p->desc->version, p->file };
+
+		for (size_t cell = 0; cell < sizeof cells / sizeof *cells; cell++) {
+			buf_add_escaped(out, slice_str(cells[cell]));
+			buf_add_char(out, '\t');
+		}
+		buf_add_str(out, p->is_open || p == queue ? "yes\n" : "no\n");
+	}
+}

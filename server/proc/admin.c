@@ -91,6 +91,8 @@ do_show(struct proc *p, struct peer *peer, const struct words *words)
 		admin_show_job(p, peer, words);
 	else if (words->count == 3 && slice_is_nocase(words->at[1], "policy"))
 		admin_show_policy(p, peer, words);
+	else if (words->count == 2 && slice_is_nocase(words->at[1], "plugins"))
+		report_plugins(p, peer);
 	else if (words->count == 2 && slice_is_nocase(words->at[1], "cron"))
 		cron_report(p, peer);
 	else if (words->count == 2 && slice_is_nocase(words->at[1], "functions"))

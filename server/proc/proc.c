@@ -92,6 +92,8 @@ proc_new(const struct proc_config *cfg)
 		p->cfg.queue_name = p->queue_text = mem_dup(cfg->queue_name, strlen(cfg->queue_name));
 	p->cfg.version = p->version_text = mem_dup(cfg->version, strlen(cfg->version));
 	p->cfg.verbose = p->verbose_text = mem_dup(cfg->verbose, strlen(cfg->verbose));
+	if (cfg->plugins != NULL)
+		p->cfg.plugins = p->plugins_text = mem_dup(cfg->plugins, strlen(cfg->plugins));
 	p->next_handle = cfg->first_handle;
 	p->replaying = cfg->durable;
 	p->access = cfg->access != NULL ? cfg->access : access_new_default();
@@ -208,6 +210,7 @@ proc_free(struct proc **pp)
 	mem_free(p->version_text);
 	mem_free(p->queue_text);
 	mem_free(p->verbose_text);
+	mem_free(p->plugins_text);
 	buf_fini(&p->store_trouble);
 	buf_fini(&p->store_error);
 	mem_free(p);

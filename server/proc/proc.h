@@ -46,6 +46,7 @@ struct proc_config {
 	uint64_t max_held;    /* ... and before it is closed, since others go on saying things to it */
 	enum gearmand_level log_level;
 	const char *version, *verbose; /* answers to `version` and `verbose` */
+	const char *plugins;           /* lines of `show plugins`; NULL = none */
 	int pid;                       /* answer to `getpid` */
 	unsigned io_count;             /* I/O threads, the columns of an outbox */
 };

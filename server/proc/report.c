@@ -101,3 +101,14 @@ report_queue(struct proc *p, struct peer *asking)
 	buf_add_str(&out, "\n.\n");
 	reply_text(p, asking, &out);
 }
+
+void
+report_plugins(struct proc *p, struct peer *asking)
+{
+	struct buf out = { 0 };
+
+	if (p->cfg.plugins != NULL)
+		buf_add_str(&out, p->cfg.plugins);
+	buf_add_str(&out, ".\n");
+	reply_text(p, asking, &out);
+}
