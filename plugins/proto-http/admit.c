@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The head of a request is complete: refuse it, or begin its job.
+ * The head of a request is complete: refuse it, or begin its job; and then the whole request is.
  *
  * Runs on:  the I/O thread of the connection, called by receive.c.
  * Owns:     nothing; the job belongs to the host as soon as it is begun.
  */
 #include "conn.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "answer.h"
 #include "reply.h"
 
 /* A refused body up to this length costs less than a new connection. */
@@ -50,13 +54,26 @@ query_of(const struct web_conn *c)
 	return (struct gearmand_slice){ "", 0 };
 }
 
+/* When it is to run, in seconds since 1970; "" = at once. */
+static const char *
+time_of(const struct web_conn *c, char text[24])
+{
+	const struct web_when *when = &c->request->head.when;
+	int64_t now = when->relative ? web_host(c)->wall() / 1000000000 : 0;
+
+	text[0] = '\0';
+	if (when->given)
+		snprintf(text, 24, "%" PRId64, now + when->seconds);
+	return text;
+}
+
 /* Of the job, as far as it is known before its body. */
 static uint64_t
 size_of_job(const struct web_conn *c)
 {
 	const struct web_head *h = &c->request->head;
-	uint64_t length = h->has_length ? c->request->length : 0;
-	uint64_t known = h->function.len + unique_of(h).len + 2 + query_of(c).len;
+	uint64_t length = h->has_length ? c->request->length : 0, time = h->when.given ? 24 : 0;
+	uint64_t known = h->function.len + unique_of(h).len + 2 + query_of(c).len + time;
 
 	return length < UINT64_MAX - known ? length + known : UINT64_MAX;
 }
@@ -72,6 +89,8 @@ head_check(struct web_conn *c)
 
 	if (h->framing_lost)
 		return fault;
+	if (h->about != WEB_FUNCTION)
+		return fault.status ? fault : web_about_check(c);
 	if (!gets && !brings)
 		return web_bad_method;
 	if (fault.status)
@@ -83,6 +102,8 @@ head_check(struct web_conn *c)
 		return (struct web_refusal){ 417, "the only expectation met is 100-continue" };
 	if (brings && !h->chunked && !h->has_length)
 		return (struct web_refusal){ 411, "POST and PUT need a Content-Length or chunks" };
+	if (h->when.given && h->rank != WEB_NORMAL)
+		return (struct web_refusal){ 400, "a job with X-Gearman-When has normal priority" };
 	if (size_of_job(c) > web_host(c)->max_packet(c->peer))
 		return web_job_too_large;
 	return (struct web_refusal){ 0, NULL };
@@ -99,18 +120,6 @@ refuse_early(struct web_conn *c, struct web_refusal why)
 		web_answer_refusal(c, why);
 	else
 		web_refuse_and_close(c, why);
-}
-
-static void
-ask_for_exceptions(struct web_conn *c)
-{
-	struct gearmand_packet option = { .type = GEARMAND_OPTION_REQ, .argc = 1 };
-
-	if (c->exceptions_asked)
-		return;
-	c->exceptions_asked = true;
-	option.arg[0] = gm_slice("exceptions");
-	web_host(c)->request(c->peer, &option);
 }
 
 void
@@ -131,13 +140,18 @@ begin_job(struct web_conn *c)
 	const struct gearmand_host *host = web_host(c);
 	struct web_request *r = c->request;
 	const struct web_head *h = &r->head;
-	const struct gearmand_slice nul = { "", 1 };
-	const struct gearmand_slice parts[] = { h->function, nul, unique_of(h), nul, query_of(c) };
+	const struct gearmand_slice nul = { "", 1 }, none = { "", 0 };
+	char time[24];
+	const struct gearmand_slice parts[] = { h->function, nul, unique_of(h), nul, gm_slice(time_of(c, time)),
+		h->when.given ? nul : none, query_of(c) };
 
-	ask_for_exceptions(c);
-	host->body_begin(c->peer, submit_type[h->background][h->rank], (size_t)size_of_job(c), 0);
+	r->background = h->background || h->when.given || h->prefer.respond_async;
+	r->wait = h->prefer.respond_async ? h->prefer.wait : 0;
+	web_ask_for_exceptions(c);
+	host->body_begin(c->peer, h->when.given ? GEARMAND_SUBMIT_JOB_EPOCH : submit_type[r->background][h->rank],
+	    (size_t)size_of_job(c), web_tag(c, WEB_ASK_JOB));
 	r->begun = true;
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && r->begun; i++)
+	for (size_t i = 0; i < GM_COUNT(parts) && r->begun; i++)
 		web_job_add(c, parts[i]);
 }
 
@@ -156,5 +170,36 @@ web_admit(struct web_conn *c)
 	}
 	if (c->request->head.expects_continue && c->minor > 0 && has_body(c))
 		web_reply_continue(web_host(c), c->peer);
-	begin_job(c);
+	if (c->request->head.about == WEB_FUNCTION)
+		begin_job(c);
+}
+
+static const struct web_manner *
+manner_of(const struct web_conn *c)
+{
+	const struct web_request *r = c->request;
+
+	if (r->background || !r->wants_body)
+		return &web_plain;
+	if (r->head.accept.events)
+		return &web_events;
+	return r->head.stream && c->minor > 0 ? &web_stream : &web_plain;
+}
+
+void
+web_begin(struct web_conn *c)
+{
+	struct web_request *r = c->request;
+
+	r->begun = false;
+	c->state = WEB_WAIT;
+	web_conn_arm(c, 0);
+	if (r->head.about != WEB_FUNCTION) {
+		web_about_begin(c);
+		return;
+	}
+	r->manner = manner_of(c);
+	if (r->wait > 0)
+		web_ask(c, WEB_ASK_ASIDE, "follow next", (struct gearmand_slice){ "", 0 });
+	web_host(c)->body_end(c->peer);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The way out: packets of a job become the response.  And a connection's beginning and end.
+ * Responses.
  *
  * Runs on:  the I/O thread of the connection.
  * Owns:     nothing; what came as WORK_DATA is kept by the host.
@@ -8,40 +8,16 @@
  * Content-Length is promised, and a job whose worker is lost begins anew.  So data that comes before the result waits,
  * up to the size of one packet; it is shared with others who wait for the same job, and passed on without a copy.
  */
-#include "conn.h"
+#include "answer.h"
+
+#include <stdio.h>
 
 #include "reply.h"
+#include "text.h"
 
-const struct gearmand_host *
-web_host(const struct web_conn *c)
-{
-	return c->module->host;
-}
+static const struct gearmand_slice nothing = { "", 0 };
 
-void *
-web_conn_new(void *module, void *thread, struct gearmand_conn *peer)
-{
-	const struct web_module *m = module;
-	struct web_conn *c = m->host->allocate(sizeof(*c));
-
-	(void)thread;
-	*c = (struct web_conn){ .magic = WEB_CONN_MAGIC, .state = WEB_IDLE, .module = m, .peer = peer };
-	web_conn_arm(c, m->idle_ms);
-	return c;
-}
-
-void
-web_conn_arm(struct web_conn *c, uint32_t ms)
-{
-	c->progress = false;
-	web_host(c)->tick_in(c->peer, ms);
-}
-
-static size_t
-kept_count(const struct web_request *r)
-{
-	return r->kept.len / sizeof(struct gearmand_kept *);
-}
+/* ---- What is kept ----------------------------------------------------------------------- */
 
 /* Takes: each piece is written, or dropped. */
 static void
@@ -50,60 +26,50 @@ kept_end(struct web_conn *c, void (*how)(struct gearmand_conn *, struct gearmand
 	struct web_request *r = c->request;
 	struct gearmand_kept **pieces = (struct gearmand_kept **)(void *)r->kept.data;
 
-	for (size_t i = 0; i < kept_count(r); i++)
+	for (size_t i = 0; i < r->kept.len / sizeof(struct gearmand_kept *); i++)
 		how(c->peer, &pieces[i]);
 	gm_bytes_free(&r->kept);
 	r->kept_bytes = 0;
 }
 
-static void
-request_free(struct web_conn *c)
+void
+web_kept_drop(struct web_conn *c)
 {
-	if (!c->request)
-		return;
-	if (c->request->begun)
-		web_host(c)->body_drop(c->peer);
 	kept_end(c, web_host(c)->drop_kept);
-	web_head_fini(&c->request->head);
-	gm_bytes_free(&c->request->handle);
-	web_host(c)->release(c->request);
-	c->request = NULL;
 }
 
-void
-web_conn_free(void **conn)
+/* The job goes on, so this connection cannot be used for another one. */
+static void
+give_up_job(struct web_conn *c, unsigned status, const char *why)
 {
-	struct web_conn *c = *conn;
-
-	*conn = NULL;
-	if (!c)
-		return;
-	request_free(c);
-	c->magic = 0;
-	web_host(c)->release(c);
+	c->keep_alive = false;
+	web_answer_sentence(c, status, "WORK_DATA", nothing, gm_slice(why));
+	web_conn_close(c);
 }
 
-void
-web_conn_close(struct web_conn *c)
+bool
+web_keep(struct web_conn *c, struct gearmand_slice data)
 {
-	request_free(c);
-	c->state = WEB_CLOSED;
-	web_host(c)->close(c->peer);
-}
+	struct web_request *r = c->request;
+	struct gearmand_kept *piece = NULL;
 
-void
-web_conn_next(struct web_conn *c)
-{
-	if (!c->keep_alive) {
-		web_conn_close(c);
-		return;
+	if (data.len > web_host(c)->max_packet(c->peer) - r->kept_bytes) {
+		give_up_job(c, 502, "the job's result is larger than this server passes on");
+		return false;
 	}
-	request_free(c);
-	c->state = WEB_IDLE;
-	web_conn_arm(c, c->module->idle_ms);
+	r->kept_bytes += data.len;
+	if (data.len == 0 || !r->wants_body)
+		return true;
+	if (gm_room(&r->kept, sizeof(struct gearmand_kept *)) != NULL)
+		piece = web_host(c)->keep(c->peer, data);
+	if (piece)
+		gm_add(&r->kept, &piece, sizeof(struct gearmand_kept *));
+	else
+		give_up_job(c, 503, "too much waits in this server already");
+	return piece != NULL;
 }
 
-/* ---- Responses -------------------------------------------------------------------------- */
+/* ---- In one piece ------------------------------------------------------------------------- */
 
 static struct web_reply
 reply_of(const struct web_conn *c, unsigned status, const char *command)
@@ -114,22 +80,65 @@ reply_of(const struct web_conn *c, unsigned status, const char *command)
 		.keep_alive = c->keep_alive,
 		.handle = gm_bytes_slice(&c->request->handle),
 		.command = command,
+		.allow = c->request->head.about == WEB_FUNCTION ? "GET, HEAD, POST, PUT" : "GET, HEAD, DELETE",
+		.more = status == 503 ? gm_slice("Retry-After: 5\r\n") : nothing,
+		.framing = status == 204 ? WEB_WITHOUT_BODY : WEB_BY_LENGTH,
 	};
 }
 
-/* A sentence of the server is the body. */
+/* Without memory for a head nothing can be said. */
+static bool
+say_head(struct web_conn *c, const struct web_reply *reply)
+{
+	if (web_reply_head(web_host(c), c->peer, reply))
+		return true;
+	c->keep_alive = false;
+	return false;
+}
+
 static void
-answer_sentence(struct web_conn *c, unsigned status, const char *command, struct gearmand_slice why)
+say_body(struct web_conn *c, struct web_reply reply, struct gearmand_slice body)
+{
+	reply.length = body.len;
+	if (say_head(c, &reply) && c->request->wants_body && body.len > 0)
+		web_host(c)->write(c->peer, body);
+}
+
+/* RFC 9457. */
+static void
+add_problem(const struct web_conn *c, struct gm_bytes *out, unsigned status, struct gearmand_slice code,
+    struct gearmand_slice why)
+{
+	gm_addf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u", web_phrase(status), status);
+	if (why.len > 0)
+		web_json_member(out, "detail", why);
+	if (code.len > 0)
+		web_json_member(out, "code", code);
+	if (c->request->handle.len > 0)
+		web_json_member(out, "handle", gm_bytes_slice(&c->request->handle));
+	gm_add_text(out, "}\n");
+}
+
+void
+web_answer_sentence(
+    struct web_conn *c, unsigned status, const char *command, struct gearmand_slice code, struct gearmand_slice why)
 {
 	struct web_reply reply = reply_of(c, status, command);
+	struct gm_bytes body = { 0 };
 
-	reply.text = why.len > 0;
-	reply.length = why.len > 0 ? why.len + 1 : 0;
-	web_reply_head(web_host(c), c->peer, &reply);
-	if (why.len > 0 && c->request->wants_body) {
-		web_host(c)->write(c->peer, why);
-		web_host(c)->write(c->peer, gm_slice("\n"));
+	/* What the client accepts is known when the head is whole. */
+	if (status >= 400 && c->request->head_done && c->request->head.accept.problem) {
+		add_problem(c, &body, status, code, why);
+		reply.type = "application/problem+json";
+	} else if (why.len > 0) {
+		gm_add_slice(&body, why);
+		gm_add_text(&body, "\n");
+		reply.type = "text/plain; charset=utf-8";
 	}
+	if (body.failed)
+		gm_bytes_free(&body);
+	say_body(c, reply, gm_bytes_slice(&body));
+	gm_bytes_free(&body);
 }
 
 void
@@ -138,7 +147,7 @@ web_answer_refusal(struct web_conn *c, struct web_refusal why)
 	if (c->request->answered)
 		return;
 	c->request->answered = true;
-	answer_sentence(c, why.status, NULL, gm_slice(why.why ? why.why : ""));
+	web_answer_sentence(c, why.status, NULL, nothing, gm_slice(why.why ? why.why : ""));
 }
 
 void
@@ -149,15 +158,19 @@ web_refuse_and_close(struct web_conn *c, struct web_refusal why)
 	web_conn_close(c);
 }
 
-static void
-answer_result(struct web_conn *c, unsigned status, const char *command, struct gearmand_slice data)
+void
+web_answer_result(struct web_conn *c, unsigned status, const char *command, struct gearmand_slice data)
 {
 	struct web_reply reply = reply_of(c, status, command);
 	bool has_before = status == 200;
+	char applied[64];
 
+	if (c->request->wait > 0) {
+		snprintf(applied, sizeof(applied), "Preference-Applied: wait=%u\r\n", c->request->wait);
+		reply.more = gm_slice(applied);
+	}
 	reply.length = (has_before ? c->request->kept_bytes : 0) + data.len;
-	web_reply_head(web_host(c), c->peer, &reply);
-	if (!c->request->wants_body)
+	if (!say_head(c, &reply) || !c->request->wants_body)
 		return;
 	if (has_before)
 		kept_end(c, web_host(c)->write_kept);
@@ -165,113 +178,80 @@ answer_result(struct web_conn *c, unsigned status, const char *command, struct g
 		web_host(c)->write_data(c->peer, data);
 }
 
-/* ---- Packets ---------------------------------------------------------------------------- */
-
-static unsigned
-status_of_error(struct gearmand_slice code)
+void
+web_answer_body(struct web_conn *c, unsigned status, const char *command, const char *type, struct gearmand_slice more,
+    struct gearmand_slice body)
 {
-	if (gm_is(code, "ARGUMENT_TOO_LARGE") || gm_is(code, "INVALID_PACKET"))
-		return 400;
-	if (gm_is(code, "QUEUE_ERROR") || gm_is(code, "SHUTDOWN_GRACEFUL") || gm_is(code, "MEMORY_ALLOCATION_FAILURE"))
-		return 503;
-	return 500;
+	struct web_reply reply = reply_of(c, status, command);
+
+	reply.type = type;
+	reply.more = more;
+	say_body(c, reply, body);
+}
+
+/* ---- In pieces ------------------------------------------------------------------------------ */
+
+void
+web_answer_begin(struct web_conn *c, const char *type, const char *more)
+{
+	struct web_reply reply = reply_of(c, 200, NULL);
+
+	if (c->minor == 0)
+		c->keep_alive = reply.keep_alive = false;
+	reply.framing = c->minor == 0 ? WEB_BY_CLOSE : WEB_BY_CHUNKS;
+	reply.type = type;
+	reply.more = gm_slice(more);
+	c->request->begun_to_answer = true;
+	if (!say_head(c, &reply))
+		web_conn_close(c);
 }
 
 static void
-on_error(struct web_conn *c, const struct gearmand_packet *pkt)
+say_piece(struct web_conn *c, void (*write)(struct gearmand_conn *, struct gearmand_slice), struct gearmand_slice piece)
 {
-	if (gm_is(pkt->arg[0], "UNKNOWN_OPTION"))
-		return; /* a server without exceptions; failures are WORK_FAIL then */
-	answer_sentence(c, status_of_error(pkt->arg[0]), "ERROR", pkt->arg[1]);
-	web_conn_next(c);
-}
+	char head[24];
 
-/* The job goes on, so this connection cannot be used for another one. */
-static void
-give_up_job(struct web_conn *c, unsigned status, const char *command, const char *why)
-{
-	c->keep_alive = false;
-	answer_sentence(c, status, command, gm_slice(why));
-	web_conn_close(c);
-}
-
-static void
-on_created(struct web_conn *c, const struct gearmand_packet *pkt)
-{
-	gm_add_slice(&c->request->handle, pkt->arg[0]);
-	if (c->request->handle.failed) {
-		give_up_job(c, 503, NULL, web_no_memory.why);
-	} else if (c->request->head.background) {
-		answer_result(c, 200, "JOB_CREATED", (struct gearmand_slice){ "", 0 });
-		web_conn_next(c);
+	if (piece.len == 0)
+		return;
+	if (c->minor > 0) {
+		snprintf(head, sizeof(head), "%zx\r\n", piece.len);
+		web_host(c)->write(c->peer, gm_slice(head));
 	}
+	write(c->peer, piece);
+	if (c->minor > 0)
+		web_host(c)->write(c->peer, gm_slice("\r\n"));
 }
 
-static void
-on_data(struct web_conn *c, const struct gearmand_packet *pkt)
+void
+web_answer_piece(struct web_conn *c, struct gearmand_slice piece)
 {
-	struct web_request *r = c->request;
-	struct gearmand_kept *piece = NULL;
-
-	if (pkt->data.len > web_host(c)->max_packet(c->peer) - r->kept_bytes) {
-		give_up_job(c, 502, "WORK_DATA", "the job's result is larger than this server passes on");
-		return;
-	}
-	r->kept_bytes += pkt->data.len;
-	if (pkt->data.len == 0 || !r->wants_body)
-		return;
-	if (gm_room(&r->kept, sizeof(struct gearmand_kept *)) != NULL)
-		piece = web_host(c)->keep(c->peer, pkt->data);
-	if (piece)
-		gm_add(&r->kept, &piece, sizeof(struct gearmand_kept *));
-	else
-		give_up_job(c, 503, "WORK_DATA", "too much waits in this server already");
+	say_piece(c, web_host(c)->write, piece);
 }
 
-static void
-on_work(struct web_conn *c, const struct gearmand_packet *pkt)
+void
+web_answer_data(struct web_conn *c, struct gearmand_slice data)
 {
-	if (!gm_same(pkt->arg[0], gm_bytes_slice(&c->request->handle)))
-		return;
-	switch (pkt->type) {
-	case GEARMAND_WORK_DATA:
-		on_data(c, pkt);
-		return;
-	case GEARMAND_ATTEMPT_VOID:
-		kept_end(c, web_host(c)->drop_kept);
-		return;
-	case GEARMAND_WORK_COMPLETE:
-		answer_result(c, 200, "WORK_COMPLETE", pkt->data);
-		break;
-	case GEARMAND_WORK_EXCEPTION:
-		answer_result(c, 500, "WORK_EXCEPTION", pkt->data);
-		break;
-	case GEARMAND_WORK_FAIL:
-		answer_sentence(c, 500, "WORK_FAIL", gm_slice("the job failed"));
-		break;
-	default:
-		return; /* progress and warnings have no place in a response */
+	say_piece(c, web_host(c)->write_data, data);
+}
+
+void
+web_answer_end(struct web_conn *c, const char *trailer)
+{
+	char last[128];
+
+	if (c->minor > 0) {
+		snprintf(last, sizeof(last), "0\r\n%s\r\n", trailer);
+		web_host(c)->write(c->peer, gm_slice(last));
 	}
 	web_conn_next(c);
 }
 
 void
-web_conn_send(void *conn, const struct gearmand_packet *pkt)
+web_answer_break(struct web_conn *c, const char *trailer)
 {
-	struct web_conn *c = conn;
-
-	if (c->state != WEB_WAIT)
-		return;
-	switch (pkt->type) {
-	case GEARMAND_OPTION_RES:
-		return;
-	case GEARMAND_ERROR:
-		on_error(c, pkt);
-		return;
-	case GEARMAND_JOB_CREATED:
-		on_created(c, pkt);
-		return;
-	default:
-		on_work(c, pkt);
+	if (c->minor > 0) {
+		web_host(c)->write(c->peer, gm_slice(trailer));
+		web_host(c)->write(c->peer, gm_slice("\r\n"));
 	}
+	web_conn_close(c);
 }

@@ -10,8 +10,6 @@
  */
 #include "head.h"
 
-#include <strings.h>
-
 static void
 refuse(struct web_head *h, unsigned status, const char *why)
 {
@@ -25,12 +23,6 @@ refuse_framing(struct web_head *h, unsigned status, const char *why)
 {
 	refuse(h, status, why);
 	h->framing_lost = true;
-}
-
-bool
-web_is_word(struct gearmand_slice s, const char *word)
-{
-	return s.len == strlen(word) && strncasecmp(s.data, word, s.len) == 0;
 }
 
 void
@@ -68,6 +60,35 @@ on_background(struct web_head *h, struct gearmand_slice value)
 	h->background = web_is_word(value, "true");
 	if (!h->background && !web_is_word(value, "false"))
 		refuse(h, 400, "X-Gearman-Background must be true or false");
+}
+
+static void
+on_stream(struct web_head *h, struct gearmand_slice value)
+{
+	h->stream = web_is_word(value, "true");
+	if (!h->stream && !web_is_word(value, "false"))
+		refuse(h, 400, "X-Gearman-Stream must be true or false");
+}
+
+static void
+on_when(struct web_head *h, struct gearmand_slice value)
+{
+	if (!web_when_read(value, &h->when))
+		refuse(h, 400,
+		    "X-Gearman-When must be seconds since 1970, +SECONDS from now, or a time like "
+		    "2027-01-15T08:00:00Z");
+}
+
+static void
+on_prefer(struct web_head *h, struct gearmand_slice value)
+{
+	web_prefer_read(value, &h->prefer);
+}
+
+static void
+on_accept(struct web_head *h, struct gearmand_slice value)
+{
+	web_accept_read(value, &h->accept);
 }
 
 static void
@@ -133,6 +154,10 @@ static const struct {
 	{ "x-gearman-unique", on_unique },
 	{ "x-gearman-background", on_background },
 	{ "x-gearman-priority", on_priority },
+	{ "x-gearman-stream", on_stream },
+	{ "x-gearman-when", on_when },
+	{ "prefer", on_prefer },
+	{ "accept", on_accept },
 	{ "content-length", on_length },
 	{ "transfer-encoding", on_coding },
 	{ "expect", on_expect },
@@ -141,20 +166,10 @@ static const struct {
 
 /* ---- Collecting ---------------------------------------------------------------------- */
 
-static struct gearmand_slice
-trimmed(struct gearmand_slice s)
-{
-	while (s.len > 0 && (s.data[0] == ' ' || s.data[0] == '\t'))
-		s = (struct gearmand_slice){ s.data + 1, s.len - 1 };
-	while (s.len > 0 && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
-		s.len--;
-	return s;
-}
-
 static void
 end_header(struct web_head *h)
 {
-	struct gearmand_slice name = gm_bytes_slice(&h->name), value = trimmed(gm_bytes_slice(&h->value));
+	struct gearmand_slice name = gm_bytes_slice(&h->name), value = web_trimmed(gm_bytes_slice(&h->value));
 
 	if (!h->in_header)
 		return;
@@ -244,6 +259,28 @@ path_offset(struct gearmand_slice url)
 	return at;
 }
 
+/* Looked for before the path is decoded, so that a function may be called _job/x: /%5Fjob/x.  Moves *from to what is
+ * to be decoded; returns its end. */
+static size_t
+path_end(struct web_head *h, size_t *from, size_t to, const char *url)
+{
+	const char prefix[] = "_job/";
+	struct gearmand_slice path = { url + *from, to - *from };
+	const char *slash;
+
+	if (!gm_begins(path, prefix))
+		return to;
+	*from += sizeof(prefix) - 1;
+	path = (struct gearmand_slice){ url + *from, to - *from };
+	slash = path.len > 0 ? memchr(path.data, '/', path.len) : NULL;
+	h->about = WEB_JOB;
+	if (!slash)
+		return to;
+	path = (struct gearmand_slice){ slash, (size_t)(url + to - slash) };
+	h->about = gm_is(path, "/result") ? WEB_RESULT : WEB_NOTHING;
+	return (size_t)(slash - url);
+}
+
 static void
 read_target(struct web_head *h)
 {
@@ -259,6 +296,9 @@ read_target(struct web_head *h)
 		refuse(h, 400, "a '#' in a target must be written %23");
 	while (from < to && url[from] == '/')
 		from++;
+	for (size_t at = from; at < to; at++)
+		h->depth += url[at] == '/';
+	to = path_end(h, &from, to, url);
 	len = to - from;
 	if (!decode(url + from, &len))
 		refuse(h, 400, "the path has an escape that is malformed or means NUL");

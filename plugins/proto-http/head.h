@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * head.h - the head of one request: what job it asks for.
+ * head.h - the head of one request: what job it asks for, or about which job.
  *
  * Runs on:  the I/O thread of the connection.
  * Owns:     the bytes of the target and of the headers that matter.
@@ -16,6 +16,8 @@
 
 #include <gearmand/module.h>
 
+#include "asks.h"
+
 /* `status` is 0 when there is nothing to refuse; `why` is a static sentence, or NULL. */
 struct web_refusal {
 	unsigned status;
@@ -23,6 +25,9 @@ struct web_refusal {
 };
 
 enum web_rank { WEB_HIGH, WEB_NORMAL, WEB_LOW };
+
+/* A path that begins with _job/ is about a job. */
+enum web_about { WEB_FUNCTION, WEB_JOB, WEB_RESULT, WEB_NOTHING };
 
 struct web_head {
 	struct gm_bytes line, name, value; /* name and value: of the header that is being read */
@@ -33,11 +38,17 @@ struct web_head {
 
 	/* From the headers. */
 	struct gm_bytes unique; /* meaningful when has_unique */
-	bool has_unique, background, has_length, chunked, expects_continue, expects_other, has_host;
+	bool has_unique, background, stream, has_length, chunked, expects_continue, expects_other, has_host;
 	enum web_rank rank;
+	struct web_when when;
+	struct web_prefer prefer;
+	struct web_accept accept;
 
 	/* From the target, valid after finish as long as the head. */
-	struct gearmand_slice function, query; /* percent-decoded, may be empty; as it came, without '?' */
+	enum web_about about;
+	struct gearmand_slice function; /* percent-decoded, may be empty; of a job its handle */
+	struct gearmand_slice query;    /* as it came, without '?' */
+	size_t depth;                   /* slashes in the path, those at its beginning aside */
 };
 
 void web_head_init(struct web_head *);
@@ -48,8 +59,5 @@ struct web_refusal web_head_line(struct web_head *, struct gearmand_slice, unsig
 void web_head_field(struct web_head *, struct gearmand_slice);
 void web_head_value(struct web_head *, struct gearmand_slice);
 struct web_refusal web_head_finish(struct web_head *, unsigned minor);
-
-/* Letter case is ignored; `word` is in lower case. */
-bool web_is_word(struct gearmand_slice, const char *word);
 
 #endif

@@ -16,6 +16,8 @@
 
 #include <string.h>
 
+#include "answer.h"
+
 void
 web_trouble(struct web_conn *c, const struct web_refusal *why)
 {
@@ -141,10 +143,7 @@ end_body(struct web_conn *c)
 		web_conn_next(c);
 		return;
 	}
-	c->request->begun = false;
-	c->state = WEB_WAIT;
-	web_conn_arm(c, 0);
-	web_host(c)->body_end(c->peer);
+	web_begin(c);
 }
 
 static size_t
@@ -251,6 +250,7 @@ begin_request(struct web_conn *c, struct gearmand_slice in)
 	web_head_init(&c->request->head);
 	c->request->wants_body = true;
 	web_parser_init(&c->parser, &settings, c);
+	c->serial++;
 	c->minor = 1;
 	c->keep_alive = false;
 	c->state = WEB_LINE;
@@ -282,8 +282,11 @@ web_conn_tick(void *conn)
 {
 	struct web_conn *c = conn;
 
-	if (c->state >= WEB_WAIT)
+	if (c->state >= WEB_WAIT) {
+		if (c->state == WEB_WAIT && c->request->manner->tick)
+			c->request->manner->tick(c);
 		return;
+	}
 	if (c->progress)
 		web_conn_arm(c, c->module->idle_ms);
 	else if (c->request)

@@ -5,7 +5,7 @@
  * Runs on:  the I/O thread of the connection.  Owns nothing.
  *
  * Nothing that a client or a worker chose gets into it but the job's handle, which the server
- * made, and that only when each byte of it is a visible one.
+ * made, and that only when each byte of it is a visible one.  Further headers are the module's own words.
  */
 #include "reply.h"
 
@@ -17,6 +17,8 @@ static const struct {
 	const char *phrase;
 } phrases[] = {
 	{ 200, "OK" },
+	{ 202, "Accepted" },
+	{ 204, "No Content" },
 	{ 400, "Bad Request" },
 	{ 404, "Not Found" },
 	{ 405, "Method Not Allowed" },
@@ -32,8 +34,8 @@ static const struct {
 	{ 505, "HTTP Version Not Supported" },
 };
 
-static const char *
-phrase_of(unsigned status)
+const char *
+web_phrase(unsigned status)
 {
 	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
 		if (phrases[i].status == status)
@@ -58,26 +60,39 @@ connection_header(const struct web_reply *r)
 	return r->minor == 0 ? "Connection: keep-alive\r\n" : "";
 }
 
-void
+static void
+add_framing(struct gm_bytes *out, const struct web_reply *r)
+{
+	if (r->framing == WEB_BY_LENGTH)
+		gm_addf(out, "Content-Length: %" PRIu64 "\r\n", r->length);
+	else if (r->framing == WEB_BY_CHUNKS)
+		gm_add_text(out, "Transfer-Encoding: chunked\r\n");
+}
+
+bool
 web_reply_head(const struct gearmand_host *host, struct gearmand_conn *conn, const struct web_reply *r)
 {
-	char text[1024];
-	bool has_handle = is_visible(r->handle);
-	int len = snprintf(text, sizeof(text),
-	    "HTTP/1.%u %u %s\r\n"
-	    "%s%.*s%s"
-	    "%s%s%s"
-	    "%s%s%s"
-	    "Content-Length: %" PRIu64 "\r\n"
-	    "Server: Gearman/%.64s\r\n"
-	    "\r\n",
-	    r->minor, r->status, phrase_of(r->status), has_handle ? "X-Gearman-Job-Handle: " : "",
-	    has_handle ? (int)r->handle.len : 0, has_handle ? r->handle.data : "", has_handle ? "\r\n" : "",
-	    r->command ? "X-Gearman-Command: " : "", r->command ? r->command : "", r->command ? "\r\n" : "",
-	    connection_header(r), r->status == 405 ? "Allow: GET, HEAD, POST, PUT\r\n" : "",
-	    r->text ? "Content-Type: text/plain; charset=utf-8\r\n" : "", r->length, host->server_version);
+	struct gm_bytes out = { 0 };
+	bool whole;
 
-	host->write(conn, (struct gearmand_slice){ text, (size_t)len });
+	gm_addf(&out, "HTTP/1.%u %u %s\r\n", r->minor, r->status, web_phrase(r->status));
+	if (is_visible(r->handle))
+		gm_addf(&out, "X-Gearman-Job-Handle: %.*s\r\n", (int)r->handle.len, r->handle.data);
+	if (r->command)
+		gm_addf(&out, "X-Gearman-Command: %s\r\n", r->command);
+	gm_add_text(&out, connection_header(r));
+	if (r->status == 405)
+		gm_addf(&out, "Allow: %s\r\n", r->allow);
+	if (r->type)
+		gm_addf(&out, "Content-Type: %s\r\n", r->type);
+	gm_add_slice(&out, r->more);
+	add_framing(&out, r);
+	gm_addf(&out, "Server: Gearman/%.64s\r\n\r\n", host->server_version);
+	whole = !out.failed;
+	if (whole)
+		host->write(conn, gm_bytes_slice(&out));
+	gm_bytes_free(&out);
+	return whole;
 }
 
 void

@@ -147,7 +147,7 @@ stop_after(struct gearmand_slice said, bool answered, int form)
 	conn_say(c, said.data, said.len, 0);
 	if (form == 1)
 		conn_end(c);
-	while (form == 2 && conn_tick(c))
+	for (int i = 0; form == 2 && i < TICKS_MOST && conn_tick(c); i++)
 		;
 	conn_free(&c);
 }

@@ -138,7 +138,7 @@ conn_run(struct conn *c)
 		moved = false;
 		if (c->in.len > 0 && !c->closed) {
 			receive_once(c);
-			MUST(c->closed || c->in.len <= GEARMAND_UNUSED_MOST || c->waiting > 0,
+			MUST(c->closed || c->in.len <= GEARMAND_UNUSED_MOST || c->waiting > 0 || c->tick_ms > 0,
 			    "%zu bytes are left unused though nothing is awaited", c->in.len);
 		}
 		while (c->on_request && c->served < c->request_count) {
@@ -225,5 +225,7 @@ conn_tick(struct conn *c)
 		c->host->plugin->protocol->tick(c->state);
 	else if (!c->host->plugin->transport->tick(c->state))
 		c->closed = true;
+	if (c->on_request)
+		conn_run(c);
 	return true;
 }

@@ -304,9 +304,17 @@ service_thread_tick_in(struct gearmand_thread *thread, uint32_t ms)
 	(void)thread, (void)ms;
 }
 
+/* Time stands still, so that a story that has a time in it can be told again. */
+static int64_t
+service_wall(void)
+{
+	return INT64_C(1800000000) * 1000000000;
+}
+
 void
 conn_services(struct gearmand_host *t)
 {
+	t->wall = service_wall;
 	t->listen = service_listen;
 	t->cover = service_cover;
 	t->request = service_request;

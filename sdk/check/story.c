@@ -11,11 +11,9 @@
 
 #include "kit.h"
 
-#define HANDLE "H:story:1"
+enum { PACKET_MOST = 4096 };
 
-enum { PACKET_MOST = 4096, TICKS_MOST = 3 };
-
-static const char *const of_handle[] = { HANDLE, NULL }, *const no_args[] = { NULL };
+static const char *const no_args[] = { NULL };
 static const struct gearmand_slice nothing = { "", 0 };
 
 /* The workload: what is behind two NULs. */
@@ -40,12 +38,12 @@ refuse(struct conn *c, const char *code, const char *why)
 }
 
 static void
-run_job(struct conn *c, const struct conn_request *job)
+run_job(struct conn *c, const char *handle, char how, struct gearmand_slice data)
 {
-	const struct gearmand_slice data = workload(job);
+	const char *const of_handle[] = { handle, NULL };
 
-	conn_send(c, GEARMAND_WORK_STATUS, (const char *const[]){ HANDLE, "1", "2", NULL }, nothing);
-	switch (job->body.data[0]) {
+	conn_send(c, GEARMAND_WORK_STATUS, (const char *const[]){ handle, "1", "2", NULL }, nothing);
+	switch (how) {
 	case 'f':
 		conn_send(c, GEARMAND_WORK_FAIL, of_handle, nothing);
 		return;
@@ -82,9 +80,47 @@ serve_job(struct conn *c, const struct conn_request *job)
 	} else if (job->body.data[0] == 'u') {
 		refuse(c, "ARGUMENT_TOO_LARGE", "Unique value too large");
 	} else {
-		conn_send(c, GEARMAND_JOB_CREATED, of_handle, nothing);
+		conn_send(c, GEARMAND_JOB_CREATED, (const char *const[]){ "H:story:1", NULL }, nothing);
 		if (!background)
-			run_job(c, job);
+			run_job(c, "H:story:1", job->body.data[0], workload(job));
+	}
+}
+
+static void
+say_text(struct conn *c, const char *text)
+{
+	conn_send(c, GEARMAND_TEXT, no_args, (struct gearmand_slice){ text, strlen(text) });
+}
+
+/* A job of that handle: by its first letter it is not known, has ended, or runs. */
+static void
+show_job(struct conn *c, const char *handle)
+{
+	char text[512];
+
+	if (handle[0] == 'u') {
+		say_text(c, "ERR UNKNOWN_JOB\r\n");
+		return;
+	}
+	snprintf(text, sizeof(text), "handle\t%.63s\nfunction\tf\nstate\t%s\nattempts\t1\n.\n", handle,
+	    handle[0] == 'c'   ? "completed"
+	    : handle[0] == 'f' ? "failed"
+			       : "running");
+	say_text(c, text);
+}
+
+static void
+serve_text(struct conn *c, const char *line)
+{
+	const char *handle = strrchr(line, ' ') ? strrchr(line, ' ') + 1 : "";
+
+	if (strncmp(line, "show job ", 9) == 0) {
+		show_job(c, handle);
+	} else if (strncmp(line, "follow job ", 11) == 0 && handle[0] != 'u') {
+		say_text(c, "OK\r\n");
+		run_job(c, handle, handle[0], (struct gearmand_slice){ handle, strlen(handle) });
+	} else {
+		say_text(c, handle[0] == 'u' ? "ERR UNKNOWN_JOB\r\n" : "OK\r\n");
 	}
 }
 
@@ -116,7 +152,7 @@ story_serve(struct conn *c, const struct conn_request *r)
 		    (const char *const[]){ r->body.data, "1", "1", "1", "2", "1", NULL }, nothing);
 		break;
 	case GEARMAND_TEXT:
-		conn_send(c, GEARMAND_TEXT, no_args, (struct gearmand_slice){ "OK\r\n", 4 });
+		serve_text(c, r->body.data ? r->body.data : "");
 		break;
 	case GEARMAND_GRAB_JOB:
 	case GEARMAND_GRAB_JOB_UNIQ:

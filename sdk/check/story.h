@@ -4,7 +4,8 @@
  *
  * A worker of sorts serves each job, and what becomes of it depends on the first letter of its function: f fails,
  * e raises an exception, d sends data first, b sends too much of it, v is lost after some data and begun anew, q is
- * refused by the queue, u is refused for its unique; all others return the workload.
+ * refused by the queue, u is refused for its unique; all others return the workload.  Who follows a job by its handle
+ * hears the same, by the first letter of the handle; u is not known then.
  *
  * Runs on:  the thread that calls it.  Owns nothing; the text is the caller's.
  */
@@ -12,6 +13,9 @@
 #define CHECK_STORY_H
 
 #include "conn.h"
+
+/* How often time runs out at the end of a story. */
+enum { TICKS_MOST = 3 };
 
 struct cut {
 	size_t first; /* so many bytes come first; 0 = no such cut */

@@ -304,9 +304,12 @@ job_free(struct proc *p, struct job **job_p)
 	mem_free(job);
 }
 
+/* It may be that somebody else's request ends the job, who is answered next. */
 static PROC void
 tell_failed(struct proc *p, const struct job *job, const struct client *list)
 {
+	const struct peer *asking = p->asking;
+	uint64_t tag = p->tag;
 	struct handle_text handle;
 
 	job_handle(p, job, &handle);
@@ -316,7 +319,8 @@ tell_failed(struct proc *p, const struct job *job, const struct client *list)
 		answer_of(p, client);
 		reply_arg(p, client->peer, PKT_WORK_FAIL, slice_of(handle.at, handle.len));
 	}
-	p->asking = NULL;
+	p->asking = asking;
+	p->tag = tag;
 }
 
 void

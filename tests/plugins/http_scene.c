@@ -151,6 +151,30 @@ expect_no_job(const struct conn *f)
 	cr_assert_eq(at, f->request_count, "a job was submitted that nobody expects");
 }
 
+size_t
+expect_line(struct conn *f, const char *line)
+{
+	skip_option(f);
+	cr_assert_lt(next_job, f->request_count, "no line was sent; the client got: %s", f->out.data);
+	cr_assert_eq(f->requests[next_job].type, GEARMAND_TEXT, "packet type %u", f->requests[next_job].type);
+	cr_assert_str_eq(f->requests[next_job].body.data, line);
+	return next_job++;
+}
+
+void
+tell(struct conn *f, size_t line, const char *answer)
+{
+	f->served = line + 1; /* conn_send() answers that */
+	conn_send(f, GEARMAND_TEXT, (const char *const[]){ NULL }, (struct gearmand_slice){ answer, strlen(answer) });
+	f->served = 0;
+}
+
+void
+ask(struct conn *f, const char *line, const char *answer)
+{
+	tell(f, expect_line(f, line), answer);
+}
+
 void
 created(struct conn *f)
 {
@@ -211,9 +235,9 @@ header(const char *name, char *value, size_t size)
 	return found;
 }
 
-/* Moves one head from the output to `last_head`; returns the Content-Length. */
-static size_t
-take_head(struct conn *f, unsigned want)
+/* Moves one head from the output to `last_head`. */
+void
+expect_head(struct conn *f, unsigned want)
 {
 	const char *end = strstr(f->out.data, "\r\n\r\n");
 	char value[64];
@@ -232,6 +256,15 @@ take_head(struct conn *f, unsigned want)
 		cr_assert(*p == '\r' ? p[1] == '\n' : *p == '\n' ? p[-1] == '\r' : isprint((unsigned char)*p));
 	cr_assert_not_null(header("Server", value, sizeof(value)));
 	cr_assert_str_eq(value, "Gearman/9.8.7");
+}
+
+/* ... and returns the Content-Length. */
+static size_t
+take_head(struct conn *f, unsigned want)
+{
+	char value[64];
+
+	expect_head(f, want);
 	cr_assert_not_null(header("Content-Length", value, sizeof(value)));
 	return strtoul(value, NULL, 10);
 }
@@ -276,12 +309,19 @@ expect_bare_response(struct conn *f, unsigned want, size_t length)
 }
 
 void
+expect_bytes(struct conn *f, const char *bytes)
+{
+	size_t len = strlen(bytes);
+
+	cr_assert(
+	    f->out.len >= len && memcmp(f->out.data, bytes, len) == 0, "instead of '%s': '%s'", bytes, f->out.data);
+	pile_cut(&f->out, len);
+}
+
+void
 expect_continue(struct conn *f)
 {
-	const char *text = "HTTP/1.1 100 Continue\r\n\r\n";
-
-	cr_assert_eq(strncmp(f->out.data, text, strlen(text)), 0, "%s", f->out.data);
-	pile_cut(&f->out, strlen(text));
+	expect_bytes(f, "HTTP/1.1 100 Continue\r\n\r\n");
 }
 
 void

@@ -31,6 +31,11 @@ void expect_job_bytes(
     struct conn *, uint32_t type, const char *function, const char *unique, const void *data, size_t len);
 void expect_no_job(const struct conn *);
 
+/* The next text line, with its answer; answers may also be given later, in any order. */
+void ask(struct conn *, const char *line, const char *answer);
+size_t expect_line(struct conn *, const char *line); /* its number, for tell() */
+void tell(struct conn *, size_t line, const char *answer);
+
 /* Packets of the server about job HANDLE. */
 void created(struct conn *);
 void work(struct conn *, uint32_t type, const char *data);
@@ -48,6 +53,9 @@ void expect_refusal(struct conn *, unsigned status, const char *word);
 /* To HEAD: no body, but its length. */
 void expect_bare_response(struct conn *, unsigned status, size_t length);
 void expect_continue(struct conn *);
+/* An answer in pieces: its head, and what comes next of it. */
+void expect_head(struct conn *, unsigned status);
+void expect_bytes(struct conn *, const char *bytes);
 /* Of the response that was expected last; NULL = has no such header. */
 void expect_header(const char *name, const char *value);
 void expect_version(const char *version);

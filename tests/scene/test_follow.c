@@ -225,6 +225,27 @@ Test(follow, unfollow_ends_it_once)
 	scene_free(&s);
 }
 
+Test(follow, who_ends_a_job_is_answered_under_the_tag_of_that_request)
+{
+	struct scene *s = scene_new("--durable");
+	int client = scene_peer(s), other = scene_peer(s);
+
+	tell(s, client, SUBMIT_JOB, "f", "", "x");
+	ask(s, other, "follow job H:test:1", "OK\r\n");
+	scene_set_tag(s, 5);
+	tell(s, other, TEXT, "cancel job H:test:1");
+	expect(s, other, WORK_FAIL, "H:test:1");
+	expect_tag(s, other, 5);
+	tell(s, client, SUBMIT_JOB_BG, "f", "u", "x");
+	expect_add(s, "f", "u");
+	tell(s, client, SUBMIT_JOB, "f", "u", "x");
+	tell(s, other, TEXT, "cancel job H:test:2");
+	expect_remove(s, "f", "u");
+	store_commit(s);
+	expect_tag(s, other, 5);
+	scene_free(&s);
+}
+
 /* ---- follow next ------------------------------------------------------------------------ */
 
 Test(follow, what_is_submitted_next_in_the_background_is_followed_without_a_gap)
