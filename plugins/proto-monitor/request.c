@@ -158,6 +158,7 @@ void
 mon_request_fini(struct mon_request *r)
 {
 	gm_bytes_free(&r->text);
+	*r = (struct mon_request){ .fault = 0 }; /* what is refused before it is read is no HEAD */
 }
 
 /* ---- Parameters ------------------------------------------------------------------------------------- */
