@@ -23,6 +23,82 @@ enum { READ_BYTES = 65536, EVENTS = 128 };
 
 static int epoll = -1;
 
+/* ---- TLS ------------------------------------------------------------------------------- */
+
+#ifdef HAVE_OPENSSL
+#include <openssl/ssl.h>
+
+static SSL_CTX *tls;
+
+void
+conn_use_tls(void)
+{
+	tls = SSL_CTX_new(TLS_client_method());
+}
+
+static void
+tls_begin(struct conn *c)
+{
+	if (tls == NULL)
+		return;
+	c->tls = SSL_new(tls);
+	SSL_set_fd(c->tls, c->fd);
+	SSL_set_mode(c->tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	if (SSL_connect(c->tls) != 1)
+		die("SSL_connect");
+}
+
+/* As read() and write() say it.  No more than a record is read. */
+static ssize_t
+tls_result(struct conn *c, int n)
+{
+	int error = n > 0 ? SSL_ERROR_NONE : SSL_get_error(c->tls, n);
+
+	if (n <= 0)
+		errno = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+	return n > 0 ? n : error == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
+static ssize_t
+conn_in(struct conn *c, void *to, size_t len)
+{
+	return c->tls == NULL ? read(c->fd, to, len) : tls_result(c, SSL_read(c->tls, to, (int)len));
+}
+
+static ssize_t
+conn_out(struct conn *c, const void *from, size_t len)
+{
+	return c->tls == NULL ? write(c->fd, from, len) : tls_result(c, SSL_write(c->tls, from, (int)len));
+}
+#else
+void
+conn_use_tls(void)
+{
+	fprintf(stderr, "this program was built without OpenSSL\n");
+	exit(2);
+}
+
+static void
+tls_begin(struct conn *c)
+{
+	(void)c;
+}
+
+static ssize_t
+conn_in(struct conn *c, void *to, size_t len)
+{
+	return read(c->fd, to, len);
+}
+
+static ssize_t
+conn_out(struct conn *c, const void *from, size_t len)
+{
+	return write(c->fd, from, len);
+}
+#endif
+
+/* ---- The socket -------------------------------------------------------------------------- */
+
 _Noreturn void
 die(const char *what)
 {
@@ -80,6 +156,7 @@ conn_dial(struct conn *c, enum conn_role role, int port, int depth)
 	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0)
 		die("connect");
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	tls_begin(c);
 	fcntl(c->fd, F_SETFL, O_NONBLOCK);
 	c->depth = (unsigned)depth;
 	if (depth > 0)
@@ -107,7 +184,7 @@ void
 conn_flush(struct conn *c)
 {
 	while (c->sent < c->out.len) {
-		ssize_t n = write(c->fd, c->out.data + c->sent, c->out.len - c->sent);
+		ssize_t n = conn_out(c, c->out.data + c->sent, c->out.len - c->sent);
 
 		if (n < 0 && errno == EAGAIN) {
 			if (!c->wants_write)
@@ -127,17 +204,26 @@ conn_flush(struct conn *c)
 
 /* ---- In -------------------------------------------------------------------------------- */
 
+/* What OpenSSL holds does not show on the socket: it is read until there is no more. */
+static void
+read_all(struct conn *c)
+{
+	ssize_t n;
+
+	do {
+		n = conn_in(c, buf_room(&c->in, READ_BYTES), READ_BYTES);
+		if (n == 0 || (n < 0 && errno != EAGAIN))
+			die("the server closed a connection");
+		c->in.len += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && c->tls != NULL);
+}
+
 static void
 readable(struct conn *c, conn_packet_f *take)
 {
-	ssize_t n = read(c->fd, buf_room(&c->in, READ_BYTES), READ_BYTES);
 	size_t used = 0;
 
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (n <= 0)
-		die("the server closed a connection");
-	c->in.len += (size_t)n;
+	read_all(c);
 	while (c->in.len - used >= PKT_HEAD) {
 		struct pkt_head head;
 
@@ -199,7 +285,7 @@ conn_settle(struct conn *c)
 	conn_flush(c);
 	fcntl(c->fd, F_SETFL, 0);
 	while (got < sizeof echo) {
-		ssize_t n = read(c->fd, echo + got, sizeof echo - got);
+		ssize_t n = conn_in(c, echo + got, sizeof echo - got);
 
 		if (n <= 0)
 			die("settle");

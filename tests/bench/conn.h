@@ -20,6 +20,7 @@ enum conn_role { FG_CLIENT, FG_WORKER, BG_CLIENT, BG_WORKER };
 
 struct conn {
 	int fd;
+	struct ssl_st *tls; /* OpenSSL's; NULL without TLS */
 	enum conn_role role;
 	bool wants_write;
 	struct buf in, out;
@@ -37,6 +38,8 @@ int by_size(const void *, const void *); /* of uint64_t, for qsort() */
 
 /* Has more descriptors from here on, too. */
 void conn_setup(void);
+/* All connections from here on speak TLS; the server's certificate is not looked at. */
+void conn_use_tls(void);
 void conn_dial(struct conn *, enum conn_role, int port, int depth);
 /* Into the buffer; conn_flush() sends. */
 void conn_add(struct conn *, enum pkt_type, const struct slice *parts, int count);

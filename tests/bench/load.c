@@ -7,13 +7,13 @@
  * Runs on:  one thread, one epoll.
  * Owns:     its connections.
  *
- *   load MODE -p PORT [-P PID] [-c CLIENTS] [-w WORKERS] [-d DEPTH] [-n JOBS] [-s BYTES] [-u] [-T SECONDS] [-W JOBS]
+ *   load MODE -p PORT [-P PID] [-c CLIENTS] [-w WORKERS] [-d DEPTH] [-n JOBS] [-s BYTES] [-u] [-S] [-T SECONDS] [-W JOBS]
  *   fg     clients submit foreground jobs, workers echo them; a job is done when its result is back
  *   bg     clients submit background jobs; done when acknowledged
  *   drain  workers empty the queue
  *   idle   workers connect, register and sleep
  * Prints one line of name=value.  After -T seconds it stops and tells of what was done until then.  -W: also the
- * server's CPU for a job in the first 10000, and in the dearest window of so many that follow each other.
+ * server's CPU for a job in the first 10000, and in the dearest window of so many that follow each other.  -S: over TLS.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -177,7 +177,7 @@ options(int argc, char **argv)
 	l.bg = strcmp(l.mode, "bg") == 0;
 	l.drain = strcmp(l.mode, "drain") == 0;
 	optind = 2;
-	while ((o = getopt(argc, argv, "p:P:c:w:d:n:s:T:uW:")) != -1) {
+	while ((o = getopt(argc, argv, "p:P:c:w:d:n:s:ST:uW:")) != -1) {
 		long value = optarg == NULL ? 0 : strtol(optarg, NULL, 10);
 
 		switch (o) {
@@ -204,6 +204,9 @@ options(int argc, char **argv)
 			break;
 		case 's':
 			l.bytes = value;
+			break;
+		case 'S':
+			conn_use_tls();
 			break;
 		case 'W':
 			l.window = value;
