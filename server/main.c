@@ -245,6 +245,7 @@ make_threads(struct life *l, struct gearmand_error *err)
 		.plugins = l->plugins,
 		.main_loop = l->loop,
 		.mgmt = mgmt_mbox(l->mgmt),
+		.has_aside = serving_has_work(&l->serving),
 	};
 
 	if (!settings_in_memory(l->settings))

@@ -6,7 +6,7 @@
  *   -t 1   main: management; one thread: I/O, processing
  *   -t N   main: management; N - 1 threads: I/O (one for N = 2); one thread: processing
  *
- * A durable queue adds the store thread.
+ * A durable queue adds the store thread, and a transport with handshakes the one for these.
  *
  * Runs on:  main thread, while starting and ending; the bodies on their threads.
  * Owns:     loops, mailboxes and threads of all classes but management.
@@ -29,6 +29,7 @@
 #include "cross/log.h"
 #include "cross/loop.h"
 #include "cross/msg.h"
+#include "io/aside.h"
 #include "io/io.h"
 #include "io/store.h"
 #include "mgmt/fail.h"
@@ -75,6 +76,10 @@ struct threads {
 	bool proc_runs;
 	struct store *store;
 	bool store_runs;
+	struct waker *aside_waker;
+	struct mbox *aside_box; /* NULL: no transport has work for it */
+	pthread_t aside_thread;
+	bool aside_runs;
 };
 
 /* ---- What the settings mean for each class -------------------------------------------- */
@@ -178,6 +183,7 @@ configure_io(const struct threads *c, const struct settings *s, unsigned number,
 		.pause_output = pause_output(s),
 		.max_waiting = MESSAGES_WAITING,
 		.max_bodies = { (size_t)(s->max_memory + beside / 2), (size_t)(s->max_memory + beside) },
+		.aside = c->aside_box,
 		.queue_timeout = (uint32_t)s->queue_timeout * 1000,
 	};
 
@@ -207,6 +213,10 @@ build_mailboxes(struct threads *c, struct gearmand_error *err)
 		c->proc_waker = waker_new(false);
 	proc_waker = c->proc_waker != NULL ? c->proc_waker : loop_waker(c->io[0].loop);
 	c->proc_box = mbox_new(proc_waker);
+	if (c->config.has_aside) {
+		c->aside_waker = waker_new(false);
+		c->aside_box = mbox_new(c->aside_waker);
+	}
 	return true;
 }
 
@@ -323,6 +333,8 @@ threads_free(struct threads **cp)
 		io_free(&c->io[i].io);
 	proc_run_free(&c->proc);
 	store_free(&c->store);
+	mbox_free(&c->aside_box);
+	waker_free(&c->aside_waker);
 	mbox_free(&c->proc_box);
 	waker_free(&c->proc_waker);
 	for (unsigned i = 0; i < c->io_count; i++) {
@@ -366,6 +378,17 @@ run_proc(void *arg)
 	return NULL;
 }
 
+static void *
+run_aside(void *arg)
+{
+	struct threads *c = arg;
+
+	pthread_setname_np(pthread_self(), "gm-aside");
+	log_thread("aside");
+	aside_run(c->aside_waker, c->aside_box);
+	return NULL;
+}
+
 static bool
 create_threads(struct threads *c, struct gearmand_error *err)
 {
@@ -382,6 +405,12 @@ create_threads(struct threads *c, struct gearmand_error *err)
 		if (failed != 0)
 			return error_fail(err, "cannot start the processing thread: %s", strerror(failed));
 		c->proc_runs = true;
+	}
+	if (c->aside_box != NULL) {
+		failed = pthread_create(&c->aside_thread, NULL, run_aside, c);
+		if (failed != 0)
+			return error_fail(err, "cannot start the thread for handshakes: %s", strerror(failed));
+		c->aside_runs = true;
 	}
 	return true;
 }
@@ -424,6 +453,11 @@ threads_stop(struct threads *c)
 		post_bare(c->io[i].in, MSG_STOP);
 		pthread_join(c->io[i].thread, NULL);
 		c->io[i].runs = false;
+	}
+	if (c->aside_runs) {
+		post_bare(c->aside_box, MSG_STOP);
+		pthread_join(c->aside_thread, NULL);
+		c->aside_runs = false;
 	}
 	if (c->store_runs) {
 		post_bare(store_mbox(c->store), MSG_STOP);

@@ -26,6 +26,7 @@ struct threads_config {
 	const struct plugins *plugins;
 	struct loop *main_loop;
 	struct mbox *mgmt;
+	bool has_aside; /* a transport has work for a thread of its own */
 };
 
 /* Builds mailboxes; no thread runs yet.  NULL: error says why. */

@@ -13,7 +13,7 @@
 #include "header.h"
 #include "network.h"
 
-#include <gearmand/module.h>
+#include <gearmand/listen.h>
 
 enum { PROXY_MAGIC = 0x70726f78 };
 

@@ -2,12 +2,13 @@
  *
  * A connection: a handshake, then records.
  *
- * Runs on:  its I/O thread.
+ * Runs on:  its I/O thread; conn_work on the server's thread for such work.
  * Owns:     what OpenSSL has of the connection.
  *
- * OpenSSL never meets the socket: it reads from the bytes that the server presents, and writes to host->write(), which
- * takes all.  So it wants nothing but more to read, and a handshake is a state like any other.  A peer that says
- * nothing costs no SSL object.
+ * OpenSSL never meets the socket: it reads from the bytes that are at hand, and writes to the connection's output,
+ * which takes all.  So it wants nothing but more to read, and a handshake is a state like any other.  Its steps are
+ * done aside, so that those who are served do not wait for those who come.  A peer that says nothing costs no SSL
+ * object.
  *
  * Each call of OpenSSL begins with an empty queue of errors, for the queue is the thread's and not the connection's.
  */
@@ -29,12 +30,23 @@ enum life {
 	LIFE_FAILED
 };
 
+/* Of a handshake; only while it lasts. */
+struct shake {
+	struct gm_bytes in, out; /* what came and was not read; what is to be sent */
+	struct gm_bytes tokens;  /* who the peer is */
+	bool offers;             /* the protocol above has a name in ALPN */
+	enum { STEP_MORE, STEP_DONE, STEP_FAILED } step;
+	enum cause cause;
+	char why[CAUSE_BYTES];
+};
+
 struct tls_conn {
 	uint32_t magic;
 	enum life life;
 	struct tls *tls;
 	struct gearmand_conn *conn;
-	SSL *ssl;                 /* NULL while silent */
+	SSL *ssl;                 /* NULL before the first step */
+	struct shake *shake;      /* while shaking */
 	struct gearmand_slice in; /* what OpenSSL has not read of the bytes at hand */
 };
 
@@ -70,7 +82,10 @@ tls_bio_write(BIO *bio, const char *from, size_t size, size_t *written_r)
 	struct tls_conn *c = BIO_get_data(bio);
 
 	BIO_clear_retry_flags(bio);
-	c->tls->host->write(c->conn, (struct gearmand_slice){ from, size });
+	if (c->shake)
+		gm_add(&c->shake->out, from, size);
+	else
+		c->tls->host->write(c->conn, (struct gearmand_slice){ from, size });
 	*written_r = size;
 	return 1;
 }
@@ -106,7 +121,7 @@ tls_choose_protocol(
 	unsigned char *chosen;
 
 	(void)arg;
-	if (strcmp(c->tls->host->protocol_name(c->conn), "gear") == 0 ||
+	if (!c->shake->offers ||
 	    SSL_select_next_proto(&chosen, out_len, http, sizeof(http) - 1, in, in_len) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_NOACK;
 	*out = chosen;
@@ -138,95 +153,25 @@ conn_refuse(struct tls_conn *c, enum gearmand_level level, enum tls_counter coun
 	return false;
 }
 
-/* The first bytes came.  A reload does not touch connections that have begun. */
-static bool
-conn_begin(struct tls_conn *c)
-{
-	BIO *bio = BIO_new(c->tls->bio);
-
-	pthread_mutex_lock(&c->tls->mutex);
-	c->ssl = SSL_new(c->tls->context);
-	pthread_mutex_unlock(&c->tls->mutex);
-	if (!c->ssl || !bio) {
-		BIO_free(bio);
-		return conn_refuse(c, GEARMAND_LOG_ERROR, COUNT_PROTOCOL, "out of memory");
-	}
-	BIO_set_data(bio, c);
-	BIO_set_init(bio, 1);
-	SSL_set_bio(c->ssl, bio, bio);
-	SSL_set_app_data(c->ssl, c);
-	SSL_set_accept_state(c->ssl);
-	c->life = LIFE_SHAKING;
-	return true;
-}
-
 /* OpenSSL met something that it does not go on from; what it says to the peer is written already. */
 static bool
-conn_fail(struct tls_conn *c)
+conn_fail(struct tls_conn *c, enum cause cause, const char *why)
 {
-	static const enum tls_counter counters[] = {
-		[CAUSE_CERTIFICATE] = COUNT_CERTIFICATE,
-		[CAUSE_PROTOCOL] = COUNT_PROTOCOL,
-	};
-	char why[CAUSE_BYTES], text[CAUSE_BYTES + 32];
+	char text[CAUSE_BYTES + 32];
+
+	snprintf(text, sizeof(text), "TLS%s: %s", c->life == LIFE_SHAKING ? " handshake" : "", why);
+	return conn_refuse(
+	    c, GEARMAND_LOG_WARNING, cause == CAUSE_CERTIFICATE ? COUNT_CERTIFICATE : COUNT_PROTOCOL, text);
+}
+
+static bool
+conn_break(struct tls_conn *c)
+{
+	char why[CAUSE_BYTES];
 	enum cause cause = cause_of(c->ssl, why);
-	bool is_open = c->life == LIFE_OPEN;
 
-	snprintf(text, sizeof(text), "TLS%s: %s", is_open ? "" : " handshake", why);
-	return conn_refuse(c, GEARMAND_LOG_WARNING, counters[cause], text);
+	return conn_fail(c, cause, why);
 }
-
-/* The peer has shown a certificate which is good, or none. */
-static bool
-conn_identify(struct tls_conn *c)
-{
-	X509 *certificate = SSL_get1_peer_certificate(c->ssl);
-	struct gm_bytes tokens = { 0 };
-	bool good = true;
-
-	if (certificate && SSL_get_verify_result(c->ssl) == X509_V_OK) {
-		good = identity_read(certificate, &tokens);
-		if (good)
-			c->tls->host->set_identity(c->conn, gm_bytes_slice(&tokens));
-	}
-	X509_free(certificate);
-	gm_bytes_free(&tokens);
-	return good || conn_refuse(c, GEARMAND_LOG_WARNING, COUNT_CERTIFICATE,
-			   "TLS handshake: its certificate has a name with control characters");
-}
-
-static bool
-conn_shake(struct tls_conn *c)
-{
-	const struct gearmand_host *host = c->tls->host;
-	int result;
-
-	ERR_clear_error();
-	result = SSL_do_handshake(c->ssl);
-	if (result != 1)
-		return SSL_get_error(c->ssl, result) == SSL_ERROR_WANT_READ || conn_fail(c);
-	host->transport_tick_in(c->conn, 0);
-	if (!conn_identify(c))
-		return false;
-	c->life = LIFE_OPEN;
-	host->count(c->conn, COUNT_OK, 1);
-	host->log(host, GEARMAND_LOG_DEBUG, "%s: %s, %s", host->peer_address(c->conn), SSL_get_version(c->ssl),
-	    SSL_get_cipher_name(c->ssl));
-	return true;
-}
-
-/* The handshake has its time as a whole. */
-bool
-tls_conn_tick(void *state)
-{
-	struct tls_conn *c = tls_conn_of(state);
-
-	return conn_refuse(c, GEARMAND_LOG_WARNING, COUNT_TIMEOUT,
-	    c->life == LIFE_SILENT ? "TLS handshake: it sent nothing in time"
-				   : "TLS handshake: it was not done in time");
-}
-
-/* ---- Bytes ----------------------------------------------------------------------------------- */
 
 /* Reads until OpenSSL wants more: SSL_pending() knows of one record alone. */
 static bool
@@ -244,11 +189,141 @@ conn_read(struct tls_conn *c)
 	}
 	error = SSL_get_error(c->ssl, 0);
 	if (error != SSL_ERROR_ZERO_RETURN)
-		return error == SSL_ERROR_WANT_READ || conn_fail(c);
+		return error == SSL_ERROR_WANT_READ || conn_break(c);
 	c->life = LIFE_ENDED;
 	c->tls->host->deliver_end(c->conn);
 	return true;
 }
+
+/* A reload does not touch connections that have begun. */
+static bool
+conn_make_ssl(struct tls_conn *c)
+{
+	BIO *bio = BIO_new(c->tls->bio);
+
+	pthread_mutex_lock(&c->tls->mutex);
+	c->ssl = SSL_new(c->tls->context);
+	pthread_mutex_unlock(&c->tls->mutex);
+	if (!c->ssl || !bio) {
+		BIO_free(bio);
+		return false;
+	}
+	BIO_set_data(bio, c);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(c->ssl, bio, bio);
+	SSL_set_app_data(c->ssl, c);
+	SSL_set_accept_state(c->ssl);
+	return true;
+}
+
+/* The peer has shown a certificate which is good, or none. */
+static bool
+conn_identify(const struct tls_conn *c, struct shake *s)
+{
+	X509 *certificate = SSL_get1_peer_certificate(c->ssl);
+	bool good = true;
+
+	if (certificate && SSL_get_verify_result(c->ssl) == X509_V_OK)
+		good = identity_read(certificate, &s->tokens);
+	X509_free(certificate);
+	if (good)
+		return true;
+	s->cause = CAUSE_CERTIFICATE;
+	snprintf(s->why, sizeof(s->why), "its certificate has a name with control characters");
+	return false;
+}
+
+/* A step of the handshake, with what has come. */
+void
+tls_conn_work(void *state)
+{
+	struct tls_conn *c = tls_conn_of(state);
+	struct shake *s = c->shake;
+	int result;
+
+	c->in = gm_bytes_slice(&s->in);
+	s->step = STEP_FAILED;
+	s->cause = CAUSE_PROTOCOL;
+	ERR_clear_error();
+	if (!c->ssl && !conn_make_ssl(c)) {
+		snprintf(s->why, sizeof(s->why), "out of memory");
+		return;
+	}
+	result = SSL_do_handshake(c->ssl);
+	if (result == 1)
+		s->step = conn_identify(c, s) ? STEP_DONE : STEP_FAILED;
+	else if (SSL_get_error(c->ssl, result) == SSL_ERROR_WANT_READ)
+		s->step = STEP_MORE;
+	else
+		s->cause = cause_of(c->ssl, s->why);
+	if (s->step == STEP_MORE)
+		gm_bytes_clear(&s->in, 0);
+}
+
+static void
+shake_free(const struct gearmand_host *host, struct shake **shake)
+{
+	struct shake *s = *shake;
+
+	*shake = NULL;
+	if (!s)
+		return;
+	gm_bytes_free(&s->in);
+	gm_bytes_free(&s->out);
+	gm_bytes_free(&s->tokens);
+	host->release(s);
+}
+
+/* What came behind the handshake is read. */
+static bool
+conn_open(struct tls_conn *c, struct shake *s)
+{
+	const struct gearmand_host *host = c->tls->host;
+
+	c->life = LIFE_OPEN;
+	host->transport_tick_in(c->conn, 0);
+	if (s->tokens.len > 0)
+		host->set_identity(c->conn, gm_bytes_slice(&s->tokens));
+	host->count(c->conn, COUNT_OK, 1);
+	host->log(host, GEARMAND_LOG_DEBUG, "%s: %s, %s, %s", host->peer_address(c->conn), SSL_get_version(c->ssl),
+	    SSL_get_cipher_name(c->ssl), s->tokens.len > 0 ? s->tokens.data : "no certificate");
+	return conn_read(c);
+}
+
+bool
+tls_conn_worked(void *state)
+{
+	struct tls_conn *c = tls_conn_of(state);
+	const struct gearmand_host *host = c->tls->host;
+	struct shake *s = c->shake;
+	bool good;
+
+	if (s->out.failed || s->in.failed || s->tokens.failed)
+		return conn_refuse(c, GEARMAND_LOG_ERROR, COUNT_PROTOCOL, "TLS handshake: out of memory");
+	if (s->out.len > 0)
+		host->write(c->conn, gm_bytes_slice(&s->out));
+	gm_bytes_clear(&s->out, 0);
+	if (s->step == STEP_MORE)
+		return true;
+	c->shake = NULL;
+	good = s->step == STEP_DONE ? conn_open(c, s) : conn_fail(c, s->cause, s->why);
+	c->in = (struct gearmand_slice){ NULL, 0 };
+	shake_free(host, &s);
+	return good;
+}
+
+/* The handshake has its time as a whole. */
+bool
+tls_conn_tick(void *state)
+{
+	struct tls_conn *c = tls_conn_of(state);
+
+	return conn_refuse(c, GEARMAND_LOG_WARNING, COUNT_TIMEOUT,
+	    c->life == LIFE_SILENT ? "TLS handshake: it sent nothing in time"
+				   : "TLS handshake: it was not done in time");
+}
+
+/* ---- Bytes ----------------------------------------------------------------------------------- */
 
 /* Whether the peer said goodbye does not matter: packets have lengths. */
 static bool
@@ -271,6 +346,7 @@ bool
 tls_conn_receive(void *state, struct gearmand_slice in)
 {
 	struct tls_conn *c = tls_conn_of(state);
+	const struct gearmand_host *host = c->tls->host;
 	const char *plain = c->life == LIFE_SILENT ? cause_plain(in) : NULL;
 	bool good = true;
 
@@ -278,14 +354,19 @@ tls_conn_receive(void *state, struct gearmand_slice in)
 		return conn_end_of_file(c);
 	if (plain)
 		return conn_refuse(c, GEARMAND_LOG_WARNING, COUNT_PLAIN, plain);
-	c->in = in;
-	if (c->life == LIFE_SILENT)
-		good = conn_begin(c);
-	if (good && c->life == LIFE_SHAKING)
-		good = conn_shake(c);
-	if (good && c->life == LIFE_OPEN)
+	if (c->life == LIFE_SILENT) {
+		c->shake = host->allocate(sizeof(*c->shake));
+		c->shake->offers = strcmp(host->protocol_name(c->conn), "gear") != 0;
+		c->life = LIFE_SHAKING;
+	}
+	if (c->life == LIFE_SHAKING) {
+		gm_add_slice(&c->shake->in, in);
+		host->aside(c->conn);
+	} else if (c->life == LIFE_OPEN) {
+		c->in = in;
 		good = conn_read(c);
-	c->in = (struct gearmand_slice){ NULL, 0 };
+		c->in = (struct gearmand_slice){ NULL, 0 };
+	}
 	return good && c->life != LIFE_FAILED;
 }
 
@@ -300,7 +381,7 @@ tls_conn_send(void *state, struct gearmand_slice plain)
 	if (c->life != LIFE_OPEN && c->life != LIFE_ENDED)
 		return false;
 	ERR_clear_error();
-	return SSL_write_ex(c->ssl, plain.data, plain.len, &n) == 1 || conn_fail(c);
+	return SSL_write_ex(c->ssl, plain.data, plain.len, &n) == 1 || conn_break(c);
 }
 
 void
@@ -322,5 +403,6 @@ tls_conn_free(void **state)
 	*state = NULL;
 	c->magic = 0;
 	SSL_free(c->ssl);
+	shake_free(c->tls->host, &c->shake);
 	c->tls->host->release(c);
 }

@@ -38,6 +38,8 @@ bool tls_conn_receive(void *state, struct gearmand_slice);
 bool tls_conn_send(void *state, struct gearmand_slice);
 void tls_conn_finish(void *state);
 bool tls_conn_tick(void *state);
+void tls_conn_work(void *state);
+bool tls_conn_worked(void *state);
 void tls_conn_free(void **state);
 /* ALPN: an SSL_CTX_alpn_select_cb_func. */
 int tls_choose_protocol(

@@ -8,7 +8,7 @@
 #include <openssl/err.h>
 #include <time.h>
 
-#include <gearmand/module.h>
+#include <gearmand/listen.h>
 
 #include "tls.h"
 
@@ -227,6 +227,8 @@ static const struct gearmand_transport_ops ops = {
 	.finish = tls_conn_finish,
 	.tick = tls_conn_tick,
 	.reload = tls_reload,
+	.work = tls_conn_work,
+	.worked = tls_conn_worked,
 };
 
 GEARMAND_TRANSPORT_PLUGIN("tls", NULL, "1.0", "TLS, with OpenSSL", options, &ops, counters);

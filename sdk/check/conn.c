@@ -111,6 +111,20 @@ conn_free(struct conn **conn)
 	free(c);
 }
 
+/* What the server has another thread do. */
+static void
+work_aside(struct conn *c)
+{
+	const struct gearmand_transport_ops *ops = c->host->plugin->transport;
+
+	while (c->is_aside && !c->closed) {
+		ops->work(c->state);
+		c->is_aside = false;
+		if (!ops->worked(c->state))
+			c->closed = true;
+	}
+}
+
 /* Presents what there is, in memory of exactly that size, so that a sanitizer sees each byte too many. */
 static void
 receive_once(struct conn *c)
@@ -129,6 +143,7 @@ receive_once(struct conn *c)
 	free(copy);
 	MUST(used <= len, "%zu of %zu bytes are used", used, len);
 	pile_cut(&c->in, used);
+	work_aside(c);
 }
 
 void

@@ -53,7 +53,7 @@ struct conn {
 	uint32_t body_type;
 	uint64_t body_tag;
 	size_t kept_bytes, kept_count;
-	bool in_body, at_end;
+	bool in_body, at_end, is_aside;
 	unsigned waiting; /* requests without a last word yet */
 };
 

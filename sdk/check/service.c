@@ -282,6 +282,17 @@ service_deliver_end(struct gearmand_conn *handle)
 }
 
 static void
+service_aside(struct gearmand_conn *handle)
+{
+	struct conn *c = conn_of(handle);
+
+	MUST(conn_is_transport(c) && c->host->plugin->transport->work && c->host->plugin->transport->worked,
+	    "aside is for transports with work and worked");
+	MUST(!c->is_aside, "aside twice");
+	c->is_aside = true;
+}
+
+static void
 service_set_identity(struct gearmand_conn *handle, struct gearmand_slice tokens)
 {
 	MUST(conn_of(handle)->delivered.len == 0, "set_identity after the first delivery");
@@ -342,4 +353,5 @@ conn_services(struct gearmand_host *t)
 	t->transport_tick_in = service_transport_tick_in;
 	t->set_identity = service_set_identity;
 	t->set_peer = service_set_peer;
+	t->aside = service_aside;
 }

@@ -16,6 +16,7 @@
  *   proc  -> mgmt   IDLE, FLUSHED, CRON
  *   mgmt  -> store  REPLAY, RELOAD, STOP
  *   store -> mgmt   STORE_WAITING, STORE_OPEN, STORE_READY, STORE_FAILED, STORE_FLUSHED
+ *   io    -> aside -> io   WORK
  *   any   -> mgmt   LOG
  *   mgmt  -> log    LOG, LOG_FILE, STOP
  *   log   -> mgmt   LOG_LOST
@@ -44,7 +45,7 @@
 	X(ADD) X(REMOVE) X(COMMITTED) X(REPLAY) X(RELOAD) X(REPLAYED) X(REPLAY_AGAIN) X(REPLAY_END) X(STORE_STATE) \
 	X(GRACEFUL) X(SHUTDOWN) X(POLICIES) X(ACCESS) X(CRON) X(IDLE) X(FLUSHED) \
 	X(LOG) X(STORE_WAITING) X(STORE_OPEN) X(STORE_READY) X(STORE_FAILED) X(STORE_FLUSHED) \
-	X(LOG_FILE) X(LOG_LOST)
+	X(LOG_FILE) X(LOG_LOST) X(WORK)
 /* clang-format on */
 
 enum msg_kind {
@@ -141,6 +142,7 @@ struct msg_log {
 	char text[];
 };
 
+struct mbox;
 struct policies;
 
 struct msg_policies { /* POLICIES: what is to hold from now on */
@@ -177,6 +179,14 @@ struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED, COMMITTED, 
 	uint64_t changes; /* COMMITTED, of a commit: changes in it, and ... */
 	int64_t took;     /* ... nanoseconds of the module's commit */
 	char text[];
+};
+
+/* WORK: of a transport, with a connection's state.  Comes back to `from` when it is done. */
+struct msg_work {
+	struct msg msg;
+	void (*work)(void *state);
+	void *state;
+	struct mbox *from;
 };
 
 /* All are zeroed but for the head, and what is said here; never NULL. */

@@ -22,7 +22,7 @@
 bool
 conn_wants_read(const struct conn *c)
 {
-	unsigned stops = PAUSED_REQUEST | PAUSED_OUTPUT | PAUSED_REST | PAUSED_ALL;
+	unsigned stops = PAUSED_REQUEST | PAUSED_OUTPUT | PAUSED_REST | PAUSED_ALL | PAUSED_ASIDE;
 
 	if (!conn_speaks_gear(c))
 		stops |= PAUSED_CORE | PAUSED_SUBMISSIONS;

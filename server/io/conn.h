@@ -112,7 +112,8 @@ enum conn_pause {
 	PAUSED_REQUEST = 4,     /* `rest` begins with a request that must wait for that */
 	PAUSED_OUTPUT = 8,      /* too much is unsent */
 	PAUSED_REST = 16,       /* the protocol does not use what is there */
-	PAUSED_ALL = 32         /* the core wants nothing, no results either: it has not come to what it got */
+	PAUSED_ALL = 32,        /* the core wants nothing, no results either: it has not come to what it got */
+	PAUSED_ASIDE = 64       /* the transport's state is with another thread */
 };
 
 /* A request's body that comes in pieces. */
@@ -178,6 +179,13 @@ struct conn {
 	bool passes_over : 1; /* gear: what comes of the packet's body is of no use */
 	const char *address;  /* "192.0.2.1:4730", "[::1]:4730", or a unix socket's path; stands behind this struct */
 };
+
+/* Nothing of the transport may be called. */
+static inline bool
+conn_is_aside(const struct conn *c)
+{
+	return (c->pauses & PAUSED_ASIDE) != 0;
+}
 
 static inline bool
 conn_has_transport(const struct conn *c)
@@ -293,6 +301,8 @@ void conn_transport_receive(struct conn *, struct slice) IO; /* empty: the end o
 void conn_transport_send(struct conn *) IO;                  /* some of `out`, to `wire` */
 void conn_transport_finish(struct conn *) IO;                /* once: its farewell */
 void conn_transport_timer(struct conn *, uint32_t ms) IO;    /* 0 = off */
+void conn_transport_aside(struct conn *) IO;                 /* has its work done */
+void conn_transport_worked(struct conn *) IO;                /* that is done */
 void conn_transport_wire(struct conn *, struct slice) IO;    /* bytes for the socket */
 void conn_transport_peer(struct conn *, const char *address, const char *port) IO;
 void conn_transport_proves(struct conn *) IO; /* who the peer is: `identity` */

@@ -220,6 +220,8 @@ conn_readable(struct conn *c, bool ending)
 		conn_linger_read(c);
 		return;
 	}
+	if (conn_is_aside(c))
+		return; /* its end is seen when the work is done */
 	if (!conn_wants_read(c)) {
 		conn_look(c);
 		return;

@@ -243,7 +243,7 @@ conn_flush(struct conn *c)
 	size_t sent = 0;
 
 	conn_end_packet(c);
-	if (c->gathers && c->life == CONN_OPEN && c->out_bytes < GATHER_BYTES)
+	if (conn_is_aside(c) || (c->gathers && c->life == CONN_OPEN && c->out_bytes < GATHER_BYTES))
 		return;
 	while (conn_has_output(c) && !c->blocked) {
 		if (!(conn_has_transport(c) ? conn_send_wire(c, &sent) : conn_send_some(c, &sent)))
@@ -325,7 +325,7 @@ conn_linger(struct conn *c)
 void
 conn_end(struct conn *c)
 {
-	if (c->life == CONN_LINGERING)
+	if (c->life == CONN_LINGERING || conn_is_aside(c))
 		return;
 	CHECK(c->life == CONN_DRAINING);
 	if (!c->broken)

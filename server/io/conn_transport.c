@@ -5,6 +5,9 @@
  * Runs on:  its I/O thread.
  * Owns:     `wire`: what the transport has written and the socket has not taken.
  *
+ * Work that would hold up the thread is done by another (aside.c), which has the transport's state meanwhile: nothing
+ * of the transport is called, the socket is not read, and the connection does not end before it is back.
+ *
  * Output is given to the transport when there is room in `wire`, so what waits is bodies that others share, and has the
  * same bounds as without a transport.  A packet is one call, if it is not large.
  */
@@ -14,21 +17,54 @@
 #include "base/mem.h"
 #include "io/conn.h"
 
-enum { WIRE_ENOUGH = 1 << 17, PLAIN_MOST = 1 << 16 };
+enum { WIRE_ENOUGH = 1 << 17, PLAIN_MOST = 1 << 16, ASIDE_MS = 100 };
+
+/* After a callback that may have let the peer in, or refused it. */
+static IO void
+conn_transport_judged(struct conn *c, bool good)
+{
+	c->extra->in_transport = false;
+	if (c->extra->proved)
+		conn_introduce(c);
+	if (!good)
+		conn_close(c);
+}
 
 void
 conn_transport_receive(struct conn *c, struct slice in)
 {
-	struct extra *e = c->extra;
-	bool good;
+	c->extra->in_transport = true;
+	conn_transport_judged(c, c->service->transport->receive(c->extra->transport, in));
+}
 
-	e->in_transport = true;
-	good = c->service->transport->receive(e->transport, in);
-	e->in_transport = false;
-	if (e->proved)
-		conn_introduce(c);
-	if (!good)
-		conn_close(c);
+void
+conn_transport_aside(struct conn *c)
+{
+	struct msg_work *work = msg_new_sized(MSG_WORK, c->number, sizeof *work);
+	struct msg *m = &work->msg;
+
+	work->work = c->service->transport->work;
+	work->state = c->extra->transport;
+	work->from = c->io->in;
+	c->pauses |= PAUSED_ASIDE;
+	conn_mark_dirty(c);
+	if (c->io->config.aside != NULL) {
+		mbox_post(c->io->config.aside, &m);
+		return;
+	}
+	work->work(work->state);
+	mbox_post(work->from, &m);
+}
+
+void
+conn_transport_worked(struct conn *c)
+{
+	c->pauses &= (uint8_t)~PAUSED_ASIDE;
+	conn_mark_dirty(c);
+	if (c->life >= CONN_DRAINING || c->broken)
+		return;
+	c->extra->in_transport = true;
+	conn_transport_judged(c, c->service->transport->worked(c->extra->transport));
 }
 
 void
@@ -105,6 +141,10 @@ conn_on_transport_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (c->life >= CONN_DRAINING || c->service->transport->tick == NULL)
 		return;
+	if (conn_is_aside(c)) {
+		conn_transport_timer(c, ASIDE_MS);
+		return;
+	}
 	c->extra->in_transport = true;
 	good = c->service->transport->tick(c->extra->transport);
 	c->extra->in_transport = false;

@@ -282,6 +282,13 @@ host_transport_tick_in(struct gearmand_conn *handle, uint32_t ms)
 }
 
 static void
+host_aside(struct gearmand_conn *handle)
+{
+	role_assume(&io_role);
+	conn_transport_aside(conn_of(handle));
+}
+
+static void
 host_set_identity(struct gearmand_conn *handle, struct gearmand_slice tokens)
 {
 	struct conn *c = conn_of(handle);
@@ -336,4 +343,5 @@ io_host_services(struct gearmand_host *host)
 	host->transport_tick_in = host_transport_tick_in;
 	host->set_identity = host_set_identity;
 	host->set_peer = host_set_peer;
+	host->aside = host_aside;
 }

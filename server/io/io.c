@@ -210,6 +210,9 @@ io_to_conn(struct io *io, struct msg **mp)
 	case MSG_PEER_FORGOTTEN:
 		conn_forgotten(c);
 		break;
+	case MSG_WORK:
+		conn_transport_worked(c);
+		break;
 	default:
 		CHECK(!"a message that is not for an I/O thread");
 	}

@@ -27,6 +27,7 @@ struct io_config {
 	size_t pause_output;    /* unsent bytes before the connection is not read */
 	size_t max_waiting;     /* messages posted to the core and not yet taken, before this thread waits */
 	size_t max_bodies[2];   /* bytes of all bodies in the process: for requests, for results; 0 = no bound */
+	struct mbox *aside;     /* where work of transports is done; NULL = on this thread */
 	uint32_t queue_timeout; /* milliseconds that a submission waits for the store */
 	uint8_t hash_key[HASH_KEY_BYTES]; /* the core's, for msg_packet.data_hash */
 };

@@ -173,6 +173,15 @@ serving_open(struct serving *s, const struct settings *settings, struct plugins 
 	return true;
 }
 
+bool
+serving_has_work(const struct serving *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->at[i]->service.transport != NULL && s->at[i]->service.transport->work != NULL)
+			return true;
+	return false;
+}
+
 void
 serving_close(struct serving *s)
 {

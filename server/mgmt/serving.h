@@ -37,6 +37,8 @@ struct serving {
 /* Opens transports, then protocols.  `gear` is the built-in protocol. */
 bool serving_open(struct serving *, const struct settings *, struct plugins *, const struct gearmand_protocol_ops *gear,
     struct gearmand_error *);
+/* Does a transport have work for a thread of its own? */
+bool serving_has_work(const struct serving *);
 /* Modules are closed with the plugin host. */
 void serving_close(struct serving *);
 

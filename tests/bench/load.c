@@ -7,13 +7,15 @@
  * Runs on:  one thread, one epoll.
  * Owns:     its connections.
  *
- *   load MODE -p PORT [-P PID] [-c CLIENTS] [-w WORKERS] [-d DEPTH] [-n JOBS] [-s BYTES] [-u] [-S] [-T SECONDS] [-W JOBS]
+ *   load MODE -p PORT [-P PID] [-c CLIENTS] [-w WORKERS] [-d DEPTH] [-n JOBS] [-s BYTES] [-u] [-S] [-T SECONDS]
+ *     [-W JOBS]
  *   fg     clients submit foreground jobs, workers echo them; a job is done when its result is back
  *   bg     clients submit background jobs; done when acknowledged
  *   drain  workers empty the queue
  *   idle   workers connect, register and sleep
  * Prints one line of name=value.  After -T seconds it stops and tells of what was done until then.  -W: also the
- * server's CPU for a job in the first 10000, and in the dearest window of so many that follow each other.  -S: over TLS.
+ * server's CPU for a job in the first 10000, and in the dearest window of so many that follow each other.  -S: over
+ * TLS.
  */
 #include <getopt.h>
 #include <stdio.h>

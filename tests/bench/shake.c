@@ -5,10 +5,10 @@
  * Runs on:  a process with the peers that echo, and a child with those that shake hands; one epoll each.
  * Owns:     its connections.
  *
- *   shake -p PORT [-P PID] [-n HANDSHAKES] [-e PEERS] [-s SILENT] [-h HALF]
- * First the peers echo for a second, each one echo at a time; then all handshakes begin at once, and the peers go on until
- * they are done.  With -s and -h so many connections stay silent, or send half a hello, and no handshake
- * begins: the peers go on for a second.  Prints one line of name=value.
+ *   shake -p PORT [-P PID] [-n HANDSHAKES] [-e PEERS] [-s SILENT] [-h HALF] [-N NICE]
+ * First the peers echo for a second, each one echo at a time; then all handshakes begin at once, and the peers go on
+ * until they are done.  With -s and -h so many connections stay silent, or send half a hello, and no handshake begins:
+ * the peers go on for a second.  Prints one line of name=value.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,7 +28,7 @@
 enum { LATENCIES_MOST = 1 << 22, SECOND = 1000000000 };
 
 static struct {
-	int port, pid, shakes, peers, silent, half;
+	int port, pid, shakes, peers, silent, half, nice;
 	struct conn *conns;
 	uint64_t *latency;
 	size_t count;
@@ -74,7 +74,8 @@ shake_all(int go)
 	int epoll = epoll_create1(EPOLL_CLOEXEC), done = 0;
 	char byte;
 
-	if (nice(19) == -1 && errno != 0)
+	errno = 0;
+	if (nice(b.nice) == -1 && errno != 0)
 		die("nice");
 	if (read(go, &byte, 1) != 1)
 		_exit(2);
@@ -161,9 +162,14 @@ options(int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "p:P:n:e:s:h:")) != -1) {
-		int *places[] = { ['p'] = &b.port, ['P'] = &b.pid, ['n'] = &b.shakes, ['e'] = &b.peers,
-			['s'] = &b.silent, ['h'] = &b.half };
+	while ((o = getopt(argc, argv, "p:P:n:e:s:h:N:")) != -1) {
+		int *places[] = { ['p'] = &b.port,
+			['P'] = &b.pid,
+			['n'] = &b.shakes,
+			['e'] = &b.peers,
+			['s'] = &b.silent,
+			['h'] = &b.half,
+			['N'] = &b.nice };
 
 		if (o == '?')
 			exit(2);

@@ -38,7 +38,8 @@ static struct {
 	int sends; /* calls of send */
 	int ends;  /* of finish */
 	int ticks;
-	bool tick_says;
+	int receives, works, workeds;
+	bool tick_says, worked_says;
 } turner;
 
 static void
@@ -52,19 +53,22 @@ turner_says_who(void *state)
 }
 
 /* In two halves, as a cipher's blocks might be.  On the wire 'w' is who the peer is, 'e' its end, 't' a wish for a
- * tick. */
+ * tick, 'a' work to be done aside. */
 static bool
 turner_receive(void *state, struct slice in)
 {
 	struct buf plain = turn_over(in);
 	size_t half = plain.len / 2;
 
+	turner.receives++;
 	if (in.len == 0)
 		return true;
-	if (slice_is(in, "w") || slice_is(in, "e") || slice_is(in, "t")) {
+	if (in.len == 1 && strchr("weta", in.data[0]) != NULL) {
 		buf_fini(&plain);
 		if (in.data[0] == 'w')
 			turner_says_who(state);
+		else if (in.data[0] == 'a')
+			host.aside(state);
 		else if (in.data[0] == 'e')
 			host.deliver_end(state);
 		else
@@ -108,6 +112,21 @@ turner_tick(void *state)
 }
 
 static void
+turner_work(void *state)
+{
+	(void)state;
+	turner.works++;
+}
+
+static bool
+turner_worked(void *state)
+{
+	turner.workeds++;
+	host.write(state, slice_str("\x03"));
+	return turner.worked_says;
+}
+
+static void
 turner_free(void **state)
 {
 	*state = NULL;
@@ -121,6 +140,8 @@ static const struct gearmand_transport_ops turner_ops = {
 	.finish = turner_finish,
 	.tick = turner_tick,
 	.conn_free = turner_free,
+	.work = turner_work,
+	.worked = turner_worked,
 };
 
 /* ---- A protocol that writes in pieces --------------------------------------------------------- */
@@ -368,4 +389,120 @@ Test(transport, large_answers_go_through_the_transport_as_the_peer_reads_them)
 	cr_assert_eq(rig.io->unsent, 0);
 	buf_fini(&got);
 	free(text);
+}
+
+/* ---- Work aside --------------------------------------------------------------------------- */
+
+static struct mbox *aside;
+
+static void
+start_aside(void)
+{
+	aside = rig.config.aside = mbox_new(loop_waker(rig.loop));
+	start(&gear_protocol);
+	turner.worked_says = true;
+	say("a");
+}
+
+/* The other thread is done. */
+static void
+finish_work(void)
+{
+	struct list got;
+	struct msg *m;
+
+	list_init(&got);
+	cr_assert(mbox_take(aside, &got));
+	m = MSG(list_pop(&got));
+	cr_assert(m->kind == MSG_WORK && list_is_empty(&got));
+	MSG_AS(msg_work, m)->work(MSG_AS(msg_work, m)->state);
+	mbox_post(MSG_AS(msg_work, m)->from, &m);
+	rig_pass(&rig);
+	rig_pass(&rig);
+}
+
+static void
+end_aside(void)
+{
+	rig_pass(&rig);
+	io_free(&rig.io);
+	mbox_free(&aside);
+}
+
+Test(transport, while_its_state_is_with_another_thread_nothing_of_it_is_called)
+{
+	start_aside();
+	say("t");
+	rig_text(&rig, 1, "OK\n");
+	for (int i = 0; i < 3; i++)
+		rig_pass(&rig);
+	cr_assert_eq(turner.receives, 1);
+	cr_assert_eq(turner.sends + turner.workeds + turner.ticks, 0);
+	finish_work();
+	cr_assert_eq(turner.works, 1);
+	cr_assert_eq(turner.workeds, 1);
+	cr_assert_eq(turner.receives, 2);
+	cr_assert_eq(turner.sends, 1);
+	end_aside();
+}
+
+Test(transport, work_is_done_at_once_where_there_is_no_other_thread)
+{
+	struct buf got;
+
+	start(&gear_protocol);
+	turner.worked_says = true;
+	say("a");
+	got = rig_read(&rig, peer);
+	cr_assert(slice_is(buf_slice(&got), "\x03"));
+	buf_fini(&got);
+}
+
+Test(transport, connection_that_breaks_meanwhile_stays_until_the_work_is_done)
+{
+	start_aside();
+	rig_text(&rig, 1, "OK\n");
+	close(peer);
+	peer = -1;
+	rig_pass(&rig);
+	cr_assert_null(rig_core(&rig));
+	finish_work();
+	expect_kind(MSG_PEER_NEW, 0);
+	expect_kind(MSG_PEER_GONE, 0);
+	rig_tell(&rig, MSG_PEER_FORGOTTEN, 1);
+	cr_assert_null(hash_next(&rig.io->conns, &(struct hash_walk){ 0 }));
+	end_aside();
+}
+
+Test(transport, work_that_refuses_the_peer_closes_after_its_last_word)
+{
+	struct buf got;
+
+	start_aside();
+	turner.worked_says = false;
+	finish_work();
+	expect_kind(MSG_PEER_NEW, 0);
+	expect_kind(MSG_PEER_GONE, 0);
+	rig_tell(&rig, MSG_PEER_FORGOTTEN, 1);
+	got = rig_read(&rig, peer);
+	cr_assert(slice_is(buf_slice(&got), "\x03\x01"));
+	cr_assert(rig_at_end(&rig, peer));
+	buf_fini(&got);
+	end_aside();
+}
+
+Test(transport, core_that_forgets_the_peer_meanwhile_waits_for_the_work)
+{
+	start_aside();
+	conn_close(CONTAINER_OF(hash_next(&rig.io->conns, &(struct hash_walk){ 0 }), struct conn, by_number));
+	expect_kind(MSG_PEER_NEW, 0);
+	expect_kind(MSG_PEER_GONE, 0);
+	rig_tell(&rig, MSG_PEER_FORGOTTEN, 1);
+	cr_assert_not_null(hash_next(&rig.io->conns, &(struct hash_walk){ 0 }));
+	cr_assert_eq(turner.ends, 0);
+	finish_work();
+	cr_assert_eq(turner.workeds, 0);
+	cr_assert_eq(turner.ends, 1);
+	cr_assert(rig_at_end(&rig, peer));
+	end_aside();
 }

@@ -60,4 +60,37 @@ gm_listen_port(
 	}
 }
 
+/* "127.0.0.1:4731", "[::1]:4731", "*:4731", "unix:/path"; changes the word. */
+static inline bool
+gm_listen_one(const struct gearmand_host *host, const char *protocol, const char *option, char *word,
+    struct gearmand_error *error)
+{
+	char *colon = strrchr(word, ':'), *address = word;
+
+	if (strncmp(word, "unix:/", 6) == 0)
+		return host->listen(host, protocol, word, "0", NULL, error);
+	if (colon == NULL || colon == word || colon[1] == '\0')
+		return gm_fail(error, GEARMAND_WHY_LASTING, "%s: '%s' is not ADDRESS:PORT", option, word);
+	*colon = '\0';
+	if (address[0] == '[' && colon[-1] == ']') {
+		colon[-1] = '\0';
+		address++;
+	}
+	return host->listen(host, protocol, address, colon + 1, NULL, error);
+}
+
+/* Listens where the module's option says: "ADDRESS:PORT,...", or nothing.  In open. */
+static inline bool
+gm_listen(const struct gearmand_host *host, const char *protocol, const char *option, struct gearmand_error *error)
+{
+	const char *given = host->option(host, option);
+	char *text = given == NULL ? NULL : strdup(given), *rest = text, *word;
+	bool good = true;
+
+	while (good && (word = strsep(&rest, ",")) != NULL)
+		good = gm_listen_one(host, protocol, option, word, error);
+	free(text);
+	return good;
+}
+
 #endif

@@ -63,8 +63,8 @@ enum gearmand_option_type {
 
 /* One command line option of the module, without the leading dashes.  The server parses command line and
  * configuration file, checks the value, prints the help, and hands the value over through
- * host->option().  A table ends with {0}.  The server's options --ssl-ca-file, --ssl-certificate and
- * --ssl-key become the module's when it declares them. */
+ * host->option().  A table ends with {0}.  A module that declares --ssl, --ssl-ca-file, --ssl-certificate or --ssl-key
+ * sees what the server has for them: type, default and help are the server's. */
 struct gearmand_option {
 	const char *name;
 	enum gearmand_option_type type;
@@ -203,6 +203,10 @@ struct gearmand_host {
 	/* The peer's real address, where the socket's is that of a proxy; copied, at most 63 and 7 bytes.  Before the
 	 * first `deliver`.  Listings and log lines show it from then on. */
 	void (*set_peer)(struct gearmand_conn *, const char *address, const char *port);
+	/* Has the transport's `work` done, once, for this connection, and then calls `worked`.  Until then no callback
+	 * of this connection's transport is called, and the peer's bytes are not read.  Last call of a `receive` or
+	 * `worked`. */
+	void (*aside)(struct gearmand_conn *);
 };
 
 /* ---- Queue modules ----------------------------------------------------------------- */
@@ -366,6 +370,12 @@ struct gearmand_transport_ops {
 	bool (*tick)(void *conn_state);
 	bool (*reload)(void *module, struct gearmand_error *); /* as in struct gearmand_protocol_ops */
 	bool (*ready)(void *module, struct gearmand_error *);
+	/* A thread of the server's own: what host->aside was called for, when it takes so much processor time that it
+	 * would hold up other connections.  It must not block, and calls only such services of the host as any thread
+	 * may. */
+	void (*work)(void *conn_state);
+	/* io: `work` is done.  False: the connection is closed. */
+	bool (*worked)(void *conn_state);
 };
 
 /* ---- The descriptor ---------------------------------------------------------------- */
