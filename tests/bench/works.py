@@ -35,7 +35,7 @@ DURABLE = {
     "sqlite": Durable(1000, 80, 30),
     "postgres": Durable(5000, 15, 10),
     "mysql": Durable(5000, 12, 10),
-    "memcached": Durable(30000, 2.5, 2),
+    "memcached": Durable(30000, 6, 2),
     "tokyo": Durable(5000, 15, 1.2),
 }
 # Where no 1.1 with that module can be had: what one built from its source did elsewhere.

@@ -299,7 +299,8 @@ Test(memcached_trouble, an_answer_that_makes_no_sense_breaks_the_connection)
 {
 	static const char *const answers[][2] = { { "SERVER_ERROR huh", "it says \"huh\"" },
 		{ "CLIENT_ERROR bad command line format", "it says \"bad command line format\"" },
-		{ "ERROR", "it says \"ERROR\"" }, { "MAYBE", "it says \"MAYBE\"" } };
+		{ "NOT_STORED", "it says \"NOT_STORED\"" }, { "ERROR", "it says \"ERROR\"" },
+		{ "MAYBE", "it says \"MAYBE\"" } };
 
 	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
 		struct queue *q;
