@@ -7,8 +7,8 @@
  *
  * The order has reasons: sockets are bound while we may still be root, but not before the store is open by a server
  * that may have to wait for it; log and pid file are made by the user who is to own them; the store is opened before
- * anybody is told that the start went well; and whoever started us is told as soon as connections are accepted, or that
- * we wait.
+ * anybody is told that the start went well; I/O and core run before that, for those who ask how the server is; and
+ * whoever started us is told as soon as connections are accepted, or that we wait.
  */
 #include "config.h"
 
@@ -155,7 +155,7 @@ close_modules(struct life *l)
 	serving_close(&l->serving);
 }
 
-/* A server that may wait for its store lets nobody connect before that is open. */
+/* A server that may wait for its store lets nobody connect before that is open, but those who ask how it is. */
 static bool
 bind_early(struct life *l, struct gearmand_error *err)
 {
@@ -164,7 +164,7 @@ bind_early(struct life *l, struct gearmand_error *err)
 	l->bind_plan = (struct bind_plan){ s, &l->serving, &l->passed };
 	l->binds_late = !settings_in_memory(s) && (s->queue_wait || s->standby);
 	return bind_rights(&l->listeners, s, err) && bind_passed(&l->listeners, &l->bind_plan, err) &&
-	       (l->binds_late || bind_rest(&l->listeners, &l->bind_plan, err));
+	       bind_rest(&l->listeners, &l->bind_plan, l->binds_late, err);
 }
 
 /* The server that we took the queue over from may not be quite gone. */
@@ -176,7 +176,7 @@ bind_late(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 	if (!l->binds_late)
 		return true;
 	for (int tries = 0; tries < BIND_TRIES; tries++) {
-		if (bind_rest(&l->listeners, &l->bind_plan, err))
+		if (bind_rest(&l->listeners, &l->bind_plan, false, err))
 			return true;
 		if (tries == 0)
 			log_post(GEARMAND_LOG_NOTICE, "%s; trying again for 10 seconds", err->text);
@@ -279,23 +279,6 @@ on_waiting(void *arg, const char *why)
 	notify_waiting(why);
 }
 
-static bool
-open_store(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
-{
-	if (threads_store(l->threads) == NULL)
-		return true;
-	threads_open_store(l->threads);
-	if (mgmt_open_store(l->mgmt, threads_store(l->threads), on_waiting, l))
-		return true;
-	return mgmt_failure(l->mgmt) != NULL && error_fail(err, "%s", mgmt_failure(l->mgmt));
-}
-
-static void
-close_store(struct life *l)
-{
-	threads_stop(l->threads);
-}
-
 static void
 on_serving(void *arg)
 {
@@ -336,6 +319,23 @@ on_reload(void *arg)
 	reload_policies(l);
 }
 
+/* Connections that modules have for themselves. */
+static bool
+attend(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
+{
+	for (unsigned i = 0; i < l->serving.count; i++) {
+		struct serving_place *place = l->serving.at[i];
+
+		if (!place->is_own)
+			continue;
+		place->far_end = acceptor_attend(l->acceptor, &place->service);
+		if (place->far_end < 0)
+			return error_fail(
+			    err, "module %s has no connection of its own: out of descriptors", place->service.name);
+	}
+	return true;
+}
+
 static bool
 start_threads(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 {
@@ -357,14 +357,15 @@ start_threads(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 		.arg = l,
 	};
 
-	if (!bind_late(l, err) || !threads_build(l->threads, err))
+	if (!threads_build(l->threads, err))
 		return false;
 	links.proc = threads_proc(l->threads);
 	links.io = ac.io = threads_io(l->threads, &ac.io_count);
 	links.io_count = ac.io_count;
 	links.acceptor = l->acceptor = acceptor_new(loop_base(l->loop), &ac);
 	mgmt_connect(l->mgmt, &links);
-	return threads_start(l->threads, err);
+	acceptor_start(l->acceptor, true);
+	return attend(l, err) && threads_start(l->threads, err);
 }
 
 static void
@@ -372,6 +373,21 @@ stop_threads(struct life *l)
 {
 	threads_stop(l->threads);
 	acceptor_free(&l->acceptor);
+}
+
+/* Until it is ours, and then its jobs come. */
+static bool
+open_store(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
+{
+	if (threads_store(l->threads) == NULL)
+		return true;
+	threads_open_store(l->threads);
+	if (!mgmt_open_store(l->mgmt, on_waiting, l))
+		return mgmt_failure(l->mgmt) != NULL && error_fail(err, "%s", mgmt_failure(l->mgmt));
+	if (!bind_late(l, err))
+		return false;
+	threads_replay(l->threads);
+	return true;
 }
 
 /* ---- The list ------------------------------------------------------------------------------------------ */
@@ -385,8 +401,8 @@ static const struct step steps[] = {
 	{ open_log, close_log },
 	{ write_pidfile, remove_pidfile },
 	{ make_threads, unmake_threads },
-	{ open_store, close_store },
 	{ start_threads, stop_threads },
+	{ open_store, NULL },
 };
 
 enum { STEPS = sizeof steps / sizeof steps[0] };

@@ -145,7 +145,6 @@ configure_proc(struct threads *c, const struct settings *s, struct proc_config *
 	p->exceptions = s->exceptions;
 	p->timeout_requeues = s->timeout_requeues;
 	p->durable = c->store != NULL;
-	p->adds_at_shutdown = c->store != NULL && store_adds_at_shutdown(c->store);
 	p->queue_timeout = s->queue_timeout * SECOND;
 	p->max_jobs = (uint64_t)s->max_jobs;
 	p->max_memory = (uint64_t)s->max_memory;
@@ -300,15 +299,6 @@ threads_new(const struct threads_config *config, struct gearmand_error *err)
 	return c;
 }
 
-void
-threads_open_store(struct threads *c)
-{
-	if (c->store == NULL)
-		return;
-	store_start(c->store);
-	c->store_runs = true;
-}
-
 bool
 threads_build(struct threads *c, struct gearmand_error *err)
 {
@@ -438,9 +428,33 @@ threads_start(struct threads *c, struct gearmand_error *err)
 	signals_restore(&before);
 	if (!started)
 		threads_stop(c);
-	else if (c->store != NULL)
-		post_bare(store_mbox(c->store), MSG_REPLAY);
 	return started;
+}
+
+void
+threads_open_store(struct threads *c)
+{
+	if (c->store == NULL)
+		return;
+	store_start(c->store);
+	c->store_runs = true;
+}
+
+/* The core hears of the store before its jobs. */
+void
+threads_replay(struct threads *c)
+{
+	struct msg_text *ours;
+	struct msg *m;
+
+	if (c->store == NULL)
+		return;
+	ours = msg_text_new(MSG_STORE_OURS, slice_of("", 0));
+	ours->number = first_handle();
+	m = &ours->msg;
+	m->type = store_adds_at_shutdown(c->store);
+	mbox_post(c->proc_box, &m);
+	post_bare(store_mbox(c->store), MSG_REPLAY);
 }
 
 /* I/O before the others, which answer what it posts at the end. */

@@ -31,12 +31,14 @@ struct threads_config {
 
 /* Builds mailboxes; no thread runs yet.  NULL: error says why. */
 struct threads *threads_new(const struct threads_config *, struct gearmand_error *);
-/* Starts the store's thread, which opens it and tells management.  No-op without a store. */
-void threads_open_store(struct threads *);
-/* Builds core and I/O, once the store is open. */
+/* Builds core and I/O. */
 bool threads_build(struct threads *, struct gearmand_error *);
-/* Starts the other threads, and replay. */
+/* Starts their threads. */
 bool threads_start(struct threads *, struct gearmand_error *);
+/* Starts the store's thread, which opens it and tells management.  No-op without a store, and so is the next. */
+void threads_open_store(struct threads *);
+/* The store is open: its jobs come to the core. */
+void threads_replay(struct threads *);
 void threads_stop(struct threads *);  /* ends and joins the threads; what I/O has to write goes out first */
 void threads_free(struct threads **); /* stopped, or never started; NULL is fine */
 

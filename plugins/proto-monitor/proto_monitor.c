@@ -63,6 +63,7 @@ static const struct gearmand_protocol_ops ops = {
 	.send = mon_conn_send,
 	.tick = mon_conn_tick,
 	.conn_free = mon_conn_free,
+	.early = true,
 };
 
 GEARMAND_PROTOCOL_PLUGIN("monitor", NULL, "1.0", "metrics and health over HTTP", options, &ops, NULL);

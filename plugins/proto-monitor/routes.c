@@ -27,6 +27,30 @@ serve_health(struct mon_conn *c)
 	mon_ask(c, gm_slice("version"), MON_HEALTH_MS, on_alive);
 }
 
+/* A store that takes no jobs makes the server unready, and a slow one does not. */
+static void
+on_queue(struct mon_conn *c, struct gearmand_slice answer)
+{
+	bool is_ill = memmem(answer.data, answer.len, "\nstate\tunwell\n", 14) != NULL ||
+		      memmem(answer.data, answer.len, "\nstate\tfull\n", 12) != NULL;
+
+	if (is_ill)
+		mon_refuse(c, 503, "store");
+	else
+		mon_answer(c, 200, PLAIN, gm_slice("ready\n"));
+}
+
+static void
+serve_readiness(struct mon_conn *c)
+{
+	const char *phase = mon_host(c)->phase();
+
+	if (strcmp(phase, "serving") != 0)
+		mon_refuse(c, 503, phase);
+	else
+		mon_ask(c, gm_slice("queue"), MON_HEALTH_MS, on_queue);
+}
+
 /* ---- Metrics ---------------------------------------------------------------------------------------- */
 
 static void
@@ -39,7 +63,7 @@ expose(struct mon_conn *c, struct gearmand_slice answer, bool functions_only)
 	struct exposition e = {
 		.sheet = &sheet,
 		.process = &process,
-		.state = "serving",
+		.state = mon_host(c)->phase(),
 		.max_functions = functions_only ? SIZE_MAX : m->max_functions,
 		.last_seconds = (double)atomic_load(&m->scrape_ns) / 1e9,
 		.openmetrics = mon_wants_openmetrics(c->request.accept),
@@ -112,7 +136,7 @@ serve_function_metrics(struct mon_conn *c)
 static void
 serve_page(struct mon_conn *c)
 {
-	mon_answer(c, 200, PLAIN, gm_slice("gearmand: /metrics /metrics/functions /healthz\n"));
+	mon_answer(c, 200, PLAIN, gm_slice("gearmand: /metrics /metrics/functions /healthz /readyz\n"));
 }
 
 /* ---- Which -------------------------------------------------------------------------------------------- */
@@ -124,6 +148,7 @@ static const struct {
 } routes[] = {
 	{ MON_GET, "/", serve_page },
 	{ MON_GET, "/healthz", serve_health },
+	{ MON_GET, "/readyz", serve_readiness },
 	{ MON_GET, "/metrics", serve_metrics },
 	{ MON_GET, "/metrics/functions", serve_function_metrics },
 };

@@ -234,6 +234,12 @@ host_refuse(struct gearmand_change *change, const char *format, ...)
 	change->outcome = GEARMAND_REFUSED;
 }
 
+static const char *
+host_phase(void)
+{
+	return "serving";
+}
+
 void
 host_init(struct host *h, const struct gearmand_plugin *plugin)
 {
@@ -251,6 +257,7 @@ host_init(struct host *h, const struct gearmand_plugin *plugin)
 		.error_set = host_error_set,
 		.monotonic = host_monotonic,
 		.wall = host_wall,
+		.phase = host_phase,
 		.option = host_option,
 		.option_number = host_option_number,
 		.allocate = host_allocate,

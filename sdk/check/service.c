@@ -47,6 +47,17 @@ service_cover(const struct gearmand_host *table, const char *protocol, struct ge
 	return service_listen(table, protocol, "cover", "", NULL, err);
 }
 
+static bool
+service_attend(const struct gearmand_host *table, void *tag, struct gearmand_error *err)
+{
+	const struct host *h = table->own;
+
+	(void)tag;
+	(void)err;
+	MUST(h->is_opening, "the module calls attend() outside of open()");
+	return true;
+}
+
 static void
 requested(struct conn *c, uint32_t type, struct pile *body, uint64_t tag)
 {
@@ -328,6 +339,7 @@ conn_services(struct gearmand_host *t)
 	t->wall = service_wall;
 	t->listen = service_listen;
 	t->cover = service_cover;
+	t->attend = service_attend;
 	t->request = service_request;
 	t->body_begin = service_body_begin;
 	t->body_add = service_body_add;

@@ -12,7 +12,7 @@
  *   proc  -> io     REPLY, PART, CLOSE, PAUSE, RESUME, PEER_FORGOTTEN
  *   proc  -> store  ADD, REMOVE
  *   store -> proc   ADD (with its outcome), COMMITTED, REPLAYED, REPLAY_AGAIN, REPLAY_END, STORE_STATE
- *   mgmt  -> proc   GRACEFUL, SHUTDOWN, POLICIES, ACCESS, CRON (with its answer)
+ *   mgmt  -> proc   STORE_OURS, GRACEFUL, SHUTDOWN, POLICIES, ACCESS, CRON (with its answer)
  *   proc  -> mgmt   IDLE, FLUSHED, CRON
  *   mgmt  -> store  REPLAY, RELOAD, STOP
  *   store -> mgmt   STORE_WAITING, STORE_OPEN, STORE_READY, STORE_FAILED, STORE_FLUSHED
@@ -43,7 +43,7 @@
 	X(PEER_NEW) X(PACKET) X(REFUSE) X(CLOSE_ME) X(CLOSE_IDLE) X(PEER_ENDED) X(PEER_GONE) X(PART_TAKEN) X(COUNTS) \
 	X(REPLY) X(PART) X(CLOSE) X(PAUSE) X(RESUME) X(PEER_FORGOTTEN) \
 	X(ADD) X(REMOVE) X(COMMITTED) X(REPLAY) X(RELOAD) X(REPLAYED) X(REPLAY_AGAIN) X(REPLAY_END) X(STORE_STATE) \
-	X(GRACEFUL) X(SHUTDOWN) X(POLICIES) X(ACCESS) X(CRON) X(IDLE) X(FLUSHED) \
+	X(STORE_OURS) X(GRACEFUL) X(SHUTDOWN) X(POLICIES) X(ACCESS) X(CRON) X(IDLE) X(FLUSHED) \
 	X(LOG) X(STORE_WAITING) X(STORE_OPEN) X(STORE_READY) X(STORE_FAILED) X(STORE_FLUSHED) \
 	X(LOG_FILE) X(LOG_LOST) X(WORK)
 /* clang-format on */
@@ -63,6 +63,7 @@ enum msg_kind {
  * its way: `type` is the number of replies that have come, modulo 65536.
  * PART:       a part of the reply to a text line; the next, or the REPLY that is the end of it, comes after PART_TAKEN.
  * PART_TAKEN: the socket has taken the part; `type` 1: it was dropped, and so would all others be.
+ * STORE_OURS: it is open, and its jobs will come; `type` 1: it takes ADDs at shutdown only.
  * PAUSE:      its requests are not wanted for now, by `type`; a later PAUSE replaces an earlier one.  Results of jobs,
  *             and the end of the peer, are told all the same. */
 struct msg {
@@ -174,7 +175,8 @@ struct msg_counts { /* COUNTS: what an I/O thread counted since the last */
 struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED, COMMITTED, REPLAY_END, the other STORE_* */
 	struct msg msg;
 	uint64_t number;  /* COMMITTED: REMOVEs among it; REPLAY_END: jobs replayed; STORE_FLUSHED: changes that could
-			     not be saved; LOG_FILE: a descriptor; LOG_LOST: lines */
+			     not be saved; STORE_WAITING: 1 = another server has it; STORE_OURS: the least number of the
+			     next job; LOG_FILE: a descriptor; LOG_LOST: lines */
 	uint64_t bytes;   /* COMMITTED: what these REMOVEs took, see remove_bytes() */
 	uint64_t changes; /* COMMITTED, of a commit: changes in it, and ... */
 	int64_t took;     /* ... nanoseconds of the module's commit */

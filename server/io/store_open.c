@@ -64,7 +64,7 @@ store_say_waiting(struct store *s, const char *what)
 		snprintf(text, sizeof text, "queue %s: waiting until it can be %s: %s", s->config.name, what,
 		    s->trouble.text);
 	log_post(in_use ? GEARMAND_LOG_NOTICE : GEARMAND_LOG_ERROR, "%s", text);
-	store_tell_mgmt(s, MSG_STORE_WAITING, text, 0);
+	store_tell_mgmt(s, MSG_STORE_WAITING, text, in_use);
 }
 
 bool

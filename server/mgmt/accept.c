@@ -28,6 +28,7 @@
 #include "cross/log.h"
 #include "cross/mbox.h"
 #include "cross/msg.h"
+#include "mgmt/serving.h"
 
 enum { ACCEPTS_PER_EVENT = 64, REST_MS = 100 };
 
@@ -40,17 +41,17 @@ struct trouble {
 	uint64_t count; /* times since it began */
 };
 
-/* One listening socket and its event. */
+/* A listening socket's event. */
 struct gate {
 	struct acceptor *a;
-	const struct listener *listener;
+	unsigned number; /* of the listener */
 	struct event *readable;
 };
 
 struct acceptor {
 	struct accept_config config;
 	struct event_base *base;
-	struct gate *gates OWNED_BY(mgmt_role);
+	struct gate **gates OWNED_BY(mgmt_role); /* by listener; NULL: not opened yet */
 	unsigned gate_count OWNED_BY(mgmt_role);
 	struct event *rest OWNED_BY(mgmt_role); /* timer: accept again */
 	uint64_t last OWNED_BY(mgmt_role);      /* number of the last connection */
@@ -72,6 +73,27 @@ acceptor_new(struct event_base *base, const struct accept_config *config)
 	return a;
 }
 
+static void
+close_gates(struct acceptor *a, bool early_too) RUNS_ON(mgmt_role)
+{
+	struct listeners *ls = a->config.listeners;
+
+	for (unsigned i = ls->count; i-- > 0;) {
+		if (!early_too && serving_is_early(ls->at[i].service))
+			continue;
+		listeners_remove(ls, i);
+		if (i >= a->gate_count)
+			continue;
+		if (a->gates[i] != NULL)
+			event_free(a->gates[i]->readable);
+		mem_free(a->gates[i]);
+		memmove(&a->gates[i], &a->gates[i + 1], (--a->gate_count - i) * sizeof *a->gates);
+		for (unsigned k = i; k < a->gate_count; k++)
+			if (a->gates[k] != NULL)
+				a->gates[k]->number = k;
+	}
+}
+
 void
 acceptor_free(struct acceptor **ap)
 {
@@ -81,7 +103,10 @@ acceptor_free(struct acceptor **ap)
 	if (a == NULL)
 		return;
 	role_assume(&mgmt_role);
-	acceptor_stop(a);
+	close_gates(a, true);
+	mem_free(a->gates);
+	if (a->rest != NULL)
+		event_free(a->rest);
 	mem_free(a);
 }
 
@@ -263,7 +288,8 @@ rest(struct acceptor *a) RUNS_ON(mgmt_role)
 	struct timeval tv = { .tv_usec = REST_MS * 1000 };
 
 	for (unsigned i = 0; i < a->gate_count; i++)
-		event_del(a->gates[i].readable);
+		if (a->gates[i] != NULL)
+			event_del(a->gates[i]->readable);
 	event_add(a->rest, &tv);
 }
 
@@ -276,7 +302,7 @@ on_connection(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	role_assume(&mgmt_role);
 	for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
-		enum accepted next = accept_one(gate->a, gate->listener);
+		enum accepted next = accept_one(gate->a, &gate->a->config.listeners->at[gate->number]);
 
 		if (next == ACCEPT_REST)
 			rest(gate->a);
@@ -289,7 +315,8 @@ static void
 open_gates(struct acceptor *a) RUNS_ON(mgmt_role)
 {
 	for (unsigned i = 0; i < a->gate_count; i++)
-		event_add(a->gates[i].readable, NULL);
+		if (a->gates[i] != NULL)
+			event_add(a->gates[i]->readable, NULL);
 }
 
 static void
@@ -301,38 +328,53 @@ on_rested(evutil_socket_t fd, short what, void *arg)
 	open_gates(arg);
 }
 
+static struct gate *
+gate_new(struct acceptor *a, unsigned number) RUNS_ON(mgmt_role)
+{
+	struct gate *gate = mem_new(sizeof *gate);
+
+	gate->a = a;
+	gate->number = number;
+	gate->readable =
+	    event_new(a->base, a->config.listeners->at[number].fd, EV_READ | EV_PERSIST, on_connection, gate);
+	CHECK(gate->readable != NULL);
+	return gate;
+}
+
 void
-acceptor_start(struct acceptor *a)
+acceptor_start(struct acceptor *a, bool early)
 {
 	const struct listeners *ls = a->config.listeners;
 
-	CHECK(a->gates == NULL);
-	a->rest = evtimer_new(a->base, on_rested, a);
-	a->gate_count = ls->count;
-	a->gates = mem_new(ls->count * sizeof *a->gates);
-	for (unsigned i = 0; i < ls->count; i++) {
-		struct gate *gate = &a->gates[i];
-
-		gate->a = a;
-		gate->listener = &ls->at[i];
-		gate->readable = event_new(a->base, ls->at[i].fd, EV_READ | EV_PERSIST, on_connection, gate);
-		CHECK(gate->readable != NULL);
-	}
+	if (a->rest == NULL)
+		a->rest = evtimer_new(a->base, on_rested, a);
+	a->gates = mem_grow(a->gates, ls->count * sizeof *a->gates);
+	for (; a->gate_count < ls->count; a->gate_count++)
+		a->gates[a->gate_count] = NULL;
+	for (unsigned i = 0; i < ls->count; i++)
+		if (a->gates[i] == NULL && (!early || serving_is_early(ls->at[i].service)))
+			a->gates[i] = gate_new(a, i);
 	open_gates(a);
+}
+
+int
+acceptor_attend(struct acceptor *a, const struct service *service)
+{
+	const struct sockaddr_storage nobody = { .ss_family = AF_UNIX };
+	struct listener l = { .service = service, .is_unix = true, .name = service->name };
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
+		return -1;
+	snprintf(l.host, sizeof l.host, "%s", service->name);
+	hand_over(a, ends[0], &nobody, &l);
+	return ends[1];
 }
 
 void
 acceptor_stop(struct acceptor *a)
 {
-	for (unsigned i = 0; i < a->gate_count; i++)
-		event_free(a->gates[i].readable);
-	a->gate_count = 0;
-	mem_free(a->gates);
-	a->gates = NULL;
-	if (a->rest != NULL)
-		event_free(a->rest);
-	a->rest = NULL;
-	listeners_fini(a->config.listeners);
+	close_gates(a, false);
 }
 
 void

@@ -16,11 +16,12 @@
 #include "mgmt/listen.h"
 
 struct acceptor;
+struct service;
 struct event_base;
 
 /* All is borrowed and outlives the acceptor. */
 struct accept_config {
-	struct listeners *listeners; /* closed by acceptor_stop() */
+	struct listeners *listeners; /* closed by acceptor_stop() and acceptor_free() */
 	struct mbox *const *io;
 	unsigned io_count;
 	uint64_t max_connections; /* 0 = no bound */
@@ -32,8 +33,13 @@ struct accept_config {
 
 struct acceptor *acceptor_new(struct event_base *, const struct accept_config *);
 void acceptor_free(struct acceptor **); /* NULL is fine */
-void acceptor_start(struct acceptor *) RUNS_ON(mgmt_role);
-void acceptor_stop(struct acceptor *) RUNS_ON(mgmt_role);        /* closes the listening sockets; twice is fine */
+/* Accepts on the listeners that there are: again, when there are more of them.  `early`: on those only that do not
+ * wait for the store. */
+void acceptor_start(struct acceptor *, bool early) RUNS_ON(mgmt_role);
+/* The far end of a connection that a module has for itself; -1: the system gives none. */
+int acceptor_attend(struct acceptor *, const struct service *) RUNS_ON(mgmt_role);
+/* Closes the listening sockets but those that are served until the end; twice is fine. */
+void acceptor_stop(struct acceptor *) RUNS_ON(mgmt_role);
 void acceptor_conn_closed(struct acceptor *) RUNS_ON(mgmt_role); /* one of those handed over has ended */
 /* Connections closed at once, since this was last asked. */
 uint64_t acceptor_take_refused(struct acceptor *) RUNS_ON(mgmt_role);

@@ -118,13 +118,21 @@ bind_passed(struct listeners *ls, const struct bind_plan *p, struct gearmand_err
 
 /* A place for which a socket was passed has all that it needs. */
 static bool
-bind_missing(struct listeners *ls, const struct bind_plan *p, struct gearmand_error *err)
+has_sockets(const struct listeners *ls, const struct bind_plan *p, unsigned i)
+{
+	const struct serving_place *place = p->serving->at[i];
+
+	return listeners_has(ls, &place->service) ||
+	       (i == 0 ? listeners_has(ls, place->on_unix) : is_passed(p, place->passed_name));
+}
+
+static bool
+bind_missing(struct listeners *ls, const struct bind_plan *p, bool early, struct gearmand_error *err)
 {
 	for (unsigned i = 0; i < p->serving->count; i++) {
 		struct serving_place *place = p->serving->at[i];
 
-		if (i == 0 ? listeners_has(ls, &place->service) || listeners_has(ls, place->on_unix)
-			   : is_passed(p, place->passed_name))
+		if (place->is_own || (early && !serving_is_early(&place->service)) || has_sockets(ls, p, i))
 			continue;
 		if (!listeners_bind(ls, place, (int)p->settings->backlog, err))
 			return false;
@@ -133,18 +141,18 @@ bind_missing(struct listeners *ls, const struct bind_plan *p, struct gearmand_er
 }
 
 bool
-bind_rest(struct listeners *ls, const struct bind_plan *p, struct gearmand_error *err)
+bind_rest(struct listeners *ls, const struct bind_plan *p, bool early, struct gearmand_error *err)
 {
 	unsigned before = ls->count;
 
-	if (!bind_missing(ls, p, err)) {
+	if (!bind_missing(ls, p, early, err)) {
 		listeners_cut(ls, before);
 		return false;
 	}
-	for (unsigned i = 0; i < ls->count; i++) {
-		const struct service *s = ls->at[i].service;
+	for (; ls->said < ls->count; ls->said++) {
+		const struct service *s = ls->at[ls->said].service;
 
-		log_post(GEARMAND_LOG_NOTICE, "Listening on %s (%s%s%s)", ls->at[i].name, s->name,
+		log_post(GEARMAND_LOG_NOTICE, "Listening on %s (%s%s%s)", ls->at[ls->said].name, s->name,
 		    s->transport == NULL ? "" : ", ", s->transport == NULL ? "" : s->transport_name);
 	}
 	return true;

@@ -26,7 +26,8 @@ struct bind_plan {
 bool bind_rights(struct listeners *, const struct settings *, struct gearmand_error *);
 /* Takes what a service manager holds open for us. */
 bool bind_passed(struct listeners *, const struct bind_plan *, struct gearmand_error *);
-/* Binds for each service that has no socket yet: all or nothing. */
-bool bind_rest(struct listeners *, const struct bind_plan *, struct gearmand_error *);
+/* Binds for each service that has no socket yet: all or nothing.  `early`: only for those that do not wait for the
+ * store. */
+bool bind_rest(struct listeners *, const struct bind_plan *, bool early, struct gearmand_error *);
 
 #endif

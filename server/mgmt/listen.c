@@ -76,21 +76,22 @@ add(struct listeners *ls, struct serving_place *place, struct listener *l)
 	ls->at[ls->count++] = *l;
 }
 
-static void
-drop_last(struct listeners *ls)
+void
+listeners_remove(struct listeners *ls, unsigned i)
 {
-	struct listener *l = &ls->at[--ls->count];
+	struct listener *l = &ls->at[i];
 
 	if (l->ino != 0)
 		listen_unix_remove(l->host, l->dev, l->ino);
 	close(l->fd);
+	memmove(l, l + 1, (--ls->count - i) * sizeof *l);
 }
 
 void
 listeners_cut(struct listeners *ls, unsigned count)
 {
 	while (ls->count > count)
-		drop_last(ls);
+		listeners_remove(ls, ls->count - 1);
 }
 
 static in_port_t *

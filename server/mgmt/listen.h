@@ -34,6 +34,7 @@ struct listener {
 struct listeners {
 	struct listener *at;
 	unsigned count;
+	unsigned said; /* so many of them are in the log */
 	struct unix_rights unix_rights; /* of those that are made from here on */
 };
 
@@ -42,6 +43,7 @@ bool listeners_bind(struct listeners *, struct serving_place *, int backlog, str
 /* A socket that listens already. */
 bool listeners_take(struct listeners *, int fd, struct serving_place *, struct gearmand_error *);
 bool listeners_has(const struct listeners *, const struct service *);
+void listeners_remove(struct listeners *, unsigned i);  /* closes it */
 void listeners_cut(struct listeners *, unsigned count); /* closes all but the first `count` */
 void listeners_fini(struct listeners *);                /* closes; removes unix sockets that are still ours */
 

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "cross/log.h"
 #include "cross/msg.h"
+#include "cross/phase.h"
 #include "mgmt/accept.h"
 #include "mgmt/logfile.h"
 #include "mgmt/memory.h"
@@ -69,8 +70,9 @@ static void
 serve(struct mgmt *m) RUNS_ON(mgmt_role)
 {
 	m->phase = PHASE_SERVING;
+	phase_set("serving");
 	m->links.on_serving(m->links.arg);
-	acceptor_start(m->links.acceptor);
+	acceptor_start(m->links.acceptor, false);
 }
 
 /* What I/O got before this it still writes.  The other threads are stopped and joined by main(). */
@@ -122,6 +124,7 @@ static void
 stop_opening(struct mgmt *m) RUNS_ON(mgmt_role)
 {
 	m->phase = PHASE_GIVING_UP;
+	phase_set("draining");
 	notify_stopping();
 	tell(m, m->links.store, MSG_STOP);
 	set_deadline(m, (struct timeval){ .tv_usec = 250000 });
@@ -130,6 +133,7 @@ stop_opening(struct mgmt *m) RUNS_ON(mgmt_role)
 static void
 close_doors(struct mgmt *m) RUNS_ON(mgmt_role)
 {
+	phase_set("draining");
 	acceptor_stop(m->links.acceptor);
 	notify_stopping();
 }
@@ -220,6 +224,13 @@ on_store_flushed(struct mgmt *m, const struct msg_text *t) RUNS_ON(mgmt_role)
 	tell(m, m->links.proc, MSG_SHUTDOWN);
 }
 
+static void
+on_store_waiting(struct mgmt *m, const struct msg_text *t) RUNS_ON(mgmt_role)
+{
+	phase_set(t->number != 0 ? "standby" : "store");
+	m->on_waiting(m->waiting_arg, t->text);
+}
+
 /* The store's thread has ended.  In the midst of serving nothing more can be saved, and others may run the jobs. */
 static void
 on_store_failed(struct mgmt *m, const struct msg_text *t) RUNS_ON(mgmt_role)
@@ -286,11 +297,12 @@ handle(struct mgmt *m, const struct msg *msg) RUNS_ON(mgmt_role)
 		break;
 	case MSG_STORE_WAITING:
 		if (m->phase == PHASE_OPENING)
-			m->on_waiting(m->waiting_arg, MSG_AS(msg_text, msg)->text);
+			on_store_waiting(m, MSG_AS(msg_text, msg));
 		break;
 	case MSG_STORE_OPEN:
 		if (m->phase == PHASE_OPENING) {
 			m->phase = PHASE_STARTING;
+			phase_set("replaying");
 			loop_stop(m->loop);
 		}
 		break;
@@ -419,9 +431,8 @@ mgmt_connect(struct mgmt *m, const struct mgmt_links *links)
 }
 
 bool
-mgmt_open_store(struct mgmt *m, struct mbox *store, void (*on_waiting)(void *arg, const char *why), void *arg)
+mgmt_open_store(struct mgmt *m, void (*on_waiting)(void *arg, const char *why), void *arg)
 {
-	m->links.store = store;
 	m->on_waiting = on_waiting;
 	m->waiting_arg = arg;
 	loop_run(m->loop);

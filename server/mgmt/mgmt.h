@@ -5,8 +5,8 @@
  * Runs on:  management thread, as a rider on its loop.
  * Owns:     its mailbox and the phase the server is in.
  *
- * Order of use: mgmt_new(); from then on log lines gather in the mailbox; mgmt_set_log(); mgmt_open_store() when
- * there is one; mgmt_connect() once the other classes are there; mgmt_begin(); loop_run().
+ * Order of use: mgmt_new(); from then on log lines gather in the mailbox; mgmt_set_log(); mgmt_connect() once
+ * the other classes are there; mgmt_open_store() when there is one; mgmt_begin(); loop_run().
  */
 #ifndef GEARMAND_MGMT_MGMT_H
 #define GEARMAND_MGMT_MGMT_H
@@ -43,7 +43,7 @@ void mgmt_connect(struct mgmt *, const struct mgmt_links *) RUNS_ON(mgmt_role);
 /* Runs the loop until the store's thread, which has just been started, has opened it.  `on_waiting` is called with a
  * sentence at each change of what it waits for.  False: the server is to end; mgmt_failure() is NULL when a signal
  * asked for it. */
-bool mgmt_open_store(struct mgmt *, struct mbox *store, void (*on_waiting)(void *arg, const char *why), void *arg)
+bool mgmt_open_store(struct mgmt *, void (*on_waiting)(void *arg, const char *why), void *arg)
     RUNS_ON(mgmt_role);
 /* Serves at once, or as soon as the store says that its jobs are back. */
 void mgmt_begin(struct mgmt *) RUNS_ON(mgmt_role);

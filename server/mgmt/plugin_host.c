@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "cross/log.h"
 #include "cross/mbox.h"
+#include "cross/phase.h"
 #include "mgmt/fail.h"
 #include "mgmt/plugins_priv.h"
 
@@ -144,6 +145,18 @@ host_cover(const struct gearmand_host *host, const char *protocol, struct gearma
 	return true;
 }
 
+static bool
+host_attend(const struct gearmand_host *host, void *tag, struct gearmand_error *err)
+{
+	struct plugin *p = owner(host);
+
+	if (!is_opening(p, "attend", err))
+		return false;
+	p->attends = true;
+	p->attend_tag = tag;
+	return true;
+}
+
 void
 plugin_listens_free(struct plugin *p)
 {
@@ -172,6 +185,7 @@ plugin_host_init(struct plugin *p)
 		.error_set = host_error_set,
 		.monotonic = clock_mono,
 		.wall = clock_wall,
+		.phase = phase_word,
 		.option = host_option,
 		.option_number = host_option_number,
 		.allocate = mem_new,
@@ -179,6 +193,7 @@ plugin_host_init(struct plugin *p)
 		.refuse = host_refuse,
 		.listen = host_listen,
 		.cover = host_cover,
+		.attend = host_attend,
 	};
 }
 

@@ -39,6 +39,8 @@ struct plugin {
 	void *module;                       /* what a protocol's or transport's open() gave */
 	struct plugin_listen *listens;      /* what a protocol's open() asked for */
 	unsigned listen_count;
+	bool attends; /* it wants a connection of its own, with this tag */
+	void *attend_tag;
 	struct text_list covers;          /* protocols whose own listeners a transport takes over */
 	unsigned first_counter;           /* in the table of all counters, when it is open */
 	const struct option_set *options; /* where host.option() looks; borrowed */

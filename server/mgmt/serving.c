@@ -11,6 +11,7 @@
 #include "mgmt/serving.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "cross/stats.h"
@@ -19,11 +20,18 @@
 #include "mgmt/plugins.h"
 #include "mgmt/settings.h"
 
+bool
+serving_is_early(const struct service *service)
+{
+	return service->protocol != NULL && service->protocol->early;
+}
+
 static struct serving_place *
 serving_add(struct serving *s)
 {
 	struct serving_place *place = mem_new(sizeof(*place));
 
+	place->far_end = -1;
 	s->at = mem_grow(s->at, (s->count + 1) * sizeof(struct serving_place *));
 	s->at[s->count++] = place;
 	return place;
@@ -123,6 +131,15 @@ add_protocol(struct serving *s, const struct plugin *cover, const struct plugin 
 		if (cover != NULL && strncmp(p->listens[i].address, "unix:", 5) != 0)
 			service_set_transport(&place->service, cover);
 	}
+	if (p->attends) {
+		struct serving_place *place = serving_add(s);
+
+		place->service = service;
+		place->service.tag = p->attend_tag;
+		place->service.tag_module = p->module;
+		place->passed_name = p->desc->name;
+		place->is_own = true;
+	}
 }
 
 /* A transport's listeners, with the protocol that each of them names. */
@@ -187,6 +204,8 @@ serving_close(struct serving *s)
 {
 	for (unsigned i = 0; i < s->count; i++) {
 		text_list_fini(&s->at[i]->names);
+		if (s->at[i]->far_end >= 0)
+			close(s->at[i]->far_end);
 		mem_free(s->at[i]);
 	}
 	mem_free(s->at);

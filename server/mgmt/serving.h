@@ -25,8 +25,13 @@ struct serving_place {
 	char *const *addresses;        /* borrowed; none = loopback */
 	unsigned address_count;
 	const char *port;
+	bool is_own; /* no address: a module's connection without a peer, of which the server keeps the far end */
+	int far_end;
 	struct text_list names; /* of its listening sockets; connections refer to them */
 };
+
+/* Is it served before the store is open, and until the end? */
+bool serving_is_early(const struct service *);
 
 struct serving {
 	struct serving_place **at; /* [0] is gear */

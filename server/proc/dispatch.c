@@ -134,6 +134,9 @@ dispatch_other(struct proc *p, struct msg *m)
 	case MSG_COMMITTED:
 		on_committed(p, m);
 		break;
+	case MSG_STORE_OURS:
+		on_store_ours(p, m);
+		break;
 	case MSG_REPLAYED:
 		on_replayed(p, MSG_AS(msg_store, m));
 		break;

@@ -44,6 +44,7 @@ void on_text(struct proc *, struct peer *, struct msg_packet *) RUNS_ON(proc_rol
 /* Messages that are not packets. */
 void on_added(struct proc *, struct msg_store *) RUNS_ON(proc_role); /* ADD with its outcome */
 void on_replayed(struct proc *, struct msg_store *) RUNS_ON(proc_role);
+void on_store_ours(struct proc *, struct msg *) RUNS_ON(proc_role);
 void on_replay_again(struct proc *) RUNS_ON(proc_role); /* it failed; the jobs so far come once more */
 void on_replay_end(struct proc *, struct msg *) RUNS_ON(proc_role);
 void on_committed(struct proc *, struct msg *) RUNS_ON(proc_role);

@@ -171,6 +171,17 @@ on_replayed(struct proc *p, struct msg_store *m)
 		take_over(p, func, m);
 }
 
+/* While this server stood by, another one may have given numbers to jobs. */
+void
+on_store_ours(struct proc *p, struct msg *m)
+{
+	uint64_t least = MSG_AS(msg_text, m)->number;
+
+	p->cfg.adds_at_shutdown = m->type != 0;
+	if (p->next_handle < least)
+		p->next_handle = least;
+}
+
 /* Nobody is served before the end of the replay, so there are no other jobs. */
 void
 on_replay_again(struct proc *p)

@@ -363,6 +363,21 @@ Test(store, a_commit_of_more_than_two_seconds_is_told_once_and_so_is_its_end)
 	scene_free(&s);
 }
 
+/* It was built when it began to stand by. */
+Test(store, a_server_that_takes_over_goes_on_above_the_numbers_that_were_given_meanwhile)
+{
+	struct scene *s = scene_new("--durable");
+	int client = scene_peer(s);
+	struct msg_text *ours = msg_new_sized(MSG_STORE_OURS, 0, sizeof *ours);
+
+	ours->number = 500;
+	scene_post(s, &ours->msg);
+	scene_post(s, msg_new_sized(MSG_REPLAY_END, 0, sizeof(struct msg_text)));
+	tell(s, client, SUBMIT_JOB, "f", "", "x");
+	expect(s, client, JOB_CREATED, "H:test:500");
+	scene_free(&s);
+}
+
 Test(store, replayed_jobs_keep_their_handle_and_numbers_go_on_above)
 {
 	struct scene *s = scene_new("--durable");

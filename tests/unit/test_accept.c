@@ -118,7 +118,7 @@ hall_open(struct hall *h, int fd_max)
 	loop_add_rider(h->loop, (struct rider){ hall_turn, h });
 	cr_assert(listeners_bind(&h->listeners, &h->place, 64, &err), "%s", err.text);
 	h->acceptor = acceptor_new(loop_base(h->loop), &config);
-	acceptor_start(h->acceptor);
+	acceptor_start(h->acceptor, false);
 }
 
 static void
@@ -224,6 +224,55 @@ Test(accept, out_of_descriptors_it_rests_and_recovers, .timeout = 20)
 	cr_assert_eq(h.total, 1);
 	cr_assert_eq(h.complaints, 2, "and when it is over, that is said");
 	close(guest);
+	hall_close(&h);
+}
+
+/* The monitor's: it is asked while the server starts and while it ends. */
+Test(accept, early_listeners_are_served_before_the_others_and_after_them, .timeout = 20)
+{
+	static const struct gearmand_protocol_ops early_ops = { .early = true };
+	static char address[] = "127.0.0.1", *const loopback[] = { address };
+	struct serving_place late = { .service.name = "late", .addresses = loopback, .address_count = 1, .port = "0" };
+	struct gearmand_error err;
+	struct hall h;
+	int guests[2];
+
+	hall_open(&h, 10000);
+	h.place.service.protocol = &early_ops;
+	role_assume(&mgmt_role);
+	cr_assert(listeners_bind(&h.listeners, &late, 64, &err), "%s", err.text);
+	acceptor_start(h.acceptor, true);
+	acceptor_start(h.acceptor, false);
+	acceptor_stop(h.acceptor);
+	cr_assert_eq(h.listeners.count, 1);
+	guests[0] = knock(&h);
+	hall_await(&h, 1, 0);
+	acceptor_stop(h.acceptor);
+	guests[1] = knock(&h);
+	hall_await(&h, 2, 0);
+	close(guests[0]);
+	close(guests[1]);
+	text_list_fini(&late.names);
+	hall_close(&h);
+}
+
+Test(accept, a_module_has_a_connection_of_its_own_whose_far_end_is_kept, .timeout = 20)
+{
+	struct hall h;
+	struct list msgs;
+	int far;
+
+	hall_open(&h, 10000);
+	role_assume(&mgmt_role);
+	far = acceptor_attend(h.acceptor, &h.place.service);
+	cr_assert_geq(far, 0);
+	list_init(&msgs);
+	for (unsigned i = 0; i < IOS; i++)
+		mbox_take(h.io[i], &msgs);
+	cr_assert_eq(MSG(list_first(&msgs))->kind, MSG_CONN);
+	cr_assert_str_eq(MSG_AS(msg_conn, MSG(list_first(&msgs)))->address, "test");
+	msg_free_all(&msgs);
+	close(far);
 	hall_close(&h);
 }
 

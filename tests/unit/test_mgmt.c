@@ -141,7 +141,6 @@ stage_connect(struct stage *s, bool with_store)
 	links.proc = s->core;
 	links.store = with_store ? s->store : NULL;
 	mgmt_connect(s->mgmt, &links);
-	mgmt_begin(s->mgmt);
 }
 
 static void
@@ -149,6 +148,7 @@ stage_open(struct stage *s, bool with_store)
 {
 	stage_make(s);
 	stage_connect(s, with_store);
+	mgmt_begin(s->mgmt);
 }
 
 static void
@@ -163,9 +163,9 @@ static bool
 stage_open_store(struct stage *s, void (*when_quiet)(struct stage *))
 {
 	stage_make(s);
-	role_assume(&mgmt_role);
+	stage_connect(s, true);
 	s->when_quiet = when_quiet;
-	return mgmt_open_store(s->mgmt, s->store, on_waiting, s);
+	return mgmt_open_store(s->mgmt, on_waiting, s);
 }
 
 /* Until management stops its loop. */
@@ -399,7 +399,7 @@ Test(mgmt, the_store_is_open_before_anything_else_is_asked)
 
 	cr_assert(stage_open_store(&s, store_waits_and_opens));
 	cr_assert_str_eq(s.waits_for, "the database is down");
-	stage_connect(&s, true);
+	mgmt_begin(s.mgmt);
 	stage_run(&s, store_is_ready);
 	cr_assert_eq(s.serving, 1);
 	stage_close(&s);

@@ -119,6 +119,9 @@ struct gearmand_host {
 	void (*error_set)(struct gearmand_error *, const char *format, ...) GEARMAND_PRINTF(2, 3); /* the text only */
 	int64_t (*monotonic)(void);                                                                /* nanoseconds */
 	int64_t (*wall)(void); /* nanoseconds since 1970 */
+	/* What the server is at: "starting"; "standby" while another server has the store; "store" while the store
+	 * cannot be opened; "replaying"; "serving"; "draining" once it is to end. */
+	const char *(*phase)(void);
 
 	/* Any thread; the module's own options only.  `option` returns NULL for an option without a value; a
 	 * SWITCH is "1" or NULL, a PORT is the number as text.  `option_number` is for
@@ -145,6 +148,10 @@ struct gearmand_host {
 	/* Transport modules, in open (main): all connections to the listeners that the protocol has by itself go
 	 * through this transport, except those of unix sockets. */
 	bool (*cover)(const struct gearmand_host *, const char *protocol, struct gearmand_error *);
+	/* Protocol modules, in open (main): a connection that is the module's own and has no peer, for requests that
+	 * nobody asked it for.  It is made when the I/O threads begin and lives as long as they; what is written on it goes
+	 * nowhere.  `tag` comes back from listener_tag(). */
+	bool (*attend)(const struct gearmand_host *, void *tag, struct gearmand_error *);
 
 	/* Protocol and transport modules, in a callback of that connection (io). */
 
@@ -344,6 +351,9 @@ struct gearmand_protocol_ops {
 	bool (*reload)(void *module, struct gearmand_error *);
 	/* main: is the module ready to serve?  False: the error says in a few words what it waits for. */
 	bool (*ready)(void *module, struct gearmand_error *);
+	/* Its listeners are served as long as the server runs: before the store is open and its jobs are back, and while
+	 * the server waits for its end.  Such a module sends no packets but GEARMAND_TEXT. */
+	bool early;
 };
 
 /* ---- Transport modules ------------------------------------------------------------- */
