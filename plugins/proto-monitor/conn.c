@@ -110,13 +110,13 @@ read_head(struct mon_conn *c, struct gearmand_slice in)
 
 	if (in.data[0] == '\r' || in.data[0] == '\n')
 		return 1;
-	if (len > 0) {
-		serve_head(c, (struct gearmand_slice){ in.data, len });
-		return len;
-	}
 	if (in.data[0] < 'A' || in.data[0] > 'Z') {
 		refuse_and_close(c, 400, "this is not HTTP: a request line is GET /metrics HTTP/1.1");
 		return in.len;
+	}
+	if (len > 0) {
+		serve_head(c, (struct gearmand_slice){ in.data, len });
+		return len;
 	}
 	if (in.len >= MON_HEAD_MOST) {
 		refuse_and_close(c, 431, "the request line and headers are longer than 8 KB");

@@ -34,7 +34,7 @@ struct listener {
 struct listeners {
 	struct listener *at;
 	unsigned count;
-	unsigned said; /* so many of them are in the log */
+	unsigned said;                  /* so many of them are in the log */
 	struct unix_rights unix_rights; /* of those that are made from here on */
 };
 

@@ -43,8 +43,7 @@ void mgmt_connect(struct mgmt *, const struct mgmt_links *) RUNS_ON(mgmt_role);
 /* Runs the loop until the store's thread, which has just been started, has opened it.  `on_waiting` is called with a
  * sentence at each change of what it waits for.  False: the server is to end; mgmt_failure() is NULL when a signal
  * asked for it. */
-bool mgmt_open_store(struct mgmt *, void (*on_waiting)(void *arg, const char *why), void *arg)
-    RUNS_ON(mgmt_role);
+bool mgmt_open_store(struct mgmt *, void (*on_waiting)(void *arg, const char *why), void *arg) RUNS_ON(mgmt_role);
 /* Serves at once, or as soon as the store says that its jobs are back. */
 void mgmt_begin(struct mgmt *) RUNS_ON(mgmt_role);
 /* Gives the log the lines that wait, outside of the loop: while starting and ending. */

@@ -41,8 +41,10 @@ gm_is_address(struct gearmand_slice name)
 	char text[64];
 	bool is_v6 = name.len > 2 && name.data[0] == '[' && name.data[name.len - 1] == ']';
 
-	if (is_v6)
-		name = (struct gearmand_slice){ name.data + 1, name.len - 2 };
+	if (is_v6) {
+		name.data++;
+		name.len -= 2;
+	}
 	if (name.len == 0 || name.len >= sizeof(text) || gm_has_byte(name, '\0'))
 		return false;
 	memcpy(text, name.data, name.len);

@@ -149,8 +149,8 @@ struct gearmand_host {
 	 * through this transport, except those of unix sockets. */
 	bool (*cover)(const struct gearmand_host *, const char *protocol, struct gearmand_error *);
 	/* Protocol modules, in open (main): a connection that is the module's own and has no peer, for requests that
-	 * nobody asked it for.  It is made when the I/O threads begin and lives as long as they; what is written on it goes
-	 * nowhere.  `tag` comes back from listener_tag(). */
+	 * nobody asked it for.  It is made when the I/O threads begin and lives as long as they; what is written on it
+	 * goes nowhere.  `tag` comes back from listener_tag(). */
 	bool (*attend)(const struct gearmand_host *, void *tag, struct gearmand_error *);
 
 	/* Protocol and transport modules, in a callback of that connection (io). */
@@ -351,8 +351,8 @@ struct gearmand_protocol_ops {
 	bool (*reload)(void *module, struct gearmand_error *);
 	/* main: is the module ready to serve?  False: the error says in a few words what it waits for. */
 	bool (*ready)(void *module, struct gearmand_error *);
-	/* Its listeners are served as long as the server runs: before the store is open and its jobs are back, and while
-	 * the server waits for its end.  Such a module sends no packets but GEARMAND_TEXT. */
+	/* Its listeners are served as long as the server runs: before the store is open and its jobs are back, and
+	 * while the server waits for its end.  Such a module sends no packets but GEARMAND_TEXT. */
 	bool early;
 };
 
