@@ -188,7 +188,6 @@ timers_run(struct proc *p)
 		run_queue_timeouts(p);
 		run_cancel_timeouts(p);
 	}
-	jobs_place_held(p);
 }
 
 nsec_t

@@ -176,6 +176,29 @@ Test(admin, a_listing_goes_on_when_its_reader_has_taken_what_was_sent_and_others
 	scene_free(&s);
 }
 
+Test(admin, a_job_that_waited_behind_a_listing_is_given_away_when_that_ends)
+{
+	struct scene *s = scene_new("--durable");
+	int client = scene_peer(s), worker = scene_worker(s, "g"), turns;
+	char name[80];
+
+	for (int i = 0; i < 3000; i++) {
+		snprintf(name, sizeof name, "create function a-function-with-quite-a-long-name-%d", i);
+		ask(s, client, name, "OK\r\n");
+	}
+	tell(s, worker, PRE_SLEEP);
+	tell(s, client, TEXT, "status");
+	tell(s, client, SUBMIT_JOB_BG, "f", "u", "x");
+	tell(s, client, SUBMIT_JOB, "g", "", "y"); /* not before the one before it is stored */
+	store_commit(s);
+	expect_silence(s, worker);
+	lines_of_listing(s, client, &turns);
+	expect(s, client, JOB_CREATED, "*");
+	expect(s, client, JOB_CREATED, "*");
+	expect(s, worker, NOOP);
+	scene_free(&s);
+}
+
 Test(admin, a_listing_that_nobody_takes_any_more_ends)
 {
 	struct scene *s = scene_new("");
