@@ -22,7 +22,7 @@ enum { PEEK_BYTES = 64 };
 static const uint64_t a_second_in_ns = 1000000000;
 
 /* Its age, while it is ready or runs: how long it has been so. */
-static void
+static PROC void
 add_age(const struct proc *p, struct buf *out, const struct job *job)
 {
 	if (job->state == JOB_READY || job->state == JOB_RUNNING)

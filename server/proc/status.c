@@ -34,7 +34,7 @@ struct standing { /* what is said of a job; all 0 when it is not known */
 };
 
 /* A job that has ended is not known, but how it ended is: all of it is done, or none. */
-static struct standing
+static PROC struct standing
 standing_of(const struct job *job, const struct ended *ended)
 {
 	if (job != NULL && job->state != JOB_BURIED)
