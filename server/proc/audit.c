@@ -115,7 +115,7 @@ audit_func(const struct proc *p, const struct func *func, struct sums *sums)
 	}
 	CHECK(waiting + func->delayed <= queued);
 	gate_audit(p, func);
-	expire_audit(p, func);
+	expire_audit(func);
 	CHECK(func->jobs == queued + func->running);
 	CHECK(func->buried == length(&func->dead) && func->running == length(&func->runners));
 	CHECK(func->retrying <= func->delayed);

@@ -60,18 +60,6 @@ first_ready(const struct func *func, int priority)
 	return node == NULL ? NULL : LIST_ENTRY(node, struct job, link);
 }
 
-/* When the next job of the function expires; NEVER when none is ready. */
-static nsec_t
-next_expiry(const struct func *func)
-{
-	nsec_t first = NEVER;
-
-	for (int i = 0; i < PRIORITIES; i++)
-		if (!list_is_empty(&func->ready[i]))
-			first = earlier(first, first_ready(func, i)->since);
-	return first == NEVER ? NEVER : first + func->policy->expire;
-}
-
 void
 expire_due(struct proc *p, struct func *func, unsigned *budget)
 {
@@ -85,7 +73,7 @@ expire_due(struct proc *p, struct func *func, unsigned *budget)
 			--*budget;
 		}
 	}
-	next = next_expiry(func);
+	next = func_next_expiry(func);
 	if (next == NEVER)
 		heap_remove(&p->expiries, &func->expiry);
 	else
@@ -102,10 +90,10 @@ expire_next(const struct proc *p)
 }
 
 void
-expire_audit(const struct proc *p, const struct func *func)
+expire_audit(const struct func *func)
 {
-	nsec_t next = next_expiry(func), due = next > p->now.mono ? next : p->now.mono;
+	nsec_t next = func_next_expiry(func);
 
-	CHECK(func->policy->expire == 0 || next == NEVER || (func->expiry.place != 0 && func->expiry.key <= due));
+	CHECK(func->policy->expire == 0 || next == NEVER || (func->expiry.place != 0 && func->expiry.key <= next));
 	CHECK(func->policy->expire > 0 || func->expiry.place == 0);
 }

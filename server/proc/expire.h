@@ -17,6 +17,6 @@ struct func;
 void expire_due(struct proc *, struct func *, unsigned *budget) RUNS_ON(proc_role);
 /* When expire_due() is to be called for some function, on the monotonic clock, or NEVER. */
 nsec_t expire_next(const struct proc *) RUNS_ON(proc_role);
-void expire_audit(const struct proc *, const struct func *) RUNS_ON(proc_role);
+void expire_audit(const struct func *) RUNS_ON(proc_role);
 
 #endif

@@ -47,10 +47,18 @@ func_bytes(size_t name_len)
 	return sizeof(struct func) + name_len + 1;
 }
 
-static bool
-func_has_waiting(const struct func *func)
+nsec_t
+func_next_expiry(const struct func *func)
 {
-	return func->waiting[0] + func->waiting[1] + func->waiting[2] > 0;
+	nsec_t oldest = NEVER;
+
+	for (int i = 0; i < PRIORITIES; i++) {
+		const struct list *first = list_first(&func->ready[i]);
+
+		if (first != NULL)
+			oldest = earlier(oldest, LIST_ENTRY(first, const struct job, link)->since);
+	}
+	return oldest == NEVER ? NEVER : oldest + func->policy->expire;
 }
 
 /* A maxqueue of the policy replaces one that was told, and the other way round; no maxqueue replaces none. */
@@ -62,8 +70,8 @@ func_set_policy(struct proc *p, struct func *func)
 	func->policy = policies_match(p->policies, func_name(func));
 	p->spent += policies_count(p->policies) * (POLICY_PATTERN_MAX + func->name_len) / MATCHED_PER_UNIT;
 	heap_remove(&p->expiries, &func->expiry);
-	if (func->policy->expire > 0 && func_has_waiting(func))
-		heap_set(&p->expiries, &func->expiry, p->now.mono); /* at once it is looked when that is */
+	if (func->policy->expire > 0 && func_next_expiry(func) != NEVER)
+		heap_set(&p->expiries, &func->expiry, func_next_expiry(func));
 	max = func->policy->maxqueue;
 	for (int i = 0; i < PRIORITIES && (max[0] | max[1] | max[2]) != 0; i++)
 		func->max[i] = max[i];

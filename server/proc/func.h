@@ -85,6 +85,9 @@ void func_take(struct proc *, struct func *, struct job *) RUNS_ON(proc_role); /
 bool func_has_ready(const struct func *) RUNS_ON(proc_role);                   /* some that may be given away now */
 /* Nanoseconds that the oldest of its READY, or RUNNING, jobs has been so; 0 = there is none. */
 nsec_t func_oldest_ready(const struct proc *, const struct func *) RUNS_ON(proc_role);
+/* When the first of its READY jobs has waited too long, on the monotonic clock; NEVER when there is none.  Its policy
+ * says how long that is. */
+nsec_t func_next_expiry(const struct func *) RUNS_ON(proc_role);
 nsec_t func_oldest_running(const struct proc *, const struct func *) RUNS_ON(proc_role);
 
 #endif

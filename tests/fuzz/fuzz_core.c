@@ -8,13 +8,16 @@
  *
  * The first byte chooses the settings; then each operation is one byte (high half: what, low half:
  * which peer) and what it needs.  A packet is a type byte, a length byte and that many body bytes;
- * short names make it likely that peers meet at the same function, unique and handle.
+ * short names make it likely that peers meet at the same function, unique and handle.  Policies and commands are made
+ * of a few words each.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "cross/msg.h"
 #include "proc/proc.h"
+#include "wire/policy.h"
 
 #include <gearmand/plugin.h>
 
@@ -24,7 +27,7 @@ enum { FUZZ_PEERS = 16 };
 
 static struct proc *core;
 static struct outbox out;
-static struct list changes;
+static struct list changes, crons;
 static struct instant now;
 static uint64_t numbers[FUZZ_PEERS]; /* 0 = not connected */
 static uint64_t last_number;
@@ -47,8 +50,28 @@ turn(struct msg *m)
 	proc_turn(core, &batch, now, &out);
 	proc_audit(core);
 	msg_free_all(&out.io[0]);
+	LIST_EACH_SAFE(node, &out.mgmt) {
+		if (MSG(node)->kind != MSG_CRON)
+			continue;
+		list_remove(node);
+		list_push(&crons, node);
+	}
 	msg_free_all(&out.mgmt);
 	list_splice(&changes, &out.store);
+}
+
+/* Management's answers are a minute late, and more. */
+static void
+answer_crons(void)
+{
+	struct list *node;
+
+	while ((node = list_pop(&crons)) != NULL) {
+		struct msg_cron *m = MSG_AS(msg_cron, MSG(node));
+
+		m->next = m->after + 60 + (int64_t)m->line;
+		turn(&m->msg);
+	}
 }
 
 static void
@@ -129,6 +152,64 @@ replay(const uint8_t **at, const uint8_t *end)
 	turn(&m->msg);
 }
 
+/* What operators say: lines of a policy file, each for one name or for all. */
+static void
+read_policies(const uint8_t **at, const uint8_t *end)
+{
+	static const char *const settings[] = { "attempts=1", "attempts=2", "retry-on=fail,exception",
+		"retry-on=timeout", "delay=300ms", "delay=1s jitter=100", "dead=drop", "expire=500ms", "expire=1s",
+		"run-limit=200ms", "running=0", "running=1", "rate=5/s", "rate=1/m burst=3", "maxqueue=2,0,1",
+		"keep-state=1s", "keep-state=2s keep-result=9", "keep-state=1h keep-result=1K", "cron=\"* * * * *\"" };
+	struct msg_policies *m = msg_new_sized(MSG_POLICIES, 0, sizeof *m);
+	struct msg *mm = &m->msg;
+	struct buf file = { 0 };
+	char why[POLICY_WHY];
+	struct policy base;
+	unsigned line;
+
+	for (unsigned lines = 1 + take(at, end) % 3; lines > 0; lines--) {
+		buf_add_char(&file, "*fg?"[take(at, end) % 4]);
+		for (unsigned words = take(at, end) % 5; words > 0; words--) {
+			buf_add_char(&file, ' ');
+			buf_add_str(&file, settings[take(at, end) % (sizeof settings / sizeof *settings)]);
+		}
+		buf_add_char(&file, '\n');
+	}
+	policy_default(&base);
+	m->policies = policies_new(buf_slice(&file), &base, &line, why);
+	buf_fini(&file);
+	if (m->policies == NULL) {
+		msg_free(&mm);
+		return;
+	}
+	for (size_t i = 0; i < policies_count(m->policies); i++)
+		if (policies_at(m->policies, i)->cron.text.len > 0)
+			policies_plan(m->policies, i, slice_of("data", 4), now.wall / 1000000000 + 1);
+	turn(mm);
+}
+
+/* ... and commands. */
+static void
+manage(const uint8_t **at, const uint8_t *end)
+{
+	static const char *const commands[] = { "pause f", "pause f 1", "pause g", "resume f", "resume g", "kick f",
+		"kick f 1", "purge f", "purge f dead", "purge g ready", "peek f dead", "show dead", "show functions",
+		"show cron", "cancel unique f u", "kick job H:f:", "bury job H:f:", "retry job H:f:", "cancel job H:f:",
+		"show job H:f:", "follow job H:f:" };
+	const char *command = commands[take(at, end) % (sizeof commands / sizeof *commands)];
+	uint8_t number = take(at, end);
+	struct msg_packet *m;
+	char line[64];
+
+	connect_peer(0);
+	m = msg_new_sized(MSG_PACKET, numbers[0], sizeof *m);
+	snprintf(line, sizeof line, command[strlen(command) - 1] == ':' ? "%s%u" : "%s", command, number);
+	m->msg.type = PKT_TEXT;
+	m->msg.blob = blob_copy(slice_str(line));
+	m->pkt.data = blob_slice(m->msg.blob);
+	turn(&m->msg);
+}
+
 static void
 operation(const uint8_t **at, const uint8_t *end)
 {
@@ -160,6 +241,10 @@ operation(const uint8_t **at, const uint8_t *end)
 		replay(at, end);
 		break;
 	case 6:
+		if (peer == 15) {
+			read_policies(at, end);
+			break;
+		}
 		m = msg_new_sized(peer == 0 ? MSG_GRACEFUL : MSG_REFUSE, numbers[peer], sizeof(struct msg_refuse));
 		m->type = WIRE_INVALID_MAGIC;
 		if (peer == 0 || numbers[peer] != 0)
@@ -168,13 +253,16 @@ operation(const uint8_t **at, const uint8_t *end)
 			msg_free(&m);
 		break;
 	case 7:
-		if (numbers[peer] != 0)
+		if (peer == 15)
+			manage(at, end);
+		else if (numbers[peer] != 0)
 			turn(msg_new(MSG_CLOSE_ME, numbers[peer]));
 		break;
 	default:
 		connect_peer(peer);
 		packet(peer, at, end);
 	}
+	answer_crons();
 }
 
 static void
@@ -192,6 +280,10 @@ start(uint8_t settings)
 		.max_functions = settings & 64 ? 3 : 0,
 		.max_storing = settings & 128 ? 500 : 0,
 		.queue_timeout = 500000000,
+		.dead_max = 4,
+		.dead_max_bytes = 10000,
+		.dead_keep = 5000000000,
+		.status_max_bytes = 1000,
 		.log_level = GEARMAND_LOG_DEBUG,
 		.version = "0",
 		.verbose = "DEBUG",
@@ -201,6 +293,7 @@ start(uint8_t settings)
 	core = proc_new(&cfg);
 	outbox_init(&out, 1);
 	list_init(&changes);
+	list_init(&crons);
 	memset(numbers, 0, sizeof numbers);
 	last_number = 0;
 	now = (struct instant){ .mono = 1000000000, .wall = 1700000000LL * 1000000000 };
@@ -218,6 +311,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	turn(msg_new(MSG_SHUTDOWN, 0));
 	proc_free(&core);
 	msg_free_all(&changes);
+	msg_free_all(&crons);
 	outbox_fini(&out);
 	return 0;
 }

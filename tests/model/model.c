@@ -28,8 +28,8 @@ model_unique(int unique)
 	return names[unique];
 }
 
-static void
-must(bool what, const char *text)
+void
+model_must(bool what, const char *text)
 {
 	if (!what) {
 		fprintf(stderr, "model: %s\n", text);
@@ -45,6 +45,8 @@ model_init(struct model *m, bool durable, int retries, uint64_t first_number)
 	m->retries = retries;
 	m->next_number = first_number;
 	m->queue_timeout_ms = 1000;
+	for (int i = 0; i < FUNCS; i++)
+		m->policies[i] = (struct mpolicy){ .attempts = retries, .retry_on = M_LOST | M_TIMEOUT, .running = -1 };
 	for (int i = 0; i < PEERS; i++)
 		m->peers[i].hears = calloc(HEARS, sizeof(struct mhear));
 }
@@ -63,7 +65,7 @@ model_hear(struct model *m, int peer, const char *format, ...)
 	struct mhear *h = &p->hears[(p->first + p->count++) % HEARS];
 	va_list args;
 
-	must(p->count <= HEARS, "a peer hears too much");
+	model_must(p->count <= HEARS, "a peer hears too much");
 	*h = (struct mhear){ .job = -1, .holds = -1 };
 	va_start(args, format);
 	vsnprintf(h->text, sizeof h->text, format, args);
@@ -100,7 +102,7 @@ tell_store(struct model *m, bool add, int job)
 	struct mtell *t = &m->tells[(m->first_tell + m->tell_count++) % TELLS];
 
 	m->removes_told += !add;
-	must(m->tell_count <= TELLS, "the store is told too much");
+	model_must(m->tell_count <= TELLS, "the store is told too much");
 	*t = (struct mtell){ .add = add, .job = job, .func = m->jobs[job].func, .number = m->jobs[job].number };
 	memcpy(t->key, m->jobs[job].key, sizeof t->key);
 }
@@ -115,17 +117,18 @@ has_clients(const struct mjob *job)
 	return false;
 }
 
-static bool
-is_wanted(const struct mjob *job)
+bool
+model_is_wanted(const struct mjob *job)
 {
 	return job->background || job->open > 0 || job->held || has_clients(job);
 }
 
 void
-model_end(struct model *m, int i)
+model_end(struct model *m, int i, bool completed)
 {
 	struct mjob *job = &m->jobs[i];
 
+	model_ended(m, job, completed);
 	if (job->stored || job->adding)
 		tell_store(m, false, i);
 	memset(job->clients, 0, sizeof job->clients);
@@ -133,8 +136,8 @@ model_end(struct model *m, int i)
 	job->state = job->adding ? M_DEAD : M_FREE;
 }
 
-static void
-tell_failed(struct model *m, const struct mjob *job, const int *counts)
+void
+model_tell_failed(struct model *m, const struct mjob *job, const int *counts)
 {
 	for (int peer = 0; peer < PEERS; peer++) {
 		for (int n = 0; n < counts[peer]; n++)
@@ -142,41 +145,44 @@ tell_failed(struct model *m, const struct mjob *job, const int *counts)
 	}
 }
 
-static void
-cancel(struct model *m, int i)
+void
+model_cancel_job(struct model *m, int i)
 {
-	tell_failed(m, &m->jobs[i], m->jobs[i].clients);
-	tell_failed(m, &m->jobs[i], m->jobs[i].followers);
-	model_end(m, i);
+	model_tell_failed(m, &m->jobs[i], m->jobs[i].clients);
+	model_tell_failed(m, &m->jobs[i], m->jobs[i].followers);
+	model_end(m, i, false);
 }
 
 static void
 end_if_unwanted(struct model *m, int i)
 {
-	if (m->jobs[i].state != M_RUNNING && m->jobs[i].state != M_DEAD && !is_wanted(&m->jobs[i]))
-		cancel(m, i);
+	if (m->jobs[i].state != M_RUNNING && m->jobs[i].state != M_DEAD && !model_is_wanted(&m->jobs[i]))
+		model_cancel_job(m, i);
+}
+
+void
+model_ready(struct model *m, struct mjob *job)
+{
+	int func = job->func;
+
+	job->state = M_READY;
+	job->queued = ++m->next_queued;
+	job->since = m->mono_ms;
+	if (m->policies[func].expire_ms > 0 && m->expiry[func] == 0) {
+		m->expiry[func] = m->mono_ms + m->policies[func].expire_ms;
+		m->expiry_order[func] = ++m->last_order;
+	}
 }
 
 static void
 queue(struct model *m, struct mjob *job)
 {
-	job->state = job->due > m->wall_s ? M_DELAYED : M_READY;
-	job->queued = ++m->next_queued;
-}
-
-static void
-lose(struct model *m, int i)
-{
-	struct mjob *job = &m->jobs[i];
-
-	job->tries++;
-	job->num = job->den = 0;
-	if (!is_wanted(job) || (m->retries > 0 && job->tries >= m->retries)) {
-		cancel(m, i);
-	} else {
-		job->state = M_READY;
-		job->queued = ++m->next_queued;
+	if (job->due <= m->wall_s) {
+		model_ready(m, job);
+		return;
 	}
+	job->state = M_DELAYED;
+	job->queued = ++m->next_queued;
 }
 
 /* Jobs of a function that a worker loses together come back in the order in which they were given out. */
@@ -195,7 +201,7 @@ lose_jobs_of(struct model *m, int peer, int func)
 		}
 		if (first < 0)
 			return;
-		lose(m, first);
+		model_lose(m, first, M_LOST);
 	}
 }
 
@@ -311,7 +317,7 @@ place(struct model *m)
 		job->held = false;
 		if (job->state != M_STORING || job->adding)
 			continue;
-		if (is_wanted(job))
+		if (model_is_wanted(job))
 			queue(m, job);
 		end_if_unwanted(m, m->placing[n]);
 	}
@@ -345,8 +351,8 @@ find_equal(const struct model *m, const struct submission *s)
 	for (int i = 0; s->unique > 0 && i < JOBS; i++) {
 		const struct mjob *job = &m->jobs[i];
 
-		if (job->state != M_FREE && job->state != M_DEAD && job->func == s->func && job->unique == s->unique &&
-		    (s->unique > 1 || job->data == s->data))
+		if (job->state != M_FREE && job->state != M_DEAD && job->state != M_BURIED && job->func == s->func &&
+		    job->unique == s->unique && (s->unique > 1 || job->data == s->data))
 			return i;
 	}
 	return -1;
@@ -359,7 +365,7 @@ make(struct model *m, const struct submission *s)
 
 	while (i < JOBS && m->jobs[i].state != M_FREE)
 		i++;
-	must(i < JOBS, "too many jobs");
+	model_must(i < JOBS, "too many jobs");
 	m->jobs[i] = (struct mjob){
 		.number = m->next_number++,
 		.born = ++m->last_born,
@@ -409,7 +415,7 @@ model_cancel(struct model *m, int peer, uint64_t number)
 	struct mhear *h;
 
 	if (i >= 0)
-		cancel(m, i);
+		model_cancel_job(m, i);
 	h = model_hear(m, peer, "TEXT %s", i >= 0 ? "OK\r\n" : "ERR UNKNOWN_JOB\r\n");
 	h->open = stored;
 	h->removal = m->removes_told;
@@ -467,7 +473,7 @@ model_added(struct model *m, int i, bool stored)
 	}
 	job->stored = stored;
 	job->background = job->background || (stored && waited);
-	if (job->state == M_STORING && is_wanted(job))
+	if (job->state == M_STORING && model_is_wanted(job))
 		queue(m, job);
 	end_if_unwanted(m, i);
 	place(m);
@@ -562,10 +568,12 @@ model_time(struct model *m, int64_t ms)
 	while ((i = earliest(m, M_DELAYED, m->wall_s)) >= 0)
 		queue(m, &m->jobs[i]);
 	while ((i = earliest(m, M_RUNNING, m->mono_ms)) >= 0) {
-		tell_failed(m, &m->jobs[i], m->jobs[i].clients);
+		model_tell_failed(m, &m->jobs[i], m->jobs[i].clients);
 		memset(m->jobs[i].clients, 0, sizeof m->jobs[i].clients);
-		lose(m, i);
+		model_lose(m, i, M_TIMEOUT);
 	}
+	model_expire(m);
+	model_forget_ended(m);
 	queue_timeouts(m);
 }
 

@@ -21,12 +21,16 @@ enum {
 	FUNCS = 4,
 	UNIQUES = 5,   /* 0 = none, 1 = "-", others are names */
 	JOBS = 1024,   /* alive at the same time */
+	ENDED = 4096,  /* known at the same time */
+	DEAD_MAX = 20, /* jobs on the dead list */
 	HEARS = 16384, /* things a peer has not heard yet */
 	TELLS = 65536, /* changes the store has not been told yet */
 	TEXT = 96
 };
 
-enum mstate { M_FREE, M_STORING, M_DELAYED, M_READY, M_RUNNING, M_DEAD };
+enum mstate { M_FREE, M_STORING, M_DELAYED, M_READY, M_RUNNING, M_BURIED, M_DEAD };
+enum mloss { M_LOST = 1, M_TIMEOUT = 2, M_FAIL = 4, M_EXCEPTION = 8 };
+enum mverdict { M_NONE, M_RETRY, M_BURY };
 
 struct mjob {
 	enum mstate state;
@@ -42,6 +46,10 @@ struct mjob {
 	bool background, adding, stored, held;
 	int tries;
 	int64_t limit; /* RUNNING: monotonic ms when it is out of time; 0 = none */
+	int64_t since; /* READY: monotonic ms */
+	enum mverdict verdict;
+	int verdict_s;   /* M_RETRY */
+	uint64_t buried; /* M_BURIED: smaller is longer dead */
 	uint32_t num, den;
 	char key[TEXT]; /* in the store; learnt from the ADD when the unique is none */
 };
@@ -76,9 +84,32 @@ struct mtell {
 	uint64_t number;
 };
 
+struct mpolicy {
+	int attempts; /* 0 = no limit */
+	unsigned retry_on;
+	int delay_s;
+	bool keep_dead;
+	int expire_ms, run_limit_ms, keep_ms; /* 0 = none */
+	int running;                          /* -1 = no limit */
+};
+
+struct mended {
+	uint64_t number;
+	int unique;
+	bool completed;
+	bool newest;   /* with its unique */
+	int64_t until; /* monotonic ms */
+};
+
 struct model {
 	bool durable;
 	int retries;
+	struct mpolicy policies[FUNCS];
+	int64_t paused_until[FUNCS]; /* monotonic ms; 0 = is not */
+	int64_t expiry[FUNCS];       /* monotonic ms: no job expires before; 0 = not set */
+	uint64_t expiry_order[FUNCS], last_order;
+	struct mended ended[ENDED]; /* oldest first */
+	int ended_count;
 	int64_t mono_ms, wall_s, queue_timeout_ms;
 	uint64_t next_number, next_queued, last_born, last_opened;
 	uint64_t removes_told, removes_done;
@@ -117,9 +148,20 @@ void model_unfollow(struct model *, int peer, uint64_t number);
 void model_added(struct model *, int job, bool stored);
 void model_removed(struct model *); /* the store has done the next REMOVE */
 void model_time(struct model *, int64_t ms);
+/* What an operator says; only without a store. */
+void model_policy(struct model *, int func, const struct mpolicy *); /* after all functions have theirs, ... */
+void model_policies_end(struct model *);                             /* ... this */
+void model_pause(struct model *, int peer, int func, int seconds);   /* 0 = until it is resumed */
+void model_resume(struct model *, int peer, int func);
+void model_kick(struct model *, int peer, uint64_t number);
+void model_kick_func(struct model *, int peer, int func, int most);
+void model_bury(struct model *, int peer, uint64_t number);
+void model_retry(struct model *, int peer, uint64_t number, int seconds);
+void model_purge(struct model *, int peer, int func); /* its ready jobs */
 /* A job found in the store at start. */
 void model_replayed(struct model *, const struct mjob *row);
 
+bool model_is_open(const struct model *, int func); /* its jobs may be given away */
 bool model_has_work_for(const struct model *, int peer);
 int model_find(const struct model *, uint64_t number); /* -1 when there is none */
 const char *model_func(int func);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * model_priv.h - what the two files of the model share.
+ * model_priv.h - what the files of the model share.
  */
 #ifndef GEARMAND_TESTS_MODEL_PRIV_H
 #define GEARMAND_TESTS_MODEL_PRIV_H
@@ -9,6 +9,20 @@
 
 /* The peer should hear this, after all it should hear already. */
 struct mhear *model_hear(struct model *, int peer, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void model_end(struct model *, int job); /* the job is gone, from the store too */
+/* The job is gone, from the store too. */
+void model_end(struct model *, int job, bool completed);
+void model_cancel_job(struct model *, int job); /* who listens hears that it failed, and it is gone */
+void model_tell_failed(struct model *, const struct mjob *, const int *counts);
+bool model_is_wanted(const struct mjob *);
+void model_must(bool what, const char *text);
+void model_ready(struct model *, struct mjob *); /* it is READY from now on, the last of its queue */
+/* An attempt came to nothing. */
+void model_lose(struct model *, int job, enum mloss why);
+bool model_ends_by(const struct model *, const struct mjob *, enum mloss why);
+void model_expire(struct model *); /* what has waited too long */
+void model_ended(struct model *, const struct mjob *, bool completed);
+void model_forget_ended(struct model *); /* those whose time is over */
+const struct mended *model_find_ended(const struct model *, uint64_t number);
+const struct mended *model_find_ended_unique(const struct model *, int unique);
 
 #endif

@@ -21,7 +21,7 @@ choose(const struct model *m, int peer)
 	for (int i = 0; i < JOBS; i++) {
 		const struct mjob *job = &m->jobs[i], *b = best < 0 ? NULL : &m->jobs[best];
 
-		if (job->state != M_READY || !p->can[job->func])
+		if (job->state != M_READY || !p->can[job->func] || !model_is_open(m, job->func))
 			continue;
 		if (b == NULL || job->priority < b->priority ||
 		    (job->priority == b->priority && p->turn[job->func] < p->turn[b->func]) ||
@@ -42,8 +42,10 @@ model_grab(struct model *m, int peer, int type)
 {
 	struct mpeer *p = &m->peers[peer];
 	int i = choose(m, peer);
+	const struct mpolicy *policy;
 	struct mjob *job;
 	unsigned long long number;
+	int limit;
 
 	p->asleep = false;
 	if (i < 0) {
@@ -51,11 +53,17 @@ model_grab(struct model *m, int peer, int type)
 		return;
 	}
 	job = &m->jobs[i];
+	policy = &m->policies[job->func];
 	number = job->number;
 	job->state = M_RUNNING;
 	job->worker = peer;
 	job->queued = ++m->next_queued;
-	job->limit = p->limit_ms[job->func] > 0 ? m->mono_ms + p->limit_ms[job->func] : 0;
+	limit = p->limit_ms[job->func];
+	if (limit == 0 || (policy->run_limit_ms > 0 && policy->run_limit_ms < limit))
+		limit = policy->run_limit_ms;
+	job->limit = limit > 0 ? m->mono_ms + limit : 0;
+	if (p->excepted == number)
+		p->excepted = 0;
 	p->turn[job->func] = ++m->last_turn;
 	if (type == PKT_GRAB_JOB)
 		model_hear(m, peer, "JOB_ASSIGN H:model:%llu %s d%d", number, model_func(job->func), job->data);
@@ -75,12 +83,12 @@ refuse_report(struct model *m, int peer, int type)
 }
 
 static void
-forward(struct model *m, const struct mjob *job, int type, int data)
+forward(struct model *m, const struct mjob *job, const int *counts, int type, int data)
 {
 	unsigned long long number = job->number;
 
 	for (int peer = 0; peer < PEERS; peer++) {
-		for (int n = 0; n < job->clients[peer] + job->followers[peer]; n++) {
+		for (int n = 0; n < counts[peer]; n++) {
 			if (type == PKT_WORK_FAIL || (type == PKT_WORK_EXCEPTION && !m->peers[peer].exceptions))
 				model_hear(m, peer, "WORK_FAIL H:model:%llu", number);
 			else if (type == PKT_WORK_STATUS)
@@ -98,6 +106,7 @@ model_report(struct model *m, int peer, int type, uint64_t number, int data)
 	struct mpeer *p = &m->peers[peer];
 	int i = model_find(m, number);
 	struct mjob *job = i < 0 ? NULL : &m->jobs[i];
+	enum mloss why;
 
 	if (type == PKT_WORK_FAIL && p->excepted != 0) {
 		bool same = p->excepted == number;
@@ -110,45 +119,64 @@ model_report(struct model *m, int peer, int type, uint64_t number, int data)
 		refuse_report(m, peer, type);
 		return;
 	}
-	forward(m, job, type, data);
+	why = type == PKT_WORK_FAIL ? M_FAIL : type == PKT_WORK_EXCEPTION ? M_EXCEPTION : 0;
+	forward(m, job, job->clients, type, data);
+	if (why == 0 || model_ends_by(m, job, why))
+		forward(m, job, job->followers, type, data);
 	if (type == PKT_WORK_STATUS) {
 		job->num = (uint32_t)data;
 		job->den = 100;
 	}
 	if (type == PKT_WORK_EXCEPTION)
 		p->excepted = number;
-	if (type == PKT_WORK_COMPLETE || type == PKT_WORK_FAIL || type == PKT_WORK_EXCEPTION)
-		model_end(m, i);
+	if (type == PKT_WORK_COMPLETE) {
+		model_end(m, i, true);
+	} else if (why != 0 && model_ends_by(m, job, why)) {
+		model_end(m, i, false);
+	} else if (why != 0) {
+		memset(job->clients, 0, sizeof job->clients);
+		model_lose(m, i, why);
+	}
 }
 
+/* All of a job that has ended is done, or none. */
 void
 model_get_status(struct model *m, int peer, uint64_t number)
 {
 	int i = model_find(m, number);
 	const struct mjob *job = i < 0 ? NULL : &m->jobs[i];
+	const struct mended *ended = model_find_ended(m, number);
 
-	model_hear(m, peer, "STATUS_RES H:model:%llu %d %d %u %u", (unsigned long long)number, job != NULL,
-	    job != NULL && job->state == M_RUNNING, job == NULL ? 0 : job->num, job == NULL ? 0 : job->den);
+	if (job != NULL && job->state != M_BURIED)
+		model_hear(m, peer, "STATUS_RES H:model:%llu 1 %d %u %u", (unsigned long long)number,
+		    job->state == M_RUNNING, job->num, job->den);
+	else
+		model_hear(m, peer, "STATUS_RES H:model:%llu 0 0 %d %d", (unsigned long long)number,
+		    job == NULL && ended != NULL && ended->completed, job != NULL || ended != NULL);
 }
 
 void
 model_get_status_unique(struct model *m, int peer, int unique)
 {
+	const struct mended *ended = model_find_ended_unique(m, unique);
 	const struct mjob *newest = NULL;
 	int clients = 0;
 
 	for (int i = 0; unique > 1 && i < JOBS; i++) {
 		const struct mjob *job = &m->jobs[i];
 
-		if (job->state != M_FREE && job->state != M_DEAD && job->unique == unique &&
+		if (job->state != M_FREE && job->state != M_DEAD && job->state != M_BURIED && job->unique == unique &&
 		    (newest == NULL || job->born > newest->born))
 			newest = job;
 	}
 	for (int i = 0; newest != NULL && i < PEERS; i++)
 		clients += newest->clients[i] + newest->followers[i];
-	model_hear(m, peer, "STATUS_RES_UNIQUE %s %d %d %u %u %d", model_unique(unique), newest != NULL,
-	    newest != NULL && newest->state == M_RUNNING, newest == NULL ? 0 : newest->num,
-	    newest == NULL ? 0 : newest->den, clients);
+	if (newest != NULL)
+		model_hear(m, peer, "STATUS_RES_UNIQUE %s 1 %d %u %u %d", model_unique(unique),
+		    newest->state == M_RUNNING, newest->num, newest->den, clients);
+	else
+		model_hear(m, peer, "STATUS_RES_UNIQUE %s 0 0 %d %d 0", model_unique(unique),
+		    ended != NULL && ended->completed, ended != NULL);
 }
 
 void
@@ -162,7 +190,10 @@ model_follow(struct model *m, int peer, uint64_t number)
 		return;
 	if (job->num != 0 || job->den != 0)
 		model_hear(m, peer, "WORK_STATUS H:model:%llu %u %u", (unsigned long long)number, job->num, job->den);
-	m->jobs[i].followers[peer]++;
+	if (job->state == M_BURIED)
+		model_hear(m, peer, "WORK_FAIL H:model:%llu", (unsigned long long)number);
+	else
+		m->jobs[i].followers[peer]++;
 }
 
 void

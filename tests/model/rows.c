@@ -118,9 +118,13 @@ start(void)
 		.version = "0",
 		.verbose = "ERROR",
 		.io_count = 1,
+		.dead_max = DEAD_MAX,
+		.dead_max_bytes = UINT64_MAX,
+		.status_max_bytes = UINT64_MAX,
 	};
 
 	memcpy(cfg.seed, &t.random, sizeof t.random);
+	memset(t.named, 0, sizeof t.named);
 	t.proc = proc_new(&cfg);
 }
 

@@ -8,7 +8,7 @@
  *   model [SEED [STEPS]]
  * The seed is printed; the same seed gives the same history.  Histories hold requests of all kinds, lost
  * workers and clients, a store that is late, refuses, or stops, and crashes with a restart from
- * what the store has.
+ * what the store has; one without a store holds policies that change, and what operators do.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,10 +40,14 @@ step(void)
 		step_sleep(peer);
 	else if (kind < 800)
 		step_report(peer);
-	else if (kind < 880)
+	else if (kind < 850 || (kind < 880 && !t.has_policies))
 		step_ask(peer);
+	else if (kind < 880)
+		step_manage(peer);
 	else if (kind < 900)
 		step_time();
+	else if (kind < 910 && t.has_policies)
+		step_policies();
 	else if (kind < 998)
 		commit(draw(6));
 	else if (draw(10) == 0)
@@ -51,8 +55,9 @@ step(void)
 }
 
 static void
-history(bool durable, int retries, long steps)
+history(bool durable, bool has_policies, int retries, long steps)
 {
+	t.has_policies = has_policies;
 	t.model = mem_new(sizeof *t.model);
 	model_init(t.model, durable, retries, 1);
 	t.model->wall_s = 1700000000;
@@ -84,9 +89,10 @@ main(int argc, char **argv)
 	fflush(stdout);
 	t.random = seed | 1;
 	role_take(&proc_role);
-	history(true, 0, steps / 2);
-	history(true, 3, steps / 4);
-	history(false, 2, steps / 4);
+	history(true, false, 0, steps / 2);
+	history(true, false, 3, steps / 4);
+	history(false, false, 2, steps / 4);
+	history(false, true, 2, steps / 2);
 	printf("all as the model says\n");
 	return 0;
 }

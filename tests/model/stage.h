@@ -33,6 +33,8 @@ struct stage {
 	struct row rows[ROWS];
 	int row_count;
 	uint64_t next_peer;
+	bool has_policies; /* they change, and operators do things; only without a store */
+	bool named[FUNCS]; /* an operator has named the function since the start */
 	long step;
 	char history[HISTORY][TEXT * 2];
 };
@@ -44,6 +46,12 @@ uint64_t draw(uint64_t below);
 /* Says what is wrong and what the last steps were, and ends the process. */
 void wrong(const char *what, const char *expected, const char *got) __attribute__((noreturn));
 void note(const char *what, int peer, long a, long b); /* this step, for wrong() */
+
+/* A request of a peer: its arguments, in order. */
+void send_words(int peer, enum pkt_type, const char *const *words);
+#define SEND(peer, type, ...) send_words(peer, type, (const char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
+/* A job's: mostly one that this peer works on, sometimes any other. */
+uint64_t some_number(int peer);
 
 /* One turn of the core; everything it says is held against the model, which has been told before. */
 void turn(struct msg *);
@@ -59,6 +67,8 @@ void step_sleep(int peer);
 void step_report(int peer);
 void step_ask(int peer);
 void step_time(void);
+void step_manage(int peer);
+void step_policies(void);
 
 /* The store, and life. */
 void commit(uint64_t commits); /* at most that many of the changes told */
