@@ -84,6 +84,16 @@ answer_no(struct web_conn *c, struct web_refusal why)
 	web_conn_next(c);
 }
 
+static unsigned
+status_of(struct gearmand_slice code)
+{
+	if (code.len == 0)
+		return 500;
+	if (gm_is(code, "UNKNOWN_JOB") || gm_is(code, "NOT_KEPT"))
+		return 404;
+	return gm_is(code, "NOT_ALLOWED") ? 403 : 503;
+}
+
 /* The core says no, or something that this module does not know. */
 static void
 answer_err(struct web_conn *c, struct gearmand_slice text)
@@ -92,11 +102,12 @@ answer_err(struct web_conn *c, struct gearmand_slice text)
 	struct gm_bytes sentence = { 0 };
 
 	if (!web_is_err(text, &code, &sentence))
-		web_answer_sentence(c, 500, NULL, nothing, gm_slice("the server's answer is not understood"));
+		gm_add_text(&sentence, "the server's answer is not understood");
 	else if (gm_is(code, "UNKNOWN_JOB"))
-		web_answer_sentence(c, no_job.status, NULL, code, gm_slice(no_job.why));
-	else
-		web_answer_sentence(c, 503, NULL, code, sentence.len > 0 ? gm_bytes_slice(&sentence) : code);
+		gm_add_text(&sentence, no_job.why);
+	else if (sentence.len == 0)
+		gm_add_slice(&sentence, code);
+	web_answer_sentence(c, status_of(code), NULL, code, gm_bytes_slice(&sentence));
 	gm_bytes_free(&sentence);
 	web_conn_next(c);
 }
@@ -232,7 +243,7 @@ result_told(struct web_conn *c, unsigned ask, struct gearmand_slice text)
 	if (ask == WEB_ASK_SHOW)
 		result_shown(c, text);
 	else if (ask == WEB_ASK_FOLLOW && !is_ok(text))
-		answer_no(c, (struct web_refusal){ 404, "the job's result was not kept" });
+		answer_err(c, text);
 }
 
 const struct web_manner web_about_result = { .heard = web_plain_heard, .told = result_told };

@@ -131,7 +131,7 @@ status_of_error(struct gearmand_slice code)
 		return 400;
 	if (gm_is(code, "QUEUE_ERROR") || gm_is(code, "SHUTDOWN_GRACEFUL") || gm_is(code, "MEMORY_ALLOCATION_FAILURE"))
 		return 503;
-	return 500;
+	return gm_is(code, "NOT_ALLOWED") ? 403 : 500;
 }
 
 static void

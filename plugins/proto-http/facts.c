@@ -32,9 +32,13 @@ static const struct {
 	{ "denominator", NUMBER },
 	{ "due", NUMBER },
 	{ "dead_since", NUMBER },
+	{ "started", NUMBER },
+	{ "ended", NUMBER },
 	{ "worker", TEXT },
 	{ "worker_address", TEXT },
 	{ "error", TEXT },
+	{ "result_bytes", NUMBER },
+	{ "result_is_cut", FLAG },
 };
 
 struct gearmand_slice

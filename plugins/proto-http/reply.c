@@ -20,6 +20,7 @@ static const struct {
 	{ 202, "Accepted" },
 	{ 204, "No Content" },
 	{ 400, "Bad Request" },
+	{ 403, "Forbidden" },
 	{ 404, "Not Found" },
 	{ 405, "Method Not Allowed" },
 	{ 408, "Request Timeout" },

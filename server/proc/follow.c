@@ -8,6 +8,7 @@
  */
 #include "proc/admin.h"
 #include "proc/client.h"
+#include "proc/ended.h"
 #include "proc/handle.h"
 #include "proc/job.h"
 #include "proc/job_extra.h"
@@ -34,14 +35,54 @@ tell_progress(struct proc *p, struct peer *peer, const struct job *job)
 	peer_send(p, peer, &m);
 }
 
-/* A dead job has failed: it does nothing more by itself. */
-void
-admin_follow_job(struct proc *p, struct peer *peer, const struct words *words)
+/* Like a worker's packet; `bytes` is NULL when there are none. */
+static PROC void
+say_work(
+    struct proc *p, struct peer *peer, enum pkt_type type, struct slice handle, struct blob *bytes, struct slice data)
 {
-	struct job *job = admin_job(p, peer, words);
+	struct msg_reply *reply = msg_reply_new(type, peer->number, handle.len + 1);
+	struct msg *m = &reply->msg;
 
-	if (job == NULL)
+	msg_reply_arg(reply, handle, false);
+	if (data.len > 0)
+		msg_reply_data(reply, bytes, data);
+	peer_send(p, peer, &m);
+}
+
+static PROC void
+say_result(struct proc *p, struct peer *peer, struct slice handle, const struct result *result)
+{
+	struct slice all = blob_slice(result->bytes), pieces = slice_of(all.data, result->pieces_len);
+
+	if (pieces.len > 0)
+		say_work(p, peer, PKT_WORK_DATA, handle, result->bytes, pieces);
+	all = slice_of(all.data + pieces.len, all.len - pieces.len);
+	say_work(p, peer, PKT_WORK_COMPLETE, handle, result->bytes, all);
+}
+
+/* What its worker sent is said again, if it is kept as a whole. */
+static PROC void
+follow_ended(struct proc *p, struct peer *peer, struct slice handle, const struct ended *e)
+{
+	bool completed = e->outcome == OUTCOME_COMPLETED;
+
+	if (completed && (e->result == NULL || e->result->is_cut)) {
+		admin_say(p, peer, "ERR NOT_KEPT The+job+is+completed+and+its+result+is+not+kept\r\n");
 		return;
+	}
+	admin_say(p, peer, "OK\r\n");
+	if (completed)
+		say_result(p, peer, handle, e->result);
+	else if (e->outcome == OUTCOME_EXCEPTION && peer->exceptions)
+		say_work(p, peer, PKT_WORK_EXCEPTION, handle, e->error, blob_slice(e->error));
+	else
+		reply_arg(p, peer, PKT_WORK_FAIL, handle);
+}
+
+/* A dead job has failed: it does nothing more by itself. */
+static PROC void
+follow(struct proc *p, struct peer *peer, struct job *job)
+{
 	if (!bound_note(p, BOUND_CLIENTS, job->extra->client_count < JOB_CLIENTS_MAX)) {
 		admin_say(p, peer, "ERR QUEUE_ERROR As+many+clients+as+may+wait+for+this+job+already\r\n");
 	} else if (!bound_note(p, BOUND_MEMORY, has_memory(p, 0))) {
@@ -55,6 +96,21 @@ admin_follow_job(struct proc *p, struct peer *peer, const struct words *words)
 			job_drop_listeners(p, job);
 		}
 	}
+}
+
+void
+admin_follow_job(struct proc *p, struct peer *peer, const struct words *words)
+{
+	struct slice handle = slice_without_nul(words->at[2]);
+	struct job *job = job_find(p, handle);
+	const struct ended *ended = job == NULL ? ended_find(p, handle) : NULL;
+
+	if (job != NULL)
+		follow(p, peer, job);
+	else if (ended != NULL)
+		follow_ended(p, peer, handle, ended);
+	else
+		admin_say(p, peer, "ERR UNKNOWN_JOB\r\n");
 }
 
 /* What it followed last is the first in the job's list. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: BSD-3-Clause
-"""The examples of docs/operating.md and the units of packaging/, run as they are printed, in a machine of their own: private
+"""The examples of docs/operating.md and docs/http.md and the units of packaging/, run as they are printed, in a machine of their own: private
 mounts, network and processes, so that /run, /var/lib and port 4730 are nobody else's."""
 import os
 import re
@@ -147,6 +147,40 @@ kill $worker
 stop $server
 """ % (server, first, second.partition("#")[0]))
     check(b"txet emos" in done.out and b"X-Gearman-Job-Handle: H:" in done.out, done)
+
+
+def examples(name):
+    """[(commands, what they print or None)] of a document: blocks of sh, each perhaps with one of text behind it."""
+    found = []
+    for kind, block_ in re.findall(r"^```(\w+)\n(.*?)^```", text_of(name), re.M | re.S):
+        if kind == "sh":
+            found.append((block_, None))
+        elif kind == "text":
+            check(found and found[-1][1] is None, "what prints", block_)
+            found[-1] = (found[-1][0], block_)
+    return found
+
+
+def is_printed(got, want):
+    """Numbers of handles do not count, nor what stands where the document has "..."; several like answers stand there once."""
+    plain = re.sub(r"(H:\w+):\d+", r"\1:1", got.replace("\r", "")).strip()
+    pattern = re.escape(want.strip()).replace(re.escape("..."), ".*")
+    return re.fullmatch("(%s\\s*)+" % pattern, plain)
+
+
+@case("http.md: each example prints what is printed there", modes=None, limit=120)
+def _(t):
+    need_module(t, "proto-http")
+    t.need("curl", "gearman", "rev", "seq")
+    (start, _), *others = examples("docs/http.md")
+    check(len(others) >= 10, len(others), "examples")
+    script = start.replace("gearmand -r http", "gearmand -r http --job-handle-prefix=H:web1") + "ready localhost 8080\n"
+    for n, (commands, _) in enumerate(others):
+        script += "echo '==== %d'\n%s\n" % (n, commands)
+    got = machine(t, script + "echo ====\n").out.decode().split("====")
+    check(len(got) == len(others) + 2, "examples that were run:", len(got) - 2)
+    for n, (commands, want) in enumerate(others):
+        check(want is None or is_printed(got[n + 1].partition("\n")[2], want), commands, "printed", got[n + 1])
 
 
 @case("operating.md: behind a proxy", modes=None)

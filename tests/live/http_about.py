@@ -1,6 +1,8 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: BSD-3-Clause
 """Questions about a job by its handle, over HTTP."""
+import os
+
 from gearlive import *
 from gearlive.http import *
 
@@ -134,6 +136,42 @@ def _(t):
         worker.send(GRAB_JOB).packet()
     worker.complete(handle, "r").silent()
     check(curl(t, s, "/_job/%s/result" % handle).status == 404)
+
+
+@case("curl: a result that the policy keeps can be fetched, and its events, as long as the job is known", modes=BOTH)
+def _(t):
+    s = http_server(t, "--policy-file=" + t.write("policies", "f keep-state=1h keep-result=1M\n"))
+    worker = s.worker("f")
+    for pieces, end in (([], b"result"), ([b"some ", b"more "], b"\0\xff"), ([os.urandom(300000)], b"")):
+        handle = submit(s)
+        worker.grab()
+        for piece in pieces:
+            worker.send(WORK_DATA, handle, data=piece)
+        worker.complete(handle, end).sync()
+        got = curl(t, s, "/_job/%s/result" % handle)
+        check(got.status == 200 and got.body == b"".join(pieces) + end, got)
+        check(got.headers["x-gearman-command"] == "WORK_COMPLETE" and got.headers["x-gearman-job-handle"] == handle, got)
+        check(curl_json(t, s, "/_job/%s?wait=600" % handle)["state"] == "completed")
+        p = http(s).request("GET", "/_job/" + handle, "Accept: text/event-stream\r\n")
+        p.head()
+        names = []
+        while not names or names[-1] is not None:
+            event = p.event()
+            names.append(event and event[0])
+        check(names[-2] == "complete", names)
+    handle = submit(s)
+    worker.grab()
+    worker.complete(handle, b"x" * 1100000).sync()
+    job = curl_json(t, s, "/_job/" + handle)
+    check(job["state"] == "completed" and job["result_is_cut"] is True and job["ended"] >= job["started"], job)
+    got = curl(t, s, *JSON, "/_job/%s/result" % handle)
+    check(got.status == 404 and got.json()["code"] == "NOT_KEPT", got)
+    handle = submit(s)
+    worker.grab()
+    worker.send(WORK_EXCEPTION, handle, data="division by zero").sync()
+    got = curl(t, s, "/_job/%s/result" % handle)
+    check(got.status == 500 and got.body == b"division by zero\n", got)
+    check(curl(t, s, "-X", "DELETE", "/_job/" + handle).status == 404)
 
 
 @case("events of a background job come to who asks by its handle, through its retries", modes=BOTH)

@@ -265,7 +265,24 @@ Test(http_about, a_result_that_is_not_there_has_a_status)
 	http_end(&f);
 	f = result_of(FACTS("completed"));
 	ask(f, "follow job H:test:1", "ERR NOT_KEPT The+result+was+not+kept\r\n");
-	expect_refusal(f, 404, "not kept");
+	expect_refusal(f, 404, "The result was not kept");
+	http_end(&f);
+}
+
+Test(http_about, what_this_client_may_not_do_is_403)
+{
+	struct conn *f = asked("DELETE", "/_job/H:test:1", "");
+
+	ask(f, "cancel job H:test:1", "ERR NOT_ALLOWED The+command+needs+the+right+manage\r\n");
+	expect_refusal(f, 403, "needs the right manage");
+	say(f, "GET /_job/H:test:1 HTTP/1.1\r\nHost: h\r\n\r\n");
+	ask(f, "show job H:test:1", "ERR NOT_ALLOWED The+command+needs+the+right+see\r\n");
+	expect_refusal(f, 403, "needs the right see");
+	http_end(&f);
+	f = asked("GET", "/f", "");
+	expect_job(f, GEARMAND_SUBMIT_JOB, "f", "-", "");
+	error(f, "NOT_ALLOWED", "This connection may not submit jobs of this function");
+	expect_refusal(f, 403, "may not submit");
 	http_end(&f);
 }
 

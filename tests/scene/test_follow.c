@@ -305,6 +305,74 @@ Test(follow, a_submission_that_joins_is_followed_too)
 	scene_free(&s);
 }
 
+/* ---- What has ended --------------------------------------------------------------------- */
+
+Test(follow, what_is_kept_of_a_job_that_has_ended_is_said_again)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f keep-state=1h keep-result=10\n");
+	submit(s, client, "f", "");
+	take(s, worker, "H:test:1");
+	tell(s, worker, WORK_DATA, "H:test:1", "some ");
+	tell(s, worker, WORK_DATA, "H:test:1", "and ");
+	tell(s, worker, WORK_COMPLETE, "H:test:1", "!");
+	for (int i = 0; i < 2; i++) {
+		ask(s, client, "follow job H:test:1", "OK\r\n");
+		expect(s, client, WORK_DATA, "H:test:1", "some and ");
+		expect(s, client, WORK_COMPLETE, "H:test:1", "!");
+	}
+	submit(s, client, "f", "");
+	take(s, worker, "H:test:2");
+	tell(s, worker, WORK_COMPLETE, "H:test:2", "");
+	ask(s, client, "follow job H:test:2", "OK\r\n");
+	expect(s, client, WORK_COMPLETE, "H:test:2", "");
+	ask(s, client, "unfollow job H:test:2", "ERR UNKNOWN_JOB\r\n");
+	scene_free(&s);
+}
+
+Test(follow, a_result_that_is_not_kept_as_a_whole_is_not_said)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f keep-state=1h keep-result=10\n");
+	submit(s, client, "f", "");
+	take(s, worker, "H:test:1");
+	tell(s, worker, WORK_COMPLETE, "H:test:1", "0123456789a");
+	ask(s, client, "follow job H:test:1", "ERR NOT_KEPT The+job+is+completed+and+its+result+is+not+kept\r\n");
+	tell(s, client, SUBMIT_JOB, "f", "", "x");
+	take(s, worker, "H:test:2");
+	tell(s, worker, WORK_COMPLETE, "H:test:2", "r");
+	expect(s, client, JOB_CREATED, "H:test:2");
+	expect(s, client, WORK_COMPLETE, "H:test:2", "r");
+	ask(s, client, "follow job H:test:2", "ERR NOT_KEPT The+job+is+completed+and+its+result+is+not+kept\r\n");
+	scene_free(&s);
+}
+
+Test(follow, a_job_that_has_failed_says_so_again)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), plain = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f keep-state=1h\n");
+	tell(s, client, OPTION_REQ, "exceptions");
+	expect(s, client, OPTION_RES, "exceptions");
+	submit(s, client, "f", "");
+	take(s, worker, "H:test:1");
+	tell(s, worker, WORK_EXCEPTION, "H:test:1", "why");
+	ask(s, client, "follow job H:test:1", "OK\r\n");
+	expect(s, client, WORK_EXCEPTION, "H:test:1", "why");
+	ask(s, plain, "follow job H:test:1", "OK\r\n");
+	expect(s, plain, WORK_FAIL, "H:test:1");
+	submit(s, client, "f", "");
+	ask(s, client, "cancel job H:test:2", "OK\r\n");
+	ask(s, client, "follow job H:test:2", "OK\r\n");
+	expect(s, client, WORK_FAIL, "H:test:2");
+	scene_free(&s);
+}
+
 /* ---- Bounds, and what is wrong ------------------------------------------------------------ */
 
 Test(follow, followers_count_among_the_clients_of_a_job)

@@ -34,6 +34,8 @@ class Answer:
 class Http(Peer):
     """A connection to the HTTP port."""
 
+    text = b""  # of events, not told yet
+
     def request(self, method, target, headers="", body=None):
         length = "" if body is None else "Content-Length: %d\r\n" % len(body)
         return self.raw(("%s %s HTTP/1.1\r\nHost: h\r\n%s%s\r\n" % (method, target, length, headers)).encode() + (body or b""))
@@ -68,14 +70,15 @@ class Http(Peer):
     def event(self):
         """(name, data) of the next server-sent event; comments are passed over.  None: there are no more."""
         while True:
-            text = self.chunk()
-            if text == b"":
-                check(self.read(2) == b"\r\n")
-                return None
-            while not text.endswith(b"\n\n"):
-                text += self.chunk()
+            while b"\n\n" not in self.text:
+                got = self.chunk()
+                if got == b"":
+                    check(self.text == b"" and self.read(2) == b"\r\n")
+                    return None
+                self.text += got
+            text, _, self.text = self.text.partition(b"\n\n")
             if text.startswith(b"event: "):
-                name, _, fields = text[7:-2].partition(b"\n")
+                name, _, fields = text[7:].partition(b"\n")
                 check(all(x.startswith(b"data: ") for x in fields.split(b"\n")), text)
                 return name.decode(), b"\n".join(x[6:] for x in fields.split(b"\n"))
 
