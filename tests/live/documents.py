@@ -188,7 +188,7 @@ def _(t):
     need_module(t, "transport-proxy")
     line = block("Proxies", "gearmand").partition("#")[0].strip()
     done = machine(t, "%s & server=$!\nready localhost 4730\nstop $server\nwait $server\n" % line)
-    check(b"Listening on 0.0.0.0:4731 (gear)" in done.err, done)
+    check(b"Listening on 0.0.0.0:4731 (gear, proxy)" in done.err, done)
 
 
 @case("operating.md: watching the server", modes=None)
