@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What an I/O thread does for protocol modules: a protocol that says in words what it is called with.
+ * What an I/O thread does for protocol modules; see talker.h for the one that is used here.
  */
 #include <criterion/criterion.h>
 #include <event2/event.h>
@@ -10,127 +10,10 @@
 #include "base/mem.h"
 #include "io/conn.h"
 #include "tests/unit/io_rig.h"
+#include "tests/unit/talker.h"
 
 static struct rig rig;
-static struct gearmand_host host;
 static int peer;
-
-/* ---- The protocol: a request is a line, and the next is taken when it is answered ----------------- */
-
-static struct talker {
-	struct gearmand_conn *conn;
-	bool busy;
-	size_t claim;  /* says it used that many bytes more than there are */
-	uint32_t refs; /* of the data's blob, after write_data */
-	bool added;    /* what body_add said */
-	bool keeps;    /* it keeps the data of WORK_DATA until the end of the job */
-	struct gearmand_kept *kept;
-} talker;
-
-static void *
-talker_new(void *module, void *thread, struct gearmand_conn *conn)
-{
-	(void)module;
-	(void)thread;
-	talker = (struct talker){ .conn = conn };
-	return &talker;
-}
-
-static void
-talker_free(void **state)
-{
-	host.drop_kept(talker.conn, &talker.kept);
-	*state = NULL;
-}
-
-static void
-talk_by_parts(struct slice line)
-{
-	host.body_begin(talker.conn, PKT_SUBMIT_JOB, 0, 0);
-	host.body_add(talker.conn, slice_str("function"));
-	host.body_add(talker.conn, slice_of("\0\0", 2));
-	for (size_t i = 0; i < line.len; i++)
-		talker.added = host.body_add(talker.conn, slice_of(line.data + i, 1));
-	host.body_end(talker.conn);
-}
-
-static void
-talk(struct slice line)
-{
-	struct gearmand_packet p = { .type = PKT_SUBMIT_JOB, .argc = 2, .data = line };
-
-	p.arg[0] = slice_str("function");
-	p.arg[1] = slice_is(line, "nul") ? slice_of("a\0b", 3) : slice_str("unique");
-	if (slice_is(line, "parts")) {
-		talk_by_parts(line);
-	} else if (slice_is(line, "bye")) {
-		host.write(talker.conn, slice_str("good bye"));
-		host.close(talker.conn);
-	} else if (slice_is(line, "tick")) {
-		host.tick_in(talker.conn, 1);
-	} else if (slice_is(line, "who")) {
-		host.write(talker.conn, slice_str(host.peer_address(talker.conn)));
-	} else {
-		host.request(talker.conn, &p);
-	}
-}
-
-static size_t
-talker_receive(void *state, struct slice in)
-{
-	const char *lf = memchr(in.data, '\n', in.len);
-	size_t len;
-
-	cr_assert_eq(state, &talker);
-	if (talker.claim > 0)
-		return in.len + talker.claim;
-	if (lf == NULL || talker.busy)
-		return 0;
-	len = (size_t)(lf - in.data);
-	talker.busy = true;
-	talk(slice_of(in.data, len));
-	return len + 1;
-}
-
-static void
-talker_send(void *state, const struct gearmand_packet *p)
-{
-	struct conn *c = state == &talker ? (struct conn *)(void *)talker.conn : NULL;
-
-	if (talker.keeps && p->type == PKT_WORK_DATA) {
-		talker.kept = host.keep(talker.conn, p->data);
-		return;
-	}
-	if (talker.kept != NULL)
-		host.write_kept(talker.conn, &talker.kept);
-	host.write(talker.conn, slice_str("<"));
-	for (uint32_t i = 0; i < p->argc; i++) {
-		host.write(talker.conn, p->arg[i]);
-		host.write(talker.conn, slice_str(" "));
-	}
-	host.write_data(talker.conn, p->data);
-	host.write(talker.conn, slice_str(">"));
-	talker.refs = c->extra->sending->msg.blob == NULL ? 0 : c->extra->sending->msg.blob->refs;
-	talker.busy = false;
-}
-
-static void
-talker_tick(void *state)
-{
-	cr_assert_eq(state, &talker);
-	host.write(talker.conn, slice_str("tick"));
-}
-
-static const struct gearmand_protocol_ops talker_ops = {
-	.size = sizeof talker_ops,
-	.conn_new = talker_new,
-	.receive = talker_receive,
-	.send = talker_send,
-	.tick = talker_tick,
-	.conn_free = talker_free,
-};
-
-/* ---- The tests ---------------------------------------------------------------------------- */
 
 static void
 start(const struct gearmand_protocol_ops *protocol)
@@ -142,7 +25,7 @@ start(const struct gearmand_protocol_ops *protocol)
 static void
 setup(void)
 {
-	io_host_services(&host);
+	io_host_services(&talker_host);
 	rig_init(&rig);
 	rig.config.max_packet = 1000;
 	peer = -1;
@@ -266,7 +149,7 @@ Test(module, data_is_not_kept_when_too_much_waits)
 	rig_reply(&rig, 1, PKT_WORK_DATA, "H", "small");
 	rig_pass(&rig);
 	cr_assert_not_null(talker.kept);
-	host.drop_kept(talker.conn, &talker.kept);
+	talker_host.drop_kept(talker.conn, &talker.kept);
 	((struct conn *)(void *)talker.conn)->io->unsent += 600;
 	rig_reply(&rig, 1, PKT_WORK_DATA, "H", "small");
 	rig_pass(&rig);
@@ -304,11 +187,11 @@ Test(module, body_over_the_limit_is_dropped)
 	static char much[1001];
 
 	start(&talker_ops);
-	host.body_begin(talker.conn, PKT_ECHO_REQ, 1 << 30, 0);
-	cr_assert(host.body_add(talker.conn, slice_of(much, 1000)));
-	cr_assert_not(host.body_add(talker.conn, slice_of(much, 1)));
-	cr_assert_not(host.body_add(talker.conn, slice_of(much, 1)), "and stays dropped");
-	host.body_drop(talker.conn);
+	talker_host.body_begin(talker.conn, PKT_ECHO_REQ, 1 << 30, 0);
+	cr_assert(talker_host.body_add(talker.conn, slice_of(much, 1000)));
+	cr_assert_not(talker_host.body_add(talker.conn, slice_of(much, 1)));
+	cr_assert_not(talker_host.body_add(talker.conn, slice_of(much, 1)), "and stays dropped");
+	talker_host.body_drop(talker.conn);
 	rig_pass(&rig);
 	cr_assert_null(rig_core(&rig));
 }
@@ -320,14 +203,14 @@ Test(module, body_that_outgrows_its_announcement_is_not_moved_at_each_part)
 
 	start(&talker_ops);
 	c = (struct conn *)(void *)talker.conn;
-	host.body_begin(talker.conn, PKT_ECHO_REQ, 10, 0);
+	talker_host.body_begin(talker.conn, PKT_ECHO_REQ, 10, 0);
 	for (size_t i = 0, cap = 0; i < 1000; i++) {
-		cr_assert(host.body_add(talker.conn, slice_of("x", 1)));
+		cr_assert(talker_host.body_add(talker.conn, slice_of("x", 1)));
 		moves += c->body->blob->cap != cap;
 		cap = c->body->blob->cap;
 	}
 	cr_expect_lt(moves, 20, "%zu", moves);
-	host.body_drop(talker.conn);
+	talker_host.body_drop(talker.conn);
 }
 
 Test(module, request_over_the_limit_is_refused)
@@ -336,7 +219,7 @@ Test(module, request_over_the_limit_is_refused)
 	struct gearmand_packet p = { .type = PKT_ECHO_REQ, .data = { much, sizeof much } };
 
 	start(&talker_ops);
-	host.request(talker.conn, &p);
+	talker_host.request(talker.conn, &p);
 	rig_pass(&rig);
 	expect_kind(MSG_REFUSE, WIRE_PACKET_TOO_LARGE);
 }
@@ -348,11 +231,11 @@ Test(module, request_that_is_no_request_is_refused)
 	start(&talker_ops);
 	say("nul\n");
 	expect_kind(MSG_REFUSE, WIRE_INVALID_COMMAND);
-	host.request(talker.conn, &p);
+	talker_host.request(talker.conn, &p);
 	p.type = 77;
-	host.request(talker.conn, &p);
+	talker_host.request(talker.conn, &p);
 	p.type = PKT_CAN_DO;
-	host.request(talker.conn, &p);
+	talker_host.request(talker.conn, &p);
 	rig_pass(&rig);
 	for (int i = 0; i < 3; i++)
 		expect_kind(MSG_REFUSE, WIRE_INVALID_COMMAND);
@@ -364,7 +247,7 @@ Test(module, admin_line_through_a_module)
 	struct msg *m;
 
 	start(&talker_ops);
-	host.request(talker.conn, &p);
+	talker_host.request(talker.conn, &p);
 	rig_pass(&rig);
 	m = rig_core(&rig);
 	cr_assert(m != NULL && m->kind == MSG_PACKET && m->type == PKT_TEXT);
@@ -495,7 +378,7 @@ talker_thread_new(void *module, struct gearmand_thread *thread)
 {
 	(void)module;
 	threads++;
-	host.thread_tick_in(thread, 1);
+	talker_host.thread_tick_in(thread, 1);
 	return &threads;
 }
 
