@@ -86,6 +86,9 @@ const struct command commands[] = {
 	{ "version", "", "the server's version", .text = "version", .shape = ANSWER_VALUE, .columns = COLUMNS(TEXT("version")) },
 	{ "pid", "", "the server's process id", .text = "getpid", .shape = ANSWER_VALUE, .columns = COLUMNS(NUMBER("pid")) },
 	{ "verbose", "", "how much the server logs", .text = "verbose", .shape = ANSWER_VALUE, .columns = COLUMNS(TEXT("level")) },
+	{ "whoami", "", "who this connection is to the server, and what it may", .text = "whoami", .columns = pairs },
+	{ "access", "FILE [WHO] [WHO] [WHO] [WHO]", "check a file of access rules, and tell which line decides; no server is asked",
+	  .run = access_run },
 	{ "completion", "bash|zsh", "print a script for the shell that completes gearmanctl", .run = completion_run },
 	{ 0 }
 };

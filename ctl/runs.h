@@ -12,5 +12,6 @@ command_run_f health_run;
 command_run_f submit_run;
 command_run_f top_run;
 command_run_f completion_run;
+command_run_f access_run;
 
 #endif

@@ -25,6 +25,7 @@
 #include "cross/msg.h"
 #include "io/io.h"
 #include "mgmt/accept.h"
+#include "mgmt/access_file.h"
 #include "mgmt/bind.h"
 #include "mgmt/crash.h"
 #include "mgmt/daemon.h"
@@ -61,6 +62,7 @@ struct life {
 	struct pidfile *pidfile;
 	struct threads *threads;
 	struct acceptor *acceptor;
+	time_t access_read; /* when the access rules that hold were read */
 };
 
 enum { BIND_TRIES = 100 };
@@ -310,6 +312,32 @@ reload_policies(struct life *l)
 	mbox_post(threads_proc(l->threads), &msg);
 }
 
+/* Nobody is let in because a file is wrong: without new rules the old ones stay. */
+static void
+reload_access(struct life *l)
+{
+	struct gearmand_error err = { .text = "" };
+	const char *path = l->settings->access_file;
+	struct access *access;
+	struct msg_access *m;
+	struct msg *msg;
+	char when[32];
+
+	if (path == NULL)
+		return;
+	access = access_file_load(path, l->plugins, &err);
+	if (access == NULL) {
+		strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", localtime(&l->access_read));
+		log_post(GEARMAND_LOG_ERROR, "%s; the rules read at %s stay", err.text, when);
+		return;
+	}
+	l->access_read = time(NULL);
+	m = msg_new_sized(MSG_ACCESS, 0, sizeof *m);
+	m->access = access;
+	msg = &m->msg;
+	mbox_post(threads_proc(l->threads), &msg);
+}
+
 static void
 on_reload(void *arg)
 {
@@ -317,6 +345,7 @@ on_reload(void *arg)
 
 	plugins_reload(l->plugins);
 	reload_policies(l);
+	reload_access(l);
 }
 
 /* Connections that modules have for themselves. */
@@ -359,6 +388,7 @@ start_threads(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 
 	if (!threads_build(l->threads, err))
 		return false;
+	l->access_read = time(NULL);
 	links.proc = threads_proc(l->threads);
 	links.io = ac.io = threads_io(l->threads, &ac.io_count);
 	links.io_count = ac.io_count;

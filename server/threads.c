@@ -32,6 +32,7 @@
 #include "io/aside.h"
 #include "io/io.h"
 #include "io/store.h"
+#include "mgmt/access_file.h"
 #include "mgmt/fail.h"
 #include "mgmt/plugins.h"
 #include "mgmt/policy_file.h"
@@ -135,6 +136,11 @@ configure_proc(struct threads *c, const struct settings *s, struct proc_config *
 	p->policies = policy_file_read(s->policy_file, &base, err);
 	if (p->policies == NULL)
 		return false;
+	p->access = access_file_load(s->access_file, c->config.plugins, err);
+	if (p->access == NULL) {
+		policies_free(&p->policies);
+		return false;
+	}
 	p->dead_keep = s->dead_keep * SECOND;
 	p->dead_max = (uint64_t)s->dead_max;
 	p->dead_max_bytes = (uint64_t)at_most(s->dead_max_bytes, s->max_memory / 4); /* the living come first */

@@ -22,8 +22,8 @@ struct settings;
 
 struct threads_config {
 	const struct settings *settings;
-	const struct plugin *queue; /* NULL = jobs are in memory only */
 	const struct plugins *plugins;
+	const struct plugin *queue; /* NULL = jobs are in memory only */
 	struct loop *main_loop;
 	struct mbox *mgmt;
 	bool has_aside; /* a transport has work for a thread of its own */

@@ -175,7 +175,9 @@ mon_conn_send(void *conn, const struct gearmand_packet *packet)
 
 	if (c->state != MON_WAIT)
 		return;
-	if (packet->type == GEARMAND_TEXT)
+	if (packet->type == GEARMAND_TEXT && gm_begins(packet->data, "ERR NOT_ALLOWED"))
+		mon_refuse(c, 403, "the access rules do not let this connection see that");
+	else if (packet->type == GEARMAND_TEXT)
 		c->on_answer(c, packet->data);
 	else
 		refuse_and_close(c, 503, "the server has no room for the question now");

@@ -216,6 +216,14 @@ tls_reload(void *module, struct gearmand_error *error)
 	return true;
 }
 
+static bool
+tls_proves(void *module)
+{
+	const struct tls *tls = module;
+
+	return tls->settings.verify != TLS_VERIFY_OFF;
+}
+
 static const struct gearmand_transport_ops ops = {
 	.size = sizeof(ops),
 	.open = tls_open,
@@ -229,6 +237,7 @@ static const struct gearmand_transport_ops ops = {
 	.reload = tls_reload,
 	.work = tls_conn_work,
 	.worked = tls_conn_worked,
+	.proves = tls_proves,
 };
 
 GEARMAND_TRANSPORT_PLUGIN("tls", NULL, "1.0", "TLS, with OpenSSL", options, &ops, counters);

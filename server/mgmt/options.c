@@ -75,6 +75,7 @@ option_set_free(struct option_set **setp)
 		return;
 	for (unsigned i = 0; i < set->count; i++)
 		option_fini(&set->at[i]);
+	text_list_fini(&set->words);
 	mem_free(set->at);
 	mem_free(set);
 }

@@ -64,7 +64,8 @@ struct option {
 struct option_set {
 	struct option *at;
 	unsigned count;
-	bool managed; /* a service manager started us */
+	bool managed;           /* a service manager started us */
+	struct text_list words; /* of the command line, that belong to no option: for --check-access */
 };
 
 struct option_set *option_set_new(void); /* the core's options with their defaults */

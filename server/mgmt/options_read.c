@@ -191,9 +191,12 @@ option_set_read_words(
 bool
 options_read_line(struct option_set *set, int argc, char **argv, struct gearmand_error *err)
 {
-	struct option_reading how = { .source = FROM_COMMAND_LINE };
+	struct option_reading how = { .source = FROM_COMMAND_LINE, .strangers = &set->words };
 
-	return option_set_read_words(set, argc, (const char **)argv, &how, err);
+	if (!option_set_read_words(set, argc, (const char **)argv, &how, err))
+		return false;
+	return set->words.count == 0 || option_find(set, "check-access")->text != NULL ||
+	       error_fail(err, "unrecognised option '%s'", set->words.at[0]);
 }
 
 void

@@ -38,6 +38,10 @@ const struct option_row option_rows[] = {
 	{ GROUP_GENERAL, 'V', OPTION_LINE_ONLY, PLACE(version), NULL, SWITCH("version", "print the version and exit") },
 	{ GROUP_GENERAL, 0, OPTION_LINE_ONLY | OPTION_HIDDEN, PLACE(check_args), NULL,
 	    SWITCH("check-args", "check command line and configuration file and exit") },
+	{ GROUP_GENERAL, 0, OPTION_LINE_ONLY, NOWHERE, NULL,
+	    VALUE("check-access", PATH, NULL, "FILE",
+		"print which line of this access file decides for the connection that further words describe, and "
+		"exit") },
 	{ GROUP_GENERAL, 0, OPTION_EARLY, PLACE(config_file), NULL,
 	    VALUE("config-file", PATH, GEARMAND_CONFIG_FILE, "FILE", "read more options from this file") },
 	{ GROUP_GENERAL, 'd', 0, PLACE(daemon), NULL,
@@ -84,6 +88,10 @@ const struct option_row option_rows[] = {
 	{ GROUP_LISTENING, 0, 0, PLACE(keepalive_count), NULL,
 	    NUMBER(
 		"keepalive-count", "4", "-1", "127", "lost probes that end a connection; -1 is the system's choice") },
+
+	{ GROUP_LISTENING, 0, 0, PLACE(access_file), NULL,
+	    VALUE("access-file", PATH, NULL, "FILE",
+		"file that says who may submit, work, see, manage and administer; SIGHUP reads it anew") },
 
 	/* Threads and jobs */
 	{ GROUP_JOBS, 't', 0, PLACE(threads), NULL,

@@ -265,6 +265,19 @@ plugins_reload(struct plugins *all)
 	ask_modules(all, OPERATION(reload), GEARMAND_LOG_ERROR, "stays as it was");
 }
 
+bool
+plugins_prove(const struct plugins *all)
+{
+	for (unsigned i = 0; i < all->count; i++) {
+		const struct plugin *p = all->at[i];
+
+		if (p->desc->kind == GEARMAND_KIND_TRANSPORT && p->is_open && p->desc->transport->proves != NULL &&
+		    p->desc->transport->proves(p->module))
+			return true;
+	}
+	return false;
+}
+
 void
 plugins_say_unready(const struct plugins *all)
 {

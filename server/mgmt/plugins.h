@@ -82,6 +82,8 @@ void plugin_close(struct plugin *); /* no-op when it is not open */
 
 /* Open protocols and transports: each reads its files again, and stays as it was where that fails; said in the log. */
 void plugins_reload(struct plugins *);
+/* Is there an open transport that proves who peers are? */
+bool plugins_prove(const struct plugins *);
 /* Those that are not ready to serve are named in the log. */
 void plugins_say_unready(const struct plugins *);
 

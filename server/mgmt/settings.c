@@ -18,8 +18,11 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "mgmt/access_file.h"
 #include "mgmt/fail.h"
 #include "mgmt/policy_file.h"
+#include "base/buf.h"
+#include "wire/access.h"
 #include "wire/policy.h"
 #include "mgmt/limits.h"
 #include "mgmt/notify.h"
@@ -184,6 +187,17 @@ check_policy_file(const struct reading *r, struct gearmand_error *err)
 	return good;
 }
 
+/* The same. */
+static bool
+check_access_file(struct reading *r)
+{
+	struct access *access = access_file_read(option_find(r->options, "access-file")->text, r->plugins, &r->err);
+	bool good = access != NULL;
+
+	access_free(&access);
+	return good;
+}
+
 static bool
 check_values(struct reading *r)
 {
@@ -191,7 +205,8 @@ check_values(struct reading *r)
 		return error_fail(&r->err, "hashtable-buckets has to be greater than 0");
 	if (is_on(r, "standby") && is_memory_queue(option_find(r->options, "queue-type")->text))
 		return error_fail(&r->err, "standby needs a queue that servers can share: --queue-type");
-	return check_policy_file(r, &r->err) && check_unix_mode(option_find(r->options, "unix-mode")->text, &r->err) &&
+	return check_policy_file(r, &r->err) && check_access_file(r) &&
+	       check_unix_mode(option_find(r->options, "unix-mode")->text, &r->err) &&
 	       check_handle_prefix(option_find(r->options, "job-handle-prefix")->text, &r->err);
 }
 
@@ -230,11 +245,24 @@ print_refusals(const struct reading *r)
 		fprintf(stderr, "%s: warning: %s\n", r->program, plugins_refused(r->plugins, i));
 }
 
+/* False: the error says what is wrong with the file or the words. */
+static bool
+answer_about_access(struct reading *r)
+{
+	const char *path = option_find(r->options, "check-access")->text;
+	struct buf out = { 0 };
+	bool good = path == NULL || access_file_explain(path, r->plugins, &r->options->words, &out, &r->err);
+
+	fwrite(out.data, 1, out.len, stdout);
+	buf_fini(&out);
+	return good;
+}
+
 /* True when the command line asked something that is answered now. */
 static bool
 answer(const struct reading *r)
 {
-	if (is_on(r, "check-args"))
+	if (is_on(r, "check-args") || option_find(r->options, "check-access")->text != NULL)
 		return true;
 	if (is_on(r, "help")) {
 		print_refusals(r);
@@ -297,7 +325,8 @@ read_all(struct reading *r, int argc, char **argv)
 {
 	read_modules(r, argc, argv);
 	if (!options_read_line(r->options, argc, argv, &r->err) ||
-	    !options_read_environment(r->options, &r->warnings, &r->err) || !read_file(r) || !check_values(r)) {
+	    !options_read_environment(r->options, &r->warnings, &r->err) || !read_file(r) || !check_values(r) ||
+	    !answer_about_access(r)) {
 		print_refusals(r); /* an unknown option may be that of a refused module */
 		fprintf(stderr, "%s: %s\n", r->program, r->err.text);
 		return SETTINGS_BAD;

@@ -35,6 +35,7 @@ struct settings {
 	int64_t backlog;         /* negative = as the system allows */
 	char *unix_owner;        /* "user", "user:group"; NULL = the one that it runs as */
 	char *unix_mode;         /* octal digits */
+	char *access_file;       /* NULL = none */
 	bool keepalive;          /* without effect */
 	int64_t keepalive_idle, keepalive_interval, keepalive_count; /* seconds, seconds, probes; -1 = the system's */
 	/* Threads and core. */

@@ -297,7 +297,7 @@ static const struct command {
 	{ "maxqueue", do_maxqueue, ACCESS_ADMIN, OWN_NOT },
 	{ "getpid", do_getpid, ACCESS_SEE, OWN_NOT },
 	{ "verbose", do_verbose, ACCESS_SEE, OWN_NOT },
-	{ "version", do_version, ACCESS_SEE, OWN_NOT },
+	{ "version", do_version, ACCESS_NOTHING, OWN_NOT },
 	{ "counters", do_counters, ACCESS_SEE, OWN_NOT }, /* ours, and all below */
 	{ "queue", do_queue, ACCESS_SEE, OWN_NOT },
 	{ "metrics", do_metrics, ACCESS_SEE, OWN_NOT },

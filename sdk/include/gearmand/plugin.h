@@ -205,7 +205,8 @@ struct gearmand_host {
 	void (*deliver_end)(struct gearmand_conn *);
 	/* Call the transport's `tick` of this connection once, in so many milliseconds; 0 = not any more. */
 	void (*transport_tick_in)(struct gearmand_conn *, uint32_t ms);
-	/* Tokens with a NUL behind each; copied.  Before the first `deliver`. */
+	/* Tokens with a NUL behind each, "cn=", "dns=", "uri=", "email=" and "sha256=" for access rules; copied. Before
+	 * the first `deliver`. */
 	void (*set_identity)(struct gearmand_conn *, struct gearmand_slice tokens);
 	/* The peer's real address, where the socket's is that of a proxy; copied, at most 63 and 7 bytes.  Before the
 	 * first `deliver`.  Listings and log lines show it from then on. */
@@ -386,6 +387,9 @@ struct gearmand_transport_ops {
 	void (*work)(void *conn_state);
 	/* io: `work` is done.  False: the connection is closed. */
 	bool (*worked)(void *conn_state);
+	/* main: does it prove who peers are, so that it may call host->set_identity?  NULL: it does not.
+	 * Access rules about certificates need one that does. */
+	bool (*proves)(void *module);
 };
 
 /* ---- The descriptor ---------------------------------------------------------------- */
