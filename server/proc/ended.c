@@ -142,7 +142,7 @@ ended_new(const struct proc *p, struct job *job, enum outcome outcome)
 	e->outcome = (uint8_t)outcome;
 	e->background = job->background;
 	e->tries = extra->tries;
-	e->started = job->state == JOB_RUNNING ? job_started(p, job) : 0;
+	e->started = job->state == JOB_RUNNING ? job_since(p, job) : 0;
 	e->ended_at = p->now.wall;
 	e->error = blob_ref(extra->error);
 	e->function = keep_text(&at, function);

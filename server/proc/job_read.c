@@ -42,7 +42,7 @@ job_bytes(const struct job *job)
 }
 
 nsec_t
-job_started(const struct proc *p, const struct job *job)
+job_since(const struct proc *p, const struct job *job)
 {
 	return p->now.wall - (p->now.mono - job->since);
 }

@@ -16,7 +16,7 @@ struct slice job_unique(const struct job *); /* as the client sent it: "", "-" o
 struct slice job_data(const struct job *);
 struct slice job_reducer(const struct job *);
 uint64_t job_bytes(const struct job *);
-/* RUNNING: when its attempt began, by the wall clock of this moment. */
-nsec_t job_started(const struct proc *, const struct job *) RUNS_ON(proc_role);
+/* RUNNING: when its attempt began; READY: when it became so.  By the wall clock of this moment. */
+nsec_t job_since(const struct proc *, const struct job *) RUNS_ON(proc_role);
 
 #endif

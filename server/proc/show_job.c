@@ -72,10 +72,14 @@ add_living(const struct proc *p, struct buf *out, const struct job *job)
 	add_number_field(out, "denominator", extra->denominator);
 	if (job->state == JOB_DELAYED)
 		add_time_field(out, "due", extra->timer.key);
+	if (job->state == JOB_READY)
+		add_time_field(out, "ready_since", job_since(p, job));
+	if (job->state == JOB_READY && job->func->policy->expire > 0)
+		add_time_field(out, "expires", job_since(p, job) + job->func->policy->expire);
 	if (job->state == JOB_BURIED)
 		add_time_field(out, "dead_since", extra->buried_at);
 	if (job->state == JOB_RUNNING) {
-		add_time_field(out, "started", job_started(p, job));
+		add_time_field(out, "started", job_since(p, job));
 		add_field(out, "worker", peer_id(extra->worker));
 		add_field(out, "worker_address", slice_str(extra->worker->address));
 	}

@@ -14,6 +14,7 @@ Test(expire, a_job_that_nobody_takes_in_time_is_dead)
 	scene_policies(s, "f expire=10s\n");
 	submit_background(s, client, "u", "H:test:1");
 	scene_wait(s, 9999);
+	cr_expect(answer_has(s, client, "show job H:test:1", "\nready_since\t1700000000\nexpires\t1700000010\n.\n"));
 	cr_expect_eq(scene_counter(s, client, "jobs_expired"), 0);
 	scene_wait(s, 1);
 	expect_no_job(s, worker);
