@@ -77,13 +77,6 @@ web_about_begin(struct web_conn *c)
 	}
 }
 
-static void
-answer_no(struct web_conn *c, struct web_refusal why)
-{
-	web_answer_refusal(c, why);
-	web_conn_next(c);
-}
-
 static unsigned
 status_of(struct gearmand_slice code)
 {
@@ -118,12 +111,6 @@ is_ok(struct gearmand_slice text)
 	return gm_begins(text, "OK");
 }
 
-static bool
-is_unknown(struct gearmand_slice text)
-{
-	return gm_begins(text, "ERR UNKNOWN_JOB");
-}
-
 /* ---- How it is -------------------------------------------------------------------------------- */
 
 static void
@@ -148,7 +135,8 @@ answer_ended(struct web_conn *c)
 	struct web_request *r = c->request;
 
 	if (r->end == 0) {
-		answer_no(c, no_job);
+		web_answer_refusal(c, no_job);
+		web_conn_next(c);
 		return;
 	}
 	if (r->facts.len == 0)
@@ -172,7 +160,7 @@ about_shown(struct web_conn *c, struct gearmand_slice text)
 {
 	struct web_request *r = c->request;
 
-	if (is_unknown(text)) {
+	if (gm_begins(text, "ERR UNKNOWN_JOB")) {
 		answer_ended(c);
 	} else if (web_fact(text, "handle").len == 0) {
 		answer_err(c, text);

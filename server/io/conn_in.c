@@ -15,8 +15,8 @@
 #include "cross/log.h"
 #include "io/conn.h"
 
-/* A protocol may take one request of many at a time: it is asked again while the rest is too
- * large to wait for more.  Returns what it left. */
+/* A protocol may take one request of many at a time: it is asked again while what it leaves is too
+ * large to wait for more.  Returns that. */
 static IO struct slice
 conn_feed(struct conn *c, struct slice in)
 {

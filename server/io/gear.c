@@ -181,14 +181,14 @@ gear_receive(void *state, struct slice in)
 
 	role_assume(&io_role);
 	while (used < in.len && n > 0 && c->life == CONN_OPEN && !c->text_open) {
-		struct slice rest = slice_of(in.data + used, in.len - used);
+		struct slice left = slice_of(in.data + used, in.len - used);
 
 		if (c->body_left > 0)
-			n = gear_body(c, rest);
-		else if (rest.data[0] == '\0')
-			n = gear_packet(c, rest);
+			n = gear_body(c, left);
+		else if (left.data[0] == '\0')
+			n = gear_packet(c, left);
 		else
-			n = gear_line(c, rest);
+			n = gear_line(c, left);
 		used += n;
 	}
 	return c->life == CONN_OPEN ? used : in.len;

@@ -37,7 +37,7 @@ store_take(struct store *s)
 }
 
 bool
-store_rest(struct store *s, nsec_t how_long)
+store_sleep(struct store *s, nsec_t how_long)
 {
 	nsec_t until = clock_mono() + how_long;
 

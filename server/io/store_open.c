@@ -81,7 +81,7 @@ store_wait_at_start(struct store *s, const char *what)
 	s->waited_for = why;
 	s->stood_by |= why == GEARMAND_WHY_IN_USE;
 	s->start_back_off = store_next_back_off(s->start_back_off);
-	return store_rest(s, why == GEARMAND_WHY_IN_USE ? LOOK_AGAIN : s->start_back_off);
+	return store_sleep(s, why == GEARMAND_WHY_IN_USE ? LOOK_AGAIN : s->start_back_off);
 }
 
 bool

@@ -65,15 +65,15 @@ struct store {
 	bool was_replayed;             /* in part; it begins again */
 	int waited_for;                /* at start: enum gearmand_why, the last one; -1 = nothing */
 	bool stood_by;                 /* at start: another server had it */
-	nsec_t start_back_off;         /* at start: the last rest */
+	nsec_t start_back_off;         /* at start: how long it slept last */
 	bool adds_at_shutdown;         /* the module's word; others read it once it is open */
 	struct gearmand_error trouble; /* the last thing that went wrong */
 	struct gearmand_error told;    /* to the core: its trouble; empty = well */
 };
 
 /* store_mail.c */
-void store_take(struct store *) STORE;                  /* what was posted goes to `pending`; notices MSG_STOP */
-bool store_rest(struct store *, nsec_t how_long) STORE; /* false: STOP came */
+void store_take(struct store *) STORE;                   /* what was posted goes to `pending`; notices MSG_STOP */
+bool store_sleep(struct store *, nsec_t how_long) STORE; /* false: STOP came */
 void store_tell_mgmt(struct store *, enum msg_kind, const char *text, uint64_t number) STORE;
 void store_tell_state(struct store *, const char *trouble, bool is_full) STORE; /* to the core; "" = it is well */
 /* To the core: ADDs with their outcome, in order, and how many REMOVEs are done; empties the list. */

@@ -42,13 +42,6 @@ option_init(struct option *o, const struct option_row *row, const struct gearman
 }
 
 static void
-option_fini(struct option *o)
-{
-	mem_free(o->text);
-	text_list_fini(&o->texts);
-}
-
-static void
 set_add(struct option_set *set, const struct option_row *row, const struct gearmand_plugin *plugin)
 {
 	set->at = mem_grow(set->at, (set->count + 1) * sizeof(*set->at));
@@ -73,8 +66,10 @@ option_set_free(struct option_set **setp)
 	*setp = NULL;
 	if (set == NULL)
 		return;
-	for (unsigned i = 0; i < set->count; i++)
-		option_fini(&set->at[i]);
+	for (unsigned i = 0; i < set->count; i++) {
+		mem_free(set->at[i].text);
+		text_list_fini(&set->at[i].texts);
+	}
 	text_list_fini(&set->words);
 	mem_free(set->at);
 	mem_free(set);

@@ -103,21 +103,11 @@ is_cut_off(const struct option_set *set, int argc, const char **argv, const stru
 	return false;
 }
 
-/* The value may be a password. */
-static void
-say_unknown(const struct option_set *set, const char *word, struct gearmand_error *err)
-{
-	const char *home = option_home(set, word);
-
-	error_fail(err, "unrecognised option '%.*s'%s%s", (int)strcspn(word, "="), word, home != NULL ? ": " : "",
-	    home != NULL ? home : "");
-}
-
-/* What popt found wrong with its current word. */
+/* What popt found wrong with its current word.  The value may be a password. */
 static void
 say_popt(const struct option_set *set, poptContext popt, int code, struct gearmand_error *err)
 {
-	const char *word = poptBadOption(popt, 0);
+	const char *word = poptBadOption(popt, 0), *home = option_home(set, word);
 	const struct option *o = option_of_word(set, word);
 
 	if (code == POPT_ERROR_NOARG && o != NULL)
@@ -125,7 +115,8 @@ say_popt(const struct option_set *set, poptContext popt, int code, struct gearma
 	else if (code == POPT_ERROR_UNWANTEDARG && o != NULL)
 		error_fail(err, "option '--%s' does not take any arguments", o->row.decl.name);
 	else if (code == POPT_ERROR_BADOPT || code == POPT_ERROR_UNWANTEDARG)
-		say_unknown(set, word, err);
+		error_fail(err, "unrecognised option '%.*s'%s%s", (int)strcspn(word, "="), word,
+		    home != NULL ? ": " : "", home != NULL ? home : "");
 	else
 		error_fail(err, "%s: %s", word, poptStrerror(code));
 }

@@ -232,13 +232,6 @@ read_file(struct reading *r)
 /* ---- Questions ---------------------------------------------------------------------- */
 
 static void
-print_warnings(const struct reading *r)
-{
-	for (unsigned i = 0; i < r->warnings.count; i++)
-		fprintf(stderr, "%s: warning: %s\n", r->program, r->warnings.at[i]);
-}
-
-static void
 print_refusals(const struct reading *r)
 {
 	for (unsigned i = 0; i < plugins_refused_count(r->plugins); i++)
@@ -331,7 +324,8 @@ read_all(struct reading *r, int argc, char **argv)
 		fprintf(stderr, "%s: %s\n", r->program, r->err.text);
 		return SETTINGS_BAD;
 	}
-	print_warnings(r);
+	for (unsigned i = 0; i < r->warnings.count; i++)
+		fprintf(stderr, "%s: warning: %s\n", r->program, r->warnings.at[i]);
 	if (answer(r))
 		return SETTINGS_DONE;
 	if (!require_modules(r))
