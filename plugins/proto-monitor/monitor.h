@@ -72,4 +72,7 @@ void mon_route(struct mon_conn *);
 void mon_answer(struct mon_conn *, unsigned status, const char *type, struct gearmand_slice body);
 void mon_refuse(struct mon_conn *, unsigned status, const char *why);
 
+/* page.c: the page for browsers. */
+void mon_answer_page(struct mon_conn *);
+
 #endif

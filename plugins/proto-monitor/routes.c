@@ -131,14 +131,6 @@ serve_function_metrics(struct mon_conn *c)
 	gm_bytes_free(&pattern);
 }
 
-/* ---- The page --------------------------------------------------------------------------------------- */
-
-static void
-serve_page(struct mon_conn *c)
-{
-	mon_answer(c, 200, PLAIN, gm_slice("gearmand: /metrics /metrics/functions /healthz /readyz\n"));
-}
-
 /* ---- Which -------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -146,7 +138,7 @@ static const struct {
 	const char *path; /* '*' stands for one part that is not empty */
 	void (*serve)(struct mon_conn *);
 } routes[] = {
-	{ MON_GET, "/", serve_page },
+	{ MON_GET, "/", mon_answer_page },
 	{ MON_GET, "/healthz", serve_health },
 	{ MON_GET, "/readyz", serve_readiness },
 	{ MON_GET, "/metrics", serve_metrics },
