@@ -235,13 +235,13 @@ mc_check(void *store, struct gearmand_error *err)
 
 static const struct gearmand_option mc_options[] = {
 	{ "libmemcached-servers", GEARMAND_OPT_STRING, .value_name = "LIST",
-	    .help = "Servers of the pool, HOST:PORT or the path of a socket, separated by commas" },
+	    .help = "servers of the pool, HOST:PORT or the path of a socket, separated by commas" },
 	{ "libmemcached-prefix", GEARMAND_OPT_STRING, .dflt = "gear_", .value_name = "TEXT",
-	    .help = "What the keys of this server's items begin with" },
+	    .help = "what the keys of this server's items begin with" },
 	{ "libmemcached-timeout", GEARMAND_OPT_INT, .dflt = "5", .min = "1", .max = "3600", .value_name = "SECONDS",
-	    .help = "Seconds after which a memcached that sends nothing counts as stalled" },
+	    .help = "seconds after which a memcached that sends nothing counts as stalled" },
 	{ "libmemcached-lease", GEARMAND_OPT_INT, .dflt = "5", .min = "2", .max = "3600", .value_name = "SECONDS",
-	    .help = "Seconds after which the jobs of a server that died may be taken over" },
+	    .help = "seconds after which the jobs of a server that died may be taken over" },
 	{ 0 }
 };
 

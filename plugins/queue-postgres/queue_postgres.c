@@ -61,15 +61,15 @@ qp_open(const struct gearmand_host *host, struct gearmand_opening *opening, void
 
 static const struct gearmand_option qp_options[] = {
 	{ "libpq-conninfo", GEARMAND_OPT_STRING, .value_name = "STRING", .secret = true,
-	    .help = "Connection string of PostgreSQL; what it does not say comes from PG... variables" },
+	    .help = "connection string of PostgreSQL; what it does not say comes from PG... variables" },
 	{ "libpq-table", GEARMAND_OPT_STRING, .dflt = "queue", .value_name = "NAME",
-	    .help = "Table that holds the jobs, also as schema.table; made when missing" },
+	    .help = "table that holds the jobs, also as schema.table; made when missing" },
 	{ "libpq-timeout", GEARMAND_OPT_INT, .dflt = "30", .min = "1", .max = "3600", .value_name = "SECONDS",
-	    .help = "Seconds that the database may take for one batch before it is put off" },
+	    .help = "seconds that the database may take for one batch before it is put off" },
 	{ "libpq-session-timeout", GEARMAND_OPT_INT, .dflt = "60", .min = "6", .max = "86400", .value_name = "SECONDS",
-	    .help = "Seconds without a sign of this server after which the database gives its table to another" },
+	    .help = "seconds without a sign of this server after which the database gives its table to another" },
 	{ "libpq-synchronous-commit", GEARMAND_OPT_STRING, .value_name = "LEVEL",
-	    .help = "When a commit counts as stored: off, local, remote_write, on, remote_apply; else as the database "
+	    .help = "when a commit counts as stored: off, local, remote_write, on, remote_apply; else as the database "
 		    "is set, but not off" },
 	{ 0 }
 };

@@ -72,16 +72,16 @@ sq_adds_at_shutdown(void *store)
 
 static const struct gearmand_option sq_options[] = { { "libsqlite3-db", GEARMAND_OPT_PATH, .value_name = "FILE",
 							 .help =
-							     "Database file that holds the jobs; made when missing" },
+							     "database file that holds the jobs; made when missing" },
 	{ "libsqlite3-table", GEARMAND_OPT_STRING, .dflt = "gearman_queue", .value_name = "NAME",
-	    .help = "Table that holds the jobs; made when missing" },
+	    .help = "table that holds the jobs; made when missing" },
 	{ "store-queue-on-shutdown", GEARMAND_OPT_SWITCH,
-	    .help = "Keep jobs in memory and store them at orderly shutdown only; a crash loses them" },
+	    .help = "keep jobs in memory and store them at orderly shutdown only; a crash loses them" },
 	{ "libsqlite3-synchronous", GEARMAND_OPT_STRING, .dflt = "FULL", .value_name = "LEVEL",
-	    .help = "When a commit counts as stored: FULL or EXTRA survive power loss, NORMAL and OFF only a crash "
+	    .help = "when a commit counts as stored: FULL or EXTRA survive power loss, NORMAL and OFF only a crash "
 		    "of the server" },
 	{ "libsqlite3-busy-timeout", GEARMAND_OPT_INT, .dflt = "250", .min = "0", .max = "60000", .value_name = "MS",
-	    .help = "Milliseconds to wait for another process's lock before the commit is put off" },
+	    .help = "milliseconds to wait for another process's lock before the commit is put off" },
 	{ 0 } };
 
 static const char *const sq_aliases[] = { "libsqlite3", NULL };

@@ -166,9 +166,9 @@ tk_open(const struct gearmand_host *host, struct gearmand_opening *opening, void
 
 static const struct gearmand_option tk_options[] = {
 	{ "libtokyocabinet-file", GEARMAND_OPT_STRING, .value_name = "NAME",
-	    .help = "Database that holds the jobs, a file .tch or .tcb with #parameters; made when missing" },
+	    .help = "database that holds the jobs, a file .tch or .tcb with #parameters; made when missing" },
 	{ "libtokyocabinet-optimize", GEARMAND_OPT_SWITCH,
-	    .help = "Does nothing; gearmand 1.1 rewrote the file at each start" },
+	    .help = "does nothing; gearmand 1.1 rewrote the file at each start" },
 	{ 0 }
 };
 

@@ -141,7 +141,7 @@ def order(t):
     says(t, ["--help", "--bogus"], "unrecognised option '--bogus'")
 
 
-@case("--help is aligned, at most 100 columns wide, and hides --check-args", modes=None)
+@case("--help is aligned, at most 100 columns wide, in one manner, and hides --check-args", modes=None)
 def help_shape(t):
     text = gearmand(t, "--help").out.decode()
     wide = [x for x in text.splitlines() if len(x) > 100 and len(x.split()) > 1]  # a path has no place to break
@@ -152,6 +152,8 @@ def help_shape(t):
     check("(default 256M)" in text and "(default 4730)" in text, text)
     for line in text.splitlines():
         check(re.match(r" $|\S|  -\w, --\S+ | {6}--\S+ {2,}\S| {6}--\S+ \S| {6}--\S{26,} $| {34}\S", line + " "), "odd line", line)
+    capital = re.findall(r"^ {2,6}(?:-\w, )?(--\S+\s+[A-Z][a-z].*)", text, re.M)
+    check(not capital, "the server's sentences and the modules' begin with a small letter", capital)
 
 
 @case("an unknown queue names what is there, where was looked, and the package that has it", modes=None)
