@@ -130,7 +130,8 @@ class Browser:
 
 def axe(t):
     """The text of axe-core, from npm."""
-    t.need("npm")
+    if shutil.which("npm") is None:
+        t.skip("npm is not installed")
     where = t.path("npm")
     os.mkdir(where)
     t.run("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", where, "axe-core@4", limit=120,
