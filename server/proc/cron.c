@@ -162,6 +162,20 @@ cron_run(struct proc *p)
 }
 
 void
+cron_skip(struct proc *p)
+{
+	for (size_t i = 0; i < p->crons->count; i++) {
+		struct cron *cron = &p->crons->at[i];
+
+		if (cron->next == 0 || cron->next > p->now.wall / clock_check)
+			continue;
+		cron->next = 0;
+		ask_for_next(p, i);
+	}
+	find_first(p->crons);
+}
+
+void
 on_cron(struct proc *p, struct msg *m)
 {
 	const struct msg_cron *answer = MSG_AS(msg_cron, m);

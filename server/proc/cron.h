@@ -16,6 +16,8 @@ struct peer;
 void cron_take_policies(struct proc *);
 /* Submits what is due; returns when to look again, on the monotonic clock, or NEVER. */
 nsec_t cron_run(struct proc *) RUNS_ON(proc_role);
+/* The store is ours from now on: runs that were due before were another server's. */
+void cron_skip(struct proc *) RUNS_ON(proc_role);
 void on_cron(struct proc *, struct msg *) RUNS_ON(proc_role); /* the time of the next run is known */
 /* The answer to `show cron`. */
 void cron_report(struct proc *, struct peer *asking) RUNS_ON(proc_role);

@@ -95,6 +95,20 @@ Test(cron, a_standstill_and_a_clock_that_is_set_bring_one_run)
 	scene_free(&s);
 }
 
+Test(cron, what_was_due_while_another_server_had_the_store_is_not_run_at_the_takeover)
+{
+	struct scene *s = scene_with_cron("--durable", "f cron=\"* * * * *\" payload=x\n");
+	int client = scene_peer(s);
+
+	scene_wait(s, 10 * 60000);
+	scene_post(s, msg_new_sized(MSG_STORE_OURS, 0, sizeof(struct msg_text)));
+	scene_post(s, msg_new_sized(MSG_REPLAY_END, 0, sizeof(struct msg_text)));
+	cr_expect_eq(scene_counter(s, client, "cron_runs"), 0);
+	scene_wait(s, 60000);
+	cr_expect_eq(scene_counter(s, client, "cron_runs"), 1);
+	scene_free(&s);
+}
+
 Test(cron, a_clock_that_is_set_is_noticed_within_a_second)
 {
 	struct scene *s = scene_with_cron("", "f cron=\"15 22 * * *\"\n");
