@@ -58,6 +58,16 @@ mon_answer(struct mon_conn *c, unsigned status, const char *type, struct gearman
 	mon_conn_next(c);
 }
 
+void
+mon_answer_bytes(struct mon_conn *c, const char *type, struct gm_bytes *body)
+{
+	if (body->failed)
+		mon_refuse(c, 503, "out of memory");
+	else
+		mon_answer(c, 200, type, gm_bytes_slice(body));
+	gm_bytes_free(body);
+}
+
 static bool
 is_for_programs(const struct mon_conn *c)
 {

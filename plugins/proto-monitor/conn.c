@@ -22,6 +22,13 @@ conn_arm(struct mon_conn *c, uint32_t ms)
 	mon_host(c)->tick_in(c->peer, ms);
 }
 
+void
+mon_rest(struct mon_conn *c, uint32_t ms)
+{
+	c->state = MON_REST;
+	conn_arm(c, ms);
+}
+
 void *
 mon_conn_new(void *module, void *thread, struct gearmand_conn *peer)
 {
@@ -33,7 +40,13 @@ mon_conn_new(void *module, void *thread, struct gearmand_conn *peer)
 	c->state = MON_READ;
 	c->module = m;
 	c->peer = peer;
-	conn_arm(c, MON_IDLE_MS);
+	c->is_own = m->host->listener_tag(peer) == m;
+	if (c->is_own) {
+		c->route = &mon_own_route;
+		mon_rest(c, 1);
+	} else {
+		conn_arm(c, MON_IDLE_MS);
+	}
 	return c;
 }
 
@@ -42,6 +55,8 @@ request_end(struct mon_conn *c)
 {
 	mon_request_fini(&c->request);
 	gm_bytes_free(&c->name);
+	gm_bytes_free(&c->first);
+	mon_stream_drop(c);
 }
 
 void
@@ -57,8 +72,8 @@ mon_conn_free(void **conn)
 	mon_host(c)->release(c);
 }
 
-static void
-conn_close(struct mon_conn *c)
+void
+mon_conn_close(struct mon_conn *c)
 {
 	c->state = MON_CLOSED;
 	mon_host(c)->close(c->peer);
@@ -75,7 +90,7 @@ mon_conn_next(struct mon_conn *c)
 	if (keep_alive)
 		conn_arm(c, MON_IDLE_MS);
 	else
-		conn_close(c);
+		mon_conn_close(c);
 }
 
 static void
@@ -149,7 +164,7 @@ mon_conn_receive(void *conn, struct gearmand_slice in)
 		n = c->body_left > 0 ? pass_over_body(c, rest.len) : read_head(c, rest);
 		used += n;
 	}
-	return c->state == MON_CLOSED ? in.len : used;
+	return c->state == MON_CLOSED || c->is_stream ? in.len : used;
 }
 
 /* ---- The core --------------------------------------------------------------------------------------- */
@@ -175,10 +190,14 @@ mon_conn_send(void *conn, const struct gearmand_packet *packet)
 
 	if (c->state != MON_WAIT)
 		return;
-	if (packet->type == GEARMAND_TEXT && gm_begins(packet->data, "ERR NOT_ALLOWED"))
+	if (packet->type == GEARMAND_TEXT && !c->is_stream && gm_begins(packet->data, "ERR NOT_ALLOWED"))
 		mon_refuse(c, 403, "the access rules do not let this connection see that");
 	else if (packet->type == GEARMAND_TEXT)
 		c->on_answer(c, packet->data);
+	else if (c->is_own)
+		mon_rest(c, MON_SECOND_MS);
+	else if (c->is_stream)
+		mon_conn_close(c);
 	else
 		refuse_and_close(c, 503, "the server has no room for the question now");
 }
@@ -200,10 +219,14 @@ mon_conn_tick(void *conn)
 {
 	struct mon_conn *c = GM_STORE(struct mon_conn, conn, MON_CONN_MAGIC);
 
-	if (c->state == MON_WAIT)
+	if (c->state == MON_REST)
+		mon_ask_route(c);
+	else if (c->is_own)
+		conn_arm(c, MON_CORE_MS);
+	else if (c->state == MON_WAIT && !c->is_stream)
 		core_is_silent(c);
 	else if (c->state == MON_READ && c->partial)
 		refuse_and_close(c, 408, "the request did not come in time");
-	else if (c->state == MON_READ)
-		conn_close(c);
+	else if (c->state != MON_CLOSED)
+		mon_conn_close(c);
 }

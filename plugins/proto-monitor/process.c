@@ -14,7 +14,7 @@
 
 /* As a string; false: it cannot be read. */
 static bool
-read_text(const char *path, char *text, size_t size)
+proc_text(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
@@ -53,7 +53,7 @@ read_thread(struct process *p, const char *id)
 	const char *name;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%.16s/stat", id);
-	if (p->thread_count == PROCESS_THREADS || !read_text(path, text, sizeof(text)))
+	if (p->thread_count == PROCESS_THREADS || !proc_text(path, text, sizeof(text)))
 		return;
 	open_at = strchr(text, '(');
 	end = strrchr(text, ')');
@@ -106,7 +106,7 @@ process_read(struct process *p)
 
 	memset(p, 0, sizeof(*p));
 	read_threads(p);
-	if (read_text("/proc/self/stat", text, sizeof(text))) {
+	if (proc_text("/proc/self/stat", text, sizeof(text))) {
 		p->cpu = cpu_of(text);
 		p->resident = stat_field(text, 24) * (uint64_t)sysconf(_SC_PAGESIZE);
 	}

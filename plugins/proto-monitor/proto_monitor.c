@@ -7,6 +7,7 @@
  */
 #include <gearmand/listen.h>
 
+#include "history.h"
 #include "monitor.h"
 
 static const struct gearmand_option options[] = {
@@ -37,9 +38,14 @@ monitor_open(const struct gearmand_host *host, void **module_r, struct gearmand_
 	if (!gm_listen_port(host, "monitor-listen", "monitor-port", NULL, err))
 		return false;
 	m = host->allocate(sizeof(*m));
+	if (!host->attend(host, m, err)) {
+		host->release(m);
+		return false;
+	}
 	m->host = host;
 	m->names = host->option(host, "monitor-host");
 	m->max_functions = (size_t)host->option_number(host, "monitor-max-functions");
+	m->history = history_new();
 	*module_r = m;
 	return true;
 }
@@ -50,8 +56,10 @@ monitor_close(void **module)
 	struct mon_module *m = *module;
 
 	*module = NULL;
-	if (m != NULL)
-		m->host->release(m);
+	if (m == NULL)
+		return;
+	history_free(&m->history);
+	m->host->release(m);
 }
 
 static const struct gearmand_protocol_ops ops = {

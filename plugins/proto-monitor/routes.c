@@ -1,149 +1,143 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What is where: /metrics, /healthz, and who answers it.
+ * What is where.  Most routes are a command for the core and a function that makes an answer of what it says.
  *
  * Runs on:  the I/O thread of the connection.
  * Owns:     nothing.
  */
-#include "exposition.h"
 #include "monitor.h"
-#include "process.h"
-#include "sheet.h"
 
-#define PLAIN "text/plain; charset=utf-8"
+#define FUNCTION "/api/functions/*"
+#define JOB      "/api/jobs/*"
 
-/* ---- Health ----------------------------------------------------------------------------------------- */
+/* In a path, '*' stands for one part that is not empty.  In a command, "*" is that part, decoded, and "?NAME" the
+ * parameter, if there is one; with '~' in front they are patterns, and "~?NAME" without a parameter is "*". */
+/* clang-format off */
+static const struct mon_route routes[] = {
+	{ .method = MON_GET, .path = "/", .serve = mon_answer_page },
+	{ .method = MON_GET, .path = "/healthz", .command = "version", .on_answer = mon_on_alive, .ms = MON_HEALTH_MS },
+	{ .method = MON_GET, .path = "/readyz", .command = "queue", .on_answer = mon_on_ready, .ms = MON_HEALTH_MS, .serve = mon_serve_readiness },
+	{ .method = MON_GET, .path = "/metrics", .command = "metrics", .on_answer = mon_on_metrics },
+	{ .method = MON_GET, .path = "/metrics/functions", .command = "metrics ~?function", .on_answer = mon_on_function_metrics },
+	{ .method = MON_GET, .path = "/api/openapi.json", .serve = mon_serve_openapi },
+	{ .method = MON_GET, .path = "/api/status", .command = "metrics \x01", .on_answer = mon_on_status, .first = "whoami" },
+	{ .method = MON_GET, .path = "/api/functions", .command = "metrics ~?match", .on_answer = mon_on_functions },
+	{ .method = MON_GET, .path = FUNCTION, .command = "metrics ~*", .on_answer = mon_on_function, .first = "show policy *" },
+	{ .method = MON_GET, .path = FUNCTION "/jobs", .command = "peek * ?state ?limit", .on_answer = mon_on_rows,
+		.fields = "jobs handle unique priority age:n attempts:n bytes:n data" },
+	{ .method = MON_GET, .path = JOB, .command = "show job *", .on_answer = mon_on_facts,
+		.fields = "background stored bytes attempts clients numerator denominator due dead_since started ended result_bytes" },
+	{ .method = MON_GET, .path = "/api/workers", .command = "workers", .on_answer = mon_on_workers },
+	{ .method = MON_GET, .path = "/api/dead", .command = "show dead ?function", .on_answer = mon_on_rows,
+		.fields = "dead handle function unique attempts:n since:n bytes:n error" },
+	{ .method = MON_GET, .path = "/api/store", .command = "queue", .on_answer = mon_on_facts,
+		.fields = "since commit_seconds waiting_adds waiting_removes waiting_bytes" },
+	{ .method = MON_GET, .path = "/api/history", .serve = mon_serve_history },
+	{ .method = MON_GET, .path = "/api/events", .command = "metrics", .on_answer = mon_on_events, .serve = mon_serve_events, .first = "whoami" },
+	{ .method = MON_POST, .path = FUNCTION "/pause", .command = "pause * ?seconds", .on_answer = mon_on_done },
+	{ .method = MON_POST, .path = FUNCTION "/resume", .command = "resume *", .on_answer = mon_on_done },
+	{ .method = MON_POST, .path = FUNCTION "/purge", .command = "purge * ?state", .on_answer = mon_on_done },
+	{ .method = MON_POST, .path = FUNCTION "/kick", .command = "kick * ?count", .on_answer = mon_on_done },
+	{ .method = MON_POST, .path = JOB "/cancel", .command = "cancel job *", .on_answer = mon_on_done },
+	{ .method = MON_POST, .path = JOB "/kick", .command = "kick job *", .on_answer = mon_on_done },
+	{ .method = MON_POST, .path = JOB "/bury", .command = "bury job *", .on_answer = mon_on_done },
+	{ .method = MON_POST, .path = JOB "/retry", .command = "retry job * ?seconds", .on_answer = mon_on_done },
+};
+/* clang-format on */
 
-static void
-on_alive(struct mon_conn *c, struct gearmand_slice answer)
+/* ---- Commands --------------------------------------------------------------------------------------- */
+
+/* Spaces part words, and LF would end the line. */
+static bool
+is_one_word(struct gearmand_slice s)
 {
-	(void)answer;
-	mon_answer(c, 200, PLAIN, gm_slice("ok\n"));
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.data[i] <= ' ' || s.data[i] == 0x7f)
+			return false;
+	return s.len > 0;
 }
 
+/* In a pattern such bytes are written '?'. */
 static void
-serve_health(struct mon_conn *c)
+add_pattern(struct gm_bytes *command, struct gearmand_slice s)
 {
-	mon_ask(c, gm_slice("version"), MON_HEALTH_MS, on_alive);
+	for (size_t i = 0; i < s.len; i++)
+		gm_add(command, (unsigned char)s.data[i] <= ' ' || s.data[i] == 0x7f ? "?" : &s.data[i], 1);
+	if (s.len == 0)
+		gm_add(command, "*", 1);
 }
 
-/* A store that takes no jobs makes the server unready, and a slow one does not. */
-static void
-on_queue(struct mon_conn *c, struct gearmand_slice answer)
+/* One word of a route's command; false: refused. */
+static bool
+add_word(struct mon_conn *c, struct gm_bytes *command, const char *word)
 {
-	bool is_ill = memmem(answer.data, answer.len, "\nstate\tunwell\n", 14) != NULL ||
-		      memmem(answer.data, answer.len, "\nstate\tfull\n", 12) != NULL;
+	struct gm_bytes value = { .len = 0 };
+	bool is_pattern = word[0] == '~', good = true;
+	const char *name = word + is_pattern;
+	bool is_name = name[0] == '*', is_parameter = name[0] == '?';
 
-	if (is_ill)
-		mon_refuse(c, 503, "store");
-	else
-		mon_answer(c, 200, PLAIN, gm_slice("ready\n"));
-}
-
-static void
-serve_readiness(struct mon_conn *c)
-{
-	const char *phase = mon_host(c)->phase();
-
-	if (strcmp(phase, "serving") != 0)
-		mon_refuse(c, 503, phase);
-	else
-		mon_ask(c, gm_slice("queue"), MON_HEALTH_MS, on_queue);
-}
-
-/* ---- Metrics ---------------------------------------------------------------------------------------- */
-
-static void
-expose(struct mon_conn *c, struct gearmand_slice answer, bool functions_only)
-{
-	struct mon_module *m = c->module;
-	struct gm_bytes body = { .len = 0 };
-	struct process process;
-	struct sheet sheet;
-	struct exposition e = {
-		.sheet = &sheet,
-		.process = &process,
-		.state = mon_host(c)->phase(),
-		.max_functions = functions_only ? SIZE_MAX : m->max_functions,
-		.last_seconds = (double)atomic_load(&m->scrape_ns) / 1e9,
-		.openmetrics = mon_wants_openmetrics(c->request.accept),
-		.functions_only = functions_only,
-	};
-
-	if (!sheet_read(&sheet, answer)) {
-		mon_refuse(c, 503, "the server did not tell its metrics");
-	} else {
-		process_read(&process);
-		exposition_write(&body, &e);
-		atomic_store(&m->scrape_ns, mon_host(c)->monotonic() - c->asked_at);
-		if (body.failed)
-			mon_refuse(c, 503, "out of memory");
-		else
-			mon_answer(c, 200, exposition_type(e.openmetrics), gm_bytes_slice(&body));
+	if (!is_name && !is_parameter) {
+		gm_add_text(command, word);
+		return true;
 	}
-	gm_bytes_free(&body);
-	sheet_fini(&sheet);
+	if (is_name)
+		gm_add_slice(&value, gm_bytes_slice(&c->name));
+	else
+		good = mon_parameter(&c->request, name + 1, &value);
+	if (!good)
+		mon_refuse(c, 400, "a parameter has an escape that is malformed or means NUL");
+	else if (is_pattern)
+		add_pattern(command, gm_bytes_slice(&value));
+	else if (is_one_word(gm_bytes_slice(&value)))
+		gm_add_slice(command, gm_bytes_slice(&value));
+	else if (value.len > 0) {
+		good = false;
+		mon_refuse(c, 400, "a name with spaces or control characters cannot be said in a command");
+	}
+	gm_bytes_free(&value);
+	return good;
 }
 
 static void
-on_metrics(struct mon_conn *c, struct gearmand_slice answer)
-{
-	expose(c, answer, false);
-}
-
-static void
-on_function_metrics(struct mon_conn *c, struct gearmand_slice answer)
-{
-	expose(c, answer, true);
-}
-
-static void
-serve_metrics(struct mon_conn *c)
-{
-	mon_ask(c, gm_slice("metrics"), MON_CORE_MS, on_metrics);
-}
-
-/* Spaces part words, so in a pattern they are written '?'. */
-static void
-ask_of_functions(
-    struct mon_conn *c, struct gm_bytes *pattern, void (*on_answer)(struct mon_conn *, struct gearmand_slice))
+ask_words(struct mon_conn *c, const char *text, void (*on_answer)(struct mon_conn *, struct gearmand_slice))
 {
 	struct gm_bytes command = { .len = 0 };
+	char words[64], *rest = words, *word;
+	bool good = true;
 
-	gm_add_text(&command, "metrics ");
-	gm_add_slice(&command, pattern->len > 0 ? gm_bytes_slice(pattern) : gm_slice("*"));
-	for (size_t i = strlen("metrics "); i < command.len; i++)
-		if (command.data[i] <= ' ' && command.data[i] >= 0)
-			command.data[i] = '?';
-	mon_ask(c, gm_bytes_slice(&command), MON_CORE_MS, on_answer);
+	snprintf(words, sizeof(words), "%s", text);
+	while (good && (word = strsep(&rest, " ")) != NULL) {
+		if (command.len > 0 && command.data[command.len - 1] != ' ')
+			gm_add(&command, " ", 1);
+		good = add_word(c, &command, word);
+	}
+	while (command.len > 0 && command.data[command.len - 1] == ' ')
+		command.len--;
+	if (good)
+		mon_ask(c, gm_bytes_slice(&command), c->route->ms == 0 ? MON_CORE_MS : c->route->ms, on_answer);
 	gm_bytes_free(&command);
 }
 
 static void
-serve_function_metrics(struct mon_conn *c)
+on_first(struct mon_conn *c, struct gearmand_slice answer)
 {
-	struct gm_bytes pattern = { .len = 0 };
-
-	if (mon_parameter(&c->request, "function", &pattern))
-		ask_of_functions(c, &pattern, on_function_metrics);
-	else
-		mon_refuse(c, 400, "the parameter function has an escape that is malformed");
-	gm_bytes_free(&pattern);
+	gm_add_slice(&c->first, answer);
+	ask_words(c, c->route->command, c->route->on_answer);
 }
 
-/* ---- Which -------------------------------------------------------------------------------------------- */
+void
+mon_ask_route(struct mon_conn *c)
+{
+	bool can_say = strchr(c->route->first == NULL ? "" : c->route->first, '*') == NULL ||
+		       is_one_word(gm_bytes_slice(&c->name));
 
-static const struct {
-	enum mon_method method;
-	const char *path; /* '*' stands for one part that is not empty */
-	void (*serve)(struct mon_conn *);
-} routes[] = {
-	{ MON_GET, "/", mon_answer_page },
-	{ MON_GET, "/healthz", serve_health },
-	{ MON_GET, "/readyz", serve_readiness },
-	{ MON_GET, "/metrics", serve_metrics },
-	{ MON_GET, "/metrics/functions", serve_function_metrics },
-};
+	if (c->route->first != NULL && c->first.len == 0 && can_say)
+		ask_words(c, c->route->first, on_first);
+	else
+		ask_words(c, c->route->command, c->route->on_answer);
+}
+
+/* ---- Which ------------------------------------------------------------------------------------------ */
 
 /* The part of the path that '*' stands for goes to `part_r`. */
 static bool
@@ -162,6 +156,25 @@ path_matches(const char *pattern, struct gearmand_slice path, struct gearmand_sl
 	return !gm_has_byte(*part_r, '/');
 }
 
+static void
+serve(struct mon_conn *c, struct gearmand_slice part)
+{
+	const char *phase = mon_host(c)->phase();
+
+	/* While jobs come from the store they are not to be touched. */
+	if (c->route->method == MON_POST && strcmp(phase, "serving") != 0 && strcmp(phase, "draining") != 0)
+		mon_refuse(c, 503, phase);
+	else if (!mon_decode(part, &c->name))
+		mon_refuse(c, 400, "the path has an escape that is malformed or means NUL");
+	else if (c->route->serve != NULL)
+		c->route->serve(c);
+	else
+		mon_ask_route(c);
+}
+
+/* The module's own connection: a question each second, of which nobody is told. */
+const struct mon_route mon_own_route = { .command = "metrics \x01", .on_answer = mon_on_second };
+
 void
 mon_route(struct mon_conn *c)
 {
@@ -175,10 +188,8 @@ mon_route(struct mon_conn *c)
 		methods |= routes[i].method;
 		if (routes[i].method != c->request.method)
 			continue;
-		if (mon_decode(part, &c->name))
-			routes[i].serve(c);
-		else
-			mon_refuse(c, 400, "the path has an escape that is malformed or means NUL");
+		c->route = &routes[i];
+		serve(c, part);
 		return;
 	}
 	if (methods == 0)

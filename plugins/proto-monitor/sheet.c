@@ -118,11 +118,24 @@ read_row(struct sheet *s, struct line *l)
 }
 
 static void
-read_fact(struct sheet *s, struct line *l)
+read_fact(struct sheet *s, struct line *l, bool is_text)
 {
-	struct sheet_fact fact = { .name = next_word(l), .text = next_word(l) };
+	struct sheet_fact fact = { .name = next_word(l), .is_text = is_text };
 
+	fact.text = next_word(l);
 	gm_add(&s->facts, &fact, sizeof(fact));
+}
+
+static void
+read_value(struct sheet *s, struct line *l)
+{
+	read_fact(s, l, false);
+}
+
+static void
+read_text(struct sheet *s, struct line *l)
+{
+	read_fact(s, l, true);
 }
 
 static const struct {
@@ -130,8 +143,8 @@ static const struct {
 	void (*read)(struct sheet *, struct line *);
 } kinds[] = {
 	{ "function", read_row },
-	{ "value", read_fact },
-	{ "text", read_fact },
+	{ "value", read_value },
+	{ "text", read_text },
 	{ "bounds", read_bounds },
 	{ "histogram", read_histogram },
 	{ "columns", read_columns },

@@ -15,6 +15,7 @@ enum { SHEET_COLUMNS = 64, SHEET_BUCKETS = 32 };
 /* `value NAME NUMBER` and `text NAME TEXT`. */
 struct sheet_fact {
 	const char *name, *text;
+	bool is_text;
 };
 
 /* Nanoseconds, or plain numbers; `count` bounds, and one number more: of what is above all. */

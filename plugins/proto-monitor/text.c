@@ -63,6 +63,19 @@ utf8_len(const unsigned char *b, size_t left)
 	return n;
 }
 
+bool
+text_is_plain(struct gearmand_slice name)
+{
+	const unsigned char *b = (const unsigned char *)name.data;
+
+	for (size_t i = 0, n; i < name.len; i += n) {
+		n = utf8_len(b + i, name.len - i);
+		if (n == 0 || b[i] < ' ' || b[i] == 0x7f)
+			return false;
+	}
+	return true;
+}
+
 void
 text_add_name(struct gm_bytes *out, struct gearmand_slice name, char quote)
 {
@@ -129,6 +142,19 @@ json_bool(struct gm_bytes *out, const char *key, bool truth)
 {
 	json_key(out, key);
 	gm_add_text(out, truth ? "true" : "false");
+}
+
+void
+json_null(struct gm_bytes *out, const char *key)
+{
+	json_raw(out, key, gm_slice("null"));
+}
+
+void
+json_raw(struct gm_bytes *out, const char *key, struct gearmand_slice json)
+{
+	json_key(out, key);
+	gm_add_slice(out, json);
 }
 
 void

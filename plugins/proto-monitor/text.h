@@ -16,12 +16,16 @@ void text_add_seconds(struct gm_bytes *, uint64_t ns); /* "0.25" */
  * backslash. */
 void text_add_name(struct gm_bytes *, struct gearmand_slice name, char quote);
 
+bool text_is_plain(struct gearmand_slice name); /* it would be added as it is, but for quotes and backslashes */
+
 /* JSON, piece by piece; `key` is NULL for an element of a list. */
 void json_open(struct gm_bytes *, const char *key, char bracket); /* '{' or '[' */
 void json_close(struct gm_bytes *, char bracket);
 void json_u64(struct gm_bytes *, const char *key, uint64_t);
 void json_seconds(struct gm_bytes *, const char *key, uint64_t ns);
 void json_bool(struct gm_bytes *, const char *key, bool);
+void json_null(struct gm_bytes *, const char *key);
+void json_raw(struct gm_bytes *, const char *key, struct gearmand_slice json); /* a piece that is made */
 void json_text(struct gm_bytes *, const char *key, struct gearmand_slice);
 
 #endif

@@ -115,6 +115,7 @@ struct msg_conn {
 	const struct service *service; /* CONN: what is spoken; lives as long as the process */
 	char address[64];              /* numeric, or the path of a unix socket; for listings and logs */
 	char port[8];
+	bool is_own;   /* a module's for itself: there is no peer */
 	bool has_user; /* a unix socket: `user` is the number of the user at the other end */
 	uint32_t user;
 	const char *listener; /* CONN: the address that the peer connected to; lives as long as the process */

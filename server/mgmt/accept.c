@@ -213,6 +213,7 @@ hand_over(struct acceptor *a, int fd, const struct sockaddr_storage *sa, const s
 	conn->io = (uint16_t)io;
 	conn->service = l->service;
 	conn->listener = l->name;
+	conn->is_own = l->fd < 0;
 	name_peer(conn, sa, l);
 	if (l->is_unix)
 		name_user(conn, fd);
@@ -361,7 +362,7 @@ int
 acceptor_attend(struct acceptor *a, const struct service *service)
 {
 	const struct sockaddr_storage nobody = { .ss_family = AF_UNIX };
-	struct listener l = { .service = service, .is_unix = true, .name = service->name };
+	struct listener l = { .fd = -1, .service = service, .is_unix = true, .name = service->name };
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)

@@ -136,6 +136,7 @@ dispatch_other(struct proc *p, struct msg *m)
 		break;
 	case MSG_STORE_OURS:
 		on_store_ours(p, m);
+		cron_skip(p);
 		break;
 	case MSG_REPLAYED:
 		on_replayed(p, MSG_AS(msg_store, m));

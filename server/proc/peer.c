@@ -44,6 +44,7 @@ peer_new(struct proc *p, const struct msg_conn *conn)
 	peer->magic = PEER_MAGIC;
 	peer->number = conn->msg.peer;
 	peer->io = conn->io;
+	peer->is_own = conn->is_own;
 	peer->fd = conn->fd;
 	peer->exceptions = p->cfg.exceptions;
 	peer->is_module = conn->service != NULL && conn->service->protocol->send != NULL;

@@ -27,6 +27,7 @@ struct peer {
 	bool is_held : 1;      /* its requests wait: too much waits behind its open replies */
 	bool is_cut : 1;       /* closed, since too much waited behind its open replies: nothing is said to it */
 	bool follows_next : 1; /* the job that it submits next in the background */
+	bool is_own : 1;       /* a module's for itself: it may see, whatever the rules say */
 	bool is_module : 1;    /* its protocol is a module's: it hears of attempts that are void */
 	uint8_t told_pause;    /* enum pause_what + 1 as its I/O thread was told last; 0 = none */
 	uint8_t judged;        /* proc.access_number of the rules that `rights` are of */

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "proc/cron.h"
 #include "proc/func.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
@@ -181,7 +180,6 @@ on_store_ours(struct proc *p, struct msg *m)
 	p->cfg.adds_at_shutdown = m->type != 0;
 	if (p->next_handle < least)
 		p->next_handle = least;
-	cron_skip(p);
 }
 
 /* Nobody is served before the end of the replay, so there are no other jobs. */
