@@ -132,11 +132,12 @@ unmake_management(struct life *l) RUNS_ON(mgmt_role)
 static bool
 switch_user(struct life *l, struct gearmand_error *err)
 {
-	bool ok = user_switch(l->settings->user, err);
+	const char *user = l->settings->user;
+	bool ok = user_switch(user, err);
 
 	if (ok && l->settings->coredump)
 		limits_core();
-	return ok;
+	return ok && (user == NULL || plugins_read_again(l->plugins, user, err));
 }
 
 /* ---- Modules and sockets ---------------------------------------------------------------------- */
@@ -339,11 +340,24 @@ reload_access(struct life *l)
 }
 
 static void
+pass_shown(struct life *l)
+{
+	struct msg_counts *counts = msg_new_sized(MSG_COUNTS, 0, sizeof *counts);
+	struct msg *m = &counts->msg;
+
+	if (plugins_take_shown(l->plugins, counts->by))
+		mbox_post(threads_proc(l->threads), &m);
+	else
+		msg_free(&m);
+}
+
+static void
 on_reload(void *arg)
 {
 	struct life *l = arg;
 
 	plugins_reload(l->plugins);
+	pass_shown(l);
 	reload_policies(l);
 	reload_access(l);
 }
@@ -365,6 +379,15 @@ attend(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 	return true;
 }
 
+static void
+on_day(void *arg)
+{
+	struct life *l = arg;
+
+	plugins_daily(l->plugins);
+	pass_shown(l);
+}
+
 static bool
 start_threads(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 {
@@ -383,6 +406,8 @@ start_threads(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 		.shutdown_timeout = s->shutdown_timeout,
 		.on_serving = on_serving,
 		.on_reload = on_reload,
+		.on_day = on_day,
+		.day = INT64_C(86400) * 1000000000,
 		.arg = l,
 	};
 
@@ -395,6 +420,7 @@ start_threads(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 	links.acceptor = l->acceptor = acceptor_new(loop_base(l->loop), &ac);
 	mgmt_connect(l->mgmt, &links);
 	acceptor_start(l->acceptor, true);
+	pass_shown(l);
 	return attend(l, err) && threads_start(l->threads, err);
 }
 

@@ -274,6 +274,18 @@ shake_free(const struct gearmand_host *host, struct shake **shake)
 	host->release(s);
 }
 
+static void
+log_handshake(const struct tls_conn *c, struct gm_bytes *tokens)
+{
+	const struct gearmand_host *host = c->tls->host;
+
+	for (size_t i = 0; i + 1 < tokens->len; i++)
+		if (tokens->data[i] == '\0')
+			tokens->data[i] = ' ';
+	host->log(host, GEARMAND_LOG_DEBUG, "%s: %s, %s, %s", host->peer_address(c->conn), SSL_get_version(c->ssl),
+	    SSL_get_cipher_name(c->ssl), tokens->len > 0 ? tokens->data : "no certificate");
+}
+
 /* What came behind the handshake is read. */
 static bool
 conn_open(struct tls_conn *c, struct shake *s)
@@ -285,8 +297,7 @@ conn_open(struct tls_conn *c, struct shake *s)
 	if (s->tokens.len > 0)
 		host->set_identity(c->conn, gm_bytes_slice(&s->tokens));
 	host->count(c->conn, COUNT_OK, 1);
-	host->log(host, GEARMAND_LOG_DEBUG, "%s: %s, %s, %s", host->peer_address(c->conn), SSL_get_version(c->ssl),
-	    SSL_get_cipher_name(c->ssl), s->tokens.len > 0 ? s->tokens.data : "no certificate");
+	log_handshake(c, &s->tokens);
 	return conn_read(c);
 }
 

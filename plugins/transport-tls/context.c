@@ -96,7 +96,7 @@ load_key(SSL_CTX *ctx, const char *path, struct gearmand_error *error)
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, &was_asked);
 	good = SSL_CTX_use_PrivateKey_file(ctx, path, SSL_FILETYPE_PEM) == 1;
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
-	if (good)
+	if (good && SSL_CTX_check_private_key(ctx) == 1)
 		return true;
 	if (was_asked) {
 		ERR_clear_error();
@@ -105,7 +105,7 @@ load_key(SSL_CTX *ctx, const char *path, struct gearmand_error *error)
 		    "without one",
 		    path);
 	}
-	if (ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH) {
+	if (good || ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH) {
 		ERR_clear_error();
 		return context_fail(error, "--ssl-key", path, "the key is not that of the certificate");
 	}

@@ -20,6 +20,9 @@ enum tls_counter {
 	COUNT_TIMEOUT,
 	COUNT_CERTIFICATE,
 	COUNT_PROTOCOL,
+	SHOW_CERTIFICATE, /* when it ends ... */
+	SHOW_CA,
+	SHOW_CRL
 };
 
 struct tls {

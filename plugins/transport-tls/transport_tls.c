@@ -15,11 +15,15 @@
 enum { DAY = 86400, WARN_DAYS = 14 };
 
 static const struct gearmand_counter counters[] = {
-	[COUNT_OK] = { "handshakes", "handshakes that succeeded" },
-	[COUNT_PLAIN] = { "failed_plain", "connections that did not speak TLS" },
-	[COUNT_TIMEOUT] = { "failed_timeout", "handshakes that were not done in time" },
-	[COUNT_CERTIFICATE] = { "failed_certificate", "clients refused for their certificate, or for having none" },
-	[COUNT_PROTOCOL] = { "failed_protocol", "handshakes and connections that broke for another reason" },
+	[COUNT_OK] = { "handshakes_ok", "handshakes that succeeded" },
+	[COUNT_PLAIN] = { "handshakes_plain", "connections that did not speak TLS" },
+	[COUNT_TIMEOUT] = { "handshakes_timeout", "handshakes that were not done in time" },
+	[COUNT_CERTIFICATE] = { "handshakes_certificate", "clients refused for their certificate, or for having none" },
+	[COUNT_PROTOCOL] = { "handshakes_protocol", "handshakes and connections that broke for another reason" },
+	[SHOW_CERTIFICATE] = { "expiry.certificate",
+	    "when the certificate that is served ends, in seconds since 1970" },
+	[SHOW_CA] = { "expiry.ca", "the same of the first authority to end" },
+	[SHOW_CRL] = { "expiry.crl", "the same of the first revocation list to end" },
 	{ NULL, NULL },
 };
 
@@ -82,8 +86,9 @@ static const struct gearmand_option options[] = {
 
 /* ---- Expiry ----------------------------------------------------------------------------- */
 
+/* `early`: seconds before the end from which on there is a warning. */
 static void
-say_expiry(const struct tls *tls, const char *option, const char *path, int64_t ends)
+say_expiry(const struct tls *tls, const char *option, const char *path, int64_t ends, int64_t early)
 {
 	const struct gearmand_host *host = tls->host;
 	int64_t left = ends - host->wall() / 1000000000;
@@ -91,7 +96,7 @@ say_expiry(const struct tls *tls, const char *option, const char *path, int64_t 
 	struct tm tm;
 	char date[32];
 
-	if (ends == 0 || left >= WARN_DAYS * DAY)
+	if (ends == 0 || left >= early)
 		return;
 	strftime(date, sizeof(date), "%Y-%m-%d %H:%M UTC", gmtime_r(&at, &tm));
 	if (left < 0)
@@ -105,10 +110,20 @@ static void
 look_at_expiry(const struct tls *tls)
 {
 	struct tls_expiry e = context_expiry(tls->context);
+	const struct gearmand_host *host = tls->host;
 
-	say_expiry(tls, "--ssl-certificate", tls->settings.certificate, e.certificate);
-	say_expiry(tls, "--ssl-ca-file", tls->settings.ca, e.ca);
-	say_expiry(tls, "--ssl-crl-file", tls->settings.crl, e.crl);
+	say_expiry(tls, "--ssl-certificate", tls->settings.certificate, e.certificate, WARN_DAYS * DAY);
+	say_expiry(tls, "--ssl-ca-file", tls->settings.ca, e.ca, WARN_DAYS * DAY);
+	say_expiry(tls, "--ssl-crl-file", tls->settings.crl, e.crl, 0); /* lists are made anew every few days */
+	host->show(host, SHOW_CERTIFICATE, (uint64_t)e.certificate);
+	host->show(host, SHOW_CA, (uint64_t)e.ca);
+	host->show(host, SHOW_CRL, (uint64_t)e.crl);
+}
+
+static void
+tls_daily(void *module)
+{
+	look_at_expiry(module);
 }
 
 /* ---- Start and reload -------------------------------------------------------------------- */
@@ -238,6 +253,7 @@ static const struct gearmand_transport_ops ops = {
 	.work = tls_conn_work,
 	.worked = tls_conn_worked,
 	.proves = tls_proves,
+	.daily = tls_daily,
 };
 
 GEARMAND_TRANSPORT_PLUGIN("tls", NULL, "1.0", "TLS, with OpenSSL", options, &ops, counters);

@@ -270,6 +270,16 @@ service_count(struct gearmand_conn *handle, unsigned counter, uint64_t n)
 		MUST(table && table[i].name, "the module counts with number %u, which is not in its table", counter);
 }
 
+static void
+service_show(const struct gearmand_host *table, unsigned counter, uint64_t value)
+{
+	const struct gearmand_counter *counters = ((struct host *)table->own)->plugin->counters;
+
+	(void)value;
+	for (unsigned i = 0; i <= counter; i++)
+		MUST(counters && counters[i].name, "the module shows number %u, which is not in its table", counter);
+}
+
 /* The protocol above writes everything back. */
 static void
 service_deliver(struct gearmand_conn *handle, struct gearmand_slice bytes)
@@ -340,6 +350,7 @@ conn_services(struct gearmand_host *t)
 	t->listen = service_listen;
 	t->cover = service_cover;
 	t->attend = service_attend;
+	t->show = service_show;
 	t->request = service_request;
 	t->body_begin = service_body_begin;
 	t->body_add = service_body_add;

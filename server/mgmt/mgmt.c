@@ -53,6 +53,7 @@ struct mgmt {
 	uint64_t lost OWNED_BY(mgmt_role);   /* log lines, and the core does not know yet ... */
 	uint64_t unsaid OWNED_BY(mgmt_role); /* ... and no line says so yet */
 	struct memory memory OWNED_BY(mgmt_role);
+	nsec_t next_day OWNED_BY(mgmt_role);
 	bool hurried OWNED_BY(mgmt_role);
 	bool did OWNED_BY(mgmt_role); /* something in this turn that others may look at */
 };
@@ -67,10 +68,24 @@ tell(struct mgmt *m, struct mbox *box, enum msg_kind kind) RUNS_ON(mgmt_role)
 }
 
 static void
+look_at_day(struct mgmt *m, nsec_t *due_r) RUNS_ON(mgmt_role)
+{
+	if (m->phase != PHASE_SERVING || m->links.on_day == NULL)
+		return;
+	if (clock_mono() >= m->next_day) {
+		m->next_day = clock_mono() + m->links.day;
+		m->links.on_day(m->links.arg);
+	}
+	if (m->next_day < *due_r)
+		*due_r = m->next_day;
+}
+
+static void
 serve(struct mgmt *m) RUNS_ON(mgmt_role)
 {
 	m->phase = PHASE_SERVING;
 	phase_set("serving");
+	m->next_day = clock_mono() + m->links.day;
 	m->links.on_serving(m->links.arg);
 	acceptor_start(m->links.acceptor, false);
 }
@@ -364,6 +379,7 @@ mgmt_turn(void *self, nsec_t *due_r)
 	}
 	if (m->phase != PHASE_ENDED)
 		send_counts(m);
+	look_at_day(m, due_r);
 	memory_look(&m->memory, due_r);
 	return m->did;
 }

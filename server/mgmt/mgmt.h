@@ -31,6 +31,8 @@ struct mgmt_links {
 	int64_t shutdown_timeout;      /* seconds that SIGUSR1 waits for jobs; 0 = no bound */
 	void (*on_serving)(void *arg); /* called once, when connections are about to be accepted */
 	void (*on_reload)(void *arg);  /* SIGHUP came */
+	void (*on_day)(void *arg);     /* called while serving, each time when `day` nanoseconds are over */
+	int64_t day;
 	void *arg;
 };
 

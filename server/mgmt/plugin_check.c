@@ -72,7 +72,7 @@ static const struct {
 	{ UP_TO(gearmand_plugin, counters), UP_TO(gearmand_option, secret),
 	    { [GEARMAND_KIND_QUEUE] = UP_TO(gearmand_queue_ops, reload),
 	      [GEARMAND_KIND_PROTOCOL] = UP_TO(gearmand_protocol_ops, early),
-	      [GEARMAND_KIND_TRANSPORT] = UP_TO(gearmand_transport_ops, proves) } },
+	      [GEARMAND_KIND_TRANSPORT] = UP_TO(gearmand_transport_ops, daily) } },
 };
 /* clang-format on */
 

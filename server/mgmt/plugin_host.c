@@ -157,6 +157,16 @@ host_attend(const struct gearmand_host *host, void *tag, struct gearmand_error *
 	return true;
 }
 
+static void
+host_show(const struct gearmand_host *host, unsigned counter, uint64_t value)
+{
+	const struct gearmand_counter *table = owner(host)->desc->counters;
+
+	for (unsigned i = 0; i <= counter; i++)
+		CHECK(i < STAT_MODULES_MAX && table != NULL && table[i].name != NULL);
+	owner(host)->shown[counter] = value;
+}
+
 void
 plugin_listens_free(struct plugin *p)
 {
@@ -194,6 +204,7 @@ plugin_host_init(struct plugin *p)
 		.listen = host_listen,
 		.cover = host_cover,
 		.attend = host_attend,
+		.show = host_show,
 	};
 }
 
@@ -237,6 +248,21 @@ plugin_close(struct plugin *p)
 		p->desc->protocol->close(&p->module);
 }
 
+typedef bool ask_f(void *module, struct gearmand_error *);
+
+/* The question that stands there in the operations of a protocol or transport; NULL: it has none, or is not open. */
+static ask_f *
+question_of(const struct plugin *p, size_t of_protocol, size_t of_transport)
+{
+	bool is_transport = p->desc->kind == GEARMAND_KIND_TRANSPORT;
+	const char *ops = is_transport ? (const char *)p->desc->transport : (const char *)p->desc->protocol;
+	ask_f *ask = NULL;
+
+	if (p->is_open)
+		memcpy(&ask, ops + (is_transport ? of_transport : of_protocol), sizeof(ask));
+	return ask;
+}
+
 /* The open modules say yes to the question, or have none; the others are named in the log with their reason. */
 static void
 ask_modules(
@@ -244,14 +270,9 @@ ask_modules(
 {
 	for (unsigned i = 0; i < all->count; i++) {
 		const struct plugin *p = all->at[i];
-		bool is_transport = p->desc->kind == GEARMAND_KIND_TRANSPORT;
-		const char *ops = is_transport ? (const char *)p->desc->transport : (const char *)p->desc->protocol;
-		bool (*ask)(void *module, struct gearmand_error *);
+		ask_f *ask = question_of(p, of_protocol, of_transport);
 		struct gearmand_error err = { .text = "" };
 
-		if (!p->is_open)
-			continue;
-		memcpy(&ask, ops + (is_transport ? of_transport : of_protocol), sizeof(ask));
 		if (ask != NULL && !ask(p->module, &err))
 			log_post(level, "module %s %s: %s", p->desc->name, what, err.text);
 	}
@@ -276,6 +297,50 @@ plugins_prove(const struct plugins *all)
 			return true;
 	}
 	return false;
+}
+
+bool
+plugins_read_again(struct plugins *all, const char *user, struct gearmand_error *err)
+{
+	for (unsigned i = 0; i < all->count; i++) {
+		const struct plugin *p = all->at[i];
+		ask_f *ask = question_of(p, OPERATION(reload));
+		struct gearmand_error why = { .text = "" };
+
+		if (ask != NULL && !ask(p->module, &why))
+			return error_fail(err, "module %s, as user %s: %.400s", p->desc->name, user, why.text);
+	}
+	return true;
+}
+
+void
+plugins_daily(struct plugins *all)
+{
+	for (unsigned i = 0; i < all->count; i++) {
+		const struct plugin *p = all->at[i];
+
+		if (p->is_open && p->desc->kind == GEARMAND_KIND_TRANSPORT && p->desc->transport->daily != NULL)
+			p->desc->transport->daily(p->module);
+	}
+}
+
+bool
+plugins_take_shown(struct plugins *all, uint64_t by[STAT_ALL])
+{
+	bool changed = false;
+
+	for (unsigned i = 0; i < all->count; i++) {
+		struct plugin *p = all->at[i];
+
+		for (unsigned k = 0; k < STAT_MODULES_MAX; k++) {
+			if (p->shown[k] == p->told[k])
+				continue;
+			by[p->first_counter + k] += p->shown[k] - p->told[k];
+			p->told[k] = p->shown[k];
+			changed = true;
+		}
+	}
+	return changed;
 }
 
 void

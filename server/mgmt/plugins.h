@@ -18,6 +18,7 @@
 
 #include <gearmand/plugin.h>
 
+#include "cross/stats.h"
 #include "mgmt/settings.h"
 
 struct buf;
@@ -43,6 +44,8 @@ struct plugin {
 	void *attend_tag;
 	struct text_list covers;          /* protocols whose own listeners a transport takes over */
 	unsigned first_counter;           /* in the table of all counters, when it is open */
+	uint64_t shown[STAT_MODULES_MAX]; /* what the module wants its counters to show ... */
+	uint64_t told[STAT_MODULES_MAX];  /* ... and what of that the core has been told */
 	const struct option_set *options; /* where host.option() looks; borrowed */
 	bool is_opening;                  /* host.listen() is allowed */
 	bool is_open;
@@ -84,6 +87,11 @@ void plugin_close(struct plugin *); /* no-op when it is not open */
 void plugins_reload(struct plugins *);
 /* Is there an open transport that proves who peers are? */
 bool plugins_prove(const struct plugins *);
+/* The same for the first time as the user that the server now is; false: the error says whose files cannot be read. */
+bool plugins_read_again(struct plugins *, const char *user, struct gearmand_error *);
+void plugins_daily(struct plugins *);
+/* Adds what has changed of what modules show, by number of all counters.  False: nothing has. */
+bool plugins_take_shown(struct plugins *, uint64_t by[STAT_ALL]);
 /* Those that are not ready to serve are named in the log. */
 void plugins_say_unready(const struct plugins *);
 

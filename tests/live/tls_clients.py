@@ -39,4 +39,84 @@ def _(t):
         p.expect(ECHO_RES, data)
 
 
+# ---- Perl --------------------------------------------------------------------------------------------------------
+
+def perl(t, script, s, *words, pair=None, spawn=False):
+    t.need("perl")
+    if subprocess.run(["perl", "-MGearman::Worker", "-MIO::Socket::SSL", "-e", "1"], stderr=subprocess.DEVNULL).returncode:
+        check(not os.environ.get("CI"), "Gearman::Worker or IO::Socket::SSL is not installed")
+        t.skip("Gearman::Worker or IO::Socket::SSL is not installed")
+    env = {"TLS_CA": pki().ca}
+    if pair:
+        env.update({"TLS_CERT": pair[0], "TLS_KEY": pair[1]})
+    path = os.path.join(SOURCE_DIR, "clients", script)
+    if not spawn:
+        return t.run("perl", path, str(s.port), *map(str, words), env=env).out.decode()
+    w = t.spawn("perl", path, str(s.port), env=env)
+    check(w.stdout.readline() == b"ready\n")
+    return w
+
+
+@case("Perl: foreground and background jobs, progress and exceptions over TLS", modes=BOTH)
+def _(t):
+    s = tls_server(t)
+    perl(t, "perl_worker.pl", s, spawn=True)
+    check(perl(t, "perl_client.pl", s, "do", "reverse", "abc", "") == "result cba\n")
+    check(perl(t, "perl_client.pl", s, "set", "progress", "x", 1) == "status 1/3\nstatus 2/3\nstatus 3/3\ncomplete done\n")
+    check(perl(t, "perl_client.pl", s, "do", "die", "boredom", "") == "failed\n")
+    handle = perl(t, "perl_client.pl", s, "background", "reverse", "x", "u").strip()
+    check("H:" in handle)
+    until(lambda: tls_connect(s).listing("show jobs") == [], "the job to be done")
+
+
+@case("Perl: fifty jobs on one connection and three workers never stall", modes=BOTH, limit=120)
+def _(t):
+    s = tls_server(t)
+    for _ in range(3):
+        perl(t, "perl_worker.pl", s, spawn=True)
+    want = sorted("complete %sx" % str(n)[::-1] for n in range(1, 51))
+    for _ in range(5):
+        out = perl(t, "perl_client.pl", s, "set", "reverse", "x", 50).split("\n")
+        check(sorted(x for x in out if x) == want, out)
+
+
+@case("Perl: with a certificate where that is required", modes=BOTH)
+def _(t):
+    s = tls_server(t, "--ssl-verify=required")
+    pair = pki().pair("perl", kind="client")
+    perl(t, "perl_worker.pl", s, spawn=True, pair=pair)
+    check(perl(t, "perl_client.pl", s, "do", "reverse", "abc", "", pair=pair) == "result cba\n")
+
+
+# ---- HTTP ---------------------------------------------------------------------------------------------------------
+
+@case("curl has jobs done over HTTPS, by a worker over TLS, beside the plain ports", modes=BOTH)
+def _(t):
+    t.need("curl")
+    s = tls_server(t, "--ssl-listen=127.0.0.1:0", "-r", "http", "--http-port=0", "--http-listen=127.0.0.1",
+                   "--http-ssl-listen=127.0.0.1:0", ssl="--transport=tls")
+    worker = tls_connect(s).can("f")
+    https, http = s.service_port("http, tls"), s.service_port("http")
+    for words in (["--http2", "https://localhost:%d/f" % https], ["--tls-max", "1.2", "https://127.0.0.1:%d/f" % https],
+                  ["http://127.0.0.1:%d/f" % http]):
+        c = t.spawn("curl", "-sS", "--max-time", "50", "--cacert", pki().ca, "--noproxy", "*", "-d", "text", *words)
+        worker.send(PRE_SLEEP)
+        worker.expect(NOOP)
+        job = worker.grab()
+        worker.complete(job[0], job[-1] + b" back")
+        out, _ = c.communicate(timeout=3 * patience())
+        check(c.returncode == 0 and out == b"text back", c.returncode, out)
+    plain = Peer(("127.0.0.1", s.service_port("gear")))
+    plain.sync()
+
+
+@case("--ssl leaves sockets of the machine as they are, and --transport=tls alone is --ssl", modes=BOTH)
+def _(t):
+    for option in "--ssl", "--transport=tls":
+        path = t.path("socket" + option)
+        s = tls_server(t, "--listen=unix:" + path, ssl=option)
+        tls_connect(s).sync()
+        Peer(path).sync()
+
+
 main()

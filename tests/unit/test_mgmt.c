@@ -24,6 +24,8 @@ struct stage {
 	struct acceptor *acceptor;
 	char told[256];   /* "core SHUTDOWN, store STOP, ..." */
 	unsigned serving; /* times that management began to serve */
+	unsigned days;    /* that were over */
+	bool days_matter;
 	bool store_fails; /* the store's thread ends with a sentence instead of flushing */
 	bool core_is_mute, store_is_mute;
 	char waits_for[64];                 /* what management said that it waits for */
@@ -114,6 +116,17 @@ on_serving(void *arg)
 	((struct stage *)arg)->serving++;
 }
 
+/* Nobody waits for a whole one. */
+static void
+on_day(void *arg)
+{
+	struct stage *s = arg;
+
+	role_assume(&mgmt_role);
+	if (++s->days == 3)
+		mgmt_stop(s->mgmt, "SIGTERM");
+}
+
 static void
 stage_make(struct stage *s)
 {
@@ -137,6 +150,8 @@ stage_connect(struct stage *s, bool with_store)
 	struct mgmt_links links = { .io = &s->io, .io_count = 1, .on_serving = on_serving, .arg = s };
 
 	role_assume(&mgmt_role);
+	links.on_day = s->days_matter ? on_day : NULL;
+	links.day = 1000000;
 	links.acceptor = s->acceptor = acceptor_new(loop_base(s->loop), &ac);
 	links.proc = s->core;
 	links.store = with_store ? s->store : NULL;
@@ -246,6 +261,27 @@ Test(mgmt, without_a_store_the_core_is_flushed_and_io_writes_what_is_left)
 	role_assume(&mgmt_role);
 	cr_assert_null(mgmt_failure(s.mgmt));
 	cr_assert_not(mgmt_hurried(s.mgmt));
+	stage_close(&s);
+}
+
+static void
+wait_for_days(struct stage *s)
+{
+	(void)s;
+}
+
+Test(mgmt, while_it_serves_it_says_each_time_that_a_day_is_over)
+{
+	struct stage s;
+
+	stage_make(&s);
+	s.days_matter = true;
+	stage_connect(&s, false);
+	role_assume(&mgmt_role);
+	mgmt_begin(s.mgmt);
+	stage_run(&s, wait_for_days);
+	cr_assert_eq(s.days, 3);
+	cr_assert_str_eq(s.told, "core SHUTDOWN, io STOP");
 	stage_close(&s);
 }
 

@@ -50,9 +50,11 @@ reload_m(void *m, struct gearmand_error *err)
 static const struct gearmand_protocol_ops ops = {
 	.size = sizeof(ops), .open = open_m, .close = close_m, .reload = reload_m
 };
+static const struct gearmand_counter counters[] = { { "one", "a" }, { "two", "b" }, { NULL, NULL } };
 static const struct gearmand_plugin desc = {
 	.kind = GEARMAND_KIND_PROTOCOL,
 	.name = "m",
+	.counters = counters,
 	.options = options,
 	.protocol = &ops,
 };
@@ -185,6 +187,37 @@ Test(plugin_host, open_modules_alone_are_reloaded)
 	plugins_reload(&all);
 	cr_assert_eq(reloads, 2, "a module that stays as it was is asked again at the next time");
 	plugin_close(&plugin);
+}
+
+Test(plugin_host, files_that_the_new_user_cannot_read_end_the_start)
+{
+	struct plugin *one[] = { &plugin };
+	struct plugins all = { .at = one, .count = 1 };
+	struct gearmand_error err = { .text = "" };
+
+	cr_assert(plugins_read_again(&all, "nobody", &err), "a module that is not open is not asked");
+	cr_assert(plugin_open(&plugin, &err));
+	cr_assert_not(plugins_read_again(&all, "nobody", &err));
+	cr_assert_str_eq(err.text, "module m, as user nobody: ");
+	cr_assert(plugins_read_again(&all, "nobody", &err));
+	plugin_close(&plugin);
+}
+
+Test(plugin_host, what_a_module_shows_is_told_when_it_changes)
+{
+	struct plugin *one[] = { &plugin };
+	struct plugins all = { .at = one, .count = 1 };
+	uint64_t by[STAT_ALL] = { 0 };
+
+	plugin.first_counter = STAT_COUNT;
+	cr_assert_not(plugins_take_shown(&all, by));
+	host->show(host, 1, 7);
+	cr_assert(plugins_take_shown(&all, by));
+	cr_assert_eq(by[STAT_COUNT + 1], 7);
+	cr_assert_not(plugins_take_shown(&all, by));
+	host->show(host, 1, 5);
+	cr_assert(plugins_take_shown(&all, by));
+	cr_assert_eq(by[STAT_COUNT + 1], 5, "the sum of what was told is what it shows");
 }
 
 Test(plugin_host, a_module_that_does_not_say_why_it_did_not_open_is_named)

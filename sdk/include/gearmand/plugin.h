@@ -152,6 +152,9 @@ struct gearmand_host {
 	 * nobody asked it for.  It is made when the I/O threads begin and lives as long as they; what is written on it
 	 * goes nowhere.  `tag` comes back from listener_tag(). */
 	bool (*attend)(const struct gearmand_host *, void *tag, struct gearmand_error *);
+	/* Protocol and transport modules (main): what the counter of that number shows from now on; for what is not
+	 * counted, such as a time. */
+	void (*show)(const struct gearmand_host *, unsigned counter, uint64_t value);
 
 	/* Protocol and transport modules, in a callback of that connection (io). */
 
@@ -348,7 +351,8 @@ struct gearmand_protocol_ops {
 	void *(*thread_new)(void *module, struct gearmand_thread *);
 	void (*thread_tick)(void *thread_state);
 	void (*thread_free)(void **thread_state);
-	/* Both may be NULL.  main: SIGHUP; false: all stays as it was, the error says why. */
+	/* Both may be NULL.  main: SIGHUP; false: all stays as it was, the error says why.  Also called once when the
+	 * server runs as another user since `open`; then false ends the start. */
 	bool (*reload)(void *module, struct gearmand_error *);
 	/* main: is the module ready to serve?  False: the error says in a few words what it waits for. */
 	bool (*ready)(void *module, struct gearmand_error *);
@@ -390,13 +394,14 @@ struct gearmand_transport_ops {
 	/* main: does it prove who peers are, so that it may call host->set_identity?  NULL: it does not.
 	 * Access rules about certificates need one that does. */
 	bool (*proves)(void *module);
+	void (*daily)(void *module); /* main: about once a day */
 };
 
 /* ---- The descriptor ---------------------------------------------------------------- */
 
 /* What a protocol or transport module counts; the command `counters` shows it as MODULE_NAME. */
 struct gearmand_counter {
-	const char *name; /* small letters, digits, '_' */
+	const char *name; /* small letters, digits, '_'; a '.' before what tells one of several from the others */
 	const char *help; /* a few words without a full stop */
 };
 

@@ -7,7 +7,10 @@ use Gearman::Client;
 
 $| = 1;
 my ($port, $command, @args) = @ARGV;
-my $client = Gearman::Client->new(job_servers => ["127.0.0.1:$port"], exceptions => $ENV{EXCEPTIONS} ? 1 : 0);
+# Over TLS: TLS_CA, and TLS_CERT with TLS_KEY for a certificate of its own.
+my $server = !$ENV{TLS_CA} ? "127.0.0.1:$port" : { host => '127.0.0.1', port => $port, use_ssl => 1, ca_file => $ENV{TLS_CA},
+	$ENV{TLS_CERT} ? (cert_file => $ENV{TLS_CERT}, key_file => $ENV{TLS_KEY}) : () };
+my $client = Gearman::Client->new(job_servers => [$server], exceptions => $ENV{EXCEPTIONS} ? 1 : 0);
 if ($command eq 'do') {
 	my $result = $client->do_task($args[0], $args[1], { uniq => $args[2] });
 	print defined $result ? "result $$result\n" : "failed\n";

@@ -6,7 +6,10 @@ use warnings;
 use Gearman::Worker;
 
 $| = 1;
-my $worker = Gearman::Worker->new(job_servers => ["127.0.0.1:$ARGV[0]"]);
+# Over TLS: TLS_CA, and TLS_CERT with TLS_KEY for a certificate of its own.
+my $server = !$ENV{TLS_CA} ? "127.0.0.1:$ARGV[0]" : { host => '127.0.0.1', port => $ARGV[0], use_ssl => 1, ca_file => $ENV{TLS_CA},
+	$ENV{TLS_CERT} ? (cert_file => $ENV{TLS_CERT}, key_file => $ENV{TLS_KEY}) : () };
+my $worker = Gearman::Worker->new(job_servers => [$server]);
 $worker->register_function(reverse => sub { return scalar reverse $_[0]->arg });
 $worker->register_function(die => sub { die "died of " . $_[0]->arg . "\n" });
 $worker->register_function(fail => sub { return undef });

@@ -15,10 +15,10 @@ import tempfile
 import time
 
 from .peer import Peer, ready
-from .tap import Failure, check, patience
+from .tap import Failure, check, patience, until
 from .wire import *
 
-__all__ = ["Authority", "TlsPeer", "context", "pki", "tls_files", "tls_server", "tls_connect"]
+__all__ = ["Authority", "TlsPeer", "context", "pki", "tls_files", "tls_server", "tls_connect", "refused"]
 
 CONFIG = """
 [ca]
@@ -114,8 +114,8 @@ class Authority:
 
 
 @functools.lru_cache(None)
-def pki(name="authority"):
-    return Authority(name)
+def pki(name="authority", above=None):
+    return Authority(name, above)
 
 
 def context(ca=True, pair=None, least=None, most=None):
@@ -169,6 +169,9 @@ class TlsPeer(Peer):
                 self.flush()
                 if not self.hear(deadline, "the handshake"):
                     raise Failure("connection closed in the handshake")
+            except ssl.SSLError:
+                self.flush()
+                raise
 
     def sealed(self, data):
         """The records of these bytes, for raw_wire()."""
@@ -233,3 +236,16 @@ def tls_server(t, *options, pair=None, ca=None, crl=None, ssl="--ssl", **how):
 
 def tls_connect(s, c=None, **how):
     return TlsPeer(("127.0.0.1", s.port), c or context(), **how)
+
+
+def refused(s, c, why=None, **how):
+    """A client with this context is refused; the log says why.  Returns what the client is told."""
+    if why:
+        s.expect_log(why)
+    try:
+        p = tls_connect(s, c, **how)
+        p.send(ECHO_REQ, data=b"in?")
+        p.expect_closed()
+        raise Failure("closed without a word of TLS")
+    except ssl.SSLError as e:
+        return e.reason or str(e)
