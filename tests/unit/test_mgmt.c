@@ -163,6 +163,7 @@ stage_open(struct stage *s, bool with_store)
 {
 	stage_make(s);
 	stage_connect(s, with_store);
+	role_assume(&mgmt_role);
 	mgmt_begin(s->mgmt);
 }
 
@@ -180,6 +181,7 @@ stage_open_store(struct stage *s, void (*when_quiet)(struct stage *))
 	stage_make(s);
 	stage_connect(s, true);
 	s->when_quiet = when_quiet;
+	role_assume(&mgmt_role);
 	return mgmt_open_store(s->mgmt, on_waiting, s);
 }
 
@@ -435,6 +437,7 @@ Test(mgmt, the_store_is_open_before_anything_else_is_asked)
 
 	cr_assert(stage_open_store(&s, store_waits_and_opens));
 	cr_assert_str_eq(s.waits_for, "the database is down");
+	role_assume(&mgmt_role);
 	mgmt_begin(s.mgmt);
 	stage_run(&s, store_is_ready);
 	cr_assert_eq(s.serving, 1);

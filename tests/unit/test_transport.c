@@ -494,6 +494,7 @@ Test(transport, work_that_refuses_the_peer_closes_after_its_last_word)
 Test(transport, core_that_forgets_the_peer_meanwhile_waits_for_the_work)
 {
 	start_aside();
+	role_assume(&io_role);
 	conn_close(CONTAINER_OF(hash_next(&rig.io->conns, &(struct hash_walk){ 0 }), struct conn, by_number));
 	expect_kind(MSG_PEER_NEW, 0);
 	expect_kind(MSG_PEER_GONE, 0);
