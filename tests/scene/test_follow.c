@@ -126,6 +126,7 @@ Test(follow, a_follower_hears_the_end_of_the_job_and_not_of_an_attempt)
 {
 	struct scene *s = scene_new("");
 	int client = scene_peer(s), plain = scene_peer(s), module = scene_module_peer(s), worker = scene_worker(s, "f");
+	struct msg *is_void;
 
 	scene_policies(s, "f attempts=2 retry-on=lost,timeout,fail,exception\n");
 	submit(s, client, "f", "u");
@@ -137,7 +138,9 @@ Test(follow, a_follower_hears_the_end_of_the_job_and_not_of_an_attempt)
 	tell(s, worker, WORK_FAIL, "H:test:1");
 	expect(s, client, WORK_FAIL, "H:test:1");
 	expect_silence(s, plain);
-	cr_assert_eq(next_reply(s, module)->msg.type, GEARMAND_ATTEMPT_VOID);
+	is_void = &next_reply(s, module)->msg;
+	cr_assert_eq(is_void->type, GEARMAND_ATTEMPT_VOID);
+	msg_free(&is_void);
 	expect_silence(s, module);
 	take(s, worker, "H:test:1");
 	tell(s, worker, WORK_EXCEPTION, "H:test:1", "why");
