@@ -77,27 +77,33 @@ void
 on_get_status(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
 	struct slice handle = slice_without_nul(packet->pkt.arg[0]);
+	const struct job *job;
 
 	if (!may_ask(p, peer, "GET_STATUS"))
 		return;
-	if (handle.len > HANDLE_MAX)
+	if (handle.len > HANDLE_MAX) {
 		reply_error(p, peer, WIRE_HANDLE_TOO_LARGE);
-	else
-		send_status(p, peer, PKT_STATUS_RES, handle, standing_of(job_find(p, handle), ended_find(p, handle)));
+		return;
+	}
+	job = job_find(p, handle);
+	send_status(p, peer, PKT_STATUS_RES, handle, standing_of(job, job == NULL ? ended_find(p, handle) : NULL));
 }
 
 void
 on_get_status_unique(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
 	struct slice unique = slice_without_nul(packet->pkt.arg[0]);
+	const struct job *job;
 
 	if (!may_ask(p, peer, "GET_STATUS_UNIQUE"))
 		return;
-	if (unique.len > UNIQUE_MAX)
+	if (unique.len > UNIQUE_MAX) {
 		reply_error(p, peer, WIRE_UNIQUE_TOO_LARGE);
-	else
-		send_status(p, peer, PKT_STATUS_RES_UNIQUE, unique,
-		    standing_of(unique_find(p, unique), ended_find_unique(p, unique)));
+		return;
+	}
+	job = unique_find(p, unique);
+	send_status(p, peer, PKT_STATUS_RES_UNIQUE, unique,
+	    standing_of(job, job == NULL ? ended_find_unique(p, unique) : NULL));
 }
 
 void
