@@ -107,7 +107,7 @@ struct msg_reply {
 
 /* PEER_NEW.  CONN has the same, and the socket.  msg.blob of PEER_NEW: what the transport proved of the peer, tokens
  * with a NUL behind each. */
-enum { IDENTITY_MAX = 16384 };
+enum { IDENTITY_MAX = 8192 };
 struct msg_conn {
 	struct msg msg;
 	int fd;      /* CONN: owned by the message until an I/O thread takes it; else only a number to show */

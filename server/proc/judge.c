@@ -9,8 +9,8 @@
 
 #include "proc/ability.h"
 
-/* Bytes of rules that are compared for one unit of p->spent. */
-enum { JUDGED_PER_UNIT = 4096 };
+/* Of p->spent. */
+enum { UNIT_IN_NS = 500 };
 
 /* No rule speaks of a connection that nobody made. */
 static const struct access_rights own_rights = { .level = ACCESS_SEE };
@@ -28,7 +28,7 @@ peer_judge(struct proc *p, struct peer *peer)
 	peer->rights = peer->is_own ? &own_rights : access_judge(p->access, &who);
 	peer->judged = p->access_number;
 	peer->may_submit = 0;
-	p->spent += access_cost(p->access) / JUDGED_PER_UNIT;
+	p->spent += access_cost(p->access, &who) / UNIT_IN_NS;
 	if (!peer->rights->works_all && peer->ability_count > 0)
 		abilities_withdraw(p, peer);
 }

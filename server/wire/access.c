@@ -24,9 +24,9 @@ struct rule {
 };
 
 struct access {
-	char *text;  /* the file as it came */
-	char *words; /* the same, in which words lose their quotes */
-	size_t len;
+	char *text;              /* the file as it came */
+	char *words;             /* the same, in which words lose their quotes */
+	size_t len, nets, certs; /* bytes; networks and conditions about certificates in all rules */
 	bool is_default;
 	size_t count;
 	struct rule *at;
@@ -265,13 +265,17 @@ read_rules(struct access *all, const struct access_names *names, unsigned *line_
 		if (good && rule.whole.len == 0)
 			continue;
 		if (good && all->count == ACCESS_LINES_MAX)
-			good = refuse_word(why, slice_str("the file has more than 10000 rules"), "");
+			good = refuse_word(why, slice_str("the file has more than 1000 rules"), "");
 		if (!good) {
 			rule_fini(&rule);
 			return false;
 		}
 		all->at = mem_grow(all->at, (all->count + 1) * sizeof *all->at);
 		all->at[all->count++] = rule;
+		for (size_t i = 0; i < rule.count; i++) {
+			all->nets += rule.conditions[i].net_count;
+			all->certs += rule.conditions[i].kind == CONDITION_CERT;
+		}
 	}
 	*line_r = 0;
 	return all->count > 0 || refuse_word(why, slice_str("it has no rule, so nobody would be allowed anything"), "");
@@ -347,10 +351,10 @@ access_count(const struct access *all)
 	return all->count;
 }
 
-size_t
-access_cost(const struct access *all)
+uint64_t
+access_cost(const struct access *all, const struct access_peer *peer)
 {
-	return all->len;
+	return all->count * 8 + all->nets * 4 + all->certs * (10 + peer->identity.len);
 }
 
 unsigned

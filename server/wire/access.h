@@ -18,7 +18,7 @@
 #include "base/buf.h"
 
 enum {
-	ACCESS_LINES_MAX = 10000,
+	ACCESS_LINES_MAX = 1000,  /* a connection is compared with each */
 	ACCESS_PATTERN_MAX = 255, /* bytes */
 	ACCESS_WHY = 256,         /* bytes of a sentence */
 };
@@ -66,7 +66,8 @@ struct access *access_new_default(void); /* what holds without a file */
 void access_free(struct access **);
 bool access_is_default(const struct access *);
 size_t access_count(const struct access *);
-size_t access_cost(const struct access *);        /* about how many bytes are compared to judge a connection */
+/* About how long it takes to judge a connection, in nanoseconds. */
+uint64_t access_cost(const struct access *, const struct access_peer *);
 unsigned access_cert_line(const struct access *); /* the first that asks for a certificate; 0 = none */
 
 /* The line that decides. */

@@ -11,9 +11,13 @@
 
 enum condition_kind { CONDITION_NONE, CONDITION_ANY, CONDITION_USER, CONDITION_NETS, CONDITION_CERT, CONDITION_ON };
 
-struct net { /* IPv4 as IPv6 has it: ::ffff:a.b.c.d */
-	uint8_t address[16];
-	unsigned bits; /* of 128 */
+struct address { /* bytes as they come; IPv4 as IPv6 has it: ::ffff:a.b.c.d */
+	uint64_t half[2];
+};
+
+struct net {
+	struct address address, mask;
+	bool is_v4;
 };
 
 /* A word of WHO. */
@@ -28,8 +32,9 @@ struct condition {
 /* A connection, made ready for comparing. */
 struct subject {
 	const struct access_peer *peer;
-	bool has_address;
-	uint8_t address[16];
+	struct slice protocol;
+	bool has_address, is_v4;
+	struct address address;
 };
 
 /* Changes the bytes of the word, and views into them.  False with `why` when it is wrong; true with the kind NONE when

@@ -49,14 +49,37 @@ behind(struct slice s, size_t n)
 
 /* Returns how many bits the address has, or 0 for what is none. */
 static unsigned
-read_address(const char *text, uint8_t out[16])
+read_address(const char *text, struct address *out)
 {
-	if (inet_pton(AF_INET6, text, out) == 1)
-		return ALL_BITS;
-	memcpy(out, mapped, sizeof mapped);
-	return inet_pton(AF_INET, text, out + sizeof mapped) == 1 ? ALL_BITS - MAPPED_BITS : 0;
+	uint8_t bytes[16];
+	unsigned bits = ALL_BITS;
+
+	if (inet_pton(AF_INET6, text, bytes) != 1) {
+		memcpy(bytes, mapped, sizeof mapped);
+		bits = inet_pton(AF_INET, text, bytes + sizeof mapped) == 1 ? ALL_BITS - MAPPED_BITS : 0;
+	}
+	memcpy(out, bytes, sizeof bytes);
+	return bits;
 }
 
+static bool
+is_mapped(const struct address *address)
+{
+	return memcmp(address, mapped, sizeof mapped) == 0;
+}
+
+static void
+make_mask(struct address *mask, unsigned bits)
+{
+	uint8_t bytes[16] = { 0 };
+
+	memset(bytes, 0xff, bits / 8);
+	if (bits % 8 > 0)
+		bytes[bits / 8] = (uint8_t)(0xff00u >> bits % 8);
+	memcpy(mask, bytes, sizeof bytes);
+}
+
+/* A network of IPv6 that has room for all IPv4 addresses does not mean them. */
 bool
 read_net(struct slice text, struct net *net)
 {
@@ -70,24 +93,24 @@ read_net(struct slice text, struct net *net)
 		return false;
 	memcpy(address, text.data, len);
 	address[len] = '\0';
-	most = read_address(address, net->address);
+	most = read_address(address, &net->address);
 	bits = most;
 	if (most == 0 || (slash != NULL && !slice_to_u64(behind(text, len + 1), most, &bits)))
 		return false;
-	net->bits = (unsigned)bits + (ALL_BITS - most);
+	bits += ALL_BITS - most;
+	net->is_v4 = bits >= MAPPED_BITS && is_mapped(&net->address);
+	make_mask(&net->mask, (unsigned)bits);
 	return true;
 }
 
-/* A network of IPv6 that has room for all IPv4 addresses does not mean them. */
 static bool
-net_has(const struct net *net, const uint8_t address[16])
+net_has(const struct net *net, const struct subject *s)
 {
-	unsigned whole = net->bits / 8, mask = 0xff00u >> net->bits % 8 & 0xff;
+	uint64_t differs = 0;
 
-	if (net->bits < MAPPED_BITS && memcmp(address, mapped, sizeof mapped) == 0)
-		return false;
-	return memcmp(net->address, address, whole) == 0 &&
-	       (mask == 0 || ((net->address[whole] ^ address[whole]) & mask) == 0);
+	for (int i = 0; i < 2; i++)
+		differs |= (net->address.half[i] ^ s->address.half[i]) & net->mask.half[i];
+	return differs == 0 && net->is_v4 == s->is_v4;
 }
 
 static bool
@@ -253,14 +276,16 @@ void
 subject_init(struct subject *s, const struct access_peer *peer)
 {
 	s->peer = peer;
-	s->has_address = peer->user == ACCESS_NO_USER && read_address(peer->address, s->address) != 0;
+	s->protocol = slice_str(peer->protocol);
+	s->has_address = peer->user == ACCESS_NO_USER && read_address(peer->address, &s->address) != 0;
+	s->is_v4 = s->has_address && is_mapped(&s->address);
 }
 
 static bool
 in_some_net(const struct condition *c, const struct subject *s)
 {
 	for (size_t i = 0; s->has_address && i < c->net_count; i++)
-		if (net_has(&c->nets[i], s->address))
+		if (net_has(&c->nets[i], s))
 			return true;
 	return false;
 }
@@ -278,7 +303,7 @@ condition_matches(const struct condition *c, const struct subject *s)
 	case CONDITION_CERT:
 		return has_token(s->peer->identity, c->text);
 	case CONDITION_ON:
-		return slice_is(c->text, s->peer->protocol);
+		return slice_eq(c->text, s->protocol);
 	case CONDITION_NONE:
 		break;
 	}

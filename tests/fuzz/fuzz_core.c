@@ -8,15 +8,17 @@
  *
  * The first byte chooses the settings; then each operation is one byte (high half: what, low half:
  * which peer) and what it needs.  A packet is a type byte, a length byte and that many body bytes;
- * short names make it likely that peers meet at the same function, unique and handle.  Policies and commands are made
- * of a few words each.
+ * short names make it likely that peers meet at the same function, unique and handle.  Policies, access rules and
+ * commands are made of a few words each.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "cross/msg.h"
 #include "proc/proc.h"
+#include "wire/access.h"
 #include "wire/policy.h"
 
 #include <gearmand/plugin.h>
@@ -83,7 +85,7 @@ connect_peer(unsigned peer)
 		return;
 	numbers[peer] = ++last_number;
 	m = msg_new_sized(MSG_PEER_NEW, numbers[peer], sizeof *m);
-	strcpy(m->address, "127.0.0.1");
+	strcpy(m->address, peer < FUZZ_PEERS / 2 ? "127.0.0.1" : "192.0.2.1");
 	turn(&m->msg);
 }
 
@@ -188,6 +190,32 @@ read_policies(const uint8_t **at, const uint8_t *end)
 	turn(mm);
 }
 
+/* ... and of an access file. */
+static void
+read_rules(const uint8_t **at, const uint8_t *end)
+{
+	static const char *const who[] = { "any", "net:127.0.0.0/8", "net:192.0.2.0/24", "unix" };
+	static const char *const rights[] = { "all", "none", "submit=*", "submit=f see", "work=*", "work=f",
+		"work=*,!g manage", "submit=?,!f work=g* admin" };
+	static const char *const protocols[] = { "gear", NULL };
+	static const struct access_names names = { NULL, protocols };
+	struct msg_access *m = msg_new_sized(MSG_ACCESS, 0, sizeof *m);
+	struct buf file = { 0 };
+	char why[ACCESS_WHY];
+	unsigned line;
+
+	for (unsigned lines = 1 + take(at, end) % 3; lines > 0; lines--) {
+		buf_add_str(&file, who[take(at, end) % (sizeof who / sizeof *who)]);
+		buf_add_char(&file, ' ');
+		buf_add_str(&file, rights[take(at, end) % (sizeof rights / sizeof *rights)]);
+		buf_add_char(&file, '\n');
+	}
+	m->access = access_new(buf_slice(&file), &names, &line, why);
+	CHECK(m->access != NULL);
+	buf_fini(&file);
+	turn(&m->msg);
+}
+
 /* ... and commands. */
 static void
 manage(const uint8_t **at, const uint8_t *end)
@@ -195,7 +223,7 @@ manage(const uint8_t **at, const uint8_t *end)
 	static const char *const commands[] = { "pause f", "pause f 1", "pause g", "resume f", "resume g", "kick f",
 		"kick f 1", "purge f", "purge f dead", "purge g ready", "peek f dead", "show dead", "show functions",
 		"show cron", "cancel unique f u", "kick job H:f:", "bury job H:f:", "retry job H:f:", "cancel job H:f:",
-		"show job H:f:", "follow job H:f:" };
+		"show job H:f:", "follow job H:f:", "whoami" };
 	const char *command = commands[take(at, end) % (sizeof commands / sizeof *commands)];
 	uint8_t number = take(at, end);
 	struct msg_packet *m;
@@ -255,6 +283,8 @@ operation(const uint8_t **at, const uint8_t *end)
 	case 7:
 		if (peer == 15)
 			manage(at, end);
+		else if (peer == 14)
+			read_rules(at, end);
 		else if (numbers[peer] != 0)
 			turn(msg_new(MSG_CLOSE_ME, numbers[peer]));
 		break;

@@ -5,6 +5,8 @@ what becomes of the rules at the start and at SIGHUP."""
 import array
 import os
 import pwd
+import re
+import shlex
 import signal
 import socket
 import time
@@ -250,6 +252,30 @@ def _(t):
     s = access_server(t, "any see\n")
     done = ctl(t, s, "whoami")
     check(done.rows[1:] == [["protocol", "gear"], ["line", "1"], ["rights", "see"]], done)
+
+
+@case("the rules in docs/security.md are right, and what it says of them", modes=(0,))
+def _(t):
+    with open(os.path.join(os.path.dirname(os.path.dirname(SOURCE_DIR)), "docs/security.md")) as f:
+        blocks = re.findall(r"(?ms)^ *```\w*\n(.*?)^ *```", f.read())
+    example, hardened = (next(b for b in blocks if word in b) for word in ("net:198.51.100.0/24", "cert:cn=web-*"))
+    try:
+        pwd.getpwnam("www-data")
+    except KeyError:
+        t.skip("there is no user www-data")
+    check(t.run(os.environ["GEARMAND"], "--check-access", rules(t, hardened)).out == b"rules: 6\n")
+    path = rules(t, example)
+    commands = next(b for b in blocks if "--check-access" in b).splitlines()
+    programs, tried = {"gearmand": os.environ["GEARMAND"], "gearmanctl": ctl_path()}, 0
+    for line in commands:
+        words = [path if w == "/etc/gearmand/access" else w for w in shlex.split(line, comments=True)]
+        if path not in words:
+            continue
+        out = t.run(programs[words[0]], *words[1:]).out.decode()
+        wanted = line.partition("# ")[2]
+        check(out.startswith(wanted.removesuffix("...").rstrip()), line, out)
+        tried += 1
+    check(tried == 3)
 
 
 @case("over HTTP what is not allowed is 403 with the sentence", modes=BOTH)

@@ -288,7 +288,7 @@ Test(access, text_with_a_nul_and_too_many_lines_are_refused)
 		buf_add_str(&many, "any all\n");
 	cr_expect_null(access_new(buf_slice(&many), &names, &line, why));
 	cr_expect_eq(line, ACCESS_LINES_MAX + 1);
-	cr_expect_str_eq(why, "the file has more than 10000 rules");
+	cr_expect_str_eq(why, "the file has more than 1000 rules");
 	buf_fini(&many);
 }
 
