@@ -31,6 +31,8 @@ static const struct {
 	{ "numerator", NUMBER },
 	{ "denominator", NUMBER },
 	{ "due", NUMBER },
+	{ "ready_since", NUMBER },
+	{ "expires", NUMBER },
 	{ "dead_since", NUMBER },
 	{ "started", NUMBER },
 	{ "ended", NUMBER },
