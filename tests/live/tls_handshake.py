@@ -165,7 +165,7 @@ def _(t):
 def _(t):
     s = tls_server(t, "--ssl-listen=127.0.0.1:0", "-r", "http", "--http-port=0", "--http-listen=127.0.0.1", ssl="--transport=tls")
     tls_port, gear_port, http_port = (s.service_port(n) for n in ("gear, tls", "gear", "http"))
-    for data in (b"version\n", pack(ECHO_REQ, data=b"x"), b"POST /f HTTP/1.1\r\n\r\n", b"PROXY TCP4 192.0.2.1 1.2.3.4 1 2\r\n"):
+    for data in (b"version\n", pack(ECHO_REQ, data=b"x"), b"POST /f HTTP/1.1\r\n\r\n", b"PROXY TCP4 192.0.2.1 192.0.2.1 1 2\r\n"):
         plain(s, data, tls_port).expect_closed(limit=5)
     plain(s, hello(), gear_port).expect_closed(limit=5)
     plain(s, hello()[:3], gear_port).expect_closed(limit=5)
