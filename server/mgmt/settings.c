@@ -246,7 +246,8 @@ answer_about_access(struct reading *r)
 	struct buf out = { 0 };
 	bool good = path == NULL || access_file_explain(path, r->plugins, &r->options->words, &out, &r->err);
 
-	fwrite(out.data, 1, out.len, stdout);
+	if (out.len > 0)
+		fwrite(out.data, 1, out.len, stdout);
 	buf_fini(&out);
 	return good;
 }
