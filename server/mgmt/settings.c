@@ -344,9 +344,9 @@ settings_read(int argc, char **argv, struct settings **settings_r, struct plugin
 	*settings_r = NULL;
 	*plugins_r = NULL;
 	if (verdict == SETTINGS_RUN) {
+		if (is_on(&r, "ssl"))
+			text_list_add(&option_find(r.options, "transport")->texts, "tls");
 		*settings_r = settings_new(&r.options);
-		if ((*settings_r)->ssl)
-			text_list_add(&(*settings_r)->transports, "tls");
 		*plugins_r = r.plugins;
 		r.plugins = NULL;
 	}
