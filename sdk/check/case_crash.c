@@ -101,12 +101,12 @@ look(struct rig *r, void *arg)
 	const bool *committed = arg;
 	struct jobs seen = rig_content(r), before = expected(false), after = expected(true);
 
-	if (*committed || seen.count == after.count)
-		jobs_must_be(&seen, &after, IN_ORDER);
-	else if (seen.count == before.count || !r->kit->in_part)
-		jobs_must_be(&seen, &before, IN_ORDER);
-	else
+	if (!*committed && r->kit->in_part)
 		part_must_be_sound(&seen);
+	else if (*committed || seen.count == after.count)
+		jobs_must_be(&seen, &after, IN_ORDER);
+	else
+		jobs_must_be(&seen, &before, IN_ORDER);
 	rig_empty(r);
 }
 

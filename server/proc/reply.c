@@ -112,7 +112,7 @@ slot_free(struct proc *p, struct slot **slot_p)
 	struct slot *slot = *slot_p;
 
 	*slot_p = NULL;
-	if (slot->holds)
+	if (slot->holds && slot->job->state == JOB_STORING) /* else the commit of somebody has placed it */
 		list_push(&p->placing, &slot->job->link);
 	slot_leave_job(p, slot);
 	slot->peer->held -= slot->bytes;

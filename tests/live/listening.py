@@ -442,7 +442,7 @@ def _(t):
 def _(t):
     s = t.server()
     p = s.connect().sync()
-    check("Accepted connection 1 from 127.0.0.1:%d (gear)" % p.sock.getsockname()[1] in s.log(), s.log())
+    until(lambda: "Accepted connection 1 from 127.0.0.1:%d (gear)" % p.sock.getsockname()[1] in s.log(), "the line of the connection")
 
 
 @case("each connection is counted once, also one that is refused")
