@@ -5,7 +5,7 @@
  * Runs on:  its only thread.
  * Owns:     what the command line says.
  *
- * It speaks to any gearmand; commands that a server does not know it refuses itself.
+ * It speaks to any gearmand.  A server refuses the commands that it does not know, and its sentence is shown.
  */
 #include "config.h"
 

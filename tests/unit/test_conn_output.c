@@ -8,50 +8,9 @@
 #include <unistd.h>
 
 #include "io/conn.h"
-#include "tests/unit/io_rig.h"
+#include "tests/unit/conn_rig.h"
 
-static struct rig rig;
-static int peer;
-
-static void
-setup(void)
-{
-	rig_init(&rig);
-	peer = rig_connect(&rig);
-}
-
-static void
-teardown(void)
-{
-	close(peer);
-	rig_fini(&rig);
-}
-
-TestSuite(conn_output, .init = setup, .fini = teardown, .timeout = 60);
-
-static void
-expect_kind(enum msg_kind kind)
-{
-	struct msg *m = rig_core(&rig);
-
-	cr_assert(m != NULL, "nothing came");
-	cr_assert_eq(m->kind, kind, "kind %u instead of %u", m->kind, kind);
-	cr_assert_eq(m->peer, 1);
-}
-
-static void
-expect_nothing(void)
-{
-	cr_assert_null(rig_core(&rig));
-}
-
-static void
-expect_freed(void)
-{
-	struct msg *m = rig_management(&rig);
-
-	cr_assert(m != NULL && m->kind == MSG_CONN_CLOSED && m->peer == 1);
-}
+TestSuite(conn_output, .init = conn_setup, .fini = conn_teardown, .timeout = 60);
 
 Test(conn_output, peer_that_does_not_read_its_output_is_not_read)
 {
