@@ -7,7 +7,8 @@
  *
  *   turns [FUNCTIONS] [JOBS] [ABILITIES]
  * Functions have jobs with uniques; one worker has as many abilities, another half as many with names of 8100 control
- * bytes.  For each command: the answer, the turns that made it, the longest of them, and all of them.  Times are of the
+ * bytes.  Then, in a core of its own, one function has as many jobs, a tenth of which die, and operators manage them.
+ * For each command: the answer, the turns that made it, the longest of them, and all of them.  Times are of the
  * thread's processor, so that other work on the machine counts little.  Time between turns goes by in one step.
  */
 #include <stdio.h>
@@ -171,29 +172,102 @@ burst(const char *what, enum pkt_type type)
 	end(what);
 }
 
-int
-main(int argc, char **argv)
+static void
+core_new(struct proc_config *cfg)
 {
-	long functions = argc > 1 ? atol(argv[1]) : 100000, jobs = argc > 2 ? atol(argv[2]) : 1000000;
-	struct proc_config cfg = {
-		.handle_prefix = "H:bench", .version = "", .verbose = "", .io_count = 1, .first_handle = 1
-	};
-
-	role_take(&proc_role);
-	list_init(&b.batch);
-	outbox_init(&b.out, 1);
 	b.now = (struct instant){ .mono = 1000000000, .wall = 1000000000 };
-	b.core = proc_new(&cfg);
-	build(functions, jobs, argc > 3 ? atol(argv[3]) : 10000);
+	b.core = proc_new(cfg);
+}
+
+static void
+submit(long jobs)
+{
+	char text[64];
+
+	for (long i = 0; i < jobs; i++) {
+		post(CLIENT, PKT_SUBMIT_JOB_BG, slice_of(text, (size_t)sprintf(text, "f%cu%ld%c", 0, i, 0)));
+		run();
+	}
+}
+
+/* So many jobs die: the worker takes each and gives it up. */
+static void
+kill_jobs(long jobs, uint64_t first)
+{
+	char text[64];
+
+	post(WORKER, PKT_CAN_DO, slice_str("f"));
+	for (long i = 0; i < jobs; i++) {
+		int len = sprintf(text, "bury job H:bench:%llu", (unsigned long long)first + (unsigned long long)i);
+
+		post(WORKER, PKT_GRAB_JOB, slice_of("", 0));
+		post(ASKING, PKT_TEXT, slice_of(text, (size_t)len));
+		post(WORKER, PKT_WORK_FAIL, slice_of(text + 9, (size_t)len - 9));
+		run();
+	}
+	post(WORKER, PKT_CANT_DO, slice_str("f"));
+	run();
+}
+
+/* One function with all the jobs; a tenth of them are dead. */
+static void
+manage(long jobs)
+{
+	long dead = jobs / 10;
+
+	for (uint64_t peer = CLIENT; peer <= ASKING; peer++)
+		introduce(peer);
+	submit(jobs);
+	kill_jobs(dead, 1);
+	ask("pause f");
+	ask("resume f");
+	ask("show functions");
+	ask("metrics");
+	ask("peek f ready 1000");
+	ask("show dead");
+	ask("kick f");
+	kill_jobs(dead, 1 + (uint64_t)dead);
+	ask("purge f dead");
+	ask("purge f");
+}
+
+static void
+list_all(long functions, long jobs, long abilities)
+{
+	build(functions, jobs, abilities);
 	printf("| what | answer, MB | turns | longest turn, ms | all turns, ms |\n|---|--:|--:|--:|--:|\n");
 	ask("status");
 	ask("prioritystatus");
 	ask("workers");
 	ask("show jobs");
 	ask("show unique jobs");
+	ask("show functions");
+	ask("metrics");
 	ask("drop function none");
 	burst("PRE_SLEEP", PKT_PRE_SLEEP);
 	burst("GRAB_JOB", PKT_GRAB_JOB);
+}
+
+int
+main(int argc, char **argv)
+{
+	long functions = argc > 1 ? atol(argv[1]) : 100000, jobs = argc > 2 ? atol(argv[2]) : 1000000;
+	struct proc_config cfg = { .handle_prefix = "H:bench",
+		.version = "",
+		.verbose = "",
+		.io_count = 1,
+		.first_handle = 1,
+		.dead_max = UINT64_MAX,
+		.dead_max_bytes = UINT64_MAX };
+
+	role_take(&proc_role);
+	list_init(&b.batch);
+	outbox_init(&b.out, 1);
+	core_new(&cfg);
+	list_all(functions, jobs, argc > 3 ? atol(argv[3]) : 10000);
+	proc_free(&b.core);
+	core_new(&cfg);
+	manage(jobs);
 	fflush(stdout);
 	proc_free(&b.core);
 	outbox_fini(&b.out);
