@@ -12,6 +12,9 @@
  */
 #include "config.h"
 
+#ifdef STATIC_MODULES
+#include <ltdl.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -534,6 +537,9 @@ main(int argc, char **argv)
 	int status;
 
 	daemon_std_streams();
+#ifdef STATIC_MODULES
+	LTDL_SET_PRELOADED_SYMBOLS(); /* the linker's list of the modules that are part of this program */
+#endif
 	switch (settings_read(argc, argv, &life.settings, &life.plugins)) {
 	case SETTINGS_DONE:
 		return EXIT_SUCCESS;

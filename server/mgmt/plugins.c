@@ -156,19 +156,13 @@ plugin_add(struct plugins *all, const char *path, const struct gearmand_plugin *
 	all->at[all->count++] = p;
 }
 
+/* What stands behind a good head. */
 static void
-load_file(struct plugins *all, const char *path)
+load_descriptor(struct plugins *all, const char *path, const struct gearmand_plugin *theirs)
 {
 	struct gearmand_error why = { .text = "" };
-	const struct gearmand_plugin *theirs = NULL, *copy;
+	const struct gearmand_plugin *copy;
 
-	if (is_loaded(all, path))
-		return;
-	if (!plugin_place_check(path, &why) || !plugin_file_check(path, &why) ||
-	    (theirs = plugin_open_file(path, &why)) == NULL || !plugin_head_check(theirs, &why)) {
-		refuse(all, path, false, NULL, why.text);
-		return;
-	}
 	if (!plugin_sizes_check(theirs, &why)) {
 		refuse(all, path, false, theirs, why.text);
 		return;
@@ -181,6 +175,56 @@ load_file(struct plugins *all, const char *path)
 	refuse(all, path, false, copy, why.text);
 	plugin_copy_free(&copy);
 }
+
+static void
+load_file(struct plugins *all, const char *path)
+{
+	struct gearmand_error why = { .text = "" };
+	const struct gearmand_plugin *theirs;
+
+	if (is_loaded(all, path))
+		return;
+	if (!plugin_place_check(path, &why) || !plugin_file_check(path, &why) ||
+	    (theirs = plugin_open_file(path, &why)) == NULL || !plugin_head_check(theirs, &why))
+		refuse(all, path, false, NULL, why.text);
+	else
+		load_descriptor(all, path, theirs);
+}
+
+/* ---- Modules that are part of the server ---------------------------------------------- */
+
+#ifdef STATIC_MODULES
+/* libltdl's callback has no argument. */
+static struct plugins *loading;
+
+static int
+load_part(lt_dlhandle handle)
+{
+	struct gearmand_error why = { .text = "" };
+	const struct gearmand_plugin *theirs = lt_dlsym(handle, "gearmand_plugin");
+	const char *archive = lt_dlgetinfo(handle)->filename;
+	struct buf name = { 0 };
+
+	buf_add(&name, archive, strcspn(archive, "."));
+	buf_add(&name, " (in the server)", sizeof " (in the server)");
+	if (theirs != NULL && plugin_head_check(theirs, &why))
+		load_descriptor(loading, name.data, theirs);
+	else
+		refuse(loading, name.data, false, NULL, theirs == NULL ? "exports no gearmand_plugin" : why.text);
+	buf_fini(&name);
+	return 0;
+}
+
+static void
+load_parts(struct plugins *all)
+{
+	loading = all;
+	lt_dlpreload_open("@PROGRAM@", load_part);
+	loading = NULL;
+}
+#endif
+
+/* ---- Modules in directories ----------------------------------------------------------- */
 
 static int
 is_module_file(const struct dirent *entry)
@@ -243,6 +287,9 @@ plugins_load(struct plugins *all, const struct text_list *dirs)
 	const char *path = secure_getenv("GEARMAND_PLUGIN_PATH");
 
 	CHECK(lt_dlinit() == 0);
+#ifdef STATIC_MODULES
+	load_parts(all);
+#endif
 	for (unsigned i = 0; i < dirs->count; i++)
 		load_directory(all, dirs->at[i], false);
 	if (dirs->count == 0 && path != NULL && path[0] != '\0')

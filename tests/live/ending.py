@@ -164,6 +164,7 @@ def _(t):
 
 @case("--ssl without a transport module refuses to start, with a sentence", modes=(None,))
 def _(t):
+    t.need_module_files()
     done = t.run(os.environ["GEARMAND"], "--ssl", "--plugin-dir=" + t.dir, "--port=0", "--log-file=stderr",
                  "--pid-file=" + t.path("pid"), status=1)
     check(b"tls" in done.err.lower() or b"transport" in done.err.lower(), done)

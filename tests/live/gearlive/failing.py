@@ -20,6 +20,7 @@ def fail_module_dir():
 
 def fail_server(t, *options, **how):
     """Rules that are there from the start: "--fail-rules=commit 2 broken connection reset"."""
+    t.need_module_files()
     return t.server("--plugin-dir=" + fail_module_dir(), "-q", "fail", "--journal-file=" + t.path("jobs"),
                     "--fail-control=" + t.path("control"), *options, **how)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Cases, their runner, and the object `t` that each case gets."""
 import argparse
+import glob
 import os
 import shutil
 import signal
@@ -110,6 +111,11 @@ class Case:
 
     def skip(self, why):
         raise Skip(why)
+
+    def need_module_files(self):
+        """Not there where modules are part of the server: nothing else can be loaded then."""
+        if not glob.glob(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "*.so")):
+            raise Skip("modules are part of this server")
 
     def need(self, *programs):
         for p in programs:
