@@ -108,6 +108,8 @@ make_management(struct life *l, struct gearmand_error *err)
 	l->signals = signals_new(loop_base(l->loop), l->mgmt);
 	log_start(mgmt_mbox(l->mgmt), l->settings->verbose);
 	log_post(GEARMAND_LOG_NOTICE, "gearmand %s starts, process %ld", GEARMAND_VERSION, (long)getpid());
+	if (l->settings->daemon_is_ignored)
+		log_post(GEARMAND_LOG_NOTICE, "--daemon is ignored: a service manager waits for this process");
 	return true;
 }
 
@@ -411,6 +413,7 @@ start_threads(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 		.on_reload = on_reload,
 		.on_day = on_day,
 		.day = INT64_C(86400) * 1000000000,
+		.watchdog = notify_watchdog(),
 		.arg = l,
 	};
 

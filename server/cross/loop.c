@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "cross/log.h"
 
 enum { RIDERS_MAX = 4, ROUNDS_MAX = 16 };
 
@@ -180,4 +181,24 @@ loop_run(struct loop *l)
 		loop_events(l, idle, due);
 	}
 	waker_release(l->waker);
+}
+
+static void
+on_libevent(int severity, const char *text)
+{
+	static const enum gearmand_level levels[] = {
+		[EVENT_LOG_DEBUG] = GEARMAND_LOG_DEBUG,
+		[EVENT_LOG_MSG] = GEARMAND_LOG_INFO,
+		[EVENT_LOG_WARN] = GEARMAND_LOG_WARNING,
+		[EVENT_LOG_ERR] = GEARMAND_LOG_ERROR,
+	};
+	bool is_known = severity >= EVENT_LOG_DEBUG && severity <= EVENT_LOG_ERR;
+
+	log_post(is_known ? levels[severity] : GEARMAND_LOG_ERROR, "libevent: %s", text);
+}
+
+void
+loop_log_libevent(void)
+{
+	event_set_log_callback(on_libevent);
 }

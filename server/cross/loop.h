@@ -32,5 +32,6 @@ struct waker *loop_waker(struct loop *);
 void loop_add_rider(struct loop *, struct rider); /* at most 4, before loop_run() */
 void loop_run(struct loop *);                     /* until loop_stop() */
 void loop_stop(struct loop *);                    /* same thread: ends after this pass */
+void loop_log_libevent(void); /* from now on what libevent has to say goes to the log, on whatever thread */
 
 #endif

@@ -315,8 +315,8 @@ mbox_count_remote(struct mbox *box, size_t count)
 	__atomic_store_n(&box->remote_count, count, __ATOMIC_RELAXED);
 }
 
-void
-mbox_post_all_bounded(struct mbox *box, struct list *msgs, size_t count, size_t limit)
+static void
+mbox_put(struct mbox *box, struct list *msgs, size_t count, size_t limit, bool may_drive)
 {
 	struct waker *w = box->waker;
 	bool drive, wake;
@@ -338,13 +338,19 @@ mbox_post_all_bounded(struct mbox *box, struct list *msgs, size_t count, size_t 
 	}
 	list_splice(&box->remote, msgs);
 	mbox_count_remote(box, box->remote_count + count);
-	drive = waker_may_drive(w, box->remote_count);
+	drive = may_drive && waker_may_drive(w, box->remote_count);
 	wake = !drive && !w->driven && waker_must_wake(w);
 	waker_unlock(w);
 	if (wake)
 		waker_wake(w);
 	if (drive)
 		waker_drive(w);
+}
+
+void
+mbox_post_all_bounded(struct mbox *box, struct list *msgs, size_t count, size_t limit)
+{
+	mbox_put(box, msgs, count, limit, true);
 }
 
 void
@@ -366,6 +372,17 @@ mbox_post(struct mbox *box, struct msg **mp)
 	list_push(&one, &(*mp)->link);
 	*mp = NULL;
 	mbox_post_all_bounded(box, &one, 1, SIZE_MAX);
+}
+
+void
+mbox_post_to_reader(struct mbox *box, struct msg **mp)
+{
+	struct list one;
+
+	list_init(&one);
+	list_push(&one, &(*mp)->link);
+	*mp = NULL;
+	mbox_put(box, &one, 1, SIZE_MAX, false);
 }
 
 bool

@@ -51,7 +51,9 @@ struct mbox *mbox_new(struct waker *);
 void mbox_free(struct mbox **);                   /* frees what was not taken */
 void mbox_post(struct mbox *, struct msg **);     /* takes */
 void mbox_post_all(struct mbox *, struct list *); /* takes all messages; the list is empty after */
-/* The same, for a poster that must not outrun the reader: blocks while more than `limit`
+/* Takes.  The reader itself is woken for it, though it has guests. */
+void mbox_post_to_reader(struct mbox *, struct msg **);
+/* The same as mbox_post_all(), for a poster that must not outrun the reader: blocks while more than `limit`
  * messages wait.  Never blocks when poster and reader share a thread. */
 void mbox_post_all_bounded(struct mbox *, struct list *, size_t count, size_t limit);
 /* Posts unless `limit` messages wait already: then false, and the message stays the caller's. */

@@ -26,6 +26,7 @@
 #include "mgmt/logfile.h"
 #include "mgmt/memory.h"
 #include "mgmt/notify.h"
+#include "mgmt/watchdog.h"
 
 enum phase {
 	PHASE_OPENING,   /* the store; nobody else is there yet */
@@ -53,6 +54,7 @@ struct mgmt {
 	uint64_t lost OWNED_BY(mgmt_role);   /* log lines, and the core does not know yet ... */
 	uint64_t unsaid OWNED_BY(mgmt_role); /* ... and no line says so yet */
 	struct memory memory OWNED_BY(mgmt_role);
+	struct watchdog watchdog OWNED_BY(mgmt_role);
 	nsec_t next_day OWNED_BY(mgmt_role);
 	bool hurried OWNED_BY(mgmt_role);
 	bool did OWNED_BY(mgmt_role); /* something in this turn that others may look at */
@@ -307,6 +309,10 @@ handle(struct mgmt *m, const struct msg *msg) RUNS_ON(mgmt_role)
 	case MSG_FLUSHED:
 		on_flushed(m);
 		break;
+	case MSG_ALIVE:
+		watchdog_answered(&m->watchdog, clock_mono());
+		notify_alive();
+		break;
 	case MSG_CRON:
 		answer_cron(m, MSG_AS(msg_cron, msg));
 		break;
@@ -363,9 +369,11 @@ mgmt_turn(void *self, nsec_t *due_r)
 	struct mgmt *m = self;
 	struct list batch;
 	struct list *node;
+	bool was_late;
 
 	role_assume(&mgmt_role);
 	m->did = false;
+	was_late = m->watchdog.is_late;
 	list_init(&batch);
 	mbox_take(m->in, &batch);
 	while ((node = list_pop(&batch)) != NULL) {
@@ -377,26 +385,13 @@ mgmt_turn(void *self, nsec_t *due_r)
 			handle(m, msg);
 		msg_free(&msg);
 	}
-	if (m->phase != PHASE_ENDED)
+	if (m->phase != PHASE_ENDED) {
 		send_counts(m);
+		m->did |= watchdog_ask(&m->watchdog, m->links.proc, due_r);
+	}
 	look_at_day(m, due_r);
 	memory_look(&m->memory, due_r);
-	return m->did;
-}
-
-/* What libevent has to say goes to the log, on whatever thread. */
-static void
-on_libevent(int severity, const char *text)
-{
-	static const enum gearmand_level levels[] = {
-		[EVENT_LOG_DEBUG] = GEARMAND_LOG_DEBUG,
-		[EVENT_LOG_MSG] = GEARMAND_LOG_INFO,
-		[EVENT_LOG_WARN] = GEARMAND_LOG_WARNING,
-		[EVENT_LOG_ERR] = GEARMAND_LOG_ERROR,
-	};
-	bool is_known = severity >= EVENT_LOG_DEBUG && severity <= EVENT_LOG_ERR;
-
-	log_post(is_known ? levels[severity] : GEARMAND_LOG_ERROR, "libevent: %s", text);
+	return m->did || m->watchdog.is_late != was_late; /* a line for the log waits in our own mailbox */
 }
 
 struct mgmt *
@@ -404,7 +399,7 @@ mgmt_new(struct loop *loop)
 {
 	struct mgmt *m = mem_new(sizeof *m);
 
-	event_set_log_callback(on_libevent);
+	loop_log_libevent();
 	m->loop = loop;
 	m->in = mbox_new(loop_waker(loop));
 	loop_add_rider(loop, (struct rider){ mgmt_turn, m });
@@ -444,6 +439,7 @@ void
 mgmt_connect(struct mgmt *m, const struct mgmt_links *links)
 {
 	m->links = *links;
+	watchdog_init(&m->watchdog, links->watchdog);
 }
 
 bool

@@ -33,6 +33,8 @@ struct mgmt_links {
 	void (*on_reload)(void *arg);  /* SIGHUP came */
 	void (*on_day)(void *arg);     /* called while serving, each time when `day` nanoseconds are over */
 	int64_t day;
+	int64_t
+	    watchdog; /* nanoseconds after which a service manager that heard nothing restarts us; 0 = there is none */
 	void *arg;
 };
 

@@ -84,6 +84,24 @@ notify_waiting(const char *why)
 	    "READY=1\nMAINPID=%ld\nSTATUS=Waiting for the queue: %.*s", (long)getpid(), (int)strcspn(why, "\r\n"), why);
 }
 
+int64_t
+notify_watchdog(void)
+{
+#ifdef HAVE_SYSTEMD
+	uint64_t usec = 0;
+
+	if (sd_watchdog_enabled(0, &usec) > 0 && usec < INT64_MAX / 1000)
+		return (int64_t)usec * 1000;
+#endif
+	return 0;
+}
+
+void
+notify_alive(void)
+{
+	tell_manager("WATCHDOG=1");
+}
+
 void
 notify_stopping(void)
 {

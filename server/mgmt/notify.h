@@ -8,6 +8,7 @@
 #define GEARMAND_MGMT_NOTIFY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct passed_socket {
 	int fd;
@@ -26,8 +27,12 @@ bool notify_wanted(void);
 void passed_sockets_init(struct passed_sockets *);
 void passed_sockets_fini(struct passed_sockets *); /* leaves the sockets open */
 
+/* Nanoseconds without notify_alive() after which the manager restarts us; 0 = it does not. */
+int64_t notify_watchdog(void);
+
 void notify_ready(void);
 void notify_waiting(const char *why); /* as good as ready: a standby may wait for years */
+void notify_alive(void);              /* the processing thread has just answered */
 void notify_stopping(void);
 void notify_status(const char *status); /* a line for `systemctl status` */
 

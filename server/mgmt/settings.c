@@ -6,7 +6,7 @@
  * Owns:     the settings' strings are views into the option set, which the settings keep.
  *
  * Order: glance at --plugin-dir and --config-file, load modules, read command line, environment and
- * file, check; then --check-args, --help, --version and --list-plugins in that order; then see to
+ * files, check; then --check-args, --help, --version and --list-plugins in that order; then see to
  * it that what was asked for is there.
  */
 #include "config.h"
@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "mgmt/access_file.h"
+#include "mgmt/config_files.h"
 #include "mgmt/fail.h"
 #include "mgmt/policy_file.h"
 #include "base/buf.h"
@@ -42,7 +43,7 @@ struct settings_store {
 struct reading {
 	const char *program;
 	struct option_set *options;
-	struct option_file *file;
+	struct config_files *files;
 	struct plugins *plugins;
 	struct text_list warnings;
 	struct gearmand_error err;
@@ -89,7 +90,9 @@ settings_new(struct option_set **options)
 	*options = NULL;
 	for (unsigned i = 0; i < store->options->count; i++)
 		settings_put(s, &store->options->at[i]);
-	s->daemon = s->daemon && !store->options->managed; /* a service manager has us in the background already */
+	/* A service manager has us in the background already. */
+	s->daemon_is_ignored = s->daemon && store->options->managed;
+	s->daemon = s->daemon && !s->daemon_is_ignored;
 	s->pid_file_given = option_find(store->options, "pid-file")->source != FROM_DEFAULT;
 	if (s->max_memory == 0)
 		s->max_memory = (int64_t)limits_default_memory();
@@ -129,8 +132,7 @@ read_modules(struct reading *r, int argc, char **argv)
 	struct option_set *early = option_set_new();
 
 	options_glance_line(early, argc, argv);
-	r->file = option_file_read(option_find(early, "config-file")->text);
-	options_glance_file(early, r->file);
+	r->files = config_files_read(early);
 	r->plugins = plugins_new();
 	plugins_load(r->plugins, &option_find(early, "plugin-dir")->texts);
 	option_set_free(&early);
@@ -212,17 +214,12 @@ check_values(struct reading *r)
 
 /* A broken file does not keep anybody from the help. */
 static bool
-read_file(struct reading *r)
+read_files(struct reading *r)
 {
-	const struct option *file = option_find(r->options, "config-file");
 	bool asks_only = is_on(r, "help") || is_on(r, "version") || is_on(r, "list-plugins");
 
-	if (options_take_file(r->options, r->file, file->source == FROM_COMMAND_LINE, &r->warnings, &r->err)) {
-		if (file->seen)
-			text_list_add(
-			    &r->warnings, "--config-file is ignored in a configuration file: only one is read");
+	if (config_files_take(r->files, r->options, &r->warnings, &r->err))
 		return true;
-	}
 	if (!asks_only || is_on(r, "check-args"))
 		return false;
 	text_list_add(&r->warnings, r->err.text);
@@ -319,7 +316,7 @@ read_all(struct reading *r, int argc, char **argv)
 {
 	read_modules(r, argc, argv);
 	if (!options_read_line(r->options, argc, argv, &r->err) ||
-	    !options_read_environment(r->options, &r->warnings, &r->err) || !read_file(r) || !check_values(r) ||
+	    !options_read_environment(r->options, &r->warnings, &r->err) || !read_files(r) || !check_values(r) ||
 	    !answer_about_access(r)) {
 		print_refusals(r); /* an unknown option may be that of a refused module */
 		fprintf(stderr, "%s: %s\n", r->program, r->err.text);
@@ -350,7 +347,7 @@ settings_read(int argc, char **argv, struct settings **settings_r, struct plugin
 		*plugins_r = r.plugins;
 		r.plugins = NULL;
 	}
-	option_file_free(&r.file);
+	config_files_free(&r.files);
 	option_set_free(&r.options);
 	plugins_free(&r.plugins);
 	text_list_fini(&r.warnings);

@@ -25,6 +25,7 @@ struct text_list { /* values of a repeatable option, in order */
 struct settings {
 	/* Process. */
 	bool daemon, coredump, syslog, check_args, help, version, list_plugins;
+	bool daemon_is_ignored; /* it was asked for, but a service manager waits for this very process */
 	char *log_file, *pid_file, *user, *config_file;
 	bool pid_file_given;      /* else a pid file that cannot be written is not an error */
 	int64_t file_descriptors; /* 0 = leave */

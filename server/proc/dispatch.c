@@ -165,6 +165,9 @@ dispatch_other(struct proc *p, struct msg *m)
 	case MSG_CRON:
 		on_cron(p, m);
 		break;
+	case MSG_ALIVE:
+		on_alive(p);
+		break;
 	default:
 		CHECK(!"a message that is not for the core");
 	}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The core's side of the end: graceful shutdown, and the last batch for the store.
+ * What management asks the core: the graceful end, the last batch for the store, and whether it is alive.
  *
  * Runs on:  processing thread.
  * Owns:     nothing.
- * Sends:    ADD for jobs that are stored at shutdown only; FLUSHED.
+ * Sends:    ADD for jobs that are stored at shutdown only; FLUSHED; ALIVE.
  */
 #include <stdlib.h>
 
@@ -62,5 +62,14 @@ on_shutdown(struct proc *p)
 	if (!p->shut && p->cfg.durable && p->cfg.adds_at_shutdown)
 		add_all_in_order(p);
 	p->shut = true;
+	list_push(&p->out->mgmt, &m->link);
+}
+
+/* Whether the core still works is asked as everything is, so the answer proves it. */
+void
+on_alive(struct proc *p)
+{
+	struct msg *m = msg_new(MSG_ALIVE, 0);
+
 	list_push(&p->out->mgmt, &m->link);
 }

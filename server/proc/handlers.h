@@ -51,5 +51,6 @@ void on_committed(struct proc *, struct msg *) RUNS_ON(proc_role);
 void on_store_state(struct proc *, struct msg *) RUNS_ON(proc_role);
 void on_graceful(struct proc *) RUNS_ON(proc_role);
 void on_shutdown(struct proc *) RUNS_ON(proc_role);
+void on_alive(struct proc *) RUNS_ON(proc_role);
 
 #endif

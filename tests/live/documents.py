@@ -101,7 +101,7 @@ cat /var/log/gearmand/gearmand.log
 @case("operating.md: the configuration file", modes=None)
 def _(t):
     need_module(t, "queue-sqlite")
-    t.write("gearmand.conf", block("Start", "# /etc/gearmand.conf"))
+    t.write("gearmand.conf", block("Start", "# /etc/gearmand/gearmand.conf"))
     done = machine(t, """mkdir /var/lib/gearmand
 gearmand --check-args --config-file=gearmand.conf
 gearmand --config-file=gearmand.conf & server=$!

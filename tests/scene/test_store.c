@@ -303,6 +303,16 @@ Test(store, adds_at_shutdown_come_in_one_batch_in_order)
 	scene_free(&s);
 }
 
+Test(store, a_question_whether_the_core_is_alive_is_answered)
+{
+	struct scene *s = scene_new("");
+
+	cr_assert(!scene_management_got(s, MSG_ALIVE));
+	scene_post(s, msg_new(MSG_ALIVE, 0));
+	cr_assert(scene_management_got(s, MSG_ALIVE));
+	scene_free(&s);
+}
+
 Test(store, graceful_end_leaves_stored_jobs_and_waits_for_the_others)
 {
 	struct scene *s = scene_new("--durable");

@@ -15,6 +15,7 @@
 #include "mgmt/listen.h"
 #include "mgmt/memory.h"
 #include "mgmt/mgmt.h"
+#include "mgmt/watchdog.h"
 
 struct stage {
 	struct loop *loop;
@@ -69,6 +70,8 @@ play(struct stage *s, const char *who, const struct msg *m)
 		answer(s, MSG_FLUSHED, "", 0);
 	else if (m->kind == MSG_GRACEFUL)
 		answer(s, MSG_IDLE, "", 0);
+	else if (m->kind == MSG_ALIVE && !s->core_is_mute)
+		answer(s, MSG_ALIVE, "", 0);
 	else if (m->kind == MSG_STOP && strcmp(who, "store") == 0 && s->store_fails)
 		answer(s, MSG_STORE_FAILED, "the disk is gone", 0);
 	else if (m->kind == MSG_STOP && strcmp(who, "store") == 0 && !s->store_is_mute)
@@ -520,4 +523,34 @@ Test(mgmt, memory_is_not_given_back_for_little_nor_too_often)
 	m.rests = 11 * SECOND;
 	cr_assert_not(memory_at(&m, 10, 3001, 18), "the last time took long");
 	cr_assert(memory_at(&m, 12, 3002, 18));
+}
+
+enum { LIMIT = 3000 };
+
+Test(watchdog, asks_three_times_per_limit_and_one_question_at_a_time)
+{
+	struct watchdog w;
+	nsec_t due = NEVER;
+
+	watchdog_init(&w, LIMIT);
+	cr_assert(watchdog_look(&w, 10000, &due));
+	cr_assert_eq(due, 11000);
+	cr_assert(!watchdog_look(&w, 10500, &due), "asked before the time");
+	cr_assert(!watchdog_look(&w, 11000, &due), "asked again without an answer");
+	cr_assert(w.is_late);
+	cr_assert(!watchdog_look(&w, 12000, &due));
+	watchdog_answered(&w, 12100);
+	cr_assert(!w.is_late);
+	cr_assert(!watchdog_look(&w, 12200, &due));
+	cr_assert(watchdog_look(&w, 13000, &due));
+}
+
+Test(watchdog, asks_nobody_where_nobody_wants_to_know)
+{
+	struct watchdog w;
+	nsec_t due = NEVER;
+
+	watchdog_init(&w, 0);
+	cr_assert(!watchdog_look(&w, 10000, &due));
+	cr_assert_eq(due, NEVER);
 }
