@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "answer.h"
+#include "origin.h"
 #include "reply.h"
 
 /* A refused body up to this length costs less than a new connection. */
@@ -84,11 +85,16 @@ head_check(struct web_conn *c)
 {
 	struct web_head *h = &c->request->head;
 	unsigned method = c->request->method;
-	struct web_refusal fault = web_head_finish(h, c->minor);
+	struct web_refusal fault = web_head_finish(h, c->minor), stranger;
 	bool gets = method == HTTP_GET || method == HTTP_HEAD, brings = method == HTTP_POST || method == HTTP_PUT;
 
 	if (h->framing_lost)
 		return fault;
+	stranger = web_stranger_check(c);
+	if (stranger.status)
+		return stranger;
+	if (web_is_preflight(c))
+		return fault.status ? fault : (struct web_refusal){ 204, NULL };
 	if (h->about != WEB_FUNCTION)
 		return fault.status ? fault : web_about_check(c);
 	if (!gets && !brings)

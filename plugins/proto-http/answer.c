@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 
+#include "origin.h"
 #include "reply.h"
 #include "text.h"
 
@@ -81,7 +82,10 @@ reply_of(const struct web_conn *c, unsigned status, const char *command)
 		.handle = gm_bytes_slice(&c->request->handle),
 		.command = command,
 		.allow = c->request->head.about == WEB_FUNCTION ? "GET, HEAD, POST, PUT" : "GET, HEAD, DELETE",
-		.more = status == 503 ? gm_slice("Retry-After: 5\r\n") : nothing,
+		.page = c->request->page_may_read ? gm_bytes_slice(&c->request->head.origin) : nothing,
+		.more = status == 503         ? gm_slice("Retry-After: 5\r\n")
+			: web_is_preflight(c) ? gm_slice(web_preflight)
+					      : nothing,
 		.framing = status == 204 ? WEB_WITHOUT_BODY : WEB_BY_LENGTH,
 	};
 }

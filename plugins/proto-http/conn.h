@@ -12,6 +12,7 @@
  * and while it WAITs for its job nothing is received, so pipelined requests are answered in order.
  *
  *   receive.c, admit.c   the way in: bytes -> request
+ *   origin.c             what a browser was made to ask
  *   conn.c               the life of the connection, and what the core says of the request
  *   plain.c              a job, its result in one piece; a job in the background
  *   stream.c, events.c   a job, its result as it comes
@@ -35,8 +36,9 @@ enum { WEB_HANDLE_MOST = 63 };
 
 struct web_module {
 	const struct gearmand_host *host;
-	size_t max_header; /* bytes of request line and headers */
-	uint32_t idle_ms;  /* without progress, before the connection is closed; 0 = no bound */
+	const char *names, *origins; /* --http-host, --http-allow-origin; may be NULL */
+	size_t max_header;           /* bytes of request line and headers */
+	uint32_t idle_ms;            /* without progress, before the connection is closed; 0 = no bound */
 };
 
 struct web_conn;
@@ -78,6 +80,7 @@ struct web_request {
 	bool answered;                     /* refused already; what still comes of it is thrown away */
 	bool begun;                        /* body_begin was called */
 	bool wants_body;                   /* not HEAD */
+	bool page_may_read;                /* it comes from a page of another origin that may use this service */
 	bool background;                   /* the job is submitted in the background */
 	bool begun_to_answer;              /* in pieces: the head of the answer is out */
 	bool follows;           /* the job, by its handle; `unfollow` is owed when the request ends earlier */

@@ -38,6 +38,9 @@ web_head_fini(struct web_head *h)
 	gm_bytes_free(&h->name);
 	gm_bytes_free(&h->value);
 	gm_bytes_free(&h->unique);
+	gm_bytes_free(&h->host);
+	gm_bytes_free(&h->origin);
+	gm_bytes_free(&h->site);
 }
 
 /* ---- What headers mean -------------------------------------------------------------- */
@@ -139,12 +142,38 @@ on_expect(struct web_head *h, struct gearmand_slice value)
 }
 
 static void
+take_once(struct web_head *h, struct gm_bytes *to, struct gearmand_slice value, const char *why)
+{
+	if (to->data)
+		refuse(h, 400, why);
+	else
+		gm_add_slice(to, value);
+	if (to->failed)
+		refuse(h, 503, "out of memory");
+}
+
+static void
 on_host(struct web_head *h, struct gearmand_slice value)
 {
-	(void)value;
-	if (h->has_host)
-		refuse(h, 400, "Host is given twice");
-	h->has_host = true;
+	take_once(h, &h->host, value, "Host is given twice");
+}
+
+static void
+on_origin(struct web_head *h, struct gearmand_slice value)
+{
+	take_once(h, &h->origin, value, "Origin is given twice");
+}
+
+static void
+on_site(struct web_head *h, struct gearmand_slice value)
+{
+	take_once(h, &h->site, value, "Sec-Fetch-Site is given twice");
+}
+
+static void
+on_asks_method(struct web_head *h, struct gearmand_slice value)
+{
+	h->asks_method = value.len > 0;
 }
 
 static const struct {
@@ -162,6 +191,9 @@ static const struct {
 	{ "transfer-encoding", on_coding },
 	{ "expect", on_expect },
 	{ "host", on_host },
+	{ "origin", on_origin },
+	{ "sec-fetch-site", on_site },
+	{ "access-control-request-method", on_asks_method },
 };
 
 /* ---- Collecting ---------------------------------------------------------------------- */
@@ -310,7 +342,7 @@ web_head_finish(struct web_head *h, unsigned minor)
 {
 	end_header(h);
 	read_target(h);
-	if (!h->has_host && minor > 0)
+	if (!h->host.data && minor > 0)
 		refuse(h, 400, "HTTP/1.1 needs a Host header");
 	return h->fault;
 }

@@ -38,7 +38,8 @@ struct web_head {
 
 	/* From the headers. */
 	struct gm_bytes unique; /* meaningful when has_unique */
-	bool has_unique, background, stream, has_length, chunked, expects_continue, expects_other, has_host;
+	bool has_unique, background, stream, has_length, chunked, expects_continue, expects_other, asks_method;
+	struct gm_bytes host, origin, site; /* data is NULL when the header did not come */
 	enum web_rank rank;
 	struct web_when when;
 	struct web_prefer prefer;

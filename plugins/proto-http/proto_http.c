@@ -5,13 +5,10 @@
  * Runs on:  the main thread at start-up; connections (conn.h) on their I/O threads.
  * Owns:     the module's settings, which nobody writes once it is open.
  */
-#include <errno.h>
-#include <netinet/in.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <gearmand/listen.h>
 
 #include "conn.h"
+#include "origin.h"
 
 static const struct gearmand_option options[] = {
 	{ .name = "http-port", .type = GEARMAND_OPT_PORT, .dflt = "8080", .help = "port of the HTTP service" },
@@ -20,6 +17,14 @@ static const struct gearmand_option options[] = {
 	    .dflt = "localhost",
 	    .value_name = "ADDRESS,...",
 	    .help = "addresses of the HTTP service; '*' means all" },
+	{ .name = "http-host",
+	    .type = GEARMAND_OPT_STRING,
+	    .value_name = "NAME,...",
+	    .help = "names that the HTTP service goes by, besides its addresses and localhost; '*' means any" },
+	{ .name = "http-allow-origin",
+	    .type = GEARMAND_OPT_STRING,
+	    .value_name = "ORIGIN,...",
+	    .help = "origins whose pages may use the HTTP service from a browser; '*' means all" },
 	{ .name = "http-max-header",
 	    .type = GEARMAND_OPT_SIZE,
 	    .dflt = "8K",
@@ -36,63 +41,17 @@ static const struct gearmand_option options[] = {
 	{ 0 }
 };
 
-/* A machine without IPv6 is no reason to refuse a start that nobody asked IPv6 of. */
-static bool
-has_ipv6_loopback(void)
-{
-	struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-	ok = bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
-	close(fd);
-	return ok;
-}
-
-static bool
-listen_one(const struct gearmand_host *host, struct gearmand_slice name, const char *port, struct gearmand_error *err)
-{
-	char address[256];
-
-	if (name.len == 0 || name.len >= sizeof(address)) {
-		host->error_set(err, "http-listen: an address is %s", name.len == 0 ? "empty" : "too long");
-		return false;
-	}
-	memcpy(address, name.data, name.len);
-	address[name.len] = '\0';
-	if (!web_is_word(name, "localhost"))
-		return host->listen(host, NULL, address, port, NULL, err);
-	return host->listen(host, NULL, "127.0.0.1", port, NULL, err) &&
-	       (!has_ipv6_loopback() || host->listen(host, NULL, "::1", port, NULL, err));
-}
-
-static bool
-listen_all(const struct gearmand_host *host, struct gearmand_error *err)
-{
-	const char *port = host->option(host, "http-port"), *list = host->option(host, "http-listen");
-
-	for (;;) {
-		size_t len = strcspn(list, ",");
-
-		if (!listen_one(host, (struct gearmand_slice){ list, len }, port, err))
-			return false;
-		if (list[len] == '\0')
-			return true;
-		list += len + 1;
-	}
-}
-
 static bool
 http_open(const struct gearmand_host *host, void **module_r, struct gearmand_error *err)
 {
 	struct web_module *m;
 
-	if (!listen_all(host, err))
+	if (!web_names_are_well(host, err) || !gm_listen_port(host, "http-listen", "http-port", NULL, err))
 		return false;
 	m = host->allocate(sizeof(*m));
 	m->host = host;
+	m->names = host->option(host, "http-host");
+	m->origins = host->option(host, "http-allow-origin");
 	m->max_header = (size_t)host->option_number(host, "http-max-header");
 	m->idle_ms = (uint32_t)host->option_number(host, "http-idle-timeout") * 1000;
 	web_parser_setup(m->max_header);

@@ -5,7 +5,8 @@
  * Runs on:  the I/O thread of the connection.  Owns nothing.
  *
  * Nothing that a client or a worker chose gets into it but the job's handle, which the server
- * made, and that only when each byte of it is a visible one.  Further headers are the module's own words.
+ * made, and the origin of a page, and these only when each byte is a visible one.  Further headers are the module's own
+ * words.
  */
 #include "reply.h"
 
@@ -27,6 +28,7 @@ static const struct {
 	{ 411, "Length Required" },
 	{ 413, "Payload Too Large" },
 	{ 417, "Expectation Failed" },
+	{ 421, "Misdirected Request" },
 	{ 431, "Request Header Fields Too Large" },
 	{ 500, "Internal Server Error" },
 	{ 501, "Not Implemented" },
@@ -87,6 +89,11 @@ web_reply_head(const struct gearmand_host *host, struct gearmand_conn *conn, con
 	if (r->type)
 		gm_addf(&out, "Content-Type: %s\r\n", r->type);
 	gm_add_slice(&out, r->more);
+	if (is_visible(r->page))
+		gm_addf(&out,
+		    "Access-Control-Allow-Origin: %.*s\r\nVary: Origin\r\nAccess-Control-Expose-Headers: "
+		    "X-Gearman-Job-Handle, X-Gearman-Command, Location, Preference-Applied, Retry-After\r\n",
+		    (int)r->page.len, r->page.data);
 	add_framing(&out, r);
 	gm_addf(&out, "Server: Gearman/%.64s\r\n\r\n", host->server_version);
 	whole = !out.failed;

@@ -22,6 +22,7 @@ struct web_reply {
 	const char *command;          /* name of the packet that this answers; NULL = no such header */
 	const char *allow;            /* methods, for 405 */
 	const char *type;             /* of the body; NULL = no such header */
+	struct gearmand_slice page;   /* origin of a page that may read this; empty = none of another origin may */
 	struct gearmand_slice more;   /* further headers, each with its CR LF */
 	enum web_framing framing;
 	uint64_t length; /* WEB_BY_LENGTH: bytes of the body, which the caller writes */

@@ -5,6 +5,7 @@
  * Single-threaded.  The module is linked in, so that the fuzzer sees its branches.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "sdk/check/story.h"
 
@@ -23,7 +24,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!host.plugin) {
 		host_init(&host, &gearmand_plugin);
-		if (!host_open(&host, &err))
+		if (!host_set(&host, "http-host", strlen("http-host"), "h", &err) ||
+		    !host_set(&host, "http-allow-origin", strlen("http-allow-origin"), "http://p", &err) ||
+		    !host_open(&host, &err))
 			abort();
 	}
 	whole = story_of(&host, said, (struct cut){ 0 });

@@ -100,9 +100,9 @@ def _(t):
 def _(t):
     s = http_server(t)
     p = http(s)
-    p.raw(b"".join(b"POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%d"
-                   b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
-                   b"GET /g HTTP/1.1\r\nHost: h\r\nX-Gearman-Background: true\r\nX-Gearman-Unique:\r\n\r\n"
+    p.raw(b"".join(b"POST /f HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%d"
+                   b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                   b"GET /g HTTP/1.1\r\nHost: localhost\r\nX-Gearman-Background: true\r\nX-Gearman-Unique:\r\n\r\n"
                    % (len(str(n)), n) for n in range(200)))
     worker = s.worker("f")
     for n in range(200):
@@ -118,7 +118,7 @@ def _(t):
     s = http_server(t)
     worker = s.worker("f")
     p = http(s)
-    for byte in b"POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n":
+    for byte in b"POST /f HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n":
         p.raw(bytes([byte]))
     serve(worker, b"f", b"abcde")
     check(response(p)[2] == b"edcba")
@@ -148,12 +148,12 @@ def _(t):
     s = http_server(t, "--max-packet=2000")
     worker = s.worker("f")
     p = http(s)
-    p.raw(b"PUT /f HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+    p.raw(b"PUT /f HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
     check(p.read(25) == b"HTTP/1.1 100 Continue\r\n\r\n")
     p.raw(b"abc")
     serve(worker, b"f", b"abc")
     check(response(p)[2] == b"cba")
-    p.raw(b"PUT /f HTTP/1.1\r\nHost: h\r\nContent-Length: 3000\r\nExpect: 100-continue\r\n\r\n")
+    p.raw(b"PUT /f HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000\r\nExpect: 100-continue\r\n\r\n")
     check(response(p)[0] == 413)
     p.expect_closed()
 
@@ -206,7 +206,7 @@ def _(t):
         return int(counters[b"jobs_submitted"]) + int(counters[b"jobs_coalesced"])
 
     for headers, jobs in ((b"", 1), (b"X-Gearman-Unique: u\r\n", 1), (b"X-Gearman-Unique:\r\n", 3)):
-        clients = [http(s).raw(b"POST /f HTTP/1.1\r\nHost: h\r\n" + headers + b"Content-Length: 3\r\n\r\nabc") for _ in range(3)]
+        clients = [http(s).raw(b"POST /f HTTP/1.1\r\nHost: localhost\r\n" + headers + b"Content-Length: 3\r\n\r\nabc") for _ in range(3)]
         taken += 3
         until(lambda: submissions() == taken, "all three requests")
         check(worker.listing("status") == [b"f\t%d\t0\t1" % jobs], worker.listing("status"))
@@ -240,7 +240,7 @@ def _(t):
 def _(t):
     s = http_server(t, "--max-packet=5000")
     worker = s.worker("f")
-    p = http(s).raw(b"GET /f HTTP/1.1\r\nHost: h\r\n\r\n")
+    p = http(s).raw(b"GET /f HTTP/1.1\r\nHost: localhost\r\n\r\n")
     handle = take(worker)[0]
     for _ in range(6):
         worker.send(WORK_DATA, handle, data=b"x" * 1000)
@@ -255,7 +255,7 @@ def _(t):
     rng = random.Random(1)
     for n in range(200):
         with http(s) as p:
-            p.raw(rng.choice([b"", b"GET ", b"POST /f HTTP/1.1\r\nHost: h\r\n", b"GET /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"])
+            p.raw(rng.choice([b"", b"GET ", b"POST /f HTTP/1.1\r\nHost: localhost\r\n", b"GET /f HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"])
                   + rng.randbytes(rng.randrange(1, 300)))
             p.shut_write()
             out = p.drain()
@@ -279,7 +279,7 @@ def _(t):
 def _(t):
     s = http_server(t)
     admin = s.connect()
-    p = http(s).raw(b"GET /f?x HTTP/1.1\r\nHost: h\r\n\r\n")
+    p = http(s).raw(b"GET /f?x HTTP/1.1\r\nHost: localhost\r\n\r\n")
     until(lambda: admin.listing("status") == [b"f\t1\t0\t0"], "the job")
     p.close()
     until(lambda: admin.listing("status") == [b"f\t0\t0\t0"], "its end")
@@ -296,8 +296,8 @@ def _(t):
     before = s.descriptors()
     for n in range(50):
         with http(s) as p:
-            p.raw(b"POST /f HTTP/1.1\r\nHost: h\r\nX-Gearman-Unique: %d\r\nContent-Length: 100000\r\n\r\n" % n + b"x" * 50000)
-        p = http(s).raw(b"GET /f HTTP/1.1\r\nHost: h\r\nX-Gearman-Unique: %d\r\n\r\n" % n)
+            p.raw(b"POST /f HTTP/1.1\r\nHost: localhost\r\nX-Gearman-Unique: %d\r\nContent-Length: 100000\r\n\r\n" % n + b"x" * 50000)
+        p = http(s).raw(b"GET /f HTTP/1.1\r\nHost: localhost\r\nX-Gearman-Unique: %d\r\n\r\n" % n)
         handle = take(worker)[0]
         worker.send(WORK_DATA, handle, data=b"x" * 100000).sync()
         p.reset()
@@ -310,10 +310,10 @@ def _(t):
     s = http_server(t)
     worker = s.worker("f")
     data = os.urandom(20 << 20)
-    slow = http(s, rcvbuf=4096).raw(b"GET /f?slow HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    slow = http(s, rcvbuf=4096).raw(b"GET /f?slow HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     serve(worker, b"f", b"slow", data)
     for n in range(20):
-        p = http(s).raw(b"GET /f?%d HTTP/1.1\r\nHost: h\r\n\r\n" % n)
+        p = http(s).raw(b"GET /f?%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % n)
         serve(worker, b"f", b"%d" % n)
         check(response(p)[2] == (b"%d" % n)[::-1])
     check(response(slow)[2] == data)
@@ -325,10 +325,10 @@ def _(t):
     s = http_server(t, "--http-idle-timeout=1")
     idle, head, body = (http(s) for _ in range(3))
     worker = s.worker("f")
-    waiting = http(s).raw(b"GET /f?x HTTP/1.1\r\nHost: h\r\n\r\n")
+    waiting = http(s).raw(b"GET /f?x HTTP/1.1\r\nHost: localhost\r\n\r\n")
     handle = take(worker)[0]
-    head.raw(b"GET /f HTTP/1.1\r\nHost: h\r\nX: ")
-    body.raw(b"POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345")
+    head.raw(b"GET /f HTTP/1.1\r\nHost: localhost\r\nX: ")
+    body.raw(b"POST /f HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345")
     for p in (head, body):
         check(response(p)[0] == 408)
         p.expect_closed()

@@ -155,8 +155,8 @@ def submissions(t, d):
                 (200 if n == 0 else 503, "POST", "/full", "X-Gearman-Background: true\r\n", b"%d" % n)):
             got = c.ask(method, target, accept + headers, body)
             check(got.status == status, method, target, headers, got)
-    for status, data in ((505, b"GET /f HTTP/2.0\r\n\r\n"), (501, b"POST /f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n"),
-                         (431, b"GET /f HTTP/1.1\r\nX: " + b"x" * 9000), (408, b"POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n1")):
+    for status, data in ((505, b"GET /f HTTP/2.0\r\n\r\n"), (501, b"POST /f HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n"),
+                         (431, b"GET /f HTTP/1.1\r\nX: " + b"x" * 9000), (408, b"POST /f HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1")):
         check(c.ask_raw("POST", "/f", data).status == status)
     check(c.serve("POST", "", *[WORK_DATA] * 6, data=b"x" * 1000).status == 502)
 
@@ -242,6 +242,14 @@ def refused(t, d):
     check(c.ask("GET", "/_job/" + handle).status == 200)
 
 
+def strangers(t, d):
+    c = Client(t, d, http_server(t))
+    for target in ("/", "/f", "/_job/H:x:1", "/_job/H:x:1/result"):
+        for accept in ("", JSON):
+            check(c.ask("GET", target, accept + "Origin: http://stranger.example\r\n").status == 403)
+            check(c.ask_raw("GET", target, ("GET %s HTTP/1.1\r\nHost: stranger.example\r\n%s\r\n" % (target, accept)).encode()).status == 421)
+
+
 @case("docs/openapi.json: answers are as it says, and it says no more", modes=(2,), limit=120)
 def _(t):
     d = Description()
@@ -249,6 +257,7 @@ def _(t):
     about_jobs(t, d)
     stuck_store(t, d)
     refused(t, d)
+    strangers(t, d)
     said = {(path, status) for path, item in d.doc["paths"].items() for name, operation in item.items() if name != "parameters"
             for status in operation["responses"]}
     check(said == d.seen, "nothing was answered with", sorted(said - d.seen))

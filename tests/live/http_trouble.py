@@ -28,7 +28,7 @@ def response(p):
 
 
 def get(s, target):
-    return http(s).raw(b"GET %s HTTP/1.1\r\nHost: h\r\n\r\n" % target.encode())
+    return http(s).raw(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % target.encode())
 
 
 def waiting(admin, function):
@@ -73,7 +73,7 @@ def _(t):
         if at_once:  # the end is there when the first byte is read
             s.signal(signal.SIGSTOP)
         p.sock.settimeout(patience())
-        p.sock.sendall(b"GET /f?y HTTP/1.1\r\nHost: h\r\n\r\n" * (size // 30))
+        p.sock.sendall(b"GET /f?y HTTP/1.1\r\nHost: localhost\r\n\r\n" * (size // 30))
         p.close()
         s.signal(signal.SIGCONT)
         until(lambda: waiting(admin, "f") in ([], [(0, 0, 0)]), "the end of the job behind %d bytes" % size)

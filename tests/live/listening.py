@@ -249,7 +249,7 @@ def _(t):
         p = pass_sockets(t, [web, gear], "http:gear", "-r", "http", "--http-port=1")
         answers(gear.getsockname())
         with Peer(web.getsockname()) as browser:
-            browser.raw(b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n")
+            browser.raw(b"BREW / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             check(browser.read(9) == b"HTTP/1.1 ", "HTTP")
         end(p)
 

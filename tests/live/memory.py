@@ -109,8 +109,8 @@ def _(t):
     http = "127.0.0.1", until(lambda: [p for p in s.ports() if p != s.port], "the HTTP port")[0]
     for _ in range(10):
         with socket.create_connection(http) as client:
-            client.sendall(b"POST /f HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx" +
-                           b"GET /f HTTP/1.1\r\nHost: x\r\n\r\n" * 3000)
+            client.sendall(b"POST /f HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx" +
+                           b"GET /f HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3000)
     with s.connect() as p:
         until(lambda: p.listing("workers") == p.listing("workers")[-1:] and p.listing("status") == [b"f\t0\t0\t0"],
               "the connections and their jobs to be gone")

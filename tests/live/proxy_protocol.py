@@ -167,9 +167,9 @@ def _(t):
 def _(t):
     s = proxy_server(t, "-r", "http", "--http-port=0", "--http-listen=127.0.0.1", "--proxy-http-listen=127.0.0.1:0", more=1)
     for port, header in ((1, V1), (1, v2("192.0.2.9", 1))):
-        p = proxied(s, header + b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", port=port)
+        p = proxied(s, header + b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", port=port)
         check(p.read(15) == b"HTTP/1.1 200 OK")
-    p = Peer(("127.0.0.1", s.plain_ports[0])).raw(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    p = Peer(("127.0.0.1", s.plain_ports[0])).raw(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     check(p.read(15) == b"HTTP/1.1 200 OK")
     proxied(s, V1).sync()
 

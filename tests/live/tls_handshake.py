@@ -99,7 +99,7 @@ def gear(s, n):
 
 @failure("it speaks HTTP without TLS")
 def http(s, n):
-    plain(s, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").drain()
+    plain(s, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").drain()
 
 
 @failure("its certificate is refused: (self-signed certificate|unable to get local issuer)")

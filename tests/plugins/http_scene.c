@@ -44,6 +44,8 @@ http_try(const char *const *settings, struct gearmand_error *err)
 
 	cr_assert_not_null(h);
 	host_init(h, http_plugin());
+	/* What tests write in the Host header. */
+	cr_assert(host_set(h, "http-host", strlen("http-host"), "h,a,b", err), "%s", err->text);
 	for (; settings && *settings; settings++) {
 		const char *equals = strchr(*settings, '=');
 

@@ -94,7 +94,7 @@ class Actor:
     def http_request(self):
         background = b"X-Gearman-Background: true\r\n" if self.dice.random() < 0.5 else b""
         body = self.data()[:5000]
-        return b"POST /%s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n%s" % (
+        return b"POST /%s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n%s" % (
             self.function(), background, len(body), body)
 
     def speak(self):

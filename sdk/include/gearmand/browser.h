@@ -52,17 +52,19 @@ gm_is_address(struct gearmand_slice name)
 	return inet_pton(is_v6 ? AF_INET6 : AF_INET, text, binary) == 1;
 }
 
-/* Is this Host header an address, localhost, or one of the names, which commas part?  `names` may be NULL.  A request
- * without the header is no browser's. */
+/* Is this Host header an address, localhost, or one of the names, which commas part?  `*` among them means any name;
+ * `names` may be NULL.  A request without the header, or with an empty one, is no browser's. */
 static inline bool
 gm_host_is_known(struct gearmand_slice host, const char *names)
 {
 	struct gearmand_slice name = gm_host_name(host);
 
-	if (host.data == NULL || gm_is_address(name) || gm_is_word(name, "localhost"))
+	if (host.len == 0 || gm_is_address(name) || gm_is_word(name, "localhost"))
 		return true;
 	for (size_t len; names != NULL && *names != '\0'; names += len + (names[len] == ',')) {
 		len = strcspn(names, ",");
+		if (len == 1 && *names == '*')
+			return true;
 		if (len > 0 && len == name.len && strncasecmp(names, name.data, len) == 0)
 			return true;
 	}

@@ -38,7 +38,7 @@ class Http(Peer):
 
     def request(self, method, target, headers="", body=None):
         length = "" if body is None else "Content-Length: %d\r\n" % len(body)
-        return self.raw(("%s %s HTTP/1.1\r\nHost: h\r\n%s%s\r\n" % (method, target, length, headers)).encode() + (body or b""))
+        return self.raw(("%s %s HTTP/1.1\r\nHost: localhost\r\n%s%s\r\n" % (method, target, length, headers)).encode() + (body or b""))
 
     def head(self):
         got = b""
