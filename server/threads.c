@@ -163,6 +163,8 @@ configure_proc(struct threads *c, const struct settings *s, struct proc_config *
 	p->version = GEARMAND_VERSION;
 	p->verbose = level_name(s->verbose);
 	p->pid = (int)getpid();
+	p->started = clock_wall() / SECOND;
+	p->threads = (int)s->threads;
 	p->io_count = c->io_count;
 	return true;
 }

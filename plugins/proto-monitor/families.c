@@ -23,8 +23,9 @@ write_version(struct writer *w, const struct family *f)
 
 	gm_addf(&labels, "version=\"%s\"", sheet_text(w->e->sheet, "version"));
 	if (is_build)
-		gm_addf(&labels, ",queue=\"%s\",threads=\"%s\",abi=\"%u.%u\"", sheet_text(w->e->sheet, "queue"),
-		    sheet_text(w->e->sheet, "threads"), GEARMAND_PLUGIN_ABI_MAJOR, GEARMAND_PLUGIN_ABI_MINOR);
+		gm_addf(&labels, ",queue=\"%s\",threads=\"%llu\",abi=\"%u.%u\"", sheet_text(w->e->sheet, "queue"),
+		    (unsigned long long)sheet_value(w->e->sheet, "threads"), GEARMAND_PLUGIN_ABI_MAJOR,
+		    GEARMAND_PLUGIN_ABI_MINOR);
 	writer_begin(w, f, NULL, gm_bytes_slice(&labels), NULL);
 	text_add_u64(w->out, 1);
 	writer_end(w);

@@ -70,7 +70,7 @@ struct msg {
 	struct list link;
 	uint32_t magic;
 	uint16_t kind; /* enum msg_kind */
-	uint16_t type; /* PACKET, REPLY: enum pkt_type; REFUSE: enum wire_error; PAUSE: enum pause_what */
+	uint16_t type; /* PACKET, REPLY: enum pkt_type; REFUSE: enum wire_error; PAUSE: enum pause_what; COUNTS */
 	uint64_t peer; /* connection number; 0 = none */
 	struct blob *blob;
 };
@@ -167,10 +167,11 @@ struct msg_cron { /* CRON: when does that come next?  The core knows neither cal
 	int64_t after, next; /* seconds since 1970; the answer, 0 = never */
 };
 
-struct msg_counts { /* COUNTS: what an I/O thread counted since the last */
+struct msg_counts { /* COUNTS: what was counted since the last; `type`: number of the I/O thread, 0 = another */
 	struct msg msg;
 	uint64_t by[STAT_ALL];
-	int64_t posted; /* monotonic, of some: when; 0 = not said */
+	int64_t posted;               /* monotonic, of some: when; 0 = not said */
+	uint64_t without_descriptors; /* of the connections refused, for want of a descriptor */
 };
 
 struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED, COMMITTED, REPLAY_END, the other STORE_* */

@@ -120,6 +120,7 @@ io_gather_counts(struct io *io)
 	if (!io->counted)
 		return;
 	counts = msg_new_sized(MSG_COUNTS, 0, sizeof *counts);
+	counts->msg.type = (uint16_t)io->config.number;
 	if (io->posts++ % POSTS_PER_STAMP == 0)
 		counts->posted = clock_mono();
 	memcpy(counts->by, io->counts, sizeof counts->by);

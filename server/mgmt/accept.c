@@ -56,7 +56,8 @@ struct acceptor {
 	struct event *rest OWNED_BY(mgmt_role); /* timer: accept again */
 	uint64_t last OWNED_BY(mgmt_role);      /* number of the last connection */
 	uint64_t open OWNED_BY(mgmt_role);      /* handed over and not ended */
-	uint64_t refused OWNED_BY(mgmt_role);   /* since it was last asked */
+	/* Since it was last asked: in all, and for want of descriptors. */
+	uint64_t refused OWNED_BY(mgmt_role), without_descriptors OWNED_BY(mgmt_role);
 	struct trouble troubles[TROUBLES] OWNED_BY(mgmt_role);
 };
 
@@ -270,6 +271,7 @@ accept_one(struct acceptor *a, const struct listener *l) RUNS_ON(mgmt_role)
 	}
 	if (fd > a->config.fd_max) {
 		close_at_once(a, fd);
+		a->without_descriptors++;
 		if (trouble_is_new(a, NO_DESCRIPTORS))
 			log_post(GEARMAND_LOG_ERROR,
 			    "connection closed: %llu are open and descriptors run out; raise --file-descriptors",
@@ -386,10 +388,11 @@ acceptor_conn_closed(struct acceptor *a)
 }
 
 uint64_t
-acceptor_take_refused(struct acceptor *a)
+acceptor_take_refused(struct acceptor *a, uint64_t *without_descriptors_r)
 {
 	uint64_t refused = a->refused;
 
-	a->refused = 0;
+	*without_descriptors_r = a->without_descriptors;
+	a->refused = a->without_descriptors = 0;
 	return refused;
 }

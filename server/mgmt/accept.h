@@ -41,7 +41,7 @@ int acceptor_attend(struct acceptor *, const struct service *) RUNS_ON(mgmt_role
 /* Closes the listening sockets but those that are served until the end; twice is fine. */
 void acceptor_stop(struct acceptor *) RUNS_ON(mgmt_role);
 void acceptor_conn_closed(struct acceptor *) RUNS_ON(mgmt_role); /* one of those handed over has ended */
-/* Connections closed at once, since this was last asked. */
-uint64_t acceptor_take_refused(struct acceptor *) RUNS_ON(mgmt_role);
+/* Connections closed at once, since this was last asked; and how many of them for want of descriptors. */
+uint64_t acceptor_take_refused(struct acceptor *, uint64_t *without_descriptors_r) RUNS_ON(mgmt_role);
 
 #endif

@@ -346,7 +346,9 @@ handle(struct mgmt *m, const struct msg *msg) RUNS_ON(mgmt_role)
 static void
 send_counts(struct mgmt *m) RUNS_ON(mgmt_role)
 {
-	uint64_t refused = m->links.acceptor == NULL ? 0 : acceptor_take_refused(m->links.acceptor);
+	uint64_t without_descriptors = 0;
+	uint64_t refused =
+	    m->links.acceptor == NULL ? 0 : acceptor_take_refused(m->links.acceptor, &without_descriptors);
 	uint64_t lost = m->lost + log_lost();
 	struct msg_counts *c;
 	struct msg *msg;
@@ -357,6 +359,7 @@ send_counts(struct mgmt *m) RUNS_ON(mgmt_role)
 	m->lost = 0;
 	c = msg_new_sized(MSG_COUNTS, 0, sizeof *c);
 	c->by[STAT_connections_refused] = refused;
+	c->without_descriptors = without_descriptors;
 	c->by[STAT_log_lost] = lost;
 	msg = &c->msg;
 	mbox_post(m->links.proc, &msg);

@@ -69,6 +69,8 @@ dispatch_from_peer(struct proc *p, struct peer *peer, struct msg *m)
 	} else if (m->kind == MSG_REFUSE) {
 		p->asking = peer;
 		p->tag = MSG_AS(msg_refuse, m)->tag;
+		if (m->type == WIRE_BODIES_FULL)
+			traffic_refused(&p->traffic, REFUSED_memory);
 		reply_error(p, peer, (enum wire_error)m->type);
 	} else if (m->kind == MSG_CLOSE_ME || (!peer_awaits(peer) && m->type == peer->replies))
 		dispatch_close(p, peer);
@@ -116,6 +118,7 @@ dispatch_counts(struct proc *p, const struct msg_counts *counts)
 		histogram_add(p->histograms, HISTOGRAM_proc_lag, p->now.mono - counts->posted);
 	for (unsigned i = 0; i < stats_used(); i++)
 		p->counts[i] += counts->by[i];
+	traffic_counts(&p->traffic, counts);
 }
 
 static PROC void

@@ -38,19 +38,21 @@ struct listing {
 	struct maker maker;
 	struct slot *slot;
 	enum listing_kind kind;
-	bool whole;            /* the peer speaks a module's protocol, which takes an answer as one packet */
-	bool sent;             /* a part of it */
-	bool in_line;          /* WORKERS: a part of the line is there */
-	uint32_t line;         /* ... its number */
-	uint64_t at;           /* ... of the peer whose line it is, or whose line is next */
-	int64_t rank;          /* ... of the newest ability in it */
-	struct hash_walk walk; /* all others */
-	size_t cost;           /* that is not charged yet */
-	struct blob *text;     /* what is not sent; NULL: no memory for it */
-	struct buf fresh;      /* a line on its way to the text */
-	int state;             /* PEEK: enum job_state ... */
-	uint64_t most;         /* ... and how many more of them */
-	size_t name_len;       /* DROP, PEEK, METRICS */
+	bool whole;               /* the peer speaks a module's protocol, which takes an answer as one packet */
+	bool sent;                /* a part of it */
+	bool in_line;             /* WORKERS: a part of the line is there */
+	uint32_t line;            /* ... its number */
+	uint64_t at;              /* ... of the peer whose line it is, or whose line is next */
+	int64_t rank;             /* ... of the newest ability in it */
+	struct hash_walk walk;    /* all others */
+	size_t cost;              /* that is not charged yet */
+	struct blob *text;        /* what is not sent; NULL: no memory for it */
+	struct buf fresh;         /* a line on its way to the text */
+	int state;                /* PEEK: enum job_state ... */
+	uint64_t most;            /* ... and how many more of them */
+	bool begun;               /* METRICS: the lines of the server are there ... */
+	struct metrics_sums sums; /* ... and of the functions that were walked */
+	size_t name_len;          /* DROP, PEEK, METRICS */
 	char name[];
 };
 
@@ -164,6 +166,7 @@ add_line(struct proc *p, struct listing *listing, struct hash_node *node, size_t
 		*budget -= earlier(*budget, inspect_func(p, &listing->fresh, func) / STEPS_PER_UNIT);
 		break;
 	case LIST_METRICS:
+		metrics_sum(p, &listing->sums, func);
 		if (pattern_matches(slice_of(listing->name, listing->name_len), func_name(func)))
 			*budget -= earlier(*budget, metrics_add_func(p, &listing->fresh, func) / STEPS_PER_UNIT);
 		break;
@@ -216,7 +219,7 @@ listing_dead(struct proc *p, struct peer *peer, struct slice function)
 void
 listing_metrics(struct proc *p, struct peer *peer, struct slice pattern)
 {
-	metrics_add_server(p, &start(p, peer, LIST_METRICS, pattern)->fresh);
+	start(p, peer, LIST_METRICS, pattern);
 }
 
 void
@@ -294,6 +297,8 @@ finish(struct proc *p, struct listing *listing)
 	struct msg_reply *reply = msg_reply_new(PKT_TEXT, peer->number, sizeof no_memory);
 	struct msg *m = &reply->msg;
 
+	if (listing->kind == LIST_METRICS)
+		metrics_add_sums(&listing->fresh, &listing->sums);
 	if (listing->kind != LIST_DROP)
 		buf_add_str(&listing->fresh, ".\n");
 	else if (!listing->sent && blob_slice(listing->text).len == 0)
@@ -410,6 +415,11 @@ step_peers(struct proc *p, struct listing *listing, size_t *budget)
 static PROC bool
 step_table(struct proc *p, struct listing *listing, const struct hash *table, size_t *budget)
 {
+	if (listing->kind == LIST_METRICS && !listing->begun) {
+		listing->begun = true;
+		metrics_add_server(p, &listing->fresh);
+		keep_line(p, listing, budget);
+	}
 	while (*budget > 0 && !part_is_full(listing) && (listing->kind != LIST_PEEK || listing->most > 0)) {
 		struct hash_node *node = hash_next_within(table, &listing->walk, budget);
 

@@ -115,6 +115,9 @@ void
 metrics_add_server(const struct proc *p, struct buf *out)
 {
 	report_add_counters(p, out, "value\t");
+	traffic_add(&p->traffic, p->counts[STAT_connections_refused], out);
+	measure_value(out, "start_wall", (uint64_t)p->cfg.started);
+	measure_value(out, "threads", (uint64_t)p->cfg.threads);
 	measure_value(out, "job_bytes_limit", p->cfg.max_memory);
 	measure_value(out, "store_since", (uint64_t)p->store_since / 1000000000);
 	measure_value(out, "waiting_adds", p->adding);
@@ -150,4 +153,26 @@ metrics_add_func(const struct proc *p, struct buf *out, const struct func *f)
 #undef X
 	add_tally(out, &f->tally);
 	return steps;
+}
+
+void
+metrics_sum(const struct proc *p, struct metrics_sums *sums, const struct func *f)
+{
+	nsec_t oldest = func_oldest_ready(p, f);
+
+	for (int i = 0; i < PRIORITIES; i++)
+		sums->ready += f->waiting[i];
+	sums->running += f->running;
+	sums->delayed += f->delayed;
+	if (oldest > sums->oldest_waiting)
+		sums->oldest_waiting = oldest;
+}
+
+void
+metrics_add_sums(struct buf *out, const struct metrics_sums *sums)
+{
+	measure_value(out, "jobs_ready_now", sums->ready);
+	measure_value(out, "jobs_running_now", sums->running);
+	measure_value(out, "jobs_delayed_now", sums->delayed);
+	measure_value(out, "oldest_waiting_ns", (uint64_t)sums->oldest_waiting);
 }

@@ -48,6 +48,8 @@ peer_new(struct proc *p, const struct msg_conn *conn)
 	peer->fd = conn->fd;
 	peer->exceptions = p->cfg.exceptions;
 	peer->is_module = conn->service != NULL && conn->service->protocol->send != NULL;
+	peer->is_tls =
+	    conn->service != NULL && conn->service->transport != NULL && conn->service->transport->proves != NULL;
 	peer->protocol = conn->service == NULL ? "gear" : conn->service->name;
 	peer->user = conn->has_user ? conn->user : ACCESS_NO_USER;
 	if (slice_to_u64(port, UINT16_MAX, &number))
@@ -67,6 +69,8 @@ peer_new(struct proc *p, const struct msg_conn *conn)
 	add_to_list(p, peer);
 	hash_add(&p->peers, &peer->by_number, hash_number(peer->number));
 	count(p, STAT_connections);
+	if (!peer->is_own)
+		traffic_came(&p->traffic, peer->protocol, peer->is_tls);
 }
 
 static bool
@@ -144,6 +148,8 @@ peer_free(struct proc *p, struct peer **peer_p)
 	list_remove(&peer->in_paused);
 	list_remove(&peer->in_list);
 	hash_remove(&p->peers, &peer->by_number);
+	if (!peer->is_own)
+		traffic_left(&p->traffic, peer->protocol, peer->is_tls);
 	mem_free(peer->id);
 	peer->magic = 0;
 	mem_free(peer);

@@ -29,6 +29,7 @@ struct peer {
 	bool follows_next : 1; /* the job that it submits next in the background */
 	bool is_own : 1;       /* a module's for itself: it may see, whatever the rules say */
 	bool is_module : 1;    /* its protocol is a module's: it hears of attempts that are void */
+	bool is_tls : 1;       /* its transport may prove who it is */
 	uint8_t told_pause;    /* enum pause_what + 1 as its I/O thread was told last; 0 = none */
 	uint8_t judged;        /* proc.access_number of the rules that `rights` are of */
 	uint32_t ability_count;

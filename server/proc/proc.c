@@ -101,6 +101,7 @@ proc_new(const struct proc_config *cfg)
 	p->policies = cfg->policies != NULL ? cfg->policies : policies_of_options(cfg);
 	memcpy(&p->secret, cfg->seed, sizeof p->secret);
 	tables_init(p);
+	traffic_init(&p->traffic, cfg->io_count);
 	prefix_add(p, slice_of(cfg->handle_prefix, prefix_len));
 	cron_take_policies(p);
 	return p;
@@ -200,6 +201,7 @@ proc_free(struct proc **pp)
 	role_assume(&proc_role);
 	free_members(p);
 	tables_fini(p);
+	traffic_fini(&p->traffic);
 	cron_free(p);
 	policies_free(&p->former_policies);
 	policies_free(&p->policies);

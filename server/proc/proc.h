@@ -48,6 +48,8 @@ struct proc_config {
 	const char *version, *verbose; /* answers to `version` and `verbose` */
 	const char *plugins;           /* lines of `show plugins`; NULL = none */
 	int pid;                       /* answer to `getpid` */
+	int64_t started;               /* seconds since 1970: the process; for `metrics` */
+	int threads;                   /* as `-t` says; likewise */
 	unsigned io_count;             /* I/O threads, the columns of an outbox */
 };
 

@@ -23,8 +23,10 @@ send_now(struct proc *p, struct peer *peer, struct msg **mm)
 	*mm = NULL;
 	CHECK(peer->io < p->out->io_count);
 	CHECK(m->peer == peer->number);
-	if (m->kind == MSG_REPLY && m->type == PKT_ERROR)
+	if (m->kind == MSG_REPLY && m->type == PKT_ERROR) {
 		count(p, STAT_errors_sent);
+		traffic_error(&p->traffic, MSG_AS(msg_reply, m));
+	}
 	peer->replies += m->kind == MSG_REPLY;
 	p->spent++;
 	list_push(&p->out->io[peer->io], &m->link);

@@ -16,6 +16,7 @@
 #include "cross/stats.h"
 #include "proc/proc.h"
 #include "proc/tally.h"
+#include "proc/traffic.h"
 #include "wire/access.h"
 #include "wire/policy.h"
 
@@ -138,6 +139,7 @@ struct proc {
 	uint64_t counts[STAT_ALL];
 	struct histogram histograms[HISTOGRAM_COUNT];
 	struct tally folded; /* of functions that are no more */
+	struct traffic traffic;
 };
 
 enum { PROC_MAGIC = 0x50524f43 };

@@ -65,8 +65,10 @@ was_refused(struct proc *p, struct job *job, const char *reason)
 
 	count(p, STAT_store_refused);
 	job->is_own = false;
-	while ((slot = job_waiting_slot(job)) != NULL)
+	while ((slot = job_waiting_slot(job)) != NULL) {
+		traffic_refused(&p->traffic, REFUSED_store);
 		slot_refused(p, slot, wire_error_code(WIRE_QUEUE_FAILED), why);
+	}
 	if (job->state == JOB_STORING && job->extra->clients != NULL)
 		job_place(p, job);
 	else

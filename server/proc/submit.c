@@ -179,12 +179,37 @@ has_store_room(struct proc *p)
 	return bound_note(p, BOUND_STORING, p->storing <= bound);
 }
 
+/* Which bound refuses the submission? */
+static PROC enum refusal
+refusal_of(const struct proc *p, enum wire_error why)
+{
+	switch (why) {
+	case WIRE_QUEUE_FULL:
+		return REFUSED_maxqueue;
+	case WIRE_TOO_MANY_FUNCTIONS:
+		return REFUSED_functions;
+	case WIRE_TOO_MANY_CLIENTS:
+		return REFUSED_clients;
+	case WIRE_STORE_BEHIND:
+		return REFUSED_store;
+	default:
+		return p->cfg.max_jobs != 0 && p->handles.count >= p->cfg.max_jobs ? REFUSED_max_jobs : REFUSED_memory;
+	}
+}
+
+static PROC void
+note_refusal(struct proc *p, enum wire_error why)
+{
+	count(p, STAT_refused_full);
+	traffic_refused(&p->traffic, refusal_of(p, why));
+}
+
 static PROC void
 refuse_storing(struct proc *p, struct peer *peer)
 {
 	struct buf text = store_error_text(p, WIRE_STORE_BEHIND);
 
-	count(p, STAT_refused_full);
+	note_refusal(p, WIRE_STORE_BEHIND);
 	reply_error_text(p, peer, wire_error_code(WIRE_STORE_BEHIND), buf_slice(&text));
 	buf_fini(&text);
 }
@@ -203,7 +228,7 @@ submit_to(struct proc *p, struct peer *peer, struct func *func, const struct job
 		return;
 	}
 	if (!may) {
-		count(p, STAT_refused_full);
+		note_refusal(p, why);
 		reply_error(p, peer, why);
 		return;
 	}
@@ -232,8 +257,10 @@ submit(struct proc *p, struct peer *peer, const struct msg_packet *packet, struc
 	enum wire_error why;
 
 	if (p->graceful) {
+		traffic_refused(&p->traffic, REFUSED_shutdown);
 		reply_error(p, peer, WIRE_SHUTTING_DOWN);
 	} else if (!may_submit(p, peer, name, func)) {
+		traffic_refused(&p->traffic, REFUSED_access);
 		rights_note_refusal(p, peer, ACCESS_SUBMIT, name);
 		reply_error(p, peer, WIRE_MAY_NOT_SUBMIT);
 	} else if (request.unique.len > UNIQUE_MAX) {
@@ -241,7 +268,7 @@ submit(struct proc *p, struct peer *peer, const struct msg_packet *packet, struc
 	} else if (reducer.len > REDUCER_MAX) {
 		reply_error(p, peer, WIRE_REDUCER_TOO_LARGE);
 	} else if (func == NULL && (func = func_get(p, name, &why)) == NULL) {
-		count(p, STAT_refused_full);
+		note_refusal(p, why);
 		reply_error(p, peer, why);
 	} else {
 		request.key_hash = key_hash(p, &request);
@@ -311,7 +338,7 @@ submit_own(struct proc *p, struct slice function, struct slice unique, struct sl
 	}
 	blob_unref(&body);
 	if (!good)
-		count(p, STAT_refused_full);
+		note_refusal(p, *why_r);
 	return good;
 }
 

@@ -116,6 +116,7 @@ give_up_slot(struct proc *p, struct slot *slot)
 {
 	struct buf text = store_error_text(p, WIRE_QUEUE_TIMEOUT);
 
+	traffic_refused(&p->traffic, REFUSED_store);
 	slot_refused(p, slot, wire_error_code(WIRE_QUEUE_TIMEOUT), buf_slice(&text));
 	buf_fini(&text);
 }

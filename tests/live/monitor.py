@@ -1,7 +1,9 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: BSD-3-Clause
 """The monitor: metrics as Prometheus and its tools read them, health, and what browsers must not do."""
+import re
 import subprocess
+import time
 
 from gearlive import *
 from gearlive.monitor import *
@@ -58,6 +60,31 @@ def _(t):
     check(got['gearman_jobs_assigned_total{function="bad"}'] == 1)
     check(got['gearman_jobs{function="n\\"\\\\\\\\xFF\\\\x0A\xe4"}'] == 1, text)
     check(got['gearman_store_state{gearman_store_state="none"}'] == 1)
+
+
+@case("every family has a sample from the start, but for what only TLS has; connections, bytes, errors and refusals are told by kind", modes=BOTH)
+def _(t):
+    s = monitor_server(t, "--max-jobs=1")
+    s.expect_log("--max-jobs is reached")
+    s.allow_log("QUEUE_ERROR")
+    text = get(s, "/metrics")
+    families = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")]
+    empty = [f for f in families if not re.search("^%s(_bucket)?[{ ]" % f, text, re.M) and not re.search("^%s_(sum|count)" % f, text, re.M)]
+    check(empty == ["gearman_tls_certificate_expiry_timestamp_seconds"] and len(families) > 60, empty)
+    client = s.connect()
+    client.submit("f")
+    client.send(SUBMIT_JOB_BG, "f", "", data=b"x").expect_error("QUEUE_ERROR")
+    client.send(WORK_COMPLETE, "H:none:1", data=b"").expect_error("JOB_NOT_FOUND")
+    before = samples(text)
+    got = samples(get(s, "/metrics"))
+    check(got['gearman_connections{service="gear",tls="0"}'] == before['gearman_connections{service="gear",tls="0"}'] + 1, got)
+    check(got['gearman_refused_total{reason="max_jobs"}'] == 1 and got['gearman_refused_total{reason="memory"}'] == 0)
+    check(got['gearman_errors_sent_total{code="QUEUE_ERROR"}'] == 1 and got['gearman_errors_sent_total{code="JOB_NOT_FOUND"}'] == 1)
+    check(got['gearman_received_bytes_total{thread="io-1"}'] > before['gearman_received_bytes_total{thread="io-1"}'])
+    check(abs(got["process_start_time_seconds"] - time.time()) < 600)
+    client.close()
+    until(lambda: samples(get(s, "/metrics"))['gearman_connections{service="gear",tls="0"}'] ==
+          before['gearman_connections{service="gear",tls="0"}'], "the connection to be gone")
 
 
 @case("each kind of thread has its processor time", modes=(3,))

@@ -248,3 +248,41 @@ Test(metrics, the_manual_of_the_protocol_has_every_column)
 	buf_fini(&text);
 	scene_free(&s);
 }
+
+Test(metrics, sums_are_over_all_functions_whatever_is_asked_for)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	tell(s, client, SUBMIT_JOB_BG, "f", "", "x");
+	scene_wait(s, 1000);
+	tell(s, client, SUBMIT_JOB_BG, "g", "", "x");
+	tell(s, worker, GRAB_JOB);
+	scene_wait(s, 500);
+	cr_assert_eq(bucket(s, client, "value\tjobs_ready_now\t", 0), 1);
+	cr_assert_eq(bucket(s, client, "value\tjobs_running_now\t", 0), 1);
+	cr_assert_eq(bucket(s, client, "value\tjobs_delayed_now\t", 0), 0);
+	cr_assert_eq(bucket(s, client, "value\toldest_waiting_ns\t", 0), 500000000);
+	cr_assert_eq(bucket(s, client, "value\tconnections_now.gear.0\t", 0), 2);
+	scene_hangup(s, worker);
+	cr_assert_eq(bucket(s, client, "value\tconnections_now.gear.0\t", 0), 1);
+	cr_assert_eq(bucket(s, client, "value\tconnections.gear.0\t", 0), 2);
+	scene_free(&s);
+}
+
+Test(metrics, refusals_and_errors_are_counted_by_kind)
+{
+	struct scene *s = scene_new("--max-jobs=1");
+	int client = scene_peer(s), asking = scene_peer(s);
+
+	tell(s, client, SUBMIT_JOB_BG, "f", "", "x");
+	tell(s, client, SUBMIT_JOB_BG, "f", "", "x");
+	tell(s, client, TEXT, "maxqueue f 1");
+	tell(s, client, SUBMIT_JOB_BG, "f", "", "x");
+	tell(s, client, OPTION_REQ, "no such option");
+	cr_assert_eq(bucket(s, asking, "value\trefused.max_jobs\t", 0), 1);
+	cr_assert_eq(bucket(s, asking, "value\trefused.maxqueue\t", 0), 1);
+	cr_assert_eq(bucket(s, asking, "value\terrors_sent.QUEUE_ERROR\t", 0), 2);
+	cr_assert_eq(bucket(s, asking, "value\terrors_sent.UNKNOWN_OPTION\t", 0), 1);
+	scene_free(&s);
+}
