@@ -19,6 +19,7 @@
 
 #include "base/mem.h"
 #include "link.h"
+#include "secure.h"
 
 enum { READ_AT_ONCE = 65536, MS = 1000 };
 
@@ -40,6 +41,7 @@ link_has_ended(const struct link *link)
 static void
 close_socket(struct link *link)
 {
+	secure_free(&link->secure);
 	if (link->fd >= 0)
 		close(link->fd);
 	link->fd = -1;
@@ -79,6 +81,34 @@ start_talking(struct link *link)
 	link->deadline = now_ms() + link->timeout;
 }
 
+/* A step of the handshake. */
+static void
+shake(struct link *link)
+{
+	int result = secure_shake(link->secure);
+
+	if (result > 0)
+		start_talking(link);
+	else if (result < 0)
+		link_fail(link, "%s", secure_why(link->secure));
+}
+
+static void
+on_connected(struct link *link)
+{
+	if (!secure_is_on() || link->target->path != NULL) {
+		start_talking(link);
+		return;
+	}
+	link->state = LINK_SHAKING;
+	link->deadline = now_ms() + link->timeout;
+	link->secure = secure_new(link->fd, link->target->host);
+	if (link->secure == NULL)
+		link_fail(link, "no memory for TLS");
+	else
+		shake(link);
+}
+
 /* An address that does not answer leaves time for those behind it. */
 static void
 set_connect_deadline(struct link *link, const struct addrinfo *at)
@@ -99,7 +129,7 @@ begin(struct link *link, int family, const struct sockaddr *address, socklen_t l
 	if (link->fd < 0)
 		return false;
 	if (connect(link->fd, address, len) == 0)
-		start_talking(link);
+		on_connected(link);
 	else if (errno != EINPROGRESS)
 		return false;
 	return true;
@@ -184,15 +214,20 @@ end_connecting(struct link *link)
 	if (error != 0)
 		try_next(link, error);
 	else
-		start_talking(link);
+		on_connected(link);
 }
 
 static void
 send_more(struct link *link)
 {
-	ssize_t n = send(link->fd, link->out.data + link->sent, link->out.len - link->sent, MSG_NOSIGNAL);
+	const char *from = link->out.data + link->sent;
+	size_t len = link->out.len - link->sent;
+	ssize_t n =
+	    link->secure != NULL ? secure_write(link->secure, from, len) : send(link->fd, from, len, MSG_NOSIGNAL);
 
-	if (n < 0 && errno != EAGAIN && errno != EINTR && errno != EPIPE && errno != ECONNRESET)
+	if (n < 0 && errno == EPROTO && link->secure != NULL)
+		link_fail(link, "%s", secure_why(link->secure));
+	else if (n < 0 && errno != EAGAIN && errno != EINTR && errno != EPIPE && errno != ECONNRESET)
 		link_fail(link, "cannot send: %s", strerror(errno));
 	if (n <= 0) {
 		/* What the server said before it closed is worth reading. */
@@ -209,21 +244,27 @@ send_more(struct link *link)
 	}
 }
 
-static void
-read_more(struct link *link)
+/* False: there is no more to be read now. */
+static bool
+read_some(struct link *link)
 {
-	ssize_t n = recv(link->fd, buf_room(&link->in, READ_AT_ONCE), READ_AT_ONCE, 0);
+	char *to = buf_room(&link->in, READ_AT_ONCE);
+	ssize_t n =
+	    link->secure != NULL ? secure_read(link->secure, to, READ_AT_ONCE) : recv(link->fd, to, READ_AT_ONCE, 0);
 	enum link_verdict verdict;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+		return false;
 	if (n < 0) {
-		link_fail(link, "the connection broke: %s", strerror(errno));
-		return;
+		if (errno == EPROTO && link->secure != NULL)
+			link_fail(link, "%s", secure_why(link->secure));
+		else
+			link_fail(link, "the connection broke: %s", strerror(errno));
+		return false;
 	}
 	if (n == 0) {
 		link_fail(link, "the server closed the connection before its answer had ended");
-		return;
+		return false;
 	}
 	link->in.len += (size_t)n;
 	verdict = link->take(link);
@@ -233,6 +274,15 @@ read_more(struct link *link)
 	} else if (verdict == TAKE_PROGRESS && link->deadline != INT64_MAX) {
 		link->deadline = now_ms() + link->timeout;
 	}
+	return true;
+}
+
+/* What OpenSSL has read already does not show in poll(), so all of it is taken. */
+static void
+read_more(struct link *link)
+{
+	while (read_some(link) && link->secure != NULL && link->state == LINK_TALKING)
+		;
 }
 
 static void
@@ -240,6 +290,9 @@ too_late(struct link *link)
 {
 	if (link->state == LINK_TALKING)
 		link_fail(link, "no answer within %lld seconds", (long long)(link->timeout / MS));
+	else if (link->state == LINK_SHAKING)
+		link_fail(link, "no TLS handshake within %lld seconds; does this port speak TLS?",
+		    (long long)(link->timeout / MS));
 	else if (link->next != NULL)
 		try_next(link, ETIMEDOUT);
 	else
@@ -251,6 +304,8 @@ wanted_events(const struct link *link)
 {
 	if (link->state == LINK_CONNECTING)
 		return POLLOUT;
+	if (link->state == LINK_SHAKING)
+		return secure_writes(link->secure) ? POLLOUT : POLLIN;
 	return link->sent < link->out.len ? POLLIN | POLLOUT : POLLIN;
 }
 
@@ -260,6 +315,9 @@ happened(struct link *link, short events)
 	if (link->state == LINK_CONNECTING) {
 		if (events != 0)
 			end_connecting(link);
+	} else if (link->state == LINK_SHAKING) {
+		if (events != 0)
+			shake(link);
 	} else {
 		if ((events & POLLOUT) != 0 && link->sent < link->out.len)
 			send_more(link);

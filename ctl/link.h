@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "target.h"
 
-enum link_state { LINK_CONNECTING, LINK_TALKING, LINK_DONE, LINK_FAILED };
+enum link_state { LINK_CONNECTING, LINK_SHAKING /* hands, over TLS */, LINK_TALKING, LINK_DONE, LINK_FAILED };
 
 /* What was made of the bytes read so far.  PROGRESS: as MORE, and the deadline begins anew. */
 enum link_verdict { TAKE_MORE, TAKE_PROGRESS, TAKE_DONE, TAKE_BAD };
@@ -25,24 +25,26 @@ struct link;
 typedef enum link_verdict link_take_f(struct link *);
 
 struct addrinfo;
+struct secure;
 
 struct link {
 	const struct target *target;
 	struct addrinfo *addresses, *next; /* next: what is tried after this one */
 	int fd;                            /* -1: none */
+	struct secure *secure;             /* NULL: plain */
 	enum link_state state;
 	int64_t timeout, deadline, giving_up; /* milliseconds; giving_up: on connecting at all */
 	struct buf in, out;
 	size_t sent;  /* of out */
-	bool reached; /* there was a connection */
+	bool reached; /* there was a connection, and its server is the right one */
 	link_take_f *take;
 	char why[256]; /* FAILED: a sentence */
 };
 
 int64_t now_ms(void); /* monotonic */
 
-/* Begins to connect.  What is in link->out goes first; more may be put there at any time.  timeout in
- * milliseconds, for connecting and for the answer each. */
+/* Begins to connect, over TLS after secure_setup() unless it is a unix socket.  What is in link->out goes first; more
+ * may be put there at any time.  timeout in milliseconds, for connecting and for the answer each. */
 void link_start(struct link *, const struct target *, int64_t timeout, link_take_f *);
 __attribute__((format(printf, 2, 3))) void link_fail(struct link *, const char *format, ...);
 /* Without a deadline from now on; that the peer's machine is gone is noticed after two minutes. */

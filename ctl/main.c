@@ -124,6 +124,8 @@ run_words(const struct options *o, char **words, unsigned count)
 	}
 	if (!options_fit(o, c))
 		return CTL_USAGE;
+	if (o->ssl && !secure_setup(&o->secure))
+		return CTL_USAGE;
 	return c->text == NULL ? c->run(o, c, words + used, count - used) : run_text(o, c, words + used, count - used);
 }
 
@@ -145,6 +147,7 @@ main(int argc, char **argv)
 	else if (o.version)
 		puts("gearmanctl " GEARMAND_VERSION);
 	options_fini(&o);
+	secure_end();
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror("gearmanctl: standard output");
 		status = CTL_FAILED;

@@ -113,6 +113,24 @@ option_set(struct options *o, enum option_id id, const char *value)
 	case OPTION_BACKGROUND:
 		o->background = true;
 		break;
+	case OPTION_SSL:
+		o->ssl = true;
+		break;
+	case OPTION_CA:
+		o->secure.ca = value;
+		o->ssl = true;
+		break;
+	case OPTION_CERT:
+		o->secure.certificate = value;
+		o->ssl = true;
+		break;
+	case OPTION_KEY:
+		o->secure.key = value;
+		o->ssl = true;
+		break;
+	case OPTION_INSECURE:
+		o->secure.insecure = o->ssl = true;
+		break;
 	case OPTION_HELP:
 		o->help = true;
 		break;
@@ -125,6 +143,24 @@ option_set(struct options *o, enum option_id id, const char *value)
 	if (!good)
 		fprintf(stderr, "gearmanctl: --%s: %s\n", table[id].name, why);
 	return good;
+}
+
+static const char *
+from_environment(const char *value, const char *name)
+{
+	const char *said = getenv(name);
+
+	return value == NULL && said != NULL && said[0] != '\0' ? said : value;
+}
+
+/* The names that libgearman's clients have for them.  A certificate of the command line has its key there, too. */
+static void
+add_default_files(struct secure_settings *s)
+{
+	s->ca = from_environment(s->ca, "GEARMAND_CA_CERTIFICATE");
+	if (s->certificate == NULL)
+		s->key = from_environment(s->key, "GEARMAN_CLIENT_KEY");
+	s->certificate = from_environment(s->certificate, "GEARMAN_CLIENT_PEM");
 }
 
 static bool
@@ -163,6 +199,7 @@ options_read(struct options *o, int argc, char **argv, int *words_r)
 			return false;
 	}
 	*words_r = optind;
+	add_default_files(&o->secure);
 	return add_default_targets(o);
 }
 
@@ -212,7 +249,7 @@ options_help(FILE *out)
 	    "\nServers are those of --host, else those of GEARMAN_SERVER (commas between them), else 127.0.0.1:4730.\n"
 	    "The status is 0 when all went well, 1 when a server refused, 2 when the command was called wrongly, 3 "
 	    "when a server\n"
-	    "could not be reached, did not answer in time or answered nonsense.\n",
+	    "could not be reached, did not prove who it is, did not answer in time or answered nonsense.\n",
 	    out);
 }
 

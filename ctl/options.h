@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "commands.h"
+#include "secure.h"
 #include "target.h"
 
 /* Exit statuses; of several servers the highest counts. */
@@ -26,6 +27,11 @@ enum { CTL_OK = 0, CTL_REFUSED = 1, CTL_USAGE = 2, CTL_FAILED = 3 };
 	X(UNIQUE,     'u', "unique",     "KEY",               "submit", "join the job that has this key, when there is one") \
 	X(WHEN,       'w', "when",       "TIME",              "submit", "run it at a Unix time, or in +N seconds, +Nm, +Nh, +Nd; in the background") \
 	X(INTERVAL,   'i', "interval",   "SECONDS",           "top",    "time between two looks (default 2)") \
+	X(SSL,        'S', "ssl",        NULL,                NULL,     "over TLS, but for unix sockets; what follows means it, too") \
+	X(CA,         'A', "ssl-ca-file", "FILE",             NULL,     "authorities that a server's certificate must come from (GEARMAND_CA_CERTIFICATE)") \
+	X(CERT,       'C', "ssl-certificate", "FILE",         NULL,     "the certificate that is shown to servers (GEARMAN_CLIENT_PEM)") \
+	X(KEY,        'K', "ssl-key",    "FILE",              NULL,     "its private key (GEARMAN_CLIENT_KEY); by default in the same file") \
+	X(INSECURE,   'k', "ssl-insecure", NULL,              NULL,     "take any server: its certificate is not looked at") \
 	X(HELP,       'h', "help",       NULL,                NULL,     "this text") \
 	X(VERSION,    'V', "version",    NULL,                NULL,     "the version of this command")
 /* clang-format on */
@@ -44,6 +50,8 @@ struct options {
 	int64_t timeout;  /* milliseconds */
 	int64_t interval; /* milliseconds */
 	bool json, yes, background;
+	bool ssl;
+	struct secure_settings secure;
 	enum priority priority;
 	const char *unique; /* NULL: none */
 	uint64_t when;      /* Unix time; 0: at once */
