@@ -254,7 +254,8 @@ listing_free(struct listing **listing_p)
 static PROC void
 keep_line(const struct proc *p, struct listing *listing, size_t *budget)
 {
-	size_t cost = (listing->kind <= LIST_DROP ? 2 : 1) + listing->fresh.len / BYTES_PER_COST;
+	size_t bytes_per_cost = listing->kind == LIST_METRICS ? BYTES_PER_COST / 4 : BYTES_PER_COST; /* all numbers */
+	size_t cost = (listing->kind <= LIST_DROP ? 2 : 1) + listing->fresh.len / bytes_per_cost;
 	size_t len = blob_slice(listing->text).len + listing->fresh.len;
 	bool fits = !listing->whole || has_memory(p, len);
 
