@@ -25,10 +25,10 @@ static const struct {
 	{ GEARMAND_KIND_QUEUE, " mysql mariadb libdrizzle drizzle ", "gearmand-queue-mysql" },
 	{ GEARMAND_KIND_QUEUE, " memcached libmemcached ", "gearmand-queue-memcached" },
 	{ GEARMAND_KIND_QUEUE, " tokyo libtokyocabinet tokyocabinet ", "gearmand-queue-tokyo" },
-	{ GEARMAND_KIND_PROTOCOL, " http ", "gearmand-proto-http" },
-	{ GEARMAND_KIND_PROTOCOL, " monitor ", "gearmand-proto-monitor" },
+	{ GEARMAND_KIND_PROTOCOL, " http ", "gearmand" },
+	{ GEARMAND_KIND_PROTOCOL, " monitor ", "gearmand" },
 	{ GEARMAND_KIND_TRANSPORT, " tls ", "gearmand-transport-tls" },
-	{ GEARMAND_KIND_TRANSPORT, " proxy ", "gearmand-transport-proxy" },
+	{ GEARMAND_KIND_TRANSPORT, " proxy ", "gearmand" },
 };
 
 /* Is it one of the words in `names`, with blanks around each?  Case is ignored. */

@@ -175,7 +175,7 @@ def unknown_protocol(t):
     tail = "; installed: none; searched: " + t.path("a")
     says(t, ["--plugin-dir=" + t.path("a"), "-r", "nosuch"], "Unknown protocol module : nosuch" + tail)
     says(t, ["--plugin-dir=" + t.path("a"), "-r", "http"],
-         "Unknown protocol module : http%s; package gearmand-proto-http has it" % tail)
+         "Unknown protocol module : http%s; package gearmand has it" % tail)
 
 
 @case("--ssl without the module does not start in the clear", modes=None)
