@@ -460,7 +460,7 @@ threads_replay(struct threads *c)
 	ours = msg_text_new(MSG_STORE_OURS, slice_of("", 0));
 	ours->number = first_handle();
 	m = &ours->msg;
-	m->type = store_adds_at_shutdown(c->store);
+	m->type = store_ways(c->store);
 	mbox_post(c->proc_box, &m);
 	post_bare(store_mbox(c->store), MSG_REPLAY);
 }

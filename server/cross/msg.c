@@ -162,7 +162,7 @@ msg_free(struct msg **mp)
 		blob_unref(&m->blob);
 	if (m->kind == MSG_CONN && MSG_AS(msg_conn, m)->fd >= 0)
 		close(MSG_AS(msg_conn, m)->fd);
-	if (m->kind == MSG_ADD || m->kind == MSG_REMOVE || m->kind == MSG_REPLAYED)
+	if ((m->kind >= MSG_ADD && m->kind <= MSG_UNBURY) || m->kind == MSG_REPLAYED)
 		mem_free(MSG_AS(msg_store, m)->reason);
 	if (m->kind == MSG_POLICIES)
 		policies_free(&MSG_AS(msg_policies, m)->policies);

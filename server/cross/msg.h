@@ -10,7 +10,7 @@
  *   io    -> mgmt   CONN_CLOSED
  *   io    -> proc   PEER_NEW, PACKET, REFUSE, CLOSE_ME, CLOSE_IDLE, PEER_ENDED, PEER_GONE, PART_TAKEN, COUNTS
  *   proc  -> io     REPLY, PART, CLOSE, PAUSE, RESUME, PEER_FORGOTTEN
- *   proc  -> store  ADD, REMOVE
+ *   proc  -> store  ADD, REMOVE, BURY, UNBURY
  *   store -> proc   ADD (with its outcome), COMMITTED, REPLAYED, REPLAY_AGAIN, REPLAY_END, STORE_STATE
  *   mgmt  -> proc   STORE_OURS, GRACEFUL, SHUTDOWN, POLICIES, ACCESS, CRON (with its answer), ALIVE
  *   proc  -> mgmt   IDLE, FLUSHED, CRON, ALIVE (the answer)
@@ -42,8 +42,8 @@
 	X(CONN) X(STOP) X(CONN_CLOSED) \
 	X(PEER_NEW) X(PACKET) X(REFUSE) X(CLOSE_ME) X(CLOSE_IDLE) X(PEER_ENDED) X(PEER_GONE) X(PART_TAKEN) X(COUNTS) \
 	X(REPLY) X(PART) X(CLOSE) X(PAUSE) X(RESUME) X(PEER_FORGOTTEN) \
-	X(ADD) X(REMOVE) X(COMMITTED) X(REPLAY) X(RELOAD) X(REPLAYED) X(REPLAY_AGAIN) X(REPLAY_END) X(STORE_STATE) \
-	X(STORE_OURS) X(GRACEFUL) X(SHUTDOWN) X(POLICIES) X(ACCESS) X(CRON) X(ALIVE) X(IDLE) X(FLUSHED) \
+	X(ADD) X(REMOVE) X(BURY) X(UNBURY) X(COMMITTED) X(REPLAY) X(RELOAD) X(REPLAYED) X(REPLAY_AGAIN) X(REPLAY_END) \
+	X(STORE_STATE) X(STORE_OURS) X(GRACEFUL) X(SHUTDOWN) X(POLICIES) X(ACCESS) X(CRON) X(ALIVE) X(IDLE) X(FLUSHED) \
 	X(LOG) X(STORE_WAITING) X(STORE_OPEN) X(STORE_READY) X(STORE_FAILED) X(STORE_FLUSHED) \
 	X(LOG_FILE) X(LOG_LOST) X(WORK)
 /* clang-format on */
@@ -63,7 +63,7 @@ enum msg_kind {
  * its way: `type` is the number of replies that have come, modulo 65536.
  * PART:       a part of the reply to a text line; the next, or the REPLY that is the end of it, comes after PART_TAKEN.
  * PART_TAKEN: the socket has taken the part; `type` 1: it was dropped, and so would all others be.
- * STORE_OURS: it is open, and its jobs will come; `type` 1: it takes ADDs at shutdown only.
+ * STORE_OURS: it is open, and its jobs will come; `type` has bits, enum store_ways.
  * PAUSE:      its requests are not wanted for now, by `type`; a later PAUSE replaces an earlier one.  Results of jobs,
  *             and the end of the peer, are told all the same. */
 struct msg {
@@ -77,6 +77,9 @@ struct msg {
 
 /* Of submissions, those in the background; ALL: results of jobs too, and the end of the peer may be told late. */
 enum pause_what { PAUSE_REQUESTS, PAUSE_SUBMISSIONS, PAUSE_ALL };
+
+/* STORE_OURS: what is special about the store. */
+enum store_ways { STORE_ADDS_AT_SHUTDOWN = 1 /* and only then */, STORE_KEEPS_DEAD = 2 };
 
 /* PACKET: a request in wire form.  `pkt` views into msg.blob.  For PKT_TEXT, pkt.data is the line, which gets
  * exactly one PKT_TEXT reply. */
@@ -121,19 +124,21 @@ struct msg_conn {
 	const char *listener; /* CONN: the address that the peer connected to; lives as long as the process */
 };
 
-/* ADD: proc -> store -> proc.  REMOVE: proc -> store.  REPLAYED: store -> proc.
+/* ADD: proc -> store -> proc.  REMOVE, BURY, UNBURY: proc -> store.  REPLAYED: store -> proc.
  * Slices view into msg.blob or `text`. */
 struct msg_store {
 	struct msg msg;
 	void *job; /* ADD: the core's; only carried */
-	struct slice function, unique, handle, reducer, data;
-	int64_t run_at;             /* seconds since 1970; 0 = at once */
+	struct slice function, unique, handle, reducer, data, error;
+	int64_t run_at;                 /* seconds since 1970; 0 = at once */
+	int64_t changed_at, expires_at; /* seconds since 1970; 0 = never */
+	uint32_t attempts;
 	uint8_t priority;           /* enum gearmand_priority */
 	uint8_t flags;              /* GEARMAND_JOB_* */
 	uint8_t outcome;            /* ADD on its way back: enum gearmand_outcome */
-	struct msg_store *replaced; /* ADD in a batch: the REMOVE of its key before it; the store's */
+	struct msg_store *replaced; /* ADD, BURY in a batch: the removal of its key before it; the store's */
 	char *reason;               /* ADD refused: a sentence; owned; may be NULL */
-	char text[];                /* backing of handle and generated keys */
+	char text[];                /* backing of handle, error and generated keys */
 };
 
 struct msg_log {
@@ -176,10 +181,10 @@ struct msg_counts { /* COUNTS: what was counted since the last; `type`: number o
 
 struct msg_text { /* STORE_STATE (empty = well again), STORE_FAILED, COMMITTED, REPLAY_END, the other STORE_* */
 	struct msg msg;
-	uint64_t number;  /* COMMITTED: REMOVEs among it; REPLAY_END: jobs replayed; STORE_FLUSHED: changes that could
-			     not be saved; STORE_WAITING: 1 = another server has it; STORE_OURS: the least number of the
-			     next job; LOG_FILE: a descriptor; LOG_LOST: lines */
-	uint64_t bytes;   /* COMMITTED: what these REMOVEs took, see remove_bytes() */
+	uint64_t number;  /* COMMITTED: changes among it that are no ADDs; REPLAY_END: jobs replayed; STORE_FLUSHED:
+			     changes that could  not be saved; STORE_WAITING: 1 = another server has it; STORE_OURS: the
+			     least number of the  next job; LOG_FILE: a descriptor; LOG_LOST: lines */
+	uint64_t bytes;   /* COMMITTED: what these took, see change_bytes() */
 	uint64_t changes; /* COMMITTED, of a commit: changes in it, and ... */
 	int64_t took;     /* ... nanoseconds of the module's commit */
 	char text[];
@@ -206,11 +211,12 @@ void msg_free(struct msg **); /* takes; NULL is fine; closes the fd of a CONN */
 void msg_free_all(struct list *);
 void msg_free_spares(void); /* memory that the calling thread, which is about to end, keeps for messages */
 
-/* What a REMOVE takes while it waits. */
+/* What a change takes while it waits; not for ADDs, whose job is there as long as they are. */
 static inline size_t
-remove_bytes(const struct msg_store *m)
+change_bytes(const struct msg_store *m)
 {
-	return sizeof *m + m->function.len + m->unique.len;
+	return sizeof *m + m->function.len + m->unique.len + m->handle.len + m->reducer.len + m->data.len +
+	       m->error.len;
 }
 
 #define MSG(node)        LIST_ENTRY(node, struct msg, link)

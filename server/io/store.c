@@ -56,10 +56,10 @@ store_mbox(struct store *s)
 	return s->in;
 }
 
-bool
-store_adds_at_shutdown(const struct store *s)
+unsigned
+store_ways(const struct store *s)
 {
-	return s->adds_at_shutdown;
+	return (s->adds_at_shutdown ? STORE_ADDS_AT_SHUTDOWN : 0) | (s->config.ops->keeps_dead ? STORE_KEEPS_DEAD : 0);
 }
 
 /* ---- Sick and well ------------------------------------------------------------------- */

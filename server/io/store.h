@@ -6,7 +6,7 @@
  *           queue is chosen.  It alone calls the module.
  * Owns:     the module's store, and the batch in the works.
  *
- * Takes ADD and REMOVE, gives the module whatever has gathered as one ordered batch, and
+ * Takes changes, gives the module whatever has gathered as one ordered batch, and
  * sends each ADD back with its outcome.  While one commit runs the next batch gathers.
  */
 #ifndef GEARMAND_IO_STORE_H
@@ -40,7 +40,7 @@ struct mbox *store_mbox(struct store *);
  *   On MSG_STOP, at any time: flushes what came before it (a store that stays unwell is given up in the
  *   end), closes the module's store, STORE_FLUSHED; it ends. */
 void store_start(struct store *);
-bool store_adds_at_shutdown(const struct store *); /* once it is open */
+unsigned store_ways(const struct store *); /* enum store_ways; once it is open */
 void store_join(struct store *);
 void store_free(struct store **); /* closes the module's store */
 

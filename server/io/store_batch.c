@@ -25,8 +25,10 @@ store_has_batch(const struct store *s)
 static struct gearmand_change
 change_of(const struct msg_store *m)
 {
+	static const enum gearmand_op ops[] = { GEARMAND_ADD, GEARMAND_REMOVE, GEARMAND_BURY, GEARMAND_UNBURY };
+
 	return (struct gearmand_change){
-		.op = m->msg.kind == MSG_ADD ? GEARMAND_ADD : GEARMAND_REMOVE,
+		.op = ops[m->msg.kind - MSG_ADD],
 		.outcome = GEARMAND_STORED,
 		.job = {
 			.function = m->function,
@@ -37,6 +39,10 @@ change_of(const struct msg_store *m)
 			.run_at = m->run_at,
 			.priority = m->priority,
 			.flags = m->flags,
+			.attempts = m->attempts,
+			.changed_at = m->changed_at,
+			.expires_at = m->expires_at,
+			.error = m->error,
 		},
 	};
 }
@@ -51,7 +57,7 @@ store_add_change(struct store *s, const struct msg_store *m)
 	s->changes[s->count++] = change_of(m);
 }
 
-/* While room is short: few, and REMOVEs and ADDs never in one batch. */
+/* While room is short: few, and never ADDs in one batch with other changes. */
 static STORE bool
 store_may_gather(const struct store *s, size_t count, size_t bytes)
 {
@@ -61,7 +67,7 @@ store_may_gather(const struct store *s, size_t count, size_t bytes)
 		return false;
 	if (s->piece == 0)
 		return count < s->config.batch_max;
-	return count < s->piece && (first == NULL || MSG(first)->kind == MSG(next)->kind);
+	return count < s->piece && (first == NULL || (MSG(first)->kind == MSG_ADD) == (MSG(next)->kind == MSG_ADD));
 }
 
 void
@@ -94,27 +100,26 @@ store_reset_outcomes(struct store *s)
 	}
 }
 
-/* Nobody waits for the outcome of a REMOVE, so a refused one is said here, once for all of a batch.  It is done with:
- * the job is left to the store, which has it until somebody sees to that. */
+/* Nobody waits for the outcome of these, so a refused one is said here, once for all of a batch.  It is done with: the
+ * job is left to the store, which has it until somebody sees to that, or to the memory. */
 static STORE void
-store_say_unremoved(const struct store *s)
+store_say_undone(const struct store *s, enum gearmand_op op, const char *what)
 {
 	const char *reason = NULL;
 	size_t count = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
-		if (s->changes[i].op != GEARMAND_REMOVE || s->changes[i].outcome != GEARMAND_REFUSED)
+		if (s->changes[i].op != op || s->changes[i].outcome != GEARMAND_REFUSED)
 			continue;
 		if (count++ == 0)
 			reason = s->changes[i].reason;
 	}
 	if (count > 0)
-		log_post(GEARMAND_LOG_WARNING,
-		    "queue %s: %zu finished jobs stay in the store, and run again after a restart: %s", s->config.name,
-		    count, reason == NULL ? "it does not say why" : reason);
+		log_post(GEARMAND_LOG_WARNING, "queue %s: %zu %s: %s", s->config.name, count, what,
+		    reason == NULL ? "it does not say why" : reason);
 }
 
-/* What a refused ADD should have replaced is removed nevertheless. */
+/* What a refused ADD or BURY should have replaced is removed nevertheless. */
 static STORE void
 store_set_outcome(struct store *s, struct msg_store *m, const struct gearmand_change *c)
 {
@@ -124,7 +129,7 @@ store_set_outcome(struct store *s, struct msg_store *m, const struct gearmand_ch
 		list_remove(&m->replaced->msg.link);
 		list_push_front(&s->pending, &m->replaced->msg.link);
 	}
-	if (c->outcome == GEARMAND_REFUSED && s->stopping && s->adds_at_shutdown)
+	if (c->outcome == GEARMAND_REFUSED && c->op == GEARMAND_ADD && s->stopping && s->adds_at_shutdown)
 		s->unsaved++;
 }
 
@@ -133,18 +138,29 @@ store_hand_back(struct store *s)
 {
 	size_t i = 0;
 
-	store_say_unremoved(s);
-	LIST_EACH(node, &s->batch) {
-		struct gearmand_change *c = &s->changes[i++];
-
-		if (c->op == GEARMAND_ADD)
-			store_set_outcome(s, MSG_AS(msg_store, MSG(node)), c);
-		else
-			mem_free(c->reason);
-	}
+	store_say_undone(s, GEARMAND_REMOVE, "finished jobs stay in the store, and run again after a restart");
+	store_say_undone(s, GEARMAND_BURY, "dead jobs are in memory alone, and gone after a restart");
+	store_say_undone(s, GEARMAND_UNBURY, "jobs stay dead in the store, and are that again after a restart");
+	LIST_EACH(node, &s->batch)
+		store_set_outcome(s, MSG_AS(msg_store, MSG(node)), &s->changes[i++]);
 	list_splice(&s->settled, &s->batch);
 	store_tell_done(s, &s->settled, true);
 	s->count = s->alone = 0;
+}
+
+static STORE void
+store_refuse_alone(struct store *s)
+{
+	struct gearmand_change *c = &s->changes[0];
+	bool is_new = c->op == GEARMAND_ADD;
+
+	if (is_new)
+		store_say_full(s, c->job.data.len);
+	c->outcome = GEARMAND_REFUSED;
+	c->reason = mem_dup(s->trouble.text, strlen(s->trouble.text));
+	store_hand_back(s);
+	if (is_new)
+		store_refuse_larger(s);
 }
 
 /* Removals first, and all in smaller pieces.  A job that does not fit alone is tried once more, for the module may have
@@ -152,22 +168,15 @@ store_hand_back(struct store *s)
 static STORE bool
 store_meets_lack_of_room(struct store *s)
 {
-	struct gearmand_change *c = &s->changes[0];
-
 	if (s->count > 1 || !list_is_empty(&s->settled)) {
 		store_take_apart(s);
 		s->count = 0;
 		return true;
 	}
-	if (c->op != GEARMAND_ADD)
+	if (s->changes[0].op == GEARMAND_REMOVE || s->changes[0].op == GEARMAND_UNBURY)
 		return false;
-	if (s->alone++ == 0)
-		return true;
-	store_say_full(s, c->job.data.len);
-	c->outcome = GEARMAND_REFUSED;
-	c->reason = mem_dup(s->trouble.text, strlen(s->trouble.text));
-	store_hand_back(s);
-	store_refuse_larger(s);
+	if (s->alone++ > 0)
+		store_refuse_alone(s);
 	return true;
 }
 

@@ -30,6 +30,7 @@ store_drop_superfluous(struct store *s)
 		store_tell_done(s, &done, false);
 }
 
+/* A dead job is put among the dead before it is removed, so these stay in their order. */
 void
 store_removes_first(struct store *s)
 {
@@ -48,7 +49,7 @@ store_removes_first(struct store *s)
 	list_splice(&s->pending, &adds);
 }
 
-/* What an ADD of the batch was to replace comes before it again. */
+/* What a change of the batch was to replace comes before it again. */
 void
 store_take_apart(struct store *s)
 {

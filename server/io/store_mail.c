@@ -30,8 +30,8 @@ store_take(struct store *s)
 			msg_free(&m);
 			continue;
 		}
-		CHECK(m->kind == MSG_ADD || m->kind == MSG_REMOVE);
-		s->removes_came |= m->kind == MSG_REMOVE;
+		CHECK(m->kind >= MSG_ADD && m->kind <= MSG_UNBURY);
+		s->removes_came |= store_is_removal(m);
 		list_push(&s->pending, &m->link);
 	}
 }
@@ -87,7 +87,7 @@ store_tell_done(struct store *s, struct list *done, bool is_commit)
 		if (m->kind == MSG_ADD)
 			continue;
 		end->number++;
-		end->bytes += remove_bytes(MSG_AS(msg_store, m));
+		end->bytes += change_bytes(MSG_AS(msg_store, m));
 		list_remove(node);
 		msg_free(&m);
 	}

@@ -39,7 +39,7 @@ struct store {
 
 	void *module;                    /* the module's store; NULL while it is closed */
 	struct gearmand_opening opening; /* what the module keeps from one opening to the next */
-	struct list pending;             /* ADD, REMOVE, in order, not in the batch */
+	struct list pending;             /* ADD, REMOVE, BURY, UNBURY, in order, not in the batch */
 	struct list batch;               /* the same, of the batch */
 	struct list settled;             /* the same, of changes that a later one of their key supersedes */
 	struct gearmand_change *changes; /* one for each of `batch` */
@@ -50,7 +50,7 @@ struct store {
 	bool is_full;      /* a job was refused for want of room ... */
 	size_t full_size;  /* ... of so many bytes ... */
 	nsec_t full_at;    /* ... then */
-	bool removes_came; /* REMOVEs in `pending` may make others superfluous */
+	bool removes_came; /* removals in `pending` may make others superfluous */
 	size_t unsaved;    /* jobs that were refused at shutdown, though they had been acknowledged */
 	uint8_t hash_key[HASH_KEY_BYTES];
 	nsec_t give_up_at;         /* NEVER until MSG_STOP */
@@ -71,12 +71,18 @@ struct store {
 	struct gearmand_error told;    /* to the core: its trouble; empty = well */
 };
 
+static inline bool
+store_is_removal(const struct msg *m)
+{
+	return m->kind == MSG_REMOVE || m->kind == MSG_UNBURY;
+}
+
 /* store_mail.c */
 void store_take(struct store *) STORE;                   /* what was posted goes to `pending`; notices MSG_STOP */
 bool store_sleep(struct store *, nsec_t how_long) STORE; /* false: STOP came */
 void store_tell_mgmt(struct store *, enum msg_kind, const char *text, uint64_t number) STORE;
 void store_tell_state(struct store *, const char *trouble, bool is_full) STORE; /* to the core; "" = it is well */
-/* To the core: ADDs with their outcome, in order, and how many REMOVEs are done; empties the list. */
+/* To the core: ADDs with their outcome, in order, and how many other changes are done; empties the list. */
 void store_tell_done(struct store *, struct list *, bool is_commit) STORE;
 
 /* store_open.c */
@@ -105,7 +111,7 @@ void store_say_full(struct store *, size_t size) STORE;
 void store_refuse_larger(struct store *) STORE;
 void store_had_room(struct store *) STORE; /* for the batch */
 
-/* store_once.c: all but the last change of each key go to `superfluous`.  Not in a batch: only those before a REMOVE.
+/* store_once.c: all but the last change of each key go to `superfluous`.  Not in a batch: only those before a removal.
  */
 void store_keep_last(struct store *, struct list *changes, struct list *superfluous, bool in_batch) STORE;
 

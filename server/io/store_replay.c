@@ -48,11 +48,24 @@ replay_body(const struct gearmand_job *job)
 	return b;
 }
 
+static struct slice
+replay_text(char **at, struct slice text)
+{
+	struct slice kept = slice_of(*at, text.len);
+
+	if (text.len > 0)
+		memcpy(*at, text.data, text.len);
+	*at += text.len;
+	return kept;
+}
+
 static struct msg_store *
 replay_msg(const struct gearmand_job *job, struct blob *body)
 {
-	struct msg_store *m = msg_new_sized(MSG_REPLAYED, 0, sizeof *m + job->handle.len + job->reducer.len);
+	struct msg_store *m =
+	    msg_new_sized(MSG_REPLAYED, 0, sizeof *m + job->handle.len + job->reducer.len + job->error.len);
 	const char *at = body->data;
+	char *text = m->text;
 
 	m->msg.blob = body;
 	m->function = slice_of(at, job->function.len);
@@ -60,12 +73,12 @@ replay_msg(const struct gearmand_job *job, struct blob *body)
 	m->unique = slice_of(at, job->unique.len);
 	at += job->unique.len + 1;
 	m->data = slice_of(at, job->data.len);
-	if (job->handle.len > 0)
-		memcpy(m->text, job->handle.data, job->handle.len);
-	if (job->reducer.len > 0)
-		memcpy(m->text + job->handle.len, job->reducer.data, job->reducer.len);
-	m->handle = slice_of(m->text, job->handle.len);
-	m->reducer = slice_of(m->text + job->handle.len, job->reducer.len);
+	m->handle = replay_text(&text, job->handle);
+	m->reducer = replay_text(&text, job->reducer);
+	m->error = replay_text(&text, job->error);
+	m->attempts = job->attempts;
+	m->changed_at = job->changed_at;
+	m->expires_at = job->expires_at;
 	m->run_at = job->run_at;
 	m->priority = (uint8_t)job->priority;
 	m->flags = (uint8_t)job->flags;

@@ -70,7 +70,7 @@ static const struct {
 	size_t plugin, option, ops[KINDS];
 } sizes_of_minor[] = {
 	{ UP_TO(gearmand_plugin, counters), UP_TO(gearmand_option, secret),
-	    { [GEARMAND_KIND_QUEUE] = UP_TO(gearmand_queue_ops, reload),
+	    { [GEARMAND_KIND_QUEUE] = UP_TO(gearmand_queue_ops, keeps_dead),
 	      [GEARMAND_KIND_PROTOCOL] = UP_TO(gearmand_protocol_ops, early),
 	      [GEARMAND_KIND_TRANSPORT] = UP_TO(gearmand_transport_ops, daily) } },
 };

@@ -10,6 +10,7 @@
 #include "proc/handle.h"
 #include "proc/job.h"
 #include "proc/reply.h"
+#include "proc/store_out.h"
 
 void
 admin_say(struct proc *p, struct peer *peer, const char *text)
@@ -57,7 +58,7 @@ admin_func(struct proc *p, struct peer *peer, struct slice name)
 void
 admin_cancel(struct proc *p, struct peer *peer, struct job *job)
 {
-	bool in_store = job->stored || job->adding;
+	bool in_store = job_is_in_store(job);
 
 	job_cancel(p, job, OUTCOME_CANCELLED);
 	if (in_store)

@@ -59,7 +59,8 @@ audit_job(const struct job *job, struct sums *sums)
 	CHECK((job->state == JOB_DELAYED) <= (job->extra->timer.place != 0));
 	CHECK(job_extra_bytes(job) == 0 || job->extra->job == job);
 	CHECK(job_waiting_slot(job) == NULL || job->adding);
-	CHECK(!job->removed && !(job->adding && job->stored));
+	CHECK(!job->removed && !(job->stored && (job->extra->in_dead || job->state == JOB_BURIED)));
+	CHECK(!job->extra->in_dead || job->extra->buried_at != 0);
 	clients = audit_clients(job, job->extra->clients) + audit_clients(job, job->extra->followers);
 	CHECK(clients == job->extra->client_count);
 	CHECK(job->state != JOB_BURIED || clients == 0);
@@ -141,7 +142,7 @@ audit_funcs(const struct proc *p, const struct sums *jobs)
 	CHECK(sums.jobs == jobs->jobs && sums.running == jobs->running && sums.buried == jobs->buried);
 	CHECK(sums.memory + p->abilities.count * sizeof(struct ability) == p->func_memory);
 	CHECK(p->func_memory + jobs->memory + p->ended_bytes + (p->storing - jobs->storing) ==
-	      p->memory); /* REMOVEs count as storing */
+	      p->memory); /* changes that are no ADDs count as storing */
 }
 
 /* A sleeping worker must be one that every function it does can wake, and have nothing to do. */

@@ -5,7 +5,8 @@
  * Runs on:  processing thread.
  * Owns:     nothing; the jobs go by their handles, but no longer by their uniques: a new submission makes a new job.
  *
- * It is bounded by age, number and bytes; what is longest there goes first.
+ * It is bounded by age, number and bytes; what is longest there goes first.  A store that keeps dead jobs has them,
+ * too; with one that does not they are in memory alone.
  */
 #include "proc/dead.h"
 
@@ -17,6 +18,7 @@
 #include "proc/job_new.h"
 #include "proc/job_read.h"
 #include "proc/key.h"
+#include "proc/store_out.h"
 #include "proc/wake.h"
 
 enum { TRIM_PER_TURN = 256 };
@@ -28,6 +30,7 @@ job_bury(struct proc *p, struct job *job)
 
 	job_drop_listeners(p, job);
 	key_remove(p, job);
+	job_store_dead(p, job);
 	extra = job_extra(p, job);
 	extra->buried_at = p->now.wall;
 	extra->retry_at = 0;
@@ -36,11 +39,45 @@ job_bury(struct proc *p, struct job *job)
 	job_move(p, job, JOB_BURIED);
 }
 
+void
+job_is_kicked(struct proc *p, struct job *job)
+{
+	struct job_extra *extra = job_extra(p, job);
+
+	job_unbury(p, job);
+	extra->tries = 0;
+	extra->buried_at = 0;
+	job_set_error(p, job, slice_of("", 0));
+	job_extra_tidy(p, job);
+}
+
+void
+job_is_not_kicked(struct proc *p, struct job *job)
+{
+	job_tell_failed(p, job);
+	job_drop_listeners(p, job);
+	key_remove(p, job);
+	job->is_own = false;
+	job_set_background(p, job);
+	job_move(p, job, JOB_BURIED);
+}
+
+/* Who submits it meanwhile waits for the commit as well: until then it is dead for the store. */
+static PROC void
+send_through_store(struct proc *p, struct job *job)
+{
+	job_move(p, job, JOB_STORING);
+	job_extra(p, job)->run_at = 0;
+	job->background = false;
+	p->background--;
+	job->is_own = true;
+	job_store_again(p, job);
+}
+
 bool
 job_kick(struct proc *p, struct job *job)
 {
 	struct job_request request = { .body = job->body, .unique = job_unique(job), .data = job_data(job) };
-	struct job_extra *extra;
 
 	CHECK(job->state == JOB_BURIED);
 	if (job->has_key) {
@@ -49,13 +86,13 @@ job_kick(struct proc *p, struct job *job)
 			return false;
 	}
 	key_add(p, job, request.key_hash);
-	extra = job_extra(p, job);
-	extra->tries = 0;
-	extra->buried_at = 0;
 	ended_forget(p, job);
+	if (goes_through_store(p)) {
+		send_through_store(p, job);
+		return true;
+	}
 	job_move(p, job, JOB_READY);
-	job_set_error(p, job, slice_of("", 0));
-	job_extra_tidy(p, job);
+	job_is_kicked(p, job);
 	wake_for_job(p, job->func);
 	return true;
 }

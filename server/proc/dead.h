@@ -14,8 +14,12 @@ struct job;
 
 /* To the dead list; clients must have been told. */
 void job_bury(struct proc *, struct job *) RUNS_ON(proc_role);
-/* BURIED: it is sent again, as if it had never been tried.  False when a job with its unique is there. */
+/* BURIED: it is sent again, as if it had never been tried; if it goes through the store, when that has it.  False when
+ * a job with its unique is there. */
 bool job_kick(struct proc *, struct job *) RUNS_ON(proc_role);
+/* The store has one that is sent again; or it cannot have it, which is dead as before then. */
+void job_is_kicked(struct proc *, struct job *) RUNS_ON(proc_role);
+void job_is_not_kicked(struct proc *, struct job *) RUNS_ON(proc_role);
 /* What is too old, or too much, leaves the dead list.  Returns when to look again, on the monotonic clock, or NEVER. */
 nsec_t buried_trim(struct proc *) RUNS_ON(proc_role);
 /* BURIED: handle, function, unique, attempts, since when it is dead (seconds since 1970), bytes of its data, the last

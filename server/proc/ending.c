@@ -12,6 +12,7 @@
 #include "proc/handle.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
+#include "proc/job_extra.h"
 #include "proc/store_out.h"
 
 /* What the store has need not run any more; running and foreground jobs do. */
@@ -45,12 +46,16 @@ add_all_in_order(struct proc *p)
 	while ((node = hash_next(&p->handles, &walk)) != NULL) {
 		struct job *job = CONTAINER_OF(node, struct job, by_handle);
 
-		if (job->background && !job->stored && !job->adding)
+		if (job->background && !job->adding && (!job->stored || job->extra->add_again))
 			jobs[n++] = job;
 	}
 	qsort(jobs, n, sizeof *jobs, older_first);
-	for (size_t i = 0; i < n; i++)
-		job_store(p, jobs[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (jobs[i]->state != JOB_BURIED)
+			job_store(p, jobs[i]);
+		else if (!jobs[i]->extra->in_dead)
+			job_store_dead(p, jobs[i]);
+	}
 	mem_free(jobs);
 }
 
@@ -59,9 +64,11 @@ on_shutdown(struct proc *p)
 {
 	struct msg *m = msg_new(MSG_FLUSHED, 0);
 
-	if (!p->shut && p->cfg.durable && p->cfg.adds_at_shutdown)
-		add_all_in_order(p);
+	bool first = !p->shut;
+
 	p->shut = true;
+	if (first && p->cfg.durable && p->cfg.adds_at_shutdown)
+		add_all_in_order(p);
 	list_push(&p->out->mgmt, &m->link);
 }
 

@@ -80,13 +80,31 @@ expire_due(struct proc *p, struct func *func, unsigned *budget)
 		heap_set(&p->expiries, &func->expiry, next);
 }
 
-/* A store that is behind has no use for more removals; each commit of it brings a turn. */
+/* A store that is behind has no use for more removals; each commit of it brings a turn.  And what has not all been read
+ * may be read again. */
 nsec_t
 expire_next(const struct proc *p)
 {
 	const struct heap_node *first = heap_first(&p->expiries);
 
-	return first == NULL || store_is_behind(p) ? NEVER : first->key;
+	return first == NULL || p->replaying || store_is_behind(p) ? NEVER : first->key;
+}
+
+void
+expire_resume(struct proc *p, struct job *job, int64_t until)
+{
+	static const nsec_t a_second = 1000000000;
+	struct func *func = job->func;
+	const struct list *before = job->link.prev;
+	nsec_t left;
+
+	if (func->policy->expire == 0 || until > INT64_MAX / a_second)
+		return;
+	left = until * a_second - p->now.wall;
+	job->since = earlier(job->since, p->now.mono - (func->policy->expire - left));
+	if (before != &func->ready[job->priority] && LIST_ENTRY(before, const struct job, link)->since > job->since)
+		job->since = LIST_ENTRY(before, const struct job, link)->since;
+	heap_set(&p->expiries, &func->expiry, func_next_expiry(func));
 }
 
 void

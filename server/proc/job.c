@@ -168,6 +168,17 @@ job_place(struct proc *p, struct job *job)
 		wake_for_job(p, job->func);
 }
 
+void
+job_place_again(struct proc *p, struct job *job)
+{
+	if (job->adding && job->stored && !store_is_in_trouble(p)) {
+		job_move(p, job, JOB_STORING);
+		return;
+	}
+	job_move(p, job, JOB_READY);
+	wake_for_job(p, job->func);
+}
+
 /* The slot that holds a job, if one does, was its first and is the last in the list. */
 struct slot *
 job_waiting_slot(const struct job *job)
@@ -262,8 +273,7 @@ void
 job_end(struct proc *p, struct job *job, enum outcome outcome)
 {
 	ended_add(p, job, outcome);
-	if (job->stored || job->adding)
-		job_unstore(p, job);
+	job_unstore(p, job);
 	unlink_job(p, job);
 	bury(p, job);
 }

@@ -23,20 +23,25 @@ struct slot;
 	X(NEW,     STORING) /* a durable background submission; or one that waits for such of its connection */ \
 	X(NEW,     DELAYED) \
 	X(NEW,     READY) \
+	X(NEW,     BURIED)  /* it was dead in the store */ \
 	X(STORING, DELAYED) /* committed */ \
 	X(STORING, READY)   /* committed; or refused, but a foreground client waits */ \
+	X(STORING, BURIED)  /* it was to be sent again, and the store refused it */ \
 	X(STORING, DEAD)    /* refused, timed out, cancelled */ \
 	X(DELAYED, READY)   /* due */ \
+	X(DELAYED, STORING) /* due, but the store does not know yet of the attempt before */ \
 	X(DELAYED, DEAD)    /* cancelled, or its last client left */ \
 	X(READY,   RUNNING) \
 	X(READY,   DEAD)    /* cancelled, or its last client left */ \
 	X(RUNNING, READY)   /* its worker was lost */ \
 	X(RUNNING, DELAYED) /* the same, and it is tried again later */ \
+	X(RUNNING, STORING) /* the same, and it is tried again when the store knows of the attempt */ \
 	X(RUNNING, DEAD)    /* done, failed, cancelled, given up */ \
 	X(RUNNING, BURIED)  /* given up, or an operator said so: it is on the dead list */ \
 	X(READY,   BURIED) \
 	X(DELAYED, BURIED) \
-	X(BURIED,  READY)   /* an operator sends it again */ \
+	X(BURIED,  READY)   /* an operator sends it again ... */ \
+	X(BURIED,  STORING) /* ... and it goes through the store */ \
 	X(BURIED,  DEAD)    /* cancelled, or the dead list is full or old */
 /* clang-format on */
 
@@ -69,7 +74,7 @@ struct job {
 	bool key_in_body : 1; /* a made-up key of an earlier process: it stands in the unique's place */
 	bool background : 1;  /* somebody was told that it is a background job */
 	bool adding : 1;      /* an ADD is under way */
-	bool stored : 1;      /* the store has it */
+	bool stored : 1;      /* the store has it, not among the dead */
 	bool removed : 1;     /* REMOVE is posted */
 	bool newest : 1;      /* it stands for its unique in proc.uniques */
 	bool has_twin : 1;    /* a job of another function has, or had, the same unique: struct twin stands for it */
@@ -79,6 +84,9 @@ struct job {
 void job_move(struct proc *, struct job *, enum job_state) RUNS_ON(proc_role);
 /* NEW or STORING or DELAYED: to READY, or DELAYED when its time has not come. */
 void job_place(struct proc *, struct job *) RUNS_ON(proc_role);
+/* RUNNING or DELAYED: it may be tried again now.  To READY, or to STORING while a store that is well still writes down
+ * what became of it. */
+void job_place_again(struct proc *, struct job *) RUNS_ON(proc_role);
 /* Places jobs that waited for earlier ones of their connection. */
 void jobs_place_held(struct proc *) RUNS_ON(proc_role);
 /* The first submitter that waits for the commit, or NULL. */

@@ -55,7 +55,7 @@ job_extra_tidy(struct proc *p, struct job *job)
 
 	if (extra->worker == NULL && extra->clients == NULL && extra->followers == NULL && extra->slots == NULL &&
 	    extra->run_at == 0 && extra->tries == 0 && extra->retry_at == 0 && extra->buried_at == 0 &&
-	    extra->error == NULL)
+	    extra->error == NULL && extra->changed_at == 0 && !extra->in_dead && !extra->add_again)
 		job_extra_free(p, job);
 }
 

@@ -31,9 +31,12 @@ struct job_extra {
 	uint32_t tries;                  /* attempts that came to nothing */
 	uint16_t client_count;           /* of `clients` and `followers` */
 	uint8_t verdict;                 /* RUNNING: enum verdict, what an operator wants when the attempt ends */
+	bool in_dead : 1;                /* the store has it among the dead */
+	bool add_again : 1;              /* the ADD under way is out of date; or it has one due at shutdown */
+	int64_t changed_at;              /* seconds since 1970: when it last failed, died or was sent again */
 	nsec_t retry_at;                 /* wall clock: when it is tried again; 0 = at once */
 	nsec_t verdict_delay;            /* VERDICT_RETRY */
-	nsec_t buried_at;                /* BURIED: wall clock */
+	nsec_t buried_at;                /* BURIED: wall clock.  STORING: it is sent again from the dead list */
 	struct blob *error;              /* what the last exception said, or NULL */
 	struct list in_runners;          /* RUNNING: func.runners */
 	struct result *result;           /* RUNNING: what is to be kept of it, or NULL */

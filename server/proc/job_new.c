@@ -61,10 +61,9 @@ make(struct proc *p, struct func *func, const struct job_request *request, uint8
 }
 
 static PROC void
-enter_tables(struct proc *p, struct job *job, uint64_t number, uint64_t key_hash)
+enter_tables(struct proc *p, struct job *job, uint64_t number)
 {
 	hash_add(&p->handles, &job->by_handle, handle_key(number, job->prefix));
-	key_add(p, job, key_hash);
 	job->func->jobs++;
 	list_remove(&job->func->in_idle);
 	p->memory += job_bytes(job);
@@ -76,7 +75,8 @@ job_new(struct proc *p, struct func *func, const struct job_request *request)
 	struct job *job =
 	    make(p, func, request, unique_flags(request->unique), has_key(request->unique, request->data));
 
-	enter_tables(p, job, p->next_handle++, request->key_hash);
+	enter_tables(p, job, p->next_handle++);
+	key_add(p, job, request->key_hash);
 	return job;
 }
 
@@ -85,14 +85,18 @@ struct job *
 job_new_replayed(
     struct proc *p, struct func *func, const struct job_request *request, struct slice handle, uint8_t flags)
 {
+	bool is_dead = (flags & GEARMAND_JOB_DEAD) != 0;
 	struct job *job;
 	bool keyed;
 
+	flags &= (uint8_t)~GEARMAND_JOB_DEAD;
 	if (flags == 0)
 		flags = unique_flags(request->unique);
 	keyed = flags == 0 || (flags == GEARMAND_JOB_UNIQUE_IS_DATA && request->data.len > 0);
 	job = make(p, func, request, flags, keyed);
 	job->key_in_body = flags != 0;
-	enter_tables(p, job, handle_restore(p, handle, &job->prefix), request->key_hash);
+	enter_tables(p, job, handle_restore(p, handle, &job->prefix));
+	if (!is_dead)
+		key_add(p, job, request->key_hash);
 	return job;
 }

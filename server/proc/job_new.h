@@ -27,7 +27,8 @@ struct job_request {
 
 /* In the tables, state NEW; takes a reference to the body. */
 struct job *job_new(struct proc *, struct func *, const struct job_request *) RUNS_ON(proc_role);
-/* The same for a replayed job whose handle is known ("" = it gets a new one); flags as stored. */
+/* The same for a replayed job whose handle is known ("" = it gets a new one); flags as stored.  A
+ * dead job has no key. */
 struct job *job_new_replayed(
     struct proc *, struct func *, const struct job_request *, struct slice handle, uint8_t flags) RUNS_ON(proc_role);
 

@@ -39,6 +39,7 @@ struct proc_config {
 	const char *queue_name;            /* of the module; NULL = none */
 	bool durable;                      /* background jobs go through the store */
 	bool adds_at_shutdown;             /* ... but only at orderly shutdown */
+	bool keeps_dead;                   /* the store has a place for dead jobs */
 	nsec_t queue_timeout;              /* how long a submission waits for the store */
 	uint64_t max_jobs, max_memory /* bytes */, max_functions, max_abilities /* per worker */;
 	uint64_t max_storing; /* bytes waiting for the store before submitters are not read, or get ERROR */

@@ -4,7 +4,7 @@
  *
  * Runs on:  processing thread.
  * Owns:     struct purge.
- * Sends:    WORK_FAIL to clients that wait; REMOVE to the store; "OK n" when the store has removed what it had.
+ * Sends:    WORK_FAIL to clients that wait; removals to the store; "OK n" when the store has removed what it had.
  *
  * Jobs that come while it is at work are left alone as far as they can be told from those before: of ready and dead
  * jobs no more are looked at than there were, oldest first.
@@ -19,6 +19,7 @@
 #include "proc/job.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
+#include "proc/store_out.h"
 
 /* Of a turn: about a millisecond.  To look at one job costs 1. */
 enum { PURGE_COST_PER_TURN = 8192, COST_OF_END = 8 };
@@ -90,7 +91,7 @@ purge_job(struct proc *p, struct purge *purge, struct job *job)
 {
 	size_t before = p->spent;
 
-	purge->in_store = purge->in_store || job->stored || job->adding;
+	purge->in_store = purge->in_store || job_is_in_store(job);
 	purge->ended++;
 	job_cancel(p, job, OUTCOME_CANCELLED);
 	return COST_OF_END * (1 + p->spent - before);

@@ -20,7 +20,7 @@
 #include "proc/peer.h"
 #include "proc/reply.h"
 #include "proc/result.h"
-#include "proc/wake.h"
+#include "proc/store_out.h"
 
 #include <gearmand/packet.h>
 
@@ -71,6 +71,22 @@ give_up(struct proc *p, struct job *job, bool keep, enum outcome otherwise)
 	job_end(p, job, otherwise);
 }
 
+/* Does it matter after a restart what has become of it?  Where nothing is set it is tried for ever, and at once. */
+static bool
+is_to_be_known(const struct policy *policy)
+{
+	return policy->attempts > 0 || policy->delay > 0 || policy->expire > 0 ||
+	       (policy->retry_on & (POLICY_FAIL | POLICY_EXCEPTION)) != 0;
+}
+
+/* The store is told before it is tried again, so it never knows of more attempts than there were. */
+static PROC void
+store_attempt(struct proc *p, struct job *job)
+{
+	if ((job->stored || job->adding) && (job->extra->retry_at != 0 || is_to_be_known(job->func->policy)))
+		job_store_again(p, job);
+}
+
 /* It may be that somebody waits for it; nobody who only waits is made to wait longer. */
 static PROC void
 try_again(struct proc *p, struct job *job, nsec_t delay)
@@ -79,13 +95,14 @@ try_again(struct proc *p, struct job *job, nsec_t delay)
 
 	tell_modules_void(p, job, extra->clients);
 	tell_modules_void(p, job, extra->followers);
-	if (delay > 0 && job->background) {
-		extra->retry_at = p->now.wall + delay;
+	extra->retry_at = delay > 0 && job->background ? p->now.wall + delay : 0;
+	store_attempt(p, job);
+	if (p->graceful && job->stored && extra->clients == NULL)
+		job_leave_in_store(p, job);
+	else if (extra->retry_at != 0)
 		job_move(p, job, JOB_DELAYED);
-		return;
-	}
-	job_move(p, job, JOB_READY);
-	wake_for_job(p, job->func);
+	else
+		job_place_again(p, job);
 }
 
 /* Jitter must not come from outside: the same history gives the same times. */
@@ -147,8 +164,6 @@ job_attempt_lost(struct proc *p, struct job *job, enum policy_loss why)
 	} else if (verdict == VERDICT_BURY || (policy->attempts > 0 && extra->tries >= policy->attempts) ||
 		   (policy->retry_on & why) == 0) {
 		give_up(p, job, job->background && (verdict == VERDICT_BURY || policy->keep_dead), outcome_of(why));
-	} else if (p->graceful && job->stored && extra->clients == NULL) {
-		job_leave_in_store(p, job);
 	} else {
 		try_again(p, job, delay_of(p, job));
 	}

@@ -64,7 +64,7 @@ add_living(const struct proc *p, struct buf *out, const struct job *job)
 	add_field(out, "state", slice_str(state_names[job->state]));
 	add_field(out, "priority", slice_str(priorities[job->priority]));
 	add_flag_field(out, "background", job->background);
-	add_flag_field(out, "stored", job->stored);
+	add_flag_field(out, "stored", job->stored || extra->in_dead);
 	add_number_field(out, "bytes", job_data(job).len);
 	add_number_field(out, "attempts", extra->tries);
 	add_number_field(out, "clients", extra->client_count);

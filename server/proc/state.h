@@ -109,7 +109,7 @@ struct proc {
 	uint64_t memory;             /* bytes of all that peers make grow: jobs, also dead ones that wait for the store,
 					those who wait for them, functions, abilities, REMOVEs, jobs that have ended */
 	uint64_t func_memory;        /* of that, functions and abilities */
-	uint64_t storing;            /* bytes of what waits for the store: jobs and REMOVEs */
+	uint64_t storing;            /* bytes of what waits for the store: jobs and other changes */
 	uint64_t held;               /* bytes of replies behind open ones, of all peers */
 	nsec_t refused[BOUND_COUNT]; /* monotonic: when this bound refused something last; 0 = said: there is room */
 	uint64_t background;         /* jobs with a background owner */
@@ -127,14 +127,14 @@ struct proc {
 	struct buf store_trouble;  /* why the store is unwell; empty = it is well */
 	struct buf store_error;    /* the last trouble it had, also when it is well again */
 	nsec_t store_since;        /* wall clock: when it became what it is; 0 = not known yet */
-	uint64_t adding, removing; /* changes on their way into the store */
+	uint64_t adding, removing; /* changes on their way into the store: ADDs, others */
 	nsec_t store_heard;        /* monotonic, while changes wait: since when the store has said nothing */
 	bool store_slow;           /* that is long ago */
 	bool store_is_full;        /* its trouble is want of room */
-	uint64_t removed;          /* REMOVEs that it has done, ever; they are done in order */
-	struct list cancels;       /* slots that wait for a REMOVE, oldest first */
+	uint64_t removed;          /* changes but ADDs that it has done, ever; they are done in order */
+	struct list cancels;       /* slots that wait for a removal, oldest first */
 	struct list purges;        /* struct purge: the first one is at work */
-	struct list purged;        /* ... that wait for a REMOVE, oldest first */
+	struct list purged;        /* ... that wait for a removal, oldest first */
 	struct list placing; /* struct job.link: jobs that waited for earlier ones of their connection no longer */
 	uint64_t counts[STAT_ALL];
 	struct histogram histograms[HISTOGRAM_COUNT];
@@ -161,6 +161,20 @@ count_func_memory(struct proc *p, int64_t bytes)
 {
 	p->memory += (uint64_t)bytes;
 	p->func_memory += (uint64_t)bytes;
+}
+
+/* Are background jobs stored at once?  Else, if at all, at shutdown. */
+static inline bool
+goes_through_store(const struct proc *p)
+{
+	return p->cfg.durable && !p->cfg.adds_at_shutdown;
+}
+
+/* The store is unwell, or a commit takes long. */
+static inline bool
+store_is_in_trouble(const struct proc *p)
+{
+	return p->store_trouble.len > 0 || p->store_slow;
 }
 
 /* Removals wait for the store in memory: while so much waits there shall be no more that can be put off. */

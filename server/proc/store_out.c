@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What the store is told of jobs: ADD and REMOVE, in order.
+ * What the store is told of jobs: ADD, REMOVE, BURY and UNBURY, in order.
  *
  * Runs on:  processing thread.
  * Owns:     nothing; an ADD carries the job's address, and the job outlives it.
+ *
+ * Of one job one ADD is under way at a time, so a store that is away is not told of every attempt that fails meanwhile.
+ * Nobody waits for the other three; what they refer to they have themselves.
  */
 #include "proc/store_out.h"
 
@@ -18,6 +21,8 @@
 #include <gearmand/plugin.h>
 
 enum { UUID_BYTES = 16, UUID_TEXT = 36 };
+
+static const nsec_t a_second = 1000000000;
 
 /* The key of a job without a unique of its own: a UUID with the bits of version 7, so that keys ascend, which trees
  * on disk like (five times the rows a second), but with the job's number where the time would be: it ascends too, and
@@ -64,47 +69,172 @@ post_change(struct proc *p, struct msg_store *m)
 	list_push(&p->out->store, &m->msg.link);
 }
 
+/* The whole job, but for what became of it: ADD or BURY. */
+static PROC struct msg_store *
+job_change(const struct proc *p, const struct job *job, enum msg_kind kind, struct slice error)
+{
+	struct handle_text handle;
+	struct msg_store *m;
+	char *at;
+
+	job_handle(p, job, &handle);
+	m = msg_new_sized(kind, 0, sizeof *m + UUID_TEXT + handle.len + error.len);
+	at = m->text + UUID_TEXT;
+	memcpy(at, handle.at, handle.len);
+	m->msg.blob = blob_ref(job->body);
+	set_key(p, job, m, m->text);
+	m->handle = slice_of(at, handle.len);
+	m->reducer = job_reducer(job);
+	m->data = job_data(job);
+	m->priority = job->priority;
+	m->flags = job->flags;
+	m->error = slice_of(at + handle.len, error.len);
+	if (error.len > 0)
+		memcpy(at + handle.len, error.data, error.len);
+	return m;
+}
+
+/* Rounded up: nothing is early. */
+static int64_t
+in_seconds(nsec_t wall)
+{
+	return wall / a_second + (wall % a_second > 0);
+}
+
+/* What a replay has to know: until when it may wait for a worker. */
+static PROC int64_t
+expiry_of(const struct proc *p, const struct job *job, int64_t run_at)
+{
+	nsec_t expire = job->func->policy->expire;
+
+	if (expire == 0 || run_at > INT64_MAX / a_second / 2)
+		return 0;
+	return in_seconds((run_at * a_second > p->now.wall ? run_at * a_second : p->now.wall) + expire);
+}
+
+/* One that is sent again has never been tried, once the store knows of that. */
 void
 job_store(struct proc *p, struct job *job)
 {
-	struct msg_store *m = msg_new_sized(MSG_ADD, 0, sizeof *m + UUID_TEXT + sizeof(struct handle_text));
-	struct handle_text handle;
+	const struct job_extra *extra = job->extra;
+	bool anew = extra->buried_at != 0;
+	struct msg_store *m = job_change(p, job, MSG_ADD, anew ? slice_of("", 0) : blob_slice(extra->error));
 
-	CHECK(!job->adding && !job->stored);
-	job_handle(p, job, &handle);
-	memcpy(m->text + UUID_TEXT, handle.at, handle.len);
+	CHECK(!job->adding);
 	m->job = job;
-	m->msg.blob = blob_ref(job->body);
-	set_key(p, job, m, m->text);
-	m->handle = slice_of(m->text + UUID_TEXT, handle.len);
-	m->reducer = job_reducer(job);
-	m->data = job_data(job);
-	m->run_at = job->extra->run_at;
-	m->priority = job->priority;
-	m->flags = job->flags;
+	m->run_at = extra->retry_at > 0 ? in_seconds(extra->retry_at) : extra->run_at;
+	m->attempts = anew ? 0 : extra->tries;
+	m->changed_at = extra->changed_at;
+	m->expires_at = expiry_of(p, job, m->run_at);
 	job->adding = true;
 	p->storing += job_bytes(job);
 	post_change(p, m);
 	p->adding++;
 }
 
-/* The key is copied: a removal may wait long, and the payload should not wait with it. */
+/* Later than the change before: at a replay the latest counts. */
+static PROC void
+job_changes(struct proc *p, struct job *job)
+{
+	struct job_extra *extra = job_extra(p, job);
+	int64_t now = p->now.wall / a_second;
+
+	extra->changed_at = now > extra->changed_at ? now : extra->changed_at + 1;
+}
+
 void
-job_unstore(struct proc *p, struct job *job)
+job_store_again(struct proc *p, struct job *job)
+{
+	job_changes(p, job);
+	if (job->adding || !goes_through_store(p))
+		job_extra(p, job)->add_again = true;
+	else
+		job_store(p, job);
+}
+
+static PROC void
+post_unheard(struct proc *p, struct msg_store *m)
+{
+	p->storing += change_bytes(m);
+	p->memory += change_bytes(m);
+	post_change(p, m);
+	p->removing++;
+}
+
+void
+dead_forget(struct proc *p, struct slice handle)
+{
+	struct msg_store *m = msg_new_sized(MSG_UNBURY, 0, sizeof *m + handle.len);
+
+	memcpy(m->text, handle.data, handle.len);
+	m->handle = slice_of(m->text, handle.len);
+	post_unheard(p, m);
+}
+
+bool
+job_is_in_store(const struct job *job)
+{
+	return job->stored || job->adding || job->extra->in_dead;
+}
+
+void
+job_unbury(struct proc *p, struct job *job)
+{
+	struct handle_text handle;
+
+	if (!job->extra->in_dead)
+		return;
+	job_handle(p, job, &handle);
+	dead_forget(p, slice_of(handle.at, handle.len));
+	job_extra(p, job)->in_dead = false;
+}
+
+/* The key is copied: a removal may wait long, and the payload should not wait with it. */
+static PROC void
+post_remove(struct proc *p, const struct job *job)
 {
 	size_t name_len = job->func->name_len;
 	struct msg_store *m = msg_new_sized(MSG_REMOVE, 0, sizeof *m + name_len + UNIQUE_MAX);
 	char made[UUID_TEXT];
 
-	CHECK(!job->removed);
-	job->removed = true;
 	set_key(p, job, m, made);
 	memcpy(m->text, m->function.data, name_len);
 	memcpy(m->text + name_len, m->unique.data, m->unique.len);
 	m->function = slice_of(m->text, name_len);
 	m->unique = slice_of(m->text + name_len, m->unique.len);
-	p->storing += remove_bytes(m);
-	p->memory += remove_bytes(m);
-	post_change(p, m);
-	p->removing++;
+	post_unheard(p, m);
+}
+
+void
+job_unstore(struct proc *p, struct job *job)
+{
+	CHECK(!job->removed);
+	if (job->state != JOB_BURIED && (job->stored || job->adding)) {
+		job->removed = true;
+		post_remove(p, job);
+	}
+	job_unbury(p, job);
+}
+
+/* The new record first.  An ADD that is under way is gone with that, whatever becomes of it. */
+void
+job_store_dead(struct proc *p, struct job *job)
+{
+	struct job_extra *extra = job_extra(p, job);
+	struct msg_store *m;
+
+	if (p->cfg.durable)
+		job_changes(p, job);
+	extra->add_again = false;
+	if (p->cfg.keeps_dead && (job->stored || goes_through_store(p) || p->shut)) {
+		m = job_change(p, job, MSG_BURY, blob_slice(extra->error));
+		m->flags |= GEARMAND_JOB_DEAD;
+		m->attempts = extra->tries;
+		m->changed_at = extra->changed_at;
+		post_unheard(p, m);
+		extra->in_dead = true;
+	}
+	if (job->stored || job->adding)
+		post_remove(p, job);
+	job->stored = false;
 }

@@ -12,7 +12,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "proc/dead.h"
+#include "proc/expire.h"
 #include "proc/func.h"
+#include "proc/handle.h"
 #include "proc/handlers.h"
 #include "proc/job.h"
 #include "proc/job_extra.h"
@@ -21,8 +24,11 @@
 #include "proc/key.h"
 #include "proc/peer.h"
 #include "proc/reply.h"
+#include "proc/store_out.h"
 
 #include <gearmand/plugin.h>
+
+static const nsec_t second = 1000000000;
 
 /* Nobody waits for a store in trouble without being read: submissions get their ERROR, and results are taken. */
 static PROC void
@@ -45,8 +51,11 @@ was_stored(struct proc *p, struct job *job)
 {
 	struct slot *slot;
 
-	count(p, STAT_jobs_stored);
+	if (!job->stored)
+		count(p, STAT_jobs_stored);
 	job->stored = true;
+	if (job->state == JOB_STORING && job->extra->buried_at != 0)
+		job_is_kicked(p, job);
 	if ((job_waiting_slot(job) != NULL || job->is_own) && job->state != JOB_DEAD)
 		job_set_background(p, job);
 	job->is_own = false;
@@ -58,21 +67,70 @@ was_stored(struct proc *p, struct job *job)
 }
 
 static PROC void
+log_not_taken(struct proc *p, const struct job *job, const char *what, struct slice why)
+{
+	struct buf line = { 0 };
+	struct handle_text handle;
+
+	job_handle(p, job, &handle);
+	buf_add_str(&line, "job ");
+	buf_add(&line, handle.at, handle.len);
+	buf_add_str(&line, what);
+	buf_add_escaped(&line, why);
+	proc_log(p, GEARMAND_LOG_WARNING, &line);
+	buf_fini(&line);
+}
+
+/* What is stored of it stays as it was. */
+static PROC void
+was_refused_again(struct proc *p, struct job *job, struct slice why)
+{
+	log_not_taken(p, job, ": an attempt that failed is not stored: ", why);
+	if (job->state == JOB_STORING)
+		job_place(p, job);
+	job_settle(p, job);
+}
+
+static PROC void
 was_refused(struct proc *p, struct job *job, const char *reason)
 {
 	struct slot *slot;
 	struct slice why = slice_str(reason == NULL ? wire_error_text(WIRE_QUEUE_FAILED) : reason);
 
 	count(p, STAT_store_refused);
-	job->is_own = false;
 	while ((slot = job_waiting_slot(job)) != NULL) {
 		traffic_refused(&p->traffic, REFUSED_store);
 		slot_refused(p, slot, wire_error_code(WIRE_QUEUE_FAILED), why);
 	}
+	if (job->stored) {
+		was_refused_again(p, job, why);
+		return;
+	}
+	if (job->state == JOB_STORING && job->extra->buried_at != 0) {
+		log_not_taken(p, job, " is still dead: it cannot be sent again: ", why);
+		job_is_not_kicked(p, job);
+		return;
+	}
+	job->is_own = false;
 	if (job->state == JOB_STORING && job->extra->clients != NULL)
 		job_place(p, job);
 	else
 		job_settle(p, job);
+}
+
+static PROC void
+take_outcome(struct proc *p, struct job *job, const struct msg_store *m)
+{
+	if (job->state == JOB_BURIED)
+		return; /* a REMOVE is behind that ADD */
+	if (job->state != JOB_DEAD && job->extra->add_again) {
+		job_extra(p, job)->add_again = false;
+		job_store(p, job); /* its outcome counts */
+	} else if (m->outcome == GEARMAND_STORED) {
+		was_stored(p, job);
+	} else {
+		was_refused(p, job, m->reason);
+	}
 }
 
 void
@@ -87,10 +145,7 @@ on_added(struct proc *p, struct msg_store *m)
 	p->adding--;
 	if (was_dead)
 		list_remove(&job->link);
-	if (m->outcome == GEARMAND_STORED)
-		was_stored(p, job);
-	else
-		was_refused(p, job, m->reason);
+	take_outcome(p, job, m);
 	if (was_dead)
 		job_free(p, &job);
 	read_again(p);
@@ -128,11 +183,70 @@ log_not_replayed(struct proc *p, const struct msg_store *m, const char *why)
 	buf_fini(&line);
 }
 
+/* What became of it so far. */
+static PROC void
+set_past(struct proc *p, struct job *job, const struct msg_store *m)
+{
+	struct job_extra *extra;
+
+	job_set_error(p, job, m->error);
+	if (m->attempts == 0 && m->changed_at == 0)
+		return;
+	extra = job_extra(p, job);
+	extra->tries = m->attempts;
+	extra->changed_at = m->changed_at;
+}
+
+/* A crash came while it died or was sent again: of the two records the later one counts.  True: it is alive. */
+static PROC bool
+is_outlived(struct proc *p, const struct func *func, const struct msg_store *m)
+{
+	struct job *job = job_find(p, m->handle);
+
+	if (job == NULL || job->func != func || job->state == JOB_BURIED ||
+	    !slice_eq(m->unique, slice_of(job->body->data + func->name_len + 1, job->unique_len)))
+		return false;
+	if (m->changed_at <= job->extra->changed_at) {
+		dead_forget(p, m->handle);
+		return true;
+	}
+	job_unstore(p, job);
+	job_leave_in_store(p, job);
+	return false;
+}
+
+/* One whose handle cannot be had is among the dead under another one from now on. */
+static PROC void
+take_over_dead(struct proc *p, struct job *job, const struct msg_store *m)
+{
+	struct handle_text handle;
+
+	job_extra(p, job)->buried_at = m->changed_at * second;
+	job_handle(p, job, &handle);
+	job_extra(p, job)->in_dead = slice_eq(m->handle, slice_of(handle.at, handle.len));
+	if (!job->extra->in_dead) {
+		job_store_dead(p, job);
+		dead_forget(p, m->handle);
+	}
+	job_move(p, job, JOB_BURIED);
+}
+
+/* The time for which it may wait goes on where it was. */
+static PROC void
+take_over_alive(struct proc *p, struct job *job, const struct msg_store *m)
+{
+	job->stored = true;
+	job_place(p, job);
+	if (m->expires_at > 0 && job->state == JOB_READY)
+		expire_resume(p, job, m->expires_at);
+}
+
 static PROC void
 take_over(struct proc *p, struct func *func, const struct msg_store *m)
 {
 	struct blob *body = replayed_body(m);
 	struct job_request request = { .body = body, .unique = m->unique, .run_at = m->run_at, .background = true };
+	bool is_dead = (m->flags & GEARMAND_JOB_DEAD) != 0;
 	struct job *job;
 
 	if (body == NULL) {
@@ -147,11 +261,14 @@ take_over(struct proc *p, struct func *func, const struct msg_store *m)
 		request.key_hash = key_hash(p, &request);
 	if (m->flags == 0 && key_find(p, func, &request) != NULL) {
 		log_not_replayed(p, m, "a job with the same unique is there already");
-	} else {
+	} else if (!is_dead || !is_outlived(p, func, m)) {
 		job = job_new_replayed(p, func, &request, m->handle, m->flags);
-		job->stored = true;
 		job_set_background(p, job);
-		job_place(p, job);
+		set_past(p, job, m);
+		if (is_dead)
+			take_over_dead(p, job, m);
+		else
+			take_over_alive(p, job, m);
 		count(p, STAT_jobs_replayed);
 	}
 	blob_unref(&body);
@@ -179,7 +296,8 @@ on_store_ours(struct proc *p, struct msg *m)
 {
 	uint64_t least = MSG_AS(msg_text, m)->number;
 
-	p->cfg.adds_at_shutdown = m->type != 0;
+	p->cfg.adds_at_shutdown = (m->type & STORE_ADDS_AT_SHUTDOWN) != 0;
+	p->cfg.keeps_dead = (m->type & STORE_KEEPS_DEAD) != 0;
 	if (p->next_handle < least)
 		p->next_handle = least;
 }
@@ -194,7 +312,7 @@ on_replay_again(struct proc *p)
 	while ((node = hash_next(&p->handles, &walk)) != NULL) {
 		struct job *job = CONTAINER_OF(node, struct job, by_handle);
 
-		if (job->stored && job->state != JOB_RUNNING)
+		if (job_is_in_store(job) && job->state != JOB_RUNNING)
 			job_leave_in_store(p, job);
 	}
 	p->counts[STAT_jobs_replayed] = 0;
@@ -210,13 +328,7 @@ on_replay_end(struct proc *p, struct msg *m)
 
 /* ---- How the store is ---------------------------------------------------------------- */
 
-static const nsec_t second = 1000000000, slow_after = 2 * second;
-
-bool
-store_is_in_trouble(const struct proc *p)
-{
-	return p->store_trouble.len > 0 || p->store_slow;
-}
+static const nsec_t slow_after = 2 * second;
 
 struct buf
 store_error_text(const struct proc *p, enum wire_error error)

@@ -12,8 +12,6 @@
 
 /* Says so when a commit takes long; returns when to look again, or NEVER. */
 nsec_t store_watch(struct proc *) RUNS_ON(proc_role);
-/* It is unwell, or a commit takes long. */
-bool store_is_in_trouble(const struct proc *) RUNS_ON(proc_role);
 /* The error's text, and the store's trouble behind it; to be freed. */
 struct buf store_error_text(const struct proc *, enum wire_error) RUNS_ON(proc_role);
 

@@ -56,12 +56,6 @@ log_accepted(struct proc *p, const struct func *func, const struct job_request *
 	buf_fini(&line);
 }
 
-static PROC bool
-goes_through_store(const struct proc *p)
-{
-	return p->cfg.durable && !p->cfg.adds_at_shutdown;
-}
-
 /* The submitter is a background owner from now on, or once the store has the job.  (The store may have it though nobody
  * owns it in the background: when its commit came too late for who asked, and a foreground client kept it.) */
 static PROC void

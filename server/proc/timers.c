@@ -39,8 +39,7 @@ run_delays(struct proc *p)
 		if (node == NULL || node->key > p->now.wall)
 			return;
 		job = CONTAINER_OF(node, struct job_extra, timer)->job;
-		job_move(p, job, JOB_READY);
-		wake_for_job(p, job->func);
+		job_place_again(p, job);
 	}
 }
 

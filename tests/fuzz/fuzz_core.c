@@ -121,7 +121,7 @@ answer(unsigned how_many, bool refuse)
 	while (how_many-- > 0 && (node = list_pop(&changes)) != NULL) {
 		struct msg *m = MSG(node);
 
-		if (m->kind == MSG_REMOVE) {
+		if (m->kind != MSG_ADD) {
 			msg_free(&m);
 			continue;
 		}
@@ -144,7 +144,10 @@ replay(const uint8_t **at, const uint8_t *end)
 	m->function = slice_of(m->msg.blob->data, function);
 	m->unique = slice_of(m->msg.blob->data + function + 1, unique);
 	m->data = slice_of(m->msg.blob->data + function + unique + 2, rest);
-	m->flags = take(at, end) % 3;
+	m->flags = take(at, end) % 7;
+	m->attempts = m->flags & GEARMAND_JOB_DEAD ? 2 : 0;
+	m->changed_at = m->flags & GEARMAND_JOB_DEAD ? now.wall / 1000000000 - 1 : 0;
+	m->expires_at = m->priority == 1 ? now.wall / 1000000000 + 1 : 0;
 	m->priority = take(at, end) % 5;
 	m->run_at = take(at, end) % 4 == 0 ? now.wall / 1000000000 + 3 : 0;
 	memcpy(m->text, "H:f:", 4);
@@ -306,6 +309,7 @@ start(uint8_t settings)
 		.strict_order = (settings & 4) != 0,
 		.durable = (settings & 8) != 0,
 		.adds_at_shutdown = (settings & 24) == 24,
+		.keeps_dead = (settings & 32) == 0,
 		.timeout_requeues = (settings & 32) != 0,
 		.max_functions = settings & 64 ? 3 : 0,
 		.max_storing = settings & 128 ? 500 : 0,

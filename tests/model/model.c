@@ -102,6 +102,8 @@ tell_store(struct model *m, bool add, int job)
 	struct mtell *t = &m->tells[(m->first_tell + m->tell_count++) % TELLS];
 
 	m->removes_told += !add;
+	if (m->waiting++ == 0)
+		m->heard_ms = m->mono_ms;
 	model_must(m->tell_count <= TELLS, "the store is told too much");
 	*t = (struct mtell){ .add = add, .job = job, .func = m->jobs[job].func, .number = m->jobs[job].number };
 	memcpy(t->key, m->jobs[job].key, sizeof t->key);
@@ -172,6 +174,34 @@ model_ready(struct model *m, struct mjob *job)
 		m->expiry[func] = m->mono_ms + m->policies[func].expire_ms;
 		m->expiry_order[func] = ++m->last_order;
 	}
+}
+
+void
+model_store_again(struct model *m, int i)
+{
+	struct mjob *job = &m->jobs[i];
+
+	if (job->adding) {
+		job->add_again = true;
+		return;
+	}
+	job->adding = true;
+	tell_store(m, true, i);
+}
+
+void
+model_place_again(struct model *m, struct mjob *job)
+{
+	if (job->adding && job->stored && !m->slow)
+		job->state = M_STORING;
+	else
+		model_ready(m, job);
+}
+
+void
+model_turn_ends(struct model *m)
+{
+	m->slow = m->slow || (m->waiting > 0 && m->heard_ms + 2000 <= m->mono_ms);
 }
 
 static void
@@ -302,8 +332,10 @@ release(struct model *m, int peer)
 			return;
 		if (h->holds < 0)
 			continue;
-		if (m->jobs[h->holds].held && m->jobs[h->holds].number == h->opened)
+		if (m->jobs[h->holds].held && m->jobs[h->holds].number == h->opened) {
+			m->jobs[h->holds].held = false;
 			m->placing[m->placing_count++] = h->holds;
+		}
 		h->holds = -1;
 	}
 }
@@ -314,7 +346,6 @@ place(struct model *m)
 	for (int n = 0; n < m->placing_count; n++) {
 		struct mjob *job = &m->jobs[m->placing[n]];
 
-		job->held = false;
 		if (job->state != M_STORING || job->adding)
 			continue;
 		if (model_is_wanted(job))
@@ -465,13 +496,19 @@ model_added(struct model *m, int i, bool stored)
 	bool waited = job->open > 0;
 
 	job->adding = false;
+	m->waiting--;
+	if (job->add_again && job->state != M_DEAD) {
+		job->add_again = false;
+		model_store_again(m, i);
+		return;
+	}
 	answer_open(m, i, stored ? NULL : "refused");
 	if (job->state == M_DEAD) {
 		job->state = M_FREE;
 		place(m);
 		return;
 	}
-	job->stored = stored;
+	job->stored = job->stored || stored;
 	job->background = job->background || (stored && waited);
 	if (job->state == M_STORING && model_is_wanted(job))
 		queue(m, job);
@@ -530,6 +567,9 @@ model_removed(struct model *m)
 	int peer;
 
 	m->removes_done++;
+	m->waiting--;
+	m->slow = false;
+	m->heard_ms = m->mono_ms;
 	while ((h = oldest_open(m, true, &peer)) != NULL && h->removal <= m->removes_done) {
 		h->open = false;
 		release(m, peer);
@@ -566,7 +606,7 @@ model_time(struct model *m, int64_t ms)
 	m->mono_ms += ms;
 	m->wall_s += ms / 1000;
 	while ((i = earliest(m, M_DELAYED, m->wall_s)) >= 0)
-		queue(m, &m->jobs[i]);
+		model_place_again(m, &m->jobs[i]);
 	while ((i = earliest(m, M_RUNNING, m->mono_ms)) >= 0) {
 		model_tell_failed(m, &m->jobs[i], m->jobs[i].clients);
 		memset(m->jobs[i].clients, 0, sizeof m->jobs[i].clients);
@@ -589,6 +629,7 @@ model_replayed(struct model *m, const struct mjob *row)
 	m->jobs[i].number = row->number;
 	if (row->number >= m->next_number)
 		m->next_number = row->number + 1;
+	m->jobs[i].tries = row->tries;
 	strcpy(m->jobs[i].key, row->key);
 	m->jobs[i].stored = m->jobs[i].background = true;
 	queue(m, &m->jobs[i]);

@@ -44,6 +44,7 @@ struct mjob {
 	int followers[PEERS];
 	int open; /* submissions that wait for the commit */
 	bool background, adding, stored, held;
+	bool add_again; /* the ADD under way is out of date */
 	int tries;
 	int64_t limit; /* RUNNING: monotonic ms when it is out of time; 0 = none */
 	int64_t since; /* READY: monotonic ms */
@@ -113,6 +114,9 @@ struct model {
 	int64_t mono_ms, wall_s, queue_timeout_ms;
 	uint64_t next_number, next_queued, last_born, last_opened;
 	uint64_t removes_told, removes_done;
+	int waiting;                      /* changes on their way into the store */
+	int64_t heard_ms;                 /* while some are: since when it has said nothing ... */
+	bool slow;                        /* ... which is long ago */
 	int placing[JOBS], placing_count; /* held jobs that may be queued now, in order */
 	int64_t first_turn, last_turn;
 	struct mjob jobs[JOBS];
@@ -148,6 +152,7 @@ void model_unfollow(struct model *, int peer, uint64_t number);
 void model_added(struct model *, int job, bool stored);
 void model_removed(struct model *); /* the store has done the next REMOVE */
 void model_time(struct model *, int64_t ms);
+void model_turn_ends(struct model *);
 /* What an operator says; only without a store. */
 void model_policy(struct model *, int func, const struct mpolicy *); /* after all functions have theirs, ... */
 void model_policies_end(struct model *);                             /* ... this */

@@ -19,11 +19,23 @@ model_ends_by(const struct model *m, const struct mjob *job, enum mloss why)
 	return job->verdict == M_NONE && (!job->background || (m->policies[job->func].retry_on & why) == 0);
 }
 
-static void
-again(struct model *m, struct mjob *job, int delay_s)
+static bool
+is_to_be_known(const struct mpolicy *policy)
 {
-	if (delay_s == 0 || !job->background) {
-		model_ready(m, job);
+	return policy->attempts > 0 || policy->delay_s > 0 || policy->expire_ms > 0 ||
+	       (policy->retry_on & (M_FAIL | M_EXCEPTION)) != 0;
+}
+
+static void
+again(struct model *m, int i, int delay_s)
+{
+	struct mjob *job = &m->jobs[i];
+	bool later = delay_s > 0 && job->background;
+
+	if ((job->stored || job->adding) && (later || is_to_be_known(&m->policies[job->func])))
+		model_store_again(m, i);
+	if (!later) {
+		model_place_again(m, job);
 		return;
 	}
 	job->state = M_DELAYED;
@@ -102,12 +114,12 @@ model_lose(struct model *m, int i, enum mloss why)
 	if (!model_is_wanted(job))
 		model_cancel_job(m, i);
 	else if (verdict == M_RETRY)
-		again(m, job, job->verdict_s);
+		again(m, i, job->verdict_s);
 	else if (verdict == M_BURY || (policy->attempts > 0 && job->tries >= policy->attempts) ||
 		 (policy->retry_on & why) == 0)
 		give_up(m, i, job->background && (verdict == M_BURY || policy->keep_dead));
 	else
-		again(m, job, policy->delay_s);
+		again(m, i, policy->delay_s);
 }
 
 /* ---- Jobs that wait too long ---------------------------------------------------------------------- */

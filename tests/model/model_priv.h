@@ -15,6 +15,9 @@ void model_cancel_job(struct model *, int job); /* who listens hears that it fai
 void model_tell_failed(struct model *, const struct mjob *, const int *counts);
 bool model_is_wanted(const struct mjob *);
 void model_must(bool what, const char *text);
+/* The store is told of the job once more, as it is now; then it may be tried again. */
+void model_store_again(struct model *, int job);
+void model_place_again(struct model *, struct mjob *);
 void model_ready(struct model *, struct mjob *); /* it is READY from now on, the last of its queue */
 /* An attempt came to nothing. */
 void model_lose(struct model *, int job, enum mloss why);

@@ -56,7 +56,13 @@ row_put(const struct msg_store *m)
 	copy(row->key, m->unique);
 	copy(row->handle, m->handle);
 	copy(row->data, m->data);
+	if (m->attempts > (uint32_t)row->job.tries)
+		wrong("the store", "to know of no attempt that was not made", row->handle);
+	row->job.tries = (int)m->attempts;
+	row->job.due = m->run_at;
 	row->run_at = m->run_at;
+	row->attempts = m->attempts;
+	row->changed_at = m->changed_at;
 	row->priority = m->priority;
 	row->flags = m->flags;
 }
@@ -89,7 +95,7 @@ commit(uint64_t commits)
 
 			row_remove(change);
 			done->number = 1;
-			done->bytes = remove_bytes(change);
+			done->bytes = change_bytes(change);
 			msg_free(&m);
 			model_removed(t.model);
 			turn(&done->msg);
@@ -146,6 +152,8 @@ replay(void)
 		strcpy(m->text, row->handle);
 		m->handle = slice_str(m->text);
 		m->run_at = row->run_at;
+		m->attempts = row->attempts;
+		m->changed_at = row->changed_at;
 		m->priority = row->priority;
 		m->flags = row->flags;
 		buf_fini(&body);

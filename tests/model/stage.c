@@ -161,6 +161,7 @@ turn(struct msg *m)
 	role_assume(&proc_role);
 	proc_turn(t.proc, &batch, t.now, &t.out);
 	proc_audit(t.proc);
+	model_turn_ends(t.model);
 	while ((node = list_pop(&t.out.io[0])) != NULL) {
 		struct msg *said = MSG(node);
 

@@ -19,7 +19,8 @@ enum { LIVE_JOBS = 150, ROWS = 4096, HISTORY = 40 };
 struct row {
 	struct mjob job; /* the model's view */
 	char function[TEXT], key[TEXT], handle[TEXT], data[TEXT];
-	int64_t run_at;
+	int64_t run_at, changed_at;
+	uint32_t attempts;
 	uint8_t priority, flags;
 };
 

@@ -56,6 +56,7 @@ configure(struct proc_config *cfg, const char *o)
 	cfg->timeout_requeues = number(o, "--timeout-requeues", 0) != 0;
 	cfg->adds_at_shutdown = number(o, "--adds-at-shutdown", 0) != 0;
 	cfg->durable = number(o, "--durable", 0) != 0 || cfg->adds_at_shutdown;
+	cfg->keeps_dead = number(o, "--keeps-dead", 0) != 0;
 	cfg->queue_timeout = number(o, "--queue-timeout", 10000) * 1000000;
 	cfg->max_jobs = (uint64_t)number(o, "--max-jobs", 0);
 	cfg->max_memory = (uint64_t)number(o, "--max-memory", 0);
@@ -89,6 +90,7 @@ scene_new(const char *options)
 	list_init(&s->said);
 	list_init(&s->changes);
 	list_init(&s->adding);
+	list_init(&s->done);
 	list_init(&s->batch);
 	return s;
 }
@@ -210,6 +212,7 @@ scene_free(struct scene **s_p)
 	msg_free_all(&s->said);
 	msg_free_all(&s->changes);
 	msg_free_all(&s->adding);
+	msg_free_all(&s->done);
 	outbox_fini(&s->out);
 	mem_free(s);
 }

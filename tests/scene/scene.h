@@ -25,7 +25,7 @@ struct scene;
 /* Options, parted by spaces: --job-retries=N --dead-max=N --dead-keep=SECONDS --status-max-bytes=N --wakeups=N
  * --strict-order --exceptions
  * --timeout-requeues --durable
- * --adds-at-shutdown --queue-timeout=MS --max-jobs=N --max-memory=N --max-functions=N --max-abilities=N
+ * --adds-at-shutdown --keeps-dead --queue-timeout=MS --max-jobs=N --max-memory=N --max-functions=N --max-abilities=N
  * --max-storing=N --pause-held=N --max-held=N --prefix=TEXT --io=N */
 struct scene *scene_new(const char *options);
 void scene_free(struct scene **); /* audits; what nobody looked at is fine */
@@ -83,14 +83,26 @@ int read_listing(struct scene *, int peer, int *turns_r, struct buf *text);
 /* The store: changes wait here in order until the test decides. */
 #define expect_add(s, function, unique)    expect_change_(s, MSG_ADD, function, unique, __FILE__, __LINE__)
 #define expect_remove(s, function, unique) expect_change_(s, MSG_REMOVE, function, unique, __FILE__, __LINE__)
-/* The next change posted; an ADD then waits for store_commit() or store_refuse(), a REMOVE is done with. */
-void expect_change_(
+#define expect_bury(s, handle)             expect_dead_(s, MSG_BURY, handle, __FILE__, __LINE__)
+#define expect_unbury(s, handle)           expect_dead_(s, MSG_UNBURY, handle, __FILE__, __LINE__)
+/* The next change posted; it then waits for store_commit() or store_refuse(), and is there as long as that. */
+struct msg_store *expect_change_(
     struct scene *, enum msg_kind, const char *function, const char *unique, const char *file, int line);
+struct msg_store *expect_dead_(struct scene *, enum msg_kind, const char *handle, const char *file, int line);
 void expect_no_change(struct scene *);
-void store_commit(struct scene *);                     /* all ADDs so far are stored, all REMOVEs done */
+void store_commit(struct scene *);                     /* all ADDs so far are stored, all else is done */
 void store_says(struct scene *, const char *trouble);  /* "" = it is well again */
 void store_refuse(struct scene *, const char *reason); /* all ADDs so far are refused */
 void store_replay(struct scene *, const char *function, const char *unique, const char *data, const char *handle);
+struct past { /* of a job that the store has */
+	const char *error;
+	uint32_t attempts;
+	int64_t run_at, changed_at, expires_at;
+	bool is_dead;
+};
+void store_replay_past(struct scene *, const char *function, const char *unique, const char *data, const char *handle,
+    const struct past *);
+void store_replayed_all(struct scene *);                  /* the server is at work from here on */
 bool scene_management_got(struct scene *, enum msg_kind); /* and takes it */
 
 #endif

@@ -17,7 +17,8 @@ struct scene {
 	struct outbox out;
 	struct list said;                /* to peers, in order */
 	struct list changes;             /* to the store, not looked at */
-	uint64_t removed, removed_bytes; /* REMOVEs that were looked at, and are not committed */
+	uint64_t removed, removed_bytes; /* changes but ADDs that were looked at, and are not committed ... */
+	struct list done;                /* ... these */
 	struct list adding;              /* ADDs on their way back */
 	struct list batch;               /* what comes in one turn, while it is gathered */
 	bool gathers;

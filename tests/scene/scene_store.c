@@ -15,30 +15,48 @@
 #include <gearmand/plugin.h>
 
 static void
-take_removal(struct scene *s, struct msg **m)
+take_change(struct scene *s, struct list *node)
 {
+	if (MSG(node)->kind == MSG_ADD) {
+		list_push(&s->adding, node);
+		return;
+	}
 	s->removed++;
-	s->removed_bytes += remove_bytes(MSG_AS(msg_store, *m));
-	msg_free(m);
+	s->removed_bytes += change_bytes(MSG_AS(msg_store, MSG(node)));
+	list_push(&s->done, node);
 }
 
-void
+static struct msg_store *
+next_change(struct scene *s, enum msg_kind kind, const char *file, int line)
+{
+	struct list *node = list_pop(&s->changes);
+
+	cr_assert(node != NULL && MSG(node)->kind == kind, "%s:%d: another change, or none", file, line);
+	take_change(s, node);
+	return MSG_AS(msg_store, MSG(node));
+}
+
+struct msg_store *
 expect_change_(
     struct scene *s, enum msg_kind kind, const char *function, const char *unique, const char *file, int line)
 {
-	struct list *node = list_pop(&s->changes);
-	struct msg_store *change = node == NULL ? NULL : MSG_AS(msg_store, MSG(node));
-	struct msg *m = change == NULL ? NULL : &change->msg;
+	struct msg_store *change = next_change(s, kind, file, line);
 
-	cr_assert(change != NULL && change->msg.kind == kind, "%s:%d: another change, or none", file, line);
 	cr_assert(slice_is(change->function, function), "%s:%d: function %.*s", file, line, (int)change->function.len,
 	    change->function.data);
 	cr_assert(strcmp(unique, "*") == 0 || slice_is(change->unique, unique), "%s:%d: unique %.*s", file, line,
 	    (int)change->unique.len, change->unique.data);
-	if (kind == MSG_ADD)
-		list_push(&s->adding, node);
-	else
-		take_removal(s, &m);
+	return change;
+}
+
+struct msg_store *
+expect_dead_(struct scene *s, enum msg_kind kind, const char *handle, const char *file, int line)
+{
+	struct msg_store *change = next_change(s, kind, file, line);
+
+	cr_assert(slice_is(change->handle, handle), "%s:%d: handle %.*s", file, line, (int)change->handle.len,
+	    change->handle.data);
+	return change;
 }
 
 void
@@ -53,15 +71,9 @@ answer_adds(struct scene *s, enum gearmand_outcome outcome, const char *reason)
 	struct msg_text *end;
 	struct list *node;
 
-	LIST_EACH_SAFE(at, &s->changes) {
-		struct msg *m = MSG(at);
-
-		list_remove(at);
-		if (m->kind == MSG_ADD)
-			list_push(&s->adding, at);
-		else
-			take_removal(s, &m);
-	}
+	while ((node = list_pop(&s->changes)) != NULL)
+		take_change(s, node);
+	msg_free_all(&s->done);
 	while ((node = list_pop(&s->adding)) != NULL) {
 		struct msg_store *m = MSG_AS(msg_store, MSG(node));
 
@@ -97,7 +109,22 @@ store_says(struct scene *s, const char *trouble)
 void
 store_replay(struct scene *s, const char *function, const char *unique, const char *data, const char *handle)
 {
-	struct msg_store *m = msg_new_sized(MSG_REPLAYED, 0, sizeof *m + strlen(handle) + 1);
+	static const struct past none = { .error = "" };
+
+	store_replay_past(s, function, unique, data, handle, &none);
+}
+
+void
+store_replayed_all(struct scene *s)
+{
+	scene_post(s, &msg_text_new(MSG_REPLAY_END, slice_of("", 0))->msg);
+}
+
+void
+store_replay_past(struct scene *s, const char *function, const char *unique, const char *data, const char *handle,
+    const struct past *past)
+{
+	struct msg_store *m = msg_new_sized(MSG_REPLAYED, 0, sizeof *m + strlen(handle) + 1 + strlen(past->error) + 1);
 	struct buf body = { 0 };
 
 	buf_add(&body, function, strlen(function) + 1);
@@ -109,6 +136,13 @@ store_replay(struct scene *s, const char *function, const char *unique, const ch
 	m->data = slice_of(m->unique.data + m->unique.len + 1, strlen(data));
 	strcpy(m->text, handle);
 	m->handle = slice_str(m->text);
+	strcpy(m->text + m->handle.len + 1, past->error);
+	m->error = slice_str(m->text + m->handle.len + 1);
+	m->flags = past->is_dead ? GEARMAND_JOB_DEAD : 0;
+	m->attempts = past->attempts;
+	m->run_at = past->run_at;
+	m->changed_at = past->changed_at;
+	m->expires_at = past->expires_at;
 	m->priority = GEARMAND_NORMAL;
 	buf_fini(&body);
 	scene_post(s, &m->msg);

@@ -113,26 +113,6 @@ Test(dead, the_list_is_bounded_by_number_and_age)
 	scene_free(&s);
 }
 
-Test(dead, a_dead_job_stays_in_the_store_until_it_leaves_the_list)
-{
-	struct scene *s = scene_new("--durable --dead-max=1");
-	int client = scene_peer(s), worker = scene_worker(s, "f");
-
-	scene_policies(s, "f attempts=1\n");
-	for (int i = 0; i < 2; i++) {
-		tell(s, client, SUBMIT_JOB_BG, "f", i == 0 ? "a" : "b", "x");
-		expect_add(s, "f", i == 0 ? "a" : "b");
-		store_commit(s);
-		expect(s, client, JOB_CREATED, i == 0 ? "H:test:1" : "H:test:2");
-		expect_job(s, worker, i == 0 ? "H:test:1" : "H:test:2");
-		scene_hangup(s, worker);
-		worker = scene_worker(s, "f");
-	}
-	expect_remove(s, "f", "a");
-	expect_no_change(s);
-	scene_free(&s);
-}
-
 Test(dead, who_waits_for_a_job_that_is_buried_hears_that_it_failed)
 {
 	struct scene *s = scene_new("");

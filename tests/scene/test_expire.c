@@ -32,6 +32,7 @@ Test(expire, it_is_dropped_where_the_dead_are_not_kept)
 	struct scene *s = scene_new("--durable");
 	int client = scene_peer(s);
 
+	store_replayed_all(s);
 	scene_policies(s, "f expire=10s dead=drop keep-state=1h\n");
 	tell(s, client, SUBMIT_JOB_BG, "f", "u", "x");
 	expect_add(s, "f", "u");
@@ -160,6 +161,7 @@ Test(expire, a_store_that_is_behind_is_waited_for)
 	struct scene *s = scene_new("--durable --max-storing=1000");
 	int client = scene_peer(s);
 
+	store_replayed_all(s);
 	scene_policies(s, "f expire=10s dead=drop\n");
 	for (int i = 1; i <= 2; i++) {
 		char handle[32];

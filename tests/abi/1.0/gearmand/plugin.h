@@ -227,11 +227,11 @@ enum gearmand_priority { GEARMAND_HIGH = 0, GEARMAND_NORMAL = 1, GEARMAND_LOW = 
 enum {
 	GEARMAND_JOB_NO_UNIQUE = 1,      /* the client sent no unique: `unique` is a key that the server made */
 	GEARMAND_JOB_UNIQUE_IS_DATA = 2, /* the client sent "-" (jobs with the same payload are one): likewise */
-	GEARMAND_JOB_DEAD = 4            /* given up; kept for people to look at */
+	GEARMAND_JOB_DEAD = 4            /* of BURY, and on replay: given up, kept for people to look at */
 };
 
 /* A background job as stored.  The key is (function, unique): any bytes but NUL, at most 8192 and 64.  The empty
- * function is a function like any other. */
+ * function is a function like any other.  A dead job does not hold its key; it goes by its handle. */
 struct gearmand_job {
 	struct gearmand_slice function, unique;
 	struct gearmand_slice data;    /* any bytes, may be empty */
@@ -243,13 +243,21 @@ struct gearmand_job {
 	/* What became of it so far.  A store that cannot keep these gives 0 and "" on replay. */
 	uint32_t attempts;           /* that failed */
 	uint32_t unused;             /* 0 */
-	int64_t failed_at;           /* seconds since 1970; 0 = never */
+	int64_t changed_at;          /* when it last failed, died or was sent again: seconds since 1970; 0 = never.
+				      * Each change of a job has a later one than the change before */
 	int64_t expires_at;          /* seconds since 1970; 0 = never */
 	struct gearmand_slice error; /* of the last attempt; usually empty, at most 1000 bytes */
 	uint64_t reserved[8];        /* 0 */
 };
 
-enum gearmand_op { GEARMAND_ADD = 1, GEARMAND_REMOVE = 2 };
+enum gearmand_op {
+	GEARMAND_ADD = 1,    /* the job is stored; what is stored under its key already is replaced, all of it */
+	GEARMAND_REMOVE = 2, /* what is stored under this key is gone */
+	/* Only for a module whose operations say keeps_dead. */
+	GEARMAND_BURY = 3,  /* the job is kept among the dead under its handle, whatever its key; a dead job that has
+			     * this handle already is replaced.  Jobs that are not dead are not touched */
+	GEARMAND_UNBURY = 4 /* the dead job with this handle is gone */
+};
 enum gearmand_outcome { GEARMAND_STORED = 0, GEARMAND_REFUSED = 1 };
 
 /* One change of a batch; the server makes it. */
@@ -258,7 +266,8 @@ struct gearmand_change {
 	enum gearmand_outcome outcome; /* STORED when commit is called; host->refuse changes it */
 	char *reason;                  /* the server's */
 	void *own;                     /* the server's */
-	struct gearmand_job job;       /* slices are valid until commit returns.  REMOVE: function and unique only */
+	struct gearmand_job job;       /* slices are valid until commit returns.  REMOVE: function and unique only;
+					* UNBURY: the handle only */
 };
 
 enum gearmand_commit {
@@ -286,10 +295,15 @@ struct gearmand_queue_ops {
 	size_t size; /* sizeof(struct gearmand_queue_ops) when the module was built */
 	/* False: the error says why, *store_r is untouched. */
 	bool (*open)(const struct gearmand_host *, struct gearmand_opening *, void **store_r, struct gearmand_error *);
-	/* Streams: memory use must not grow with the number of jobs.  False and an error, unless the sink said stop. */
+	/* Streams: memory use must not grow with the number of jobs.  Dead jobs come last, with GEARMAND_JOB_DEAD among
+	 * their flags, in the order in which they were buried.  False and an error, unless the sink said stop. */
 	bool (*replay)(void *store, gearmand_replay_f *, void *sink, struct gearmand_error *);
 	/* A batch, all or nothing where the store can.  A key stands in it once.  ADD of a key that is stored replaces
-	 * the job, which goes to the end of the order; REMOVE of a key that is not stored is fine.  Must be idempotent:
+	 * the job, which goes to the end of the order; REMOVE of a key that is not stored is fine.  BURY and UNBURY are
+	 * the same with handles; a handle stands in the batch once.  A job that dies is BURY and then REMOVE, one that
+	 * is sent again is ADD and, in a later batch, UNBURY: so a store without transactions must keep to the order of
+	 * these four.  When a crash comes between the two, the server finds both records at the next replay and removes
+	 * the one with the earlier changed_at.  Must be idempotent:
 	 * the server repeats a batch whose outcome is unknown.  With any result but DONE the error says why.  BROKEN
 	 * with GEARMAND_WHY_IN_USE: another server has had this store meanwhile, and may have left jobs in it that this
 	 * server does not know; the server stops.  A commit may come without a replay only after a store broke. */
@@ -308,6 +322,8 @@ struct gearmand_queue_ops {
 	/* May be NULL.  SIGHUP: read files again that options name.  False: the store goes on as before, the error says
 	 * why. */
 	bool (*reload)(void *store, struct gearmand_error *);
+	/* It keeps dead jobs.  False: the server has its dead list in memory alone, and BURY and UNBURY never come. */
+	bool keeps_dead;
 };
 
 /* ---- Protocol modules -------------------------------------------------------------- */
