@@ -55,10 +55,10 @@ bind_int(sqlite3_stmt *stmt, int column, int64_t v, int *rc)
 		*rc = sqlite3_bind_int64(stmt, column, v);
 }
 
+/* ADD or BURY. */
 static int
-add(struct sq_store *s, const struct gearmand_job *job)
+put(sqlite3_stmt *stmt, const struct gearmand_job *job)
 {
-	sqlite3_stmt *stmt = s->stmt[SQ_ADD];
 	int rc = SQLITE_OK;
 
 	sq_bind_text(stmt, 1, job->unique, &rc);
@@ -69,6 +69,10 @@ add(struct sq_store *s, const struct gearmand_job *job)
 	sq_bind_text(stmt, 6, job->handle, &rc);
 	sq_bind_blob(stmt, 7, job->reducer, &rc);
 	bind_int(stmt, 8, job->flags, &rc);
+	bind_int(stmt, 9, job->attempts, &rc);
+	bind_int(stmt, 10, job->changed_at, &rc);
+	bind_int(stmt, 11, job->expires_at, &rc);
+	sq_bind_blob(stmt, 12, job->error, &rc);
 	return rc == SQLITE_OK ? sq_run(stmt) : rc;
 }
 
@@ -81,6 +85,31 @@ remove_job(struct sq_store *s, const struct gearmand_job *job)
 	sq_bind_text(stmt, 1, job->unique, &rc);
 	sq_bind_text(stmt, 2, job->function, &rc);
 	return rc == SQLITE_OK ? sq_run(stmt) : rc;
+}
+
+static int
+unbury(struct sq_store *s, const struct gearmand_job *job)
+{
+	sqlite3_stmt *stmt = s->stmt[SQ_UNBURY];
+	int rc = SQLITE_OK;
+
+	sq_bind_text(stmt, 1, job->handle, &rc);
+	return rc == SQLITE_OK ? sq_run(stmt) : rc;
+}
+
+static int
+make_change(struct sq_store *s, const struct gearmand_change *c)
+{
+	switch (c->op) {
+	case GEARMAND_ADD:
+		return put(s->stmt[SQ_ADD], &c->job);
+	case GEARMAND_BURY:
+		return put(s->stmt[SQ_BURY], &c->job);
+	case GEARMAND_UNBURY:
+		return unbury(s, &c->job);
+	default:
+		return remove_job(s, &c->job);
+	}
 }
 
 /* Would it fail in every try, whatever becomes of the rest?  Such an error undoes its statement only. */
@@ -104,9 +133,11 @@ refuse(struct sq_store *s, struct gearmand_change *c, int rc)
 static int
 apply(struct sq_store *s, struct gearmand_change *c)
 {
-	int rc = c->op == GEARMAND_ADD ? add(s, &c->job) : remove_job(s, &c->job);
+	bool is_put = c->op == GEARMAND_ADD || c->op == GEARMAND_BURY;
+	int rc = make_change(s, c);
+
 	/* A trigger may have ended the transaction along with the statement. */
-	if (c->op == GEARMAND_ADD && is_final(rc) && !sqlite3_get_autocommit(s->db)) {
+	if (is_put && is_final(rc) && !sqlite3_get_autocommit(s->db)) {
 		refuse(s, c, rc);
 		return SQLITE_OK;
 	}
@@ -123,8 +154,8 @@ apply_all(struct sq_store *s, struct gearmand_change *changes, size_t count)
 	if (rc == SQLITE_OK)
 		rc = sq_run(s->stmt[SQ_COMMIT]);
 	/* The batch's memory is the host's again. */
-	sqlite3_clear_bindings(s->stmt[SQ_ADD]);
-	sqlite3_clear_bindings(s->stmt[SQ_REMOVE]);
+	for (int i = SQ_ADD; i < SQ_STATEMENT_COUNT; i++)
+		sqlite3_clear_bindings(s->stmt[i]);
 	return rc;
 }
 

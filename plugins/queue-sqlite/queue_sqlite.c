@@ -94,6 +94,7 @@ static const struct gearmand_queue_ops sq_ops = {
 	.close = sq_close,
 	.adds_at_shutdown = sq_adds_at_shutdown,
 	.check = sq_check,
+	.keeps_dead = true,
 };
 
 GEARMAND_QUEUE_PLUGIN(

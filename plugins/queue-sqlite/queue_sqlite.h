@@ -34,12 +34,18 @@
 	X(COMMIT,   "COMMIT") \
 	X(ROLLBACK, "ROLLBACK") \
 	X(ADD,      "INSERT INTO main.\"%w\" (unique_key, function_name, priority, data, when_to_run," \
-	            " job_handle, reducer, flags) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" \
+	            " job_handle, reducer, flags, attempts, changed_at, expires_at, error)" \
+	            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)" \
 	            " ON CONFLICT (unique_key, function_name) DO UPDATE SET" \
 	            " rowid = (SELECT max(rowid) + 1 FROM main.\"%w\"), priority = excluded.priority," \
 	            " data = excluded.data, when_to_run = excluded.when_to_run, job_handle = excluded.job_handle," \
-	            " reducer = excluded.reducer, flags = excluded.flags") \
-	X(REMOVE,   "DELETE FROM main.\"%w\" WHERE unique_key = ?1 AND function_name = ?2")
+	            " reducer = excluded.reducer, flags = excluded.flags, attempts = excluded.attempts," \
+	            " changed_at = excluded.changed_at, expires_at = excluded.expires_at, error = excluded.error") \
+	X(REMOVE,   "DELETE FROM main.\"%w\" WHERE unique_key = ?1 AND function_name = ?2") \
+	X(BURY,     "INSERT OR REPLACE INTO main.\"%w_dead\" (unique_key, function_name, priority, data," \
+	            " when_to_run, job_handle, reducer, flags, attempts, changed_at, expires_at, error)" \
+	            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)") \
+	X(UNBURY,   "DELETE FROM main.\"%w_dead\" WHERE job_handle = ?1")
 /* clang-format on */
 
 enum sq_statement {
@@ -87,6 +93,7 @@ void sq_schema_close(struct sq_store *);
 
 /* table.c */
 bool sq_table_open(struct sq_store *, struct gearmand_error *); /* makes it what the statements need */
+bool sq_dead_open(struct sq_store *, struct gearmand_error *);  /* the same with that of the dead */
 
 /* room.c */
 bool sq_has_room(struct sq_store *, const struct gearmand_change *, size_t count, struct gearmand_error *);

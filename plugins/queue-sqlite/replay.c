@@ -5,7 +5,7 @@
  * Runs on:  the store thread, before the first commit.
  * Owns:     its statements, while it runs.
  *
- * The order is that of the rowid.  One row is in memory at a time.
+ * The order is that of the rowid, the dead come behind all others.  One row is in memory at a time.
  *
  * What gearmand 1.1 or a person's hand left is read leniently: NULL for nothing, text for numbers and
  * numbers for text.  A key that the host could not hand back for its removal (NULL, empty, "-", BLOB,
@@ -16,16 +16,20 @@
 
 #include "queue_sqlite.h"
 
-enum { ROWID, UNIQUE, FUNCTION, PRIORITY, DATA, WHEN, HANDLE, REDUCER, FLAGS };
+enum { ROWID, UNIQUE, FUNCTION, PRIORITY, DATA, WHEN, HANDLE, REDUCER, FLAGS, ATTEMPTS, CHANGED, EXPIRES, ERROR };
 
-#define SELECT_ROWS \
-	"SELECT rowid, unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags" \
-	" FROM main.\"%w\" ORDER BY rowid"
+#define COLUMNS_READ \
+	"SELECT rowid, unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags, attempts," \
+	" changed_at, expires_at, error FROM"
+#define SELECT_ROWS COLUMNS_READ " main.\"%w\" ORDER BY rowid"
+#define SELECT_DEAD COLUMNS_READ " main.\"%w_dead\" ORDER BY rowid"
 #define REWRITE_KEY "UPDATE main.\"%w\" SET unique_key = ?2, function_name = ?3, flags = ?4 WHERE rowid = ?1"
 
 struct replay {
 	struct sq_store *store;
 	sqlite3_stmt *rows, *rewrite;
+	bool stopped;
+	bool dead; /* the rows are those of the dead */
 	uint64_t jobs, skipped;
 	char key[33]; /* a unique made here */
 };
@@ -78,7 +82,11 @@ read_job(sqlite3_stmt *row, struct gearmand_job *job, int *rc)
 		.reducer = column_bytes(row, REDUCER, rc),
 		.run_at = when < 0 ? 0 : when,
 		.priority = column_priority(row),
-		.flags = (uint32_t)sqlite3_column_int64(row, FLAGS),
+		.flags = (uint32_t)sqlite3_column_int64(row, FLAGS) & ~(uint32_t)GEARMAND_JOB_DEAD,
+		.attempts = (uint32_t)sqlite3_column_int64(row, ATTEMPTS),
+		.changed_at = sqlite3_column_int64(row, CHANGED),
+		.expires_at = sqlite3_column_int64(row, EXPIRES),
+		.error = column_bytes(row, ERROR, rc),
 	};
 }
 
@@ -144,6 +152,14 @@ settle_key(struct replay *r, struct gearmand_job *job)
 
 /* ---- The pass ------------------------------------------------------------------------ */
 
+/* Only we write rows of the dead: one that cannot be right is left alone. */
+static bool
+is_sound_dead(const struct gearmand_job *job)
+{
+	return job->handle.len > 0 && job->unique.len > 0 && job->unique.len <= GM_UNIQUE_MOST &&
+	       !gm_has_byte(job->unique, '\0') && !gm_has_byte(job->function, '\0');
+}
+
 /* SQLITE_DONE: the host wants no more. */
 static int
 replay_row(struct replay *r, gearmand_replay_f *sink_f, void *sink)
@@ -154,11 +170,15 @@ replay_row(struct replay *r, gearmand_replay_f *sink_f, void *sink)
 	read_job(r->rows, &job, &rc);
 	if (rc != SQLITE_OK)
 		return rc;
-	if (sqlite3_column_type(r->rows, FUNCTION) == SQLITE_NULL || job.function.len > GM_FUNCTION_MOST) {
+	if (sqlite3_column_type(r->rows, FUNCTION) == SQLITE_NULL || job.function.len > GM_FUNCTION_MOST ||
+	    (r->dead && !is_sound_dead(&job))) {
 		r->skipped++;
 		return SQLITE_OK;
 	}
-	rc = settle_key(r, &job);
+	if (r->dead)
+		job.flags |= GEARMAND_JOB_DEAD;
+	else
+		rc = settle_key(r, &job);
 	if (rc != SQLITE_OK)
 		return rc;
 	r->jobs++;
@@ -168,14 +188,30 @@ replay_row(struct replay *r, gearmand_replay_f *sink_f, void *sink)
 static int
 replay_rows(struct replay *r, gearmand_replay_f *sink_f, void *sink)
 {
-	int rc = prepare_once(r->store, SELECT_ROWS, &r->rows);
+	int rc = prepare_once(r->store, r->dead ? SELECT_DEAD : SELECT_ROWS, &r->rows);
 
 	while (rc == SQLITE_OK) {
 		rc = sqlite3_step(r->rows);
-		if (rc == SQLITE_ROW)
-			rc = replay_row(r, sink_f, sink);
+		if (rc != SQLITE_ROW)
+			break;
+		rc = replay_row(r, sink_f, sink);
+		r->stopped = rc == SQLITE_DONE;
 	}
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* The living, then the dead. */
+static int
+replay_tables(struct replay *r, gearmand_replay_f *sink_f, void *sink)
+{
+	int rc = replay_rows(r, sink_f, sink);
+
+	if (rc != SQLITE_OK || r->stopped)
+		return rc;
+	sqlite3_finalize(r->rows);
+	r->rows = NULL;
+	r->dead = true;
+	return replay_rows(r, sink_f, sink);
 }
 
 static void
@@ -183,8 +219,8 @@ report_failure(const struct replay *r, int rc, struct gearmand_error *err)
 {
 	char doing[300];
 
-	snprintf(doing, sizeof(doing), "reading table \"%.200s\" after %llu jobs", r->store->table,
-	    (unsigned long long)r->jobs);
+	snprintf(doing, sizeof(doing), "reading table \"%.200s%s\" after %llu jobs", r->store->table,
+	    r->dead ? "_dead" : "", (unsigned long long)r->jobs);
 	sq_sentence(r->store, err, rc, doing);
 }
 
@@ -196,7 +232,7 @@ sq_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 	int rc = sq_run(s->stmt[SQ_BEGIN]);
 
 	if (rc == SQLITE_OK)
-		rc = replay_rows(&r, sink_f, sink);
+		rc = replay_tables(&r, sink_f, sink);
 	if (rc != SQLITE_OK)
 		report_failure(&r, rc, err);
 	sqlite3_finalize(r.rows);
@@ -210,8 +246,8 @@ sq_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 		(void)sq_rollback(s);
 	if (r.skipped > 0)
 		s->host->log(s->host, GEARMAND_LOG_WARNING,
-		    "queue file %s: %llu rows of table \"%s\" name no function, or a name that is too long; "
-		    "they are left as they are",
+		    "queue file %s: %llu rows of table \"%s\" name no function, or a name that is too "
+		    "long, or have no key; they are left as they are",
 		    s->given, (unsigned long long)r.skipped, s->table);
 	return rc == SQLITE_OK;
 }

@@ -60,7 +60,7 @@ bytes_needed(const struct gearmand_change *changes, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		const struct gearmand_job *job = &changes[i].job;
 
-		if (changes[i].op == GEARMAND_ADD)
+		if (changes[i].op == GEARMAND_ADD || changes[i].op == GEARMAND_BURY)
 			pages += (int64_t)((job->data.len + job->function.len) / PAGE) + PAGES_BESIDE;
 	}
 	return pages * PAGE;

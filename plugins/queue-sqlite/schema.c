@@ -117,7 +117,7 @@ sq_schema_open(struct sq_store *s, struct gearmand_error *err)
 {
 	int rc;
 
-	if (!connect_db(s, err) || !sq_table_open(s, err))
+	if (!connect_db(s, err) || !sq_table_open(s, err) || !sq_dead_open(s, err))
 		return false;
 	for (int i = 0; i < SQ_STATEMENT_COUNT; i++) {
 		if (!prepare(s, statements[i], &s->stmt[i], &rc))

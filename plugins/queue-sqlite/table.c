@@ -25,7 +25,13 @@
 	X(when_to_run, "INTEGER") /* missing in the oldest tables */ \
 	X(job_handle, "TEXT")     /* from here on: ours */ \
 	X(reducer, "BLOB") \
-	X(flags, "INTEGER")
+	X(flags, "INTEGER") \
+	X(attempts, "INTEGER") \
+	X(changed_at, "INTEGER") \
+	X(expires_at, "INTEGER") \
+	X(error, "BLOB")
+
+#define LIVING_KEY "unique_key, function_name"
 
 static const struct {
 	const char *name, *type;
@@ -170,14 +176,14 @@ look_at_table(struct sq_store *s, struct table *t)
 }
 
 static int
-create_table(struct sq_store *s, const char *suffix)
+create_table(struct sq_store *s, const char *suffix, const char *key)
 {
-	return execute(s, sqlite3_mprintf("CREATE TABLE main.\"%w%s\" ("
+	return execute(s, sqlite3_mprintf("CREATE TABLE IF NOT EXISTS main.\"%w%s\" ("
 #define X(name, type) #name " " type ", "
 			      COLUMNS(X)
 #undef X
-				  "PRIMARY KEY (unique_key, function_name))",
-			      s->table, suffix));
+				  "PRIMARY KEY (%s))",
+			      s->table, suffix, key));
 }
 
 static int
@@ -204,7 +210,8 @@ copy_rows(struct sq_store *s, const struct table *t)
 	    s, sqlite3_mprintf(
 		   "INSERT INTO main.\"%w_new\" SELECT CASE WHEN n > 1 THEN lower(hex(randomblob(16))) ELSE unique_key"
 		   " END, function_name, priority, data, when_to_run, job_handle, reducer, CASE WHEN n > 1 THEN 1"
-		   " ELSE flags END FROM (SELECT *, %s AS place, row_number() OVER (PARTITION BY unique_key COLLATE"
+		   " ELSE flags END, attempts, changed_at, expires_at, error FROM (SELECT *, %s AS place, row_number() "
+		   "OVER (PARTITION BY unique_key COLLATE"
 		   " BINARY, function_name COLLATE BINARY ORDER BY %s) AS n FROM main.\"%w\") ORDER BY place",
 		   s->table, place, place, s->table));
 }
@@ -212,7 +219,7 @@ copy_rows(struct sq_store *s, const struct table *t)
 static int
 make_anew(struct sq_store *s, const struct table *t)
 {
-	int rc = create_table(s, "_new");
+	int rc = create_table(s, "_new", LIVING_KEY);
 
 	s->host->log(s->host, GEARMAND_LOG_NOTICE, "queue file %s: table \"%s\" is made anew with its jobs in it: %s",
 	    s->given, s->table,
@@ -245,7 +252,7 @@ change_table(struct sq_store *s, struct table *t)
 	int rc;
 
 	if (!t->exists)
-		return create_table(s, "");
+		return create_table(s, "", LIVING_KEY);
 	if (!t->is_narrow && !t->has_key && (rc = add_key(s, t)) != SQLITE_OK)
 		return rc;
 	if (!t->is_narrow && !t->has_doubles)
@@ -306,4 +313,13 @@ sq_table_open(struct sq_store *s, struct gearmand_error *err)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
 	return rc == SQLITE_OK || table_fail_rc(s, err, rc, "preparing");
+}
+
+/* When there is such a table without our columns, the statements say so. */
+bool
+sq_dead_open(struct sq_store *s, struct gearmand_error *err)
+{
+	int rc = create_table(s, "_dead", "job_handle");
+
+	return rc == SQLITE_OK || table_fail_rc(s, err, rc, "preparing the dead jobs of");
 }
