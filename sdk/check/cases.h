@@ -39,6 +39,14 @@ struct rig;
 	X(STORE, batch_may_be_repeated, "a whole batch may come again when its outcome is unknown") \
 	X(STORE, refusal_is_of_one_change_alone, "what the store cannot hold is refused with a reason, and the rest is stored") \
 	X(STORE, strings_are_not_kept, "nothing of a change is read after commit has returned") \
+	/* case_dead.c */ \
+	X(STORE, past_comes_back, "attempts, times and the error of a job are kept") \
+	X(STORE, add_replaces_the_past, "an ADD of a key that is there replaces its attempts, times and error, too") \
+	X(STORE, dead_job_comes_back_last, "a dead job is kept with all that it has, and replayed behind the others, in order") \
+	X(STORE, dead_job_does_not_hold_its_key, "dead jobs and living ones of one function and unique do not know each other") \
+	X(STORE, bury_and_unbury_may_be_repeated, "BURY of a handle that is there replaces, UNBURY of one that is not is no error") \
+	X(STORE, mixed_batch_may_be_repeated, "a batch of all four kinds of change may come again, whole") \
+	X(STORE, move_that_is_killed_loses_nothing, "kill -9 inside a commit that buries jobs: each is there, alive or dead") \
 	/* case_size.c */ \
 	X(STORE, batch_of_1_is_stored, "batches of one change, one after the other") \
 	X(STORE, batch_of_1000_is_stored, "1,000 changes in one batch") \

@@ -206,6 +206,7 @@ jobs_add_copy(struct jobs *list, const struct gearmand_job *j)
 	to->data = copied(j->data);
 	to->handle = copied(j->handle);
 	to->reducer = copied(j->reducer);
+	to->error = copied(j->error);
 }
 
 void
@@ -238,6 +239,19 @@ batch_remove(struct batch *b, struct gearmand_slice function, struct gearmand_sl
 }
 
 void
+batch_bury(struct batch *b, struct gearmand_job j)
+{
+	j.flags |= GEARMAND_JOB_DEAD;
+	batch_change(b, GEARMAND_BURY, &j);
+}
+
+void
+batch_unbury(struct batch *b, struct gearmand_slice handle)
+{
+	batch_change(b, GEARMAND_UNBURY, &(struct gearmand_job){ .handle = handle });
+}
+
+void
 batch_clear(struct batch *b)
 {
 	for (size_t i = 0; i < b->count; i++)
@@ -251,6 +265,22 @@ static const char *
 difference(const char *what, struct gearmand_slice got, struct gearmand_slice expected)
 {
 	return printed("its %s is %s, stored was %s", what, shown(got), shown(expected)).data;
+}
+
+static const char *
+past_difference(const struct gearmand_job *got, const struct gearmand_job *expected)
+{
+	if (got->attempts != 0 && got->attempts != expected->attempts)
+		return printed("its attempts are %u, stored were %u", got->attempts, expected->attempts).data;
+	if (got->changed_at != 0 && got->changed_at != expected->changed_at)
+		return printed("it changed at %" PRId64 ", stored was %" PRId64, got->changed_at, expected->changed_at)
+		    .data;
+	if (got->expires_at != 0 && got->expires_at != expected->expires_at)
+		return printed("it expires at %" PRId64 ", stored was %" PRId64, got->expires_at, expected->expires_at)
+		    .data;
+	if (got->error.len != 0 && !gm_same(got->error, expected->error))
+		return difference("error", got->error, expected->error);
+	return NULL;
 }
 
 const char *
@@ -272,15 +302,21 @@ job_difference(const struct gearmand_job *got, const struct gearmand_job *expect
 		return printed("its time is %" PRId64 ", stored was %" PRId64, got->run_at, expected->run_at).data;
 	if (got->flags != 0 && got->flags != expected->flags)
 		return printed("its flags are %u, stored were %u", got->flags, expected->flags).data;
-	return NULL;
+	return past_difference(got, expected);
 }
 
+/* Dead ones go by their handles. */
 static int
 by_key(const void *a, const void *b)
 {
 	const struct gearmand_job *x = a, *y = b;
-	int c = gm_compare(x->function, y->function);
+	bool dead = (x->flags & GEARMAND_JOB_DEAD) != 0, other_dead = (y->flags & GEARMAND_JOB_DEAD) != 0;
+	int c = (int)dead - (int)other_dead;
 
+	if (c == 0 && dead)
+		c = gm_compare(x->handle, y->handle);
+	if (c == 0)
+		c = gm_compare(x->function, y->function);
 	return c != 0 ? c : gm_compare(x->unique, y->unique);
 }
 

@@ -39,9 +39,12 @@ struct batch {
 };
 void batch_add(struct batch *, struct gearmand_job); /* borrows the bytes */
 void batch_remove(struct batch *, struct gearmand_slice function, struct gearmand_slice unique);
+void batch_bury(struct batch *, struct gearmand_job); /* borrows the bytes */
+void batch_unbury(struct batch *, struct gearmand_slice handle);
 void batch_clear(struct batch *);
 
-/* What differs, as a sentence; NULL when nothing does.  A store may have no handles and no flags. */
+/* What differs, as a sentence; NULL when nothing does.  A store may have no handles, no flags, and
+ * nothing of what became of a job. */
 const char *job_difference(const struct gearmand_job *got, const struct gearmand_job *expected);
 /* Ends the case when these are not the same jobs. */
 enum order { IN_ORDER, IN_ANY_ORDER };

@@ -140,13 +140,17 @@ take_back(struct gearmand_slice *s)
 static void
 each_slice(struct gearmand_change *c, void (*function)(struct gearmand_slice *))
 {
-	function(&c->job.function);
-	function(&c->job.unique);
-	if (c->op != GEARMAND_ADD)
+	if (c->op != GEARMAND_UNBURY) {
+		function(&c->job.function);
+		function(&c->job.unique);
+	}
+	if (c->op != GEARMAND_REMOVE)
+		function(&c->job.handle);
+	if (c->op == GEARMAND_REMOVE || c->op == GEARMAND_UNBURY)
 		return;
 	function(&c->job.data);
-	function(&c->job.handle);
 	function(&c->job.reducer);
+	function(&c->job.error);
 }
 
 static void
@@ -307,7 +311,10 @@ rig_empty(struct rig *r)
 	size_t count = seen.count;
 
 	for (size_t i = 0; i < count; i++) {
-		batch_remove(&b, seen.at[i].function, seen.at[i].unique);
+		if (seen.at[i].flags & GEARMAND_JOB_DEAD)
+			batch_unbury(&b, seen.at[i].handle);
+		else
+			batch_remove(&b, seen.at[i].function, seen.at[i].unique);
 		if (b.count == BATCH_MOST || i + 1 == count)
 			rig_store(r, &b);
 	}

@@ -21,7 +21,7 @@
 
 static const char signature[8] = "GMJRNL1\n"; /* begins the file; no NUL */
 
-enum { PARTS = 5 }; /* function, unique, handle, reducer, data: in this order behind a record */
+enum { PARTS = 6 }; /* function, unique, handle, reducer, data, error: in this order behind a record */
 
 /* A record as it is in the file, in this machine's byte order. */
 struct record {
@@ -30,13 +30,15 @@ struct record {
 	uint32_t len[PARTS];
 	uint32_t priority, flags;
 	uint32_t is_last; /* of its batch */
-	uint32_t unused;
-	int64_t run_at;
+	uint32_t attempts;
+	int64_t run_at, changed_at, expires_at;
 };
 
+/* Of a dead job the handle is the key: it is in the place of the unique, and the function is empty. */
 struct key {
 	uint32_t function_len, unique_len;
-	off_t at;     /* of its latest ADD */
+	bool is_dead;
+	off_t at;     /* of its latest ADD or BURY */
 	char bytes[]; /* function, then unique */
 };
 
@@ -114,6 +116,8 @@ key_compare(const void *a, const void *b)
 {
 	const struct key *x = a, *y = b;
 
+	if (x->is_dead != y->is_dead)
+		return x->is_dead ? 1 : -1;
 	if (x->function_len != y->function_len)
 		return x->function_len < y->function_len ? -1 : 1;
 	if (x->unique_len != y->unique_len)
@@ -121,17 +125,31 @@ key_compare(const void *a, const void *b)
 	return memcmp(x->bytes, y->bytes, x->function_len + x->unique_len);
 }
 
-/* `bytes`: function and unique, as in a record's body. */
+static bool
+is_put(uint32_t op)
+{
+	return op == GEARMAND_ADD || op == GEARMAND_BURY;
+}
+
+static bool
+is_of_dead(uint32_t op)
+{
+	return op == GEARMAND_BURY || op == GEARMAND_UNBURY;
+}
+
+/* `bytes`: a record's body. */
 static struct key *
 key_new(struct journal *j, const struct record *r, const char *bytes, off_t at)
 {
-	size_t len = (size_t)r->len[0] + r->len[1];
+	const bool dead = is_of_dead(r->op);
+	size_t names = (size_t)r->len[0] + r->len[1], len = dead ? r->len[2] : names;
 	struct key *k = j->host->allocate(sizeof(*k) + len);
 
-	k->function_len = r->len[0];
-	k->unique_len = r->len[1];
+	k->function_len = dead ? 0 : r->len[0];
+	k->unique_len = dead ? r->len[2] : r->len[1];
+	k->is_dead = dead;
 	k->at = at;
-	memcpy(k->bytes, bytes, len);
+	memcpy(k->bytes, dead ? bytes + names : bytes, len);
 	return k;
 }
 
@@ -156,7 +174,7 @@ index_apply(struct journal *j, const struct record *r, const char *body, off_t a
 	struct key *k = key_new(j, r, body, at);
 
 	index_remove(j, k);
-	if (r->op == GEARMAND_ADD && tsearch(k, &j->index, key_compare) != NULL)
+	if (is_put(r->op) && tsearch(k, &j->index, key_compare) != NULL)
 		j->live++;
 	else
 		j->host->release(k);
@@ -309,38 +327,55 @@ journal_open(
 	return false;
 }
 
+/* A record that counts; false: the server wants no more. */
+static bool
+replay_record(const struct record *r, const char *body, gearmand_replay_f *replay, void *sink)
+{
+	struct gearmand_slice part[PARTS];
+
+	for (int i = 0; i < PARTS; body += r->len[i++])
+		part[i] = (struct gearmand_slice){ .data = body, .len = r->len[i] };
+	return replay(sink, &(struct gearmand_job){ .function = part[0],
+				.unique = part[1],
+				.handle = part[2],
+				.reducer = part[3],
+				.data = part[4],
+				.error = part[5],
+				.run_at = r->run_at,
+				.priority = (enum gearmand_priority)r->priority,
+				.flags = r->flags | (r->op == GEARMAND_BURY ? GEARMAND_JOB_DEAD : 0),
+				.attempts = r->attempts,
+				.changed_at = r->changed_at,
+				.expires_at = r->expires_at });
+}
+
+/* All that was put with this operation; *stopped_r: the server wants no more. */
+static bool
+replay_all(struct journal *j, uint32_t op, gearmand_replay_f *replay, void *sink, bool *stopped_r)
+{
+	struct record r;
+
+	for (off_t at = sizeof(signature); at < j->end && !*stopped_r; at += (off_t)(sizeof(r) + record_body(&r))) {
+		if (!record_read(j, at, j->end, &r))
+			return false;
+		if (r.op == op && index_has(j, &r, j->body.data, at))
+			*stopped_r = !replay_record(&r, j->body.data, replay, sink);
+	}
+	return true;
+}
+
+/* Dead jobs come last. */
 static bool
 journal_replay(void *store, gearmand_replay_f *replay, void *sink, struct gearmand_error *err)
 {
 	struct journal *j = store;
-	struct record r;
-	off_t next;
+	bool stopped = false;
 
-	for (off_t at = sizeof(signature); at < j->end; at = next) {
-		struct gearmand_slice part[PARTS];
-		const char *p;
-
-		if (!record_read(j, at, j->end, &r)) {
-			j->host->error_set(err, "%s: cannot be read at byte %lld", j->path, (long long)at);
-			return false;
-		}
-		next = at + (off_t)(sizeof(r) + record_body(&r));
-		if (!index_has(j, &r, j->body.data, at))
-			continue;
-		p = j->body.data;
-		for (int i = 0; i < PARTS; p += r.len[i++])
-			part[i] = (struct gearmand_slice){ .data = p, .len = r.len[i] };
-		if (!replay(sink, &(struct gearmand_job){ .function = part[0],
-				      .unique = part[1],
-				      .handle = part[2],
-				      .reducer = part[3],
-				      .data = part[4],
-				      .run_at = r.run_at,
-				      .priority = (enum gearmand_priority)r.priority,
-				      .flags = r.flags }))
-			return true;
-	}
-	return true;
+	if (replay_all(j, GEARMAND_ADD, replay, sink, &stopped) &&
+	    (stopped || replay_all(j, GEARMAND_BURY, replay, sink, &stopped)))
+		return true;
+	j->host->error_set(err, "%s: a record cannot be read", j->path);
+	return false;
 }
 
 /* Puts the head in front of its body. */
@@ -357,9 +392,10 @@ batch_add(struct journal *j, struct gearmand_change *c, int64_t max)
 {
 	const struct gearmand_job *job = &c->job;
 	const struct gearmand_slice none = { "", 0 };
-	const bool add = c->op == GEARMAND_ADD;
-	const struct gearmand_slice part[PARTS] = { job->function, job->unique, add ? job->handle : none,
-		add ? job->reducer : none, add ? job->data : none };
+	const bool put = is_put(c->op), named = c->op != GEARMAND_UNBURY;
+	const struct gearmand_slice part[PARTS] = { named ? job->function : none, named ? job->unique : none,
+		c->op != GEARMAND_REMOVE ? job->handle : none, put ? job->reducer : none, put ? job->data : none,
+		put ? job->error : none };
 	struct record r;
 	size_t at = j->batch.len;
 
@@ -367,10 +403,13 @@ batch_add(struct journal *j, struct gearmand_change *c, int64_t max)
 	r.op = c->op;
 	for (int i = 0; i < PARTS; i++)
 		r.len[i] = (uint32_t)part[i].len;
-	if (add) {
+	if (put) {
 		r.priority = job->priority;
 		r.flags = job->flags;
 		r.run_at = job->run_at;
+		r.attempts = job->attempts;
+		r.changed_at = job->changed_at;
+		r.expires_at = job->expires_at;
 		if (j->end + (int64_t)(at + sizeof(r) + record_body(&r)) > max) {
 			j->host->refuse(c, "the journal is full");
 			return;
@@ -467,6 +506,7 @@ static const struct gearmand_queue_ops journal_ops = {
 	.replay = journal_replay,
 	.commit = journal_commit,
 	.close = journal_close,
+	.keeps_dead = true,
 };
 
 GEARMAND_QUEUE_PLUGIN("journal", NULL, "1.0", "keeps jobs in a journal file", journal_options, &journal_ops);

@@ -13,7 +13,7 @@ from gearlive import case, check, main  # noqa: E402
 SDK = os.path.join(os.path.dirname(os.path.dirname(SOURCE)), "sdk", "include")
 POINTER = struct.calcsize("P")
 DESCRIPTOR_BYTES = 24 + 9 * POINTER  # six numbers of 32 bits, and nine pointers
-QUEUE_OPS_BYTES = 9 * POINTER  # size, and eight functions
+QUEUE_OPS_BYTES = 9 * POINTER + 1  # size, eight functions, and a bool
 OFFER = "this server offers 1.0"
 
 

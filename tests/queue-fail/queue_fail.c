@@ -102,7 +102,7 @@ refuse(struct fail_store *s, struct gearmand_change *c, size_t count, struct gea
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		struct verdict v = rules_ask(s->host, c[i].op == GEARMAND_ADD ? OP_ADD : OP_REMOVE, &c[i]);
+		struct verdict v = rules_ask(s->host, (enum op)(OP_ADD + c[i].op - GEARMAND_ADD), &c[i]);
 
 		rules_wait(v.late);
 		if (v.action == DO_REFUSE)
@@ -200,6 +200,7 @@ static const struct gearmand_queue_ops fail_ops = {
 	.commit = fail_commit,
 	.close = fail_close,
 	.check = fail_check,
+	.keeps_dead = true,
 };
 
 GEARMAND_QUEUE_PLUGIN("fail", NULL, "1.0", "keeps jobs, and fails when told", fail_options, &fail_ops);

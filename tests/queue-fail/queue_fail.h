@@ -50,7 +50,7 @@ void inner_unlock(void *inner);
  *           add, remove:  refuse TEXT
  *
  * They are in --fail-rules, and in the file of --fail-control, which is read at each call. */
-enum op { OP_OPEN, OP_REPLAY, OP_COMMIT, OP_CLOSE, OP_CHECK, OP_ADD, OP_REMOVE };
+enum op { OP_OPEN, OP_REPLAY, OP_COMMIT, OP_CLOSE, OP_CHECK, OP_ADD, OP_REMOVE, OP_BURY, OP_UNBURY };
 
 enum action {
 	DO_NOTHING,
@@ -101,6 +101,13 @@ void rules_wait(unsigned ms);
 	/* Batches are taken as something else. */ \
 	X(key_is_unique, "a unique belongs to one function only") \
 	X(first_add_counts, "an ADD of a key that is there changes nothing") \
+	X(forgets_errors, "no job has an error") \
+	X(sticky_attempts, "an ADD without attempts keeps those of the ADD before") \
+	X(buries_alive, "a BURY is an ADD") \
+	X(bury_takes_key, "a BURY removes what lives under its key") \
+	X(refuses_unbury, "an UNBURY is refused") \
+	X(buries_one, "of several BURYs in a batch one is stored") \
+	X(removes_first, "REMOVEs are stored before the rest of their batch") \
 	X(refuses_unknown, "a REMOVE of the unknown is refused") \
 	X(refuses_known, "an ADD of a key that is there is refused") \
 	X(refuses_all, "a payload of more than 1 MiB has the whole batch refused") \

@@ -16,7 +16,8 @@
 
 enum { TEXT_MOST = 4096, HOLD_STEP = 2 /* ms */ };
 
-static const char *const op_names[] = { "open", "replay", "commit", "close", "check", "add", "remove" };
+static const char *const op_names[] = { "open", "replay", "commit", "close", "check", "add", "remove", "bury",
+	"unbury" };
 static char rules[2 * TEXT_MOST];
 static unsigned calls[sizeof(op_names) / sizeof(op_names[0])];
 

@@ -161,6 +161,8 @@ alter_key(struct gearmand_job *j)
 		j->unique.len--;
 }
 
+static uint32_t attempts_before;
+
 static void
 alter_job(struct gearmand_job *j)
 {
@@ -178,6 +180,11 @@ alter_job(struct gearmand_job *j)
 		cut(&j->handle, 16);
 	if (which == WRONG_forgets_reducers)
 		j->reducer.len = 0;
+	if (which == WRONG_forgets_errors)
+		j->error.len = 0;
+	if (which == WRONG_sticky_attempts && j->attempts == 0)
+		j->attempts = attempts_before;
+	attempts_before = j->attempts;
 	if (which == WRONG_turns_flags && j->flags != 0)
 		j->flags ^= GEARMAND_JOB_NO_UNIQUE | GEARMAND_JOB_UNIQUE_IS_DATA;
 }
@@ -242,6 +249,14 @@ store_one(struct fail_store *s, struct gearmand_change *c, struct gearmand_error
 		    (struct gearmand_slice){ same(c->job.function, (struct gearmand_slice){ "f", 1 }) ? "g" : "f", 1 };
 		inner_ops->commit(s->inner, &other, 1, err);
 	}
+	if (which == WRONG_bury_takes_key && c->op == GEARMAND_BURY) {
+		other.op = GEARMAND_REMOVE;
+		inner_ops->commit(s->inner, &other, 1, err);
+	}
+	if (which == WRONG_refuses_unbury && c->op == GEARMAND_UNBURY) {
+		wrong_refuse(c, "it stays dead");
+		return GEARMAND_COMMIT_DONE;
+	}
 	if (which == WRONG_first_add_counts && c->op == GEARMAND_ADD && is_there(s, &c->job))
 		return GEARMAND_COMMIT_DONE;
 	if ((which == WRONG_refuses_unknown && c->op == GEARMAND_REMOVE && !is_there(s, &c->job)) ||
@@ -258,6 +273,17 @@ one_by_one(struct fail_store *s, struct gearmand_change *c, size_t count, struct
 	for (size_t i = 0; i < count; i++)
 		if (store_one(s, &c[i], err) != GEARMAND_COMMIT_DONE)
 			return GEARMAND_COMMIT_AGAIN;
+	return GEARMAND_COMMIT_DONE;
+}
+
+/* Each by itself: so that a kill comes in between. */
+static enum gearmand_commit
+removes_first(struct fail_store *s, struct gearmand_change *c, size_t count, struct gearmand_error *err)
+{
+	for (int rest = 0; rest < 2; rest++)
+		for (size_t i = 0; i < count; i++)
+			if ((c[i].op != GEARMAND_REMOVE) == rest && store_one(s, &c[i], err) != GEARMAND_COMMIT_DONE)
+				return GEARMAND_COMMIT_AGAIN;
 	return GEARMAND_COMMIT_DONE;
 }
 
@@ -283,7 +309,7 @@ own_strings(struct gearmand_change *c, size_t count)
 
 	for (size_t i = 0; i < count; i++)
 		sum += c[i].job.function.len + c[i].job.unique.len + c[i].job.data.len + c[i].job.handle.len +
-		       c[i].job.reducer.len;
+		       c[i].job.reducer.len + c[i].job.error.len;
 	at = put_off_bytes = malloc(sum + 1);
 	for (size_t i = 0; i < count; i++) {
 		copy_to(&at, &c[i].job.function);
@@ -291,6 +317,7 @@ own_strings(struct gearmand_change *c, size_t count)
 		copy_to(&at, &c[i].job.data);
 		copy_to(&at, &c[i].job.handle);
 		copy_to(&at, &c[i].job.reducer);
+		copy_to(&at, &c[i].job.error);
 	}
 }
 
@@ -344,6 +371,21 @@ refuse_large(struct gearmand_change *c, size_t count)
 	}
 }
 
+/* The first stays; of the others the dead are forgotten. */
+static void
+bury_one(struct gearmand_change *c, size_t count)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < count; i++) {
+		if (c[i].op != GEARMAND_BURY)
+			continue;
+		if (any)
+			c[i].op = GEARMAND_UNBURY;
+		any = true;
+	}
+}
+
 static volatile char read_byte;
 
 /* How many changes are left to store. */
@@ -355,9 +397,13 @@ alter_batch(struct fail_store *s, struct gearmand_change *c, size_t count)
 		alter_key(&c[i].job);
 		if (c[i].op == GEARMAND_ADD)
 			alter_job(&c[i].job);
+		if (which == WRONG_buries_alive && c[i].op == GEARMAND_BURY)
+			c[i].op = GEARMAND_ADD;
 		for (size_t k = 0; which == WRONG_reads_all_of_remove && k < c[i].job.data.len; k++)
 			read_byte = c[i].job.data.data[k];
 	}
+	if (which == WRONG_buries_one)
+		bury_one(c, count);
 	if (which == WRONG_refuses_all || which == WRONG_refuses_without_reason)
 		refuse_large(c, count);
 	if (which == WRONG_stores_4096 && count > 4096)
@@ -377,8 +423,11 @@ wrong_commit(struct fail_store *s, struct gearmand_change *c, size_t count, stru
 	count = alter_batch(s, c, count);
 	if (which == WRONG_keeps_pointers || which == WRONG_answers_early)
 		result = put_it_off(s, c, count);
-	else if (which == WRONG_key_is_unique || which == WRONG_first_add_counts || which == WRONG_refuses_unknown ||
-		 which == WRONG_refuses_known || which == WRONG_one_by_one)
+	else if (which == WRONG_removes_first)
+		result = removes_first(s, c, count, err);
+	else if (which == WRONG_bury_takes_key || which == WRONG_refuses_unbury || which == WRONG_key_is_unique ||
+		 which == WRONG_first_add_counts || which == WRONG_refuses_unknown || which == WRONG_refuses_known ||
+		 which == WRONG_one_by_one)
 		result = one_by_one(s, c, count, err);
 	else if (count > 0)
 		result = inner_ops->commit(s->inner, c, count, err);
