@@ -60,7 +60,7 @@ def _(t):
     t.run(os.environ["GEARMAND"], "--check-args", "--policy-file=" + t.write("good", "# nothing\n"))
 
 
-@case("a stored job that was given up stays stored until it leaves the dead list", modes=BOTH)
+@case("a stored job that was given up is dead after a restart, too, until it leaves the dead list", modes=BOTH)
 def _(t):
     options = ["--queue-type=sqlite", "--libsqlite3-db=" + t.path("db"), "--dead-max=1",
                "--policy-file=" + t.write("policies", "f attempts=1 retry-on=fail\n")]
@@ -72,7 +72,18 @@ def _(t):
     until(lambda: [line.split(b"\t")[0] for line in client.listing("show dead")] == [second], "one dead job")
     s.stop()
     s = t.server(*options)
-    check(s.connect().listing("show jobs") == [second + b"\t0\t0\t1"])
+    client, worker = s.connect(), s.worker("f")
+    check(client.listing("show jobs") == [])
+    dead = [line.split(b"\t") for line in client.listing("show dead")]
+    check([(line[0], line[3]) for line in dead] == [(second, b"1")], dead)
+    check(client.ask(b"kick job " + second) == b"OK\r\n")
+    until(lambda: b"state\tready" in client.listing(b"show job " + second), "it is sent again")
+    check(worker.grab()[0] == second)
+    s.kill()
+    s = t.server(*options)
+    client = s.connect()
+    check([line.split(b"\t")[:2] for line in client.listing("show jobs")] == [[second, b"0"]])
+    check(client.listing("show dead") == [])
 
 
 @case("how a job ended is known for a while, by policy and by option", modes=BOTH)
