@@ -13,20 +13,27 @@
 #include "queue_postgres.h"
 
 /* Functions in the list of a SELECT run in step and row by row; in FROM, all their rows would be put by first. */
-#define PARAMETERS "(text[], text[], text[], text[], int4[], bytea[], int8[], text[], bytea[], int4[], int8[])"
+#define PARAMETERS \
+	"(text[], text[], text[], text[], int4[], bytea[], int8[], text[], bytea[], int4[], int8[]," \
+	" int4[], int8[], int8[], bytea[])"
 #define STORE \
 	"WITH gone AS (DELETE FROM %1$s AS t USING unnest($1, $2) AS k (u, f)" \
-	" WHERE t.unique_key = k.u AND t.function_name = k.f)" \
+	" WHERE t.unique_key = k.u AND t.function_name = k.f)" INSERT
+#define BURY "WITH gone AS (DELETE FROM %1$s AS t USING unnest($1, $2) AS k (u, f) WHERE t.job_handle = k.u)" INSERT
+#define INSERT \
 	" INSERT INTO %1$s AS t (unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags, " \
-	"added) SELECT unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), " \
+	"added, attempts, changed_at, expires_at, error) SELECT unnest($3), unnest($4), unnest($5), unnest($6), " \
+	"unnest($7), unnest($8), unnest($9), " \
 	"unnest($10)," \
-	" unnest($11)"
+	" unnest($11), unnest($12), unnest($13), unnest($14), unnest($15)"
 
 /* Costs half as much again. */
 #define OR_REPLACE \
 	" ON CONFLICT (unique_key, function_name) DO UPDATE SET priority = excluded.priority," \
 	" data = excluded.data, when_to_run = excluded.when_to_run, job_handle = excluded.job_handle," \
-	" reducer = excluded.reducer, flags = excluded.flags, added = excluded.added"
+	" reducer = excluded.reducer, flags = excluded.flags, added = excluded.added," \
+	" attempts = excluded.attempts, changed_at = excluded.changed_at, expires_at = excluded.expires_at," \
+	" error = excluded.error"
 
 static const struct {
 	const char *name, *type;
@@ -41,12 +48,16 @@ static const struct {
 	{ "reducer", "BYTEA", 0 },
 	{ "flags", "INTEGER", 0 },
 	{ "added", "BIGINT", 0 },
+	{ "attempts", "INTEGER", 0 },
+	{ "changed_at", "BIGINT", 0 },
+	{ "expires_at", "BIGINT", 0 },
+	{ "error", "BYTEA", 0 },
 };
 
 enum { COLUMN_COUNT = GM_COUNT(columns) };
 
 /* Sets of them, a bit for each: a queue must have them, they may get wider, they can be added. */
-enum { NEEDED = 0x00f, DATA = 0x008, WIDENED = 0x013, ADDABLE = 0x1f0, ALL = 0x1ff };
+enum { NEEDED = 0x00f, DATA = 0x008, WIDENED = 0x013, ADDABLE = 0x1ff0, ALL = 0x1fff };
 
 struct found {
 	unsigned have, right; /* sets */
@@ -257,7 +268,8 @@ static bool
 try_statements(struct qp_store *s, struct gearmand_error *err)
 {
 	static const char sql[] =
-	    "EXPLAIN EXECUTE replace (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)";
+	    "EXPLAIN EXECUTE replace (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
+	    " NULL, NULL)";
 
 	if (qp_ask(s, QP_IN_TIME, sql))
 		return true;
@@ -279,11 +291,38 @@ plan_by_index(struct qp_store *s, struct gearmand_error *err)
 	       qp_fail_table(s, err, "using");
 }
 
+/* Of the dead the handle is the key.  Their numbers go on with those of the others.  Where the table is there the user
+ * need not have the right to make it. */
+static bool
+make_dead(struct qp_store *s, struct gearmand_error *err)
+{
+	static const char newest[] = "SELECT coalesce(max(added), 0) FROM %s";
+	PGresult *r = qp_rows(s, QP_PATIENT, newest, s->dead_table);
+
+	if (r == NULL && qp_fault_is(s, "42P01")) {
+		if (!qp_ask(s, QP_IN_TIME,
+			"CREATE TABLE %s (unique_key TEXT COLLATE \"C\", function_name TEXT COLLATE \"C\","
+			" priority INTEGER, data BYTEA, when_to_run BIGINT, job_handle TEXT COLLATE \"C\" PRIMARY KEY,"
+			" reducer BYTEA, flags INTEGER, added BIGINT, attempts INTEGER, changed_at BIGINT,"
+			" expires_at BIGINT, error BYTEA)",
+			s->dead_table))
+			return qp_fail_table(s, err, "making that of the dead jobs of");
+		r = qp_rows(s, QP_PATIENT, newest, s->dead_table);
+	}
+	if (r == NULL)
+		return qp_fail_table(s, err, "reading the dead jobs of");
+	if (strtoll(PQgetvalue(r, 0, 0), NULL, 10) > s->added)
+		s->added = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
+	PQclear(r);
+	return true;
+}
+
 bool
 qp_columns_open(struct qp_store *s, struct gearmand_error *err)
 {
-	return settle_columns(s, err) &&
-	       ((qp_ask(s, QP_IN_TIME, "PREPARE store " PARAMETERS " AS " STORE, s->table) &&
+	return settle_columns(s, err) && make_dead(s, err) &&
+	       ((qp_ask(s, QP_IN_TIME, "PREPARE bury " PARAMETERS " AS " BURY, s->dead_table) &&
+		    qp_ask(s, QP_IN_TIME, "PREPARE store " PARAMETERS " AS " STORE, s->table) &&
 		    qp_ask(s, QP_IN_TIME, "PREPARE replace " PARAMETERS " AS " STORE OR_REPLACE, s->table)) ||
 		   qp_fail_table(s, err, "using")) &&
 	       try_statements(s, err) && plan_by_index(s, err);

@@ -26,6 +26,7 @@
 struct batch {
 	struct gearmand_change **add, **gone;
 	size_t add_count, gone_count;
+	const char *statement; /* "store"; or "bury", of the dead, whose keys are their handles */
 };
 
 /* ---- Parameters: arrays of one dimension in PostgreSQL's binary format -------------------------- */
@@ -83,6 +84,16 @@ put_job(struct qp_store *s, const struct gearmand_job *job, size_t place)
 	put_bytes(&s->param[QP_REDUCER], job->reducer);
 	put_number(&s->param[QP_FLAGS], job->flags, 4);
 	put_number(&s->param[QP_ADDED], s->added + 1 + (int64_t)place, 8);
+	put_number(&s->param[QP_ATTEMPTS], job->attempts, 4);
+	put_number(&s->param[QP_CHANGED], job->changed_at, 8);
+	put_number(&s->param[QP_EXPIRES], job->expires_at, 8);
+	put_bytes(&s->param[QP_ERROR], job->error);
+}
+
+static bool
+is_of_dead(const struct gearmand_change *c)
+{
+	return c->op == GEARMAND_BURY || c->op == GEARMAND_UNBURY;
 }
 
 /* Runs a prepared statement with the first `gone_count` removals and these additions, the first of which is number
@@ -92,14 +103,17 @@ run_with(
     struct qp_store *s, const char *statement, const struct batch *b, size_t gone_count, size_t place, size_t add_count)
 {
 	static const unsigned types[QP_PARAM_COUNT] = { QP_OID_TEXT, QP_OID_TEXT, QP_OID_TEXT, QP_OID_TEXT, QP_OID_INT4,
-		QP_OID_BYTEA, QP_OID_INT8, QP_OID_TEXT, QP_OID_BYTEA, QP_OID_INT4, QP_OID_INT8 };
+		QP_OID_BYTEA, QP_OID_INT8, QP_OID_TEXT, QP_OID_BYTEA, QP_OID_INT4, QP_OID_INT8, QP_OID_INT4,
+		QP_OID_INT8, QP_OID_INT8, QP_OID_BYTEA };
 	bool failed = false;
 
 	for (int i = 0; i < QP_PARAM_COUNT; i++)
 		begin_array(&s->param[i], types[i], i < QP_UNIQUE ? gone_count : add_count);
 	for (size_t i = 0; i < gone_count; i++) {
-		put_name(s, &s->param[QP_GONE_UNIQUE], b->gone[i]->job.unique);
-		put_name(s, &s->param[QP_GONE_FUNCTION], b->gone[i]->job.function);
+		bool dead = is_of_dead(b->gone[i]);
+
+		put_name(s, &s->param[QP_GONE_UNIQUE], dead ? b->gone[i]->job.handle : b->gone[i]->job.unique);
+		put_name(s, &s->param[QP_GONE_FUNCTION], dead ? gm_slice("") : b->gone[i]->job.function);
 	}
 	for (size_t i = place; i < place + add_count; i++)
 		put_job(s, &b->add[i]->job, i);
@@ -120,7 +134,7 @@ store_part(struct qp_store *s, const struct batch *b, size_t place, size_t count
 
 	if (!qp_ask(s, QP_IN_TIME, "SAVEPOINT part"))
 		return false;
-	if (run_with(s, "store", b, 0, place, count))
+	if (run_with(s, b->statement, b, 0, place, count))
 		return qp_ask(s, QP_IN_TIME, "RELEASE part");
 	if (!qp_fault_is_data(s))
 		return false;
@@ -140,7 +154,8 @@ part_of(const struct batch *b, size_t place)
 	while (n < b->add_count) {
 		const struct gearmand_job *job = &b->add[n]->job;
 
-		bytes += job->function.len + job->unique.len + job->data.len + job->handle.len + job->reducer.len + 100;
+		bytes += job->function.len + job->unique.len + job->data.len + job->handle.len + job->reducer.len +
+			 job->error.len + 130;
 		if (n > place && bytes > STATEMENT_MAX)
 			break;
 		n++;
@@ -148,23 +163,31 @@ part_of(const struct batch *b, size_t place)
 	return n - place;
 }
 
-/* Constraints that would be checked at the end are checked at once: at the end it is too late to tell whose fault it
- * is. */
+/* What they replace goes first. */
 static bool
-store_by_parts(struct qp_store *s, struct batch *b)
+put_by_parts(struct qp_store *s, const struct batch *b)
 {
-	struct batch gone = { .gone = b->add };
+	struct batch replaced = { .gone = b->add };
 	size_t n;
 
-	if (!qp_ask(s, QP_IN_TIME, "BEGIN; SET CONSTRAINTS ALL IMMEDIATE") ||
-	    !run_with(s, "store", b, b->gone_count, 0, 0) || !run_with(s, "store", &gone, b->add_count, 0, 0))
+	if (!run_with(s, b->statement, b, b->gone_count, 0, 0) ||
+	    !run_with(s, b->statement, &replaced, b->add_count, 0, 0))
 		return false;
 	for (size_t i = 0; i < b->add_count; i += n) {
 		n = part_of(b, i);
 		if (!store_part(s, b, i, n))
 			return false;
 	}
-	return qp_ask(s, QP_IN_TIME, "COMMIT");
+	return true;
+}
+
+/* Constraints that would be checked at the end are checked at once: at the end it is too late to tell whose fault it
+ * is. */
+static bool
+store_by_parts(struct qp_store *s, const struct batch *b, const struct batch *dead)
+{
+	return qp_ask(s, QP_IN_TIME, "BEGIN; SET CONSTRAINTS ALL IMMEDIATE") && put_by_parts(s, dead) &&
+	       put_by_parts(s, b) && qp_ask(s, QP_IN_TIME, "COMMIT");
 }
 
 /* ---- The ops ----------------------------------------------------------------------------------- */
@@ -186,17 +209,17 @@ store_at_once(struct qp_store *s, const struct batch *b)
 }
 
 static bool
-store_batch(struct qp_store *s, struct batch *b)
+store_batch(struct qp_store *s, const struct batch *b, const struct batch *dead)
 {
-	if (b->gone_count + b->add_count == 0)
+	if (b->gone_count + b->add_count + dead->gone_count + dead->add_count == 0)
 		return true;
-	if (part_of(b, 0) == b->add_count) {
+	if (part_of(b, 0) == b->add_count && dead->gone_count + dead->add_count == 0) {
 		if (store_at_once(s, b))
 			return true;
 		if (b->add_count == 0 || !qp_fault_is_data(s))
 			return false;
 	}
-	return store_by_parts(s, b);
+	return store_by_parts(s, b, dead);
 }
 
 /* True: the job may be stored. */
@@ -231,17 +254,21 @@ enum gearmand_commit
 qp_commit(void *store, struct gearmand_change *changes, size_t count, struct gearmand_error *err)
 {
 	struct qp_store *s = qp_store_of(store);
-	struct batch b = { .add = s->host->allocate((2 * count + 1) * sizeof(*b.add)) };
+	struct batch b = { .add = s->host->allocate((4 * count + 1) * sizeof(*b.add)), .statement = "store" };
+	struct batch dead = { .add = b.add + 2 * count, .gone = b.add + 3 * count, .statement = "bury" };
 	bool ok;
 
 	b.gone = b.add + count;
 	for (size_t i = 0; i < count; i++) {
-		if (changes[i].op == GEARMAND_ADD && is_fit(s, &changes[i]))
-			b.add[b.add_count++] = &changes[i];
+		struct batch *to = is_of_dead(&changes[i]) ? &dead : &b;
+		bool is_put = changes[i].op == GEARMAND_ADD || changes[i].op == GEARMAND_BURY;
+
+		if (is_put && is_fit(s, &changes[i]))
+			to->add[to->add_count++] = &changes[i];
 		else
-			b.gone[b.gone_count++] = &changes[i];
+			to->gone[to->gone_count++] = &changes[i];
 	}
-	ok = store_batch(s, &b);
+	ok = store_batch(s, &b, &dead);
 	s->host->release(b.add);
 	for (int i = 0; i < QP_PARAM_COUNT; i++)
 		gm_bytes_clear(&s->param[i], KEPT_MAX);

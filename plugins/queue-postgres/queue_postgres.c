@@ -29,6 +29,7 @@ qp_close(void **store)
 		gm_bytes_free(&s->param[i]);
 	free(s->table);
 	free(s->lock_table);
+	free(s->dead_table);
 	s->magic = 0;
 	s->host->release(s);
 }
@@ -83,6 +84,7 @@ static const struct gearmand_queue_ops qp_ops = {
 	.commit = qp_commit,
 	.close = qp_close,
 	.check = qp_check,
+	.keeps_dead = true,
 	.forget = gm_forget,
 };
 

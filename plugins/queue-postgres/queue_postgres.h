@@ -54,6 +54,10 @@ enum qp_param { /* $1 ... of all statements */
 	QP_REDUCER,
 	QP_FLAGS,
 	QP_ADDED,
+	QP_ATTEMPTS,
+	QP_CHANGED,
+	QP_EXPIRES,
+	QP_ERROR,
 	QP_PARAM_COUNT
 };
 
@@ -72,6 +76,7 @@ struct qp_store {
 	const char *given; /* the table as the operator wrote it; the host's */
 	char *table;       /* the same, qualified and quoted for SQL; free() */
 	char *lock_table;  /* gearmand_lock in the same schema, likewise */
+	char *dead_table;  /* TABLE_dead there, likewise */
 	unsigned table_oid;
 	enum qp_text text;
 	int64_t limit_ms;  /* for the database to work on one question; we wait a little longer */

@@ -13,13 +13,15 @@
  */
 #include "queue_postgres.h"
 
-enum { UNIQUE, FUNCTION, PRIORITY, DATA, WHEN, HANDLE, REDUCER, FLAGS };
+enum { UNIQUE, FUNCTION, PRIORITY, DATA, WHEN, HANDLE, REDUCER, FLAGS, ATTEMPTS, CHANGED, EXPIRES, ERROR };
 
-#define OPEN_CURSOR \
+#define BEGIN \
 	"BEGIN; SET LOCAL statement_timeout TO 0; SET LOCAL enable_seqscan TO on; SET LOCAL work_mem TO '64MB';" \
-	"SET LOCAL cursor_tuple_fraction TO 1; SET LOCAL idle_in_transaction_session_timeout TO 0;" \
+	"SET LOCAL cursor_tuple_fraction TO 1; SET LOCAL idle_in_transaction_session_timeout TO 0"
+#define OPEN_CURSOR \
 	"DECLARE jobs BINARY NO SCROLL CURSOR FOR SELECT unique_key, function_name, priority::int4, data," \
-	" when_to_run::int8, job_handle, reducer, flags::int4 FROM %s ORDER BY added"
+	" when_to_run::int8, job_handle, reducer, flags::int4, attempts::int4, changed_at::int8," \
+	" expires_at::int8, error FROM %s ORDER BY added"
 #define FETCH "FETCH 500 FROM jobs"
 enum { FETCH_COUNT = 500 };
 
@@ -28,7 +30,7 @@ struct replay {
 	void *sink;
 	unsigned long long jobs, skipped;
 	int rows; /* of one fetch */
-	bool stopped;
+	bool stopped, dead;
 	char unique[QP_NAME_MAX], function[QP_NAME_MAX], handle[QP_NAME_MAX]; /* of one row */
 };
 
@@ -66,7 +68,11 @@ replay_row(void *arg, const PGresult *r)
 		.priority = PQgetisnull(r, 0, PRIORITY) || priority < GEARMAND_HIGH || priority > GEARMAND_LOW
 				? GEARMAND_NORMAL
 				: (enum gearmand_priority)priority,
-		.flags = (uint32_t)column_number(r, FLAGS),
+		.flags = (uint32_t)column_number(r, FLAGS) & ~(uint32_t)GEARMAND_JOB_DEAD,
+		.attempts = (uint32_t)column_number(r, ATTEMPTS),
+		.changed_at = column_number(r, CHANGED),
+		.expires_at = column_number(r, EXPIRES),
+		.error = column_bytes(r, ERROR),
 	};
 
 	p->rows++;
@@ -74,27 +80,37 @@ replay_row(void *arg, const PGresult *r)
 		return;
 	/* A function may be "": 1.1 has such jobs, too.  NULL is nobody's. */
 	if (PQgetisnull(r, 0, FUNCTION) || job.function.len > GM_FUNCTION_MOST || job.unique.len == 0 ||
-	    job.unique.len > GM_UNIQUE_MOST) {
+	    job.unique.len > GM_UNIQUE_MOST || (p->dead && job.handle.len == 0)) {
 		p->skipped++;
 		return;
 	}
 	p->jobs++;
+	job.flags |= p->dead ? GEARMAND_JOB_DEAD : 0;
 	p->stopped = !p->sink_f(p->sink, &job);
+}
+
+static bool
+replay_table(struct qp_store *s, struct replay *p, const char *table)
+{
+	bool ok = qp_ask(s, QP_PATIENT, OPEN_CURSOR, table);
+
+	for (p->rows = FETCH_COUNT; ok && p->rows == FETCH_COUNT && !p->stopped;) {
+		p->rows = 0;
+		ok = qp_stream(s, FETCH, replay_row, p);
+	}
+	return ok && qp_ask(s, QP_IN_TIME, "CLOSE jobs");
 }
 
 bool
 qp_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_error *err)
 {
 	struct qp_store *s = qp_store_of(store);
-	struct replay p = { .sink_f = sink_f, .sink = sink, .rows = FETCH_COUNT };
+	struct replay p = { .sink_f = sink_f, .sink = sink };
 	char doing[60];
-	bool ok = qp_ask(s, QP_PATIENT, OPEN_CURSOR, s->table);
+	bool ok = qp_ask(s, QP_PATIENT, BEGIN) && replay_table(s, &p, s->table);
 
-	while (ok && p.rows == FETCH_COUNT && !p.stopped) {
-		p.rows = 0;
-		ok = qp_stream(s, FETCH, replay_row, &p);
-	}
-	ok = ok && qp_ask(s, QP_IN_TIME, "COMMIT");
+	p.dead = true;
+	ok = ok && (p.stopped || replay_table(s, &p, s->dead_table)) && qp_ask(s, QP_IN_TIME, "COMMIT");
 	if (!ok) {
 		snprintf(doing, sizeof(doing), "after %llu jobs, reading", p.jobs);
 		qp_fail_table(s, err, doing);

@@ -12,7 +12,8 @@
 #define NAME "\"(?:[^\"]|\"\")+\"|[^\".][^.]*"
 #define FIND_TABLE \
 	"SELECT coalesce(quote_ident(nspname) || '.' || quote_ident(relname), name), c.oid, relkind, relpersistence," \
-	" quote_ident(nspname) || '.gearmand_lock' FROM (" \
+	" quote_ident(nspname) || '.gearmand_lock', quote_ident(nspname) || '.' || quote_ident(" \
+	"CASE WHEN octet_length(relname) < 59 THEN relname || '_dead' ELSE md5(relname) || '_dead' END) FROM (" \
 	"SELECT coalesce(quote_ident(p[1]) || '.', '') || quote_ident(p[2]) AS name FROM (" \
 	"SELECT ARRAY(SELECT CASE WHEN n LIKE '\"%%' THEN replace(substr(n, 2, length(n) - 2), '\"\"', '\"') ELSE n " \
 	"END" \
@@ -37,7 +38,8 @@ find_table(struct qp_store *s, const char *literal, struct gearmand_error *err)
 		s->table = strdup(PQgetvalue(r, 0, 0));
 		s->table_oid = (unsigned)strtoul(PQgetvalue(r, 0, 1), NULL, 10);
 		s->lock_table = s->table_oid == 0 ? NULL : strdup(PQgetvalue(r, 0, 4));
-		GM_CHECK(s->table != NULL && (s->lock_table != NULL || s->table_oid == 0));
+		s->dead_table = s->table_oid == 0 ? NULL : strdup(PQgetvalue(r, 0, 5));
+		GM_CHECK(s->table != NULL && ((s->lock_table != NULL && s->dead_table != NULL) || s->table_oid == 0));
 		if (s->table_oid != 0 && strchr("rp", PQgetvalue(r, 0, 2)[0]) == NULL)
 			wrong = "is not a table";
 		else if (PQgetvalue(r, 0, 3)[0] == 'u')
@@ -57,7 +59,8 @@ make_table(struct qp_store *s, struct gearmand_error *err)
 	return qp_ask(s, QP_IN_TIME,
 		   "CREATE TABLE IF NOT EXISTS %s (unique_key TEXT COLLATE \"C\", function_name TEXT COLLATE \"C\","
 		   " priority INTEGER, data BYTEA, when_to_run BIGINT, job_handle TEXT, reducer BYTEA, flags INTEGER,"
-		   " added BIGINT, UNIQUE (unique_key, function_name))",
+		   " added BIGINT, attempts INTEGER, changed_at BIGINT, expires_at BIGINT, error BYTEA,"
+		   " UNIQUE (unique_key, function_name))",
 		   s->table) ||
 	       qp_fault_is(s, "42P07") || qp_fault_is(s, "23505") || qp_fail_table(s, err, "making");
 }

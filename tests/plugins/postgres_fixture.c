@@ -87,7 +87,7 @@ queue_free(struct queue **q)
 	if ((*q)->dir[0] != '\0') {
 		store_server_stop((*q)->dir);
 	} else {
-		queue_sql(*q, "DROP TABLE IF EXISTS %T CASCADE");
+		queue_sql(*q, "DROP TABLE IF EXISTS %T, %D CASCADE");
 		drop_database(*q);
 	}
 	free(*q);
@@ -107,7 +107,7 @@ queue_in_database(struct queue *q, const char *name, const char *options)
 
 /* ---- Another session ------------------------------------------------------------------------- */
 
-/* "%T" -> "table". */
+/* "%T" -> "table", "%D" -> that of its dead jobs. */
 static char *
 with_table(struct queue *q, const char *sql)
 {
@@ -119,6 +119,9 @@ with_table(struct queue *q, const char *sql)
 		cr_assert_lt(n, sizeof(out) - 100);
 		if (strncmp(sql, "%T", 2) == 0) {
 			n += (size_t)sprintf(out + n, "\"%s\"", table);
+			sql++;
+		} else if (strncmp(sql, "%D", 2) == 0) {
+			n += (size_t)sprintf(out + n, "\"%s_dead\"", table);
 			sql++;
 		} else {
 			out[n++] = *sql;

@@ -23,7 +23,8 @@ void server_do(struct queue *, const char *word); /* "kill", "again": see tests/
 
 void queue_in_database(struct queue *, const char *name, const char *options); /* made; dropped by queue_free() */
 
-/* SQL of an operator, with "%T" for the table.  What it printed: columns by '|', rows by blanks. */
+/* SQL of an operator, with "%T" for the table, "%D" for that of the dead.  What it printed: columns by '|', rows by
+ * blanks. */
 const char *queue_sql(struct queue *, const char *sql);
 /* A session that stays, after running `sql`. */
 PGconn *other_start(struct queue *, const char *sql);

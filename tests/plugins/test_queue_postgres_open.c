@@ -102,8 +102,9 @@ Test(postgres_open, a_wrong_password_is_lasting_and_not_told)
 	struct queue *q = queue_opened(); /* makes gearmand_lock */
 
 	queue_close(q);
-	queue_sql(q, "DROP TABLE %T; CREATE ROLE secret LOGIN PASSWORD 'right'; GRANT ALL ON SCHEMA public TO secret; "
-		     "GRANT SELECT, INSERT, UPDATE ON gearmand_lock TO secret");
+	queue_sql(q,
+	    "DROP TABLE %T, %D; CREATE ROLE secret LOGIN PASSWORD 'right'; GRANT ALL ON SCHEMA public TO secret; "
+	    "GRANT SELECT, INSERT, UPDATE ON gearmand_lock TO secret");
 	connect_by_port(q, "user=secret password=wr0ng");
 	queue_expect_no_open(q, "password authentication failed for user \"secret\"", GEARMAND_WHY_LASTING);
 	cr_expect_null(strstr(q->err.text, "wr0ng"), "%s", q->err.text);
@@ -211,7 +212,7 @@ Test(postgres_open, a_table_may_be_in_a_schema)
 	cr_assert(queue_open(q), "%s", q->err.text);
 	queue_add(q, "f", "app", "1");
 	cr_expect_str_eq(queue_content(q), "f/app=1");
-	sql_here(q, "DROP TABLE app%P.jobs, app%P.gearmand_lock; DROP SCHEMA app%P");
+	sql_here(q, "DROP TABLE app%P.jobs, app%P.jobs_dead, app%P.gearmand_lock; DROP SCHEMA app%P");
 	queue_free(&q);
 }
 
@@ -280,6 +281,8 @@ Test(postgres_open, missing_rights_are_lasting_and_the_least_that_is_needed_is_e
 	sql_here(q, "GRANT SELECT, INSERT, UPDATE ON %T TO poor%P");
 	queue_expect_no_open(q, "permission denied for table", GEARMAND_WHY_LASTING);
 	sql_here(q, "GRANT DELETE ON %T TO poor%P");
+	queue_expect_no_open(q, "permission denied for table", GEARMAND_WHY_LASTING);
+	sql_here(q, "GRANT SELECT, INSERT, DELETE ON %D TO poor%P");
 	cr_assert(queue_open(q), "%s", q->err.text);
 	cr_expect_eq(queue_add(q, "f", "u", "1"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
 	cr_expect_str_eq(queue_content(q), "f/u=1");
