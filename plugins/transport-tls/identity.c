@@ -10,12 +10,18 @@
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
-/* In a token a NUL is the end, and in a log line a control character is a trap. */
+/* In a token a NUL is the end, and in a log line a control character is a trap; those from 0x80 on are two bytes. */
+static bool
+is_control(const unsigned char *text, int len)
+{
+	return text[0] < ' ' || text[0] == 0x7f || (text[0] == 0xc2 && len > 1 && text[1] < 0xa0);
+}
+
 static bool
 add_token(struct gm_bytes *tokens, const char *kind, const unsigned char *text, int len)
 {
 	for (int i = 0; i < len; i++)
-		if (text[i] < ' ' || text[i] == 0x7f)
+		if (is_control(text + i, len - i))
 			return false;
 	gm_add_text(tokens, kind);
 	gm_add(tokens, text, (size_t)(len > 0 ? len : 0));
