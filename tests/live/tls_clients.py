@@ -110,6 +110,54 @@ def _(t):
     plain.sync()
 
 
+@case("the monitor is seen over TLS where --monitor-ssl-listen says, by who has the right, beside the plain port", modes=BOTH)
+def _(t):
+    t.need("curl")
+    rules = t.write("access", "on:monitor cert:cn=prometheus see\non:monitor none\nany all\n")
+    s = tls_server(t, "--ssl-listen=127.0.0.1:0", "-r", "monitor", "--monitor-port=0", "--monitor-listen=127.0.0.1", "--monitor-ssl-listen=127.0.0.1:0",
+                   "--ssl-verify=optional", "--access-file=" + rules, ssl="--transport=tls")
+    s.allow_log("not allowed")
+    tls, plain = s.service_port("monitor, tls"), s.service_port("monitor")
+    cert, key = pki().pair("prometheus", kind="client")
+    for words, status in ((["--cert", cert, "--key", key, "https://localhost:%d/metrics" % tls], b"200"), (["https://127.0.0.1:%d/metrics" % tls], b"403"),
+                          (["http://127.0.0.1:%d/metrics" % plain], b"403")):
+        done = t.run("curl", "-sS", "--max-time", "50", "--cacert", pki().ca, "--noproxy", "*", "-w", "%{http_code}", *words)
+        check(done.out.endswith(status) and (b"gearman_up" in done.out or b"gearman_jobs" in done.out) == (status == b"200"), words, done.out[-200:])
+
+
+@case("s_client: new keys by k and K, and R is refused at 1.2", modes=(2,))
+def _(t):
+    s = tls_server(t)
+    for letters, words in ((b"k", []), (b"K", []), (b"R", ["-tls1_2"])):
+        p = t.spawn("openssl", "s_client", "-CAfile", pki().ca, "-connect", "127.0.0.1:%d" % s.port, *words, stdin=subprocess.PIPE, stderr=subprocess.STDOUT)
+        p.stdin.write(letters + b"\n")
+        p.stdin.flush()
+        seen = b""
+        for line in p.stdout:
+            seen += line
+            if b"KEYUPDATE" in line or b"RENEGOTIATING" in line:
+                break
+        if letters == b"R":
+            p.stdin.close()
+            p.stdin = None
+            check(p.wait(timeout=3 * patience()) != 0, "the renegotiation was taken", seen)
+            s.expect_log("closed: TLS: it sent: ")
+        else:
+            p.stdin.write(b"getpid\n")
+            p.stdin.flush()
+            want = b"OK %d" % s.pid
+            for line in p.stdout:
+                seen += line
+                if want in line:
+                    break
+            check(want in seen, seen)
+            p.stdin.close()
+            p.stdin = None
+            p.kill()
+            p.wait()
+    tls_connect(s).sync()
+
+
 @case("--ssl leaves sockets of the machine as they are, and --transport=tls alone is --ssl", modes=BOTH)
 def _(t):
     for option in "--ssl", "--transport=tls":
