@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # manual.py - every option that `gearmand --help` lists is in the manual, and the other way round, short name
-# included; so are commands and options of gearmanctl.  Options of the modules that were built are under a heading in the help, and in a manual of their own.
+# included; and each sentence of the help begins with a small letter, or a word in capitals, and ends without a full stop.  So are commands and options of gearmanctl.  Options of the modules that were built are under a heading in the help, and in a manual of their own.
 
 import glob
 import os
@@ -59,6 +59,29 @@ def lint(help_text, manual_text):
         yield "%s is in the manual, but not in --help" % name
 
 
+def sentences_of_help(text):
+    """{option: its sentence} from the lines of an option, and those under them."""
+    found, option = {}, None
+    for line in text.splitlines():
+        match = re.match(r"\s+(?:-\w(?: \w+)?,\s*)?(--[a-z][\w-]*)\S*(?:\s+(.*))?$", line)
+        if match:
+            option = match.group(1)
+            found[option] = match.group(2) or ""
+        elif option and line.startswith(" " * 20):
+            found[option] = (found[option] + " " + line.strip()).strip()
+        else:
+            option = None
+    return {name: re.sub(r" \(default [^()]*\)$", "", sentence) for name, sentence in found.items()}
+
+
+def lint_sentences(help_text):
+    for option, sentence in sorted(sentences_of_help(help_text).items()):
+        if re.match(r"[A-Z][a-z]", sentence) or not sentence:
+            yield "%s: the help begins with a capital letter, or is empty: %s" % (option, sentence)
+        if sentence.endswith("."):
+            yield "%s: the help ends with a full stop: %s" % (option, sentence)
+
+
 def commands_of_help(text):
     """["cancel job HANDLE", ...] from the lines below "Commands:"."""
     part = text.partition("Commands:\n")[2].partition("\n\n")[0]
@@ -99,6 +122,11 @@ def main():
     tap = lintlib.Tap()
     text = subprocess.run([os.environ["GEARMAND"], "--help"], check=True, stdout=subprocess.PIPE, text=True).stdout
     tap.case(len(options_of_help(sections(text)[None])) > 30, "the help has the core's options")
+    found = list(lint_sentences(text))
+    tap.case(len(sentences_of_help(text)) == len(options_of_help(text)) and not found, "sentences of the help begin small and end without a full stop", found)
+    for name, bad in (("a capital letter", HELP.replace("connections", "Connections")), ("a full stop", HELP.replace("also there", "also there.")),
+                      ("a full stop in the next line", HELP.replace("also there", "also\n" + " " * 30 + "there. (default 3)"))):
+        tap.case(not list(lint_sentences(HELP)) and bool(list(lint_sentences(bad))), "refuses: " + name)
     for module, part in sections(text).items():
         manuals = [MANUAL] if module is None else glob.glob(MODULE_MANUALS % module)
         found = list(lint(part, "\n".join(line for m in manuals for line in lintlib.lines("/", m))))
