@@ -152,12 +152,13 @@ no_packet_of_a_server(struct submit *s)
 static enum link_verdict
 begin_data(struct submit *s, const struct pkt_head *head, struct slice body, size_t *used)
 {
-	const char *nul = body.len == 0 ? NULL : memchr(body.data, '\0', body.len < head->size ? body.len : head->size);
+	size_t seen = body.len < head->size ? body.len : head->size;
+	const char *nul = seen == 0 ? NULL : memchr(body.data, '\0', seen <= HANDLE_MAX ? seen : HANDLE_MAX + 1);
 
 	if (s->handle == NULL)
 		return no_packet_of_a_server(s);
 	if (nul == NULL)
-		return head->size > body.len && body.len <= HANDLE_MAX ? TAKE_MORE : no_packet_of_a_server(s);
+		return seen < head->size && seen <= HANDLE_MAX ? TAKE_MORE : no_packet_of_a_server(s);
 	*used += PKT_HEAD + (size_t)(nul - body.data) + 1;
 	s->left = head->size - (uint32_t)(nul - body.data) - 1;
 	s->left_type = head->type;
