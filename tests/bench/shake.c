@@ -189,8 +189,10 @@ main(int argc, char **argv)
 		die("pipe");
 	conn_setup();
 	child = fork();
-	if (child == 0)
+	if (child == 0) {
+		close(go[1]); /* its end of the pipe must come to it, too */
 		shake_all(go[0]);
+	}
 	conn_use_tls();
 	b.conns = mem_new((size_t)b.peers * sizeof *b.conns);
 	b.latency = mem_new(LATENCIES_MOST * sizeof *b.latency);
