@@ -22,13 +22,13 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "reload.h"
 #include "threads.h"
 #include "cross/log.h"
 #include "cross/loop.h"
 #include "cross/msg.h"
 #include "io/io.h"
 #include "mgmt/accept.h"
-#include "mgmt/access_file.h"
 #include "mgmt/bind.h"
 #include "mgmt/crash.h"
 #include "mgmt/daemon.h"
@@ -40,12 +40,10 @@
 #include "mgmt/notify.h"
 #include "mgmt/pidfile.h"
 #include "mgmt/plugins.h"
-#include "mgmt/policy_file.h"
 #include "mgmt/settings.h"
 #include "mgmt/serving.h"
 #include "mgmt/signals.h"
 #include "mgmt/user.h"
-#include "wire/policy.h"
 
 struct life {
 	const char *name; /* argv[0], for sentences */
@@ -294,77 +292,15 @@ on_serving(void *arg)
 	notify_ready();
 }
 
-/* All or nothing: with a mistake in the file the policies stay as they are. */
-static void
-reload_policies(struct life *l)
-{
-	const char *path = l->settings->policy_file;
-	const struct policy base = policy_of_options(l->settings->job_retries, l->settings->status_keep);
-	struct gearmand_error err = { .text = "" };
-	struct msg_policies *m;
-	struct msg *msg;
-
-	if (path == NULL || path[0] == '\0')
-		return;
-	m = msg_new_sized(MSG_POLICIES, 0, sizeof *m);
-	msg = &m->msg;
-	m->policies = policy_file_read(path, &base, &err);
-	if (m->policies == NULL) {
-		log_post(GEARMAND_LOG_ERROR, "%s; the policies stay as they were", err.text);
-		msg_free(&msg);
-		return;
-	}
-	log_post(GEARMAND_LOG_NOTICE, "policies read from %s: %zu", path, policies_count(m->policies));
-	mbox_post(threads_proc(l->threads), &msg);
-}
-
-/* Nobody is let in because a file is wrong: without new rules the old ones stay. */
-static void
-reload_access(struct life *l)
-{
-	struct gearmand_error err = { .text = "" };
-	const char *path = l->settings->access_file;
-	struct access *access;
-	struct msg_access *m;
-	struct msg *msg;
-	char when[32];
-
-	if (path == NULL)
-		return;
-	access = access_file_load(path, l->plugins, &err);
-	if (access == NULL) {
-		strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", localtime(&l->access_read));
-		log_post(GEARMAND_LOG_ERROR, "%s; the rules read at %s stay", err.text, when);
-		return;
-	}
-	l->access_read = time(NULL);
-	m = msg_new_sized(MSG_ACCESS, 0, sizeof *m);
-	m->access = access;
-	msg = &m->msg;
-	mbox_post(threads_proc(l->threads), &msg);
-}
-
-static void
-pass_shown(struct life *l)
-{
-	struct msg_counts *counts = msg_new_sized(MSG_COUNTS, 0, sizeof *counts);
-	struct msg *m = &counts->msg;
-
-	if (plugins_take_shown(l->plugins, counts->by))
-		mbox_post(threads_proc(l->threads), &m);
-	else
-		msg_free(&m);
-}
-
 static void
 on_reload(void *arg)
 {
 	struct life *l = arg;
 
 	plugins_reload(l->plugins);
-	pass_shown(l);
-	reload_policies(l);
-	reload_access(l);
+	reload_shown(l->plugins, threads_proc(l->threads));
+	reload_policies(l->settings, threads_proc(l->threads));
+	reload_access(l->settings, l->plugins, threads_proc(l->threads), &l->access_read);
 }
 
 /* Connections that modules have for themselves. */
@@ -390,7 +326,7 @@ on_day(void *arg)
 	struct life *l = arg;
 
 	plugins_daily(l->plugins);
-	pass_shown(l);
+	reload_shown(l->plugins, threads_proc(l->threads));
 }
 
 static bool
@@ -401,7 +337,7 @@ start_threads(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 		.listeners = &l->listeners,
 		.max_connections = (uint64_t)s->max_connections,
 		.fd_max = limits_connection_fd_max(),
-		.calm = INT64_C(10) * 1000000000,
+		.calm = 10 * A_SECOND,
 		.keepalive_idle = (int)s->keepalive_idle,
 		.keepalive_interval = (int)s->keepalive_interval,
 		.keepalive_count = (int)s->keepalive_count,
@@ -412,7 +348,7 @@ start_threads(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 		.on_serving = on_serving,
 		.on_reload = on_reload,
 		.on_day = on_day,
-		.day = INT64_C(86400) * 1000000000,
+		.day = 86400 * A_SECOND,
 		.watchdog = notify_watchdog(),
 		.arg = l,
 	};
@@ -426,7 +362,7 @@ start_threads(struct life *l, struct gearmand_error *err) RUNS_ON(mgmt_role)
 	links.acceptor = l->acceptor = acceptor_new(loop_base(l->loop), &ac);
 	mgmt_connect(l->mgmt, &links);
 	acceptor_start(l->acceptor, true);
-	pass_shown(l);
+	reload_shown(l->plugins, threads_proc(l->threads));
 	return attend(l, err) && threads_start(l->threads, err);
 }
 

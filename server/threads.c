@@ -20,37 +20,25 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/role.h"
+#include "class_config.h"
 #include "cross/log.h"
 #include "cross/loop.h"
 #include "cross/msg.h"
 #include "io/aside.h"
 #include "io/io.h"
 #include "io/store.h"
-#include "mgmt/access_file.h"
 #include "mgmt/fail.h"
 #include "mgmt/plugins.h"
-#include "mgmt/policy_file.h"
 #include "mgmt/settings.h"
 #include "mgmt/signals.h"
 #include "proc/proc_run.h"
-#include "wire/policy.h"
 
-#define SECOND INT64_C(1000000000)
-
-enum {
-	MESSAGES_WAITING = 16384,    /* from one I/O thread, before it waits for the core */
-	PAUSE_OUTPUT = 4 << 20,      /* unsent bytes of a connection past which it is not read */
-	BESIDE_JOBS = 32 << 20,      /* bytes of bodies that are in no job, at least */
-	UNSENT_LEAST = 4 << 20,      /* of an I/O thread, before anybody is closed for what others hold */
-	STORE_BATCH = 4096,          /* changes in one commit */
-	HANDLE_BITS_PER_SECOND = 20, /* of job numbers: what a second of life leaves room for */
-};
+enum { STORE_BATCH = 4096 /* changes in one commit */ };
 
 struct io_class {
 	struct threads *c;
@@ -82,121 +70,6 @@ struct threads {
 	pthread_t aside_thread;
 	bool aside_runs;
 };
-
-/* ---- What the settings mean for each class -------------------------------------------- */
-
-/* What was given fits: settings_read() saw to it.  A long host name is cut. */
-static void
-handle_prefix(const struct settings *s, char *prefix, size_t size)
-{
-	struct utsname host;
-
-	if (s->job_handle_prefix != NULL)
-		snprintf(prefix, size, "%s", s->job_handle_prefix);
-	else
-		snprintf(prefix, size, "H:%.*s", (int)size - 3, uname(&host) == 0 ? host.nodename : "localhost");
-}
-
-/* Grows with the time of day, finer than a restart takes, so that no handle is given twice. */
-static uint64_t
-first_handle(void)
-{
-	uint64_t now = (uint64_t)clock_wall(), part = now % SECOND;
-
-	return (now / SECOND << HANDLE_BITS_PER_SECOND) + (part << HANDLE_BITS_PER_SECOND) / SECOND;
-}
-
-static size_t
-pause_output(const struct settings *s)
-{
-	return s->max_output / 4 < PAUSE_OUTPUT ? (size_t)s->max_output / 4 : PAUSE_OUTPUT;
-}
-
-static int64_t
-at_least(int64_t n, int64_t least)
-{
-	return n > least ? n : least;
-}
-
-static int64_t
-at_most(int64_t n, int64_t most)
-{
-	return n < most ? n : most;
-}
-
-static bool
-configure_proc(struct threads *c, const struct settings *s, struct proc_config *p, struct gearmand_error *err)
-{
-	const struct policy base = policy_of_options(s->job_retries, s->status_keep);
-
-	p->first_handle = first_handle();
-	if (getrandom(c->seed, sizeof c->seed, 0) != (ssize_t)sizeof c->seed)
-		return error_fail(err, "the system does not give random numbers");
-	memcpy(p->seed, c->seed, sizeof p->seed);
-	p->policies = policy_file_read(s->policy_file, &base, err);
-	if (p->policies == NULL)
-		return false;
-	p->access = access_file_load(s->access_file, c->config.plugins, err);
-	if (p->access == NULL) {
-		policies_free(&p->policies);
-		return false;
-	}
-	p->dead_keep = s->dead_keep * SECOND;
-	p->dead_max = (uint64_t)s->dead_max;
-	p->dead_max_bytes = (uint64_t)at_most(s->dead_max_bytes, s->max_memory / 4); /* the living come first */
-	p->status_max_bytes = (uint64_t)at_most(s->status_max_bytes, s->max_memory / 4);
-	p->job_retries = s->job_retries < 0 ? 0 : (uint32_t)s->job_retries;
-	p->wakeups = (uint32_t)s->worker_wakeup;
-	p->strict_order = s->strict_order;
-	p->exceptions = s->exceptions;
-	p->timeout_requeues = s->timeout_requeues;
-	p->durable = c->store != NULL;
-	p->queue_timeout = s->queue_timeout * SECOND;
-	p->max_jobs = (uint64_t)s->max_jobs;
-	p->max_memory = (uint64_t)s->max_memory;
-	p->max_functions = (uint64_t)s->max_functions;
-	p->max_abilities = (uint64_t)s->max_abilities;
-	p->max_storing = (uint64_t)s->max_storing;
-	p->pause_held = pause_output(s);
-	p->max_held = (uint64_t)s->max_output;
-	p->log_level = s->verbose;
-	p->version = GEARMAND_VERSION;
-	p->verbose = level_name(s->verbose);
-	p->pid = (int)getpid();
-	p->started = clock_wall() / SECOND;
-	p->threads = (int)s->threads;
-	p->io_count = c->io_count;
-	return true;
-}
-
-/* What waits in all connections of an I/O thread: its share of a quarter of what jobs may take. */
-static size_t
-max_unsent(const struct settings *s, unsigned io_count)
-{
-	return (size_t)at_least(at_least(s->max_memory / 4, BESIDE_JOBS / 2) / io_count, UNSENT_LEAST);
-}
-
-/* Bodies may take a quarter more than jobs: requests half of that. */
-static struct io_config
-configure_io(const struct threads *c, const struct settings *s, unsigned number, unsigned io_count)
-{
-	int64_t beside = at_least(s->max_memory / 4, BESIDE_JOBS);
-	struct io_config config = {
-		.number = number,
-		.max_packet = (size_t)s->max_packet,
-		.max_line = (size_t)s->max_line,
-		.max_output = (size_t)s->max_output,
-		.max_unsent = max_unsent(s, io_count),
-		.pause_output = pause_output(s),
-		.max_waiting = MESSAGES_WAITING,
-		.max_bodies = { (size_t)(s->max_memory + beside / 2), (size_t)(s->max_memory + beside) },
-		.aside = c->aside_box,
-		.queue_timeout = (uint32_t)s->queue_timeout * 1000,
-	};
-
-	memcpy(config.hash_key, c->seed, sizeof config.hash_key);
-	return config;
-}
 
 /* ---- Building ---------------------------------------------------------------------------- */
 
@@ -255,13 +128,15 @@ build_core(struct threads *c, struct gearmand_error *err)
 	struct buf plugins = { 0 };
 	struct proc *proc = NULL;
 
-	handle_prefix(config->settings, prefix, sizeof prefix);
+	class_config_handle_prefix(config->settings, prefix, sizeof prefix);
 	if (config->queue != NULL)
 		pc.queue_name = config->queue->desc->name;
 	plugins_add_lines(config->plugins, config->queue, &plugins);
 	buf_add_char(&plugins, '\0');
 	pc.plugins = plugins.data;
-	if (configure_proc(c, config->settings, &pc, err))
+	pc.durable = c->store != NULL;
+	pc.io_count = c->io_count;
+	if (class_config_proc(config->settings, config->plugins, c->seed, &pc, err))
 		proc = proc_new(&pc);
 	buf_fini(&plugins);
 	if (proc == NULL)
@@ -277,8 +152,9 @@ build_io(struct threads *c)
 
 	for (unsigned i = 0; i < c->io_count; i++) {
 		struct io_class *io = &c->io[i];
-		struct io_config ic = configure_io(c, config->settings, io->number, c->io_count);
+		struct io_config ic = class_config_io(config->settings, c->seed, io->number, c->io_count);
 
+		ic.aside = c->aside_box;
 		io->io = io_new(io->loop, &ic, io->in, c->proc_box, config->mgmt);
 		loop_add_rider(io->loop, io_rider(io->io));
 	}
@@ -458,7 +334,7 @@ threads_replay(struct threads *c)
 	if (c->store == NULL)
 		return;
 	ours = msg_text_new(MSG_STORE_OURS, slice_of("", 0));
-	ours->number = first_handle();
+	ours->number = class_config_first_handle();
 	m = &ours->msg;
 	m->type = store_ways(c->store);
 	mbox_post(c->proc_box, &m);

@@ -81,7 +81,8 @@ web_stranger_check(struct web_conn *c)
 	const struct web_head *h = &c->request->head;
 	struct gearmand_slice host = gm_bytes_slice(&h->host), origin = gm_bytes_slice(&h->origin);
 
-	if (!gm_host_is_known(host, c->module->names))
+	/* An empty one is no browser's: programs may send it. */
+	if (host.len > 0 && !gm_host_is_known(host, c->module->names))
 		return (struct web_refusal){ 421,
 			"this server does not go by the name in the Host header; --http-host=NAME says that it does" };
 	if (origin.data || h->site.data)

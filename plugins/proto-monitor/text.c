@@ -165,3 +165,14 @@ json_text(struct gm_bytes *out, const char *key, struct gearmand_slice text)
 	text_add_name(out, text, '\\');
 	gm_add(out, "\"", 1);
 }
+
+struct gearmand_slice
+text_cut(struct gearmand_slice *rest, char at)
+{
+	const char *end = rest->len == 0 ? NULL : memchr(rest->data, at, rest->len);
+	struct gearmand_slice piece = { rest->data, end == NULL ? rest->len : (size_t)(end - rest->data) };
+
+	rest->data += piece.len + (end != NULL);
+	rest->len -= piece.len + (end != NULL);
+	return piece;
+}

@@ -28,4 +28,7 @@ void json_null(struct gm_bytes *, const char *key);
 void json_raw(struct gm_bytes *, const char *key, struct gearmand_slice json); /* a piece that is made */
 void json_text(struct gm_bytes *, const char *key, struct gearmand_slice);
 
+/* The next piece of `rest` up to the byte, which goes too. */
+struct gearmand_slice text_cut(struct gearmand_slice *rest, char at);
+
 #endif

@@ -41,6 +41,18 @@ slice_is(struct slice a, const char *s)
 	return slice_eq(a, slice_str(s));
 }
 
+/* A copy at *at, which goes on behind it; its room is the caller's to see to. */
+static inline struct slice
+slice_keep(char **at, struct slice s)
+{
+	struct slice kept = slice_of(*at, s.len);
+
+	if (s.len > 0)
+		memcpy(*at, s.data, s.len);
+	*at += s.len;
+	return kept;
+}
+
 /* Without one NUL at the end, as some clients send behind a last argument. */
 static inline struct slice
 slice_without_nul(struct slice s)

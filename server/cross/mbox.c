@@ -194,7 +194,7 @@ waker_drain(struct waker *w)
 void
 waker_sleep(struct waker *w, nsec_t deadline)
 {
-	struct timespec until = { .tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000 };
+	struct timespec until = { .tv_sec = deadline / A_SECOND, .tv_nsec = deadline % A_SECOND };
 	int failed = 0;
 
 	CHECK(my_waker == w && w->fd < 0);
@@ -432,7 +432,7 @@ clock_get(clockid_t id)
 	struct timespec t;
 
 	clock_gettime(id, &t);
-	return (nsec_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	return (nsec_t)t.tv_sec * A_SECOND + t.tv_nsec;
 }
 
 nsec_t

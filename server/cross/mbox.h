@@ -17,9 +17,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
-
-typedef int64_t nsec_t; /* nanoseconds; monotonic unless said otherwise */
-#define NEVER INT64_MAX
+#include "base/nsec.h"
 
 struct waker;
 struct mbox;

@@ -148,7 +148,7 @@ conn_post_body(struct conn *c, uint32_t type, struct blob **body)
 		good = false;
 	} else if (type == PKT_SUBMIT_JOB_SCHED) {
 		error = WIRE_BAD_SCHEDULE;
-		good = sched_next(&packet->pkt.arg[SCHED_FIELDS_AT], clock_wall() / 1000000000, &packet->run_at);
+		good = sched_next(&packet->pkt.arg[SCHED_FIELDS_AT], clock_wall() / A_SECOND, &packet->run_at);
 	}
 	if (good && pkt_is_submission(type) && slice_is(packet->pkt.arg[UNIQUE_AT], "-"))
 		packet->data_hash = hash_bytes(packet->pkt.data, c->io->config.hash_key);

@@ -18,8 +18,6 @@
 #include "cross/log.h"
 #include "io/conn.h"
 
-#define SECOND INT64_C(1000000000)
-
 /* What is ready beyond this many waits for the next pass. */
 /* POSTS_PER_STAMP: reading the clock costs too much for each of them. */
 enum { EVENTS_MOST = 256, POSTS_PER_STAMP = 16 };
@@ -244,7 +242,7 @@ io_turn(void *self, nsec_t *due_r)
 
 	role_assume(&io_role);
 	(void)due_r;
-	io->now = (uint32_t)(clock_mono() / SECOND);
+	io->now = (uint32_t)(clock_mono() / A_SECOND);
 	list_init(&msgs);
 	mbox_take(io->in, &msgs);
 	while ((node = list_pop(&msgs)) != NULL)

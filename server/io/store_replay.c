@@ -48,17 +48,6 @@ replay_body(const struct gearmand_job *job)
 	return b;
 }
 
-static struct slice
-replay_text(char **at, struct slice text)
-{
-	struct slice kept = slice_of(*at, text.len);
-
-	if (text.len > 0)
-		memcpy(*at, text.data, text.len);
-	*at += text.len;
-	return kept;
-}
-
 static struct msg_store *
 replay_msg(const struct gearmand_job *job, struct blob *body)
 {
@@ -73,9 +62,9 @@ replay_msg(const struct gearmand_job *job, struct blob *body)
 	m->unique = slice_of(at, job->unique.len);
 	at += job->unique.len + 1;
 	m->data = slice_of(at, job->data.len);
-	m->handle = replay_text(&text, job->handle);
-	m->reducer = replay_text(&text, job->reducer);
-	m->error = replay_text(&text, job->error);
+	m->handle = slice_keep(&text, job->handle);
+	m->reducer = slice_keep(&text, job->reducer);
+	m->error = slice_keep(&text, job->error);
 	m->attempts = job->attempts;
 	m->changed_at = job->changed_at;
 	m->expires_at = job->expires_at;

@@ -28,8 +28,6 @@
 #include "mgmt/fail.h"
 #include "mgmt/signals.h"
 
-#define SECOND INT64_C(1000000000)
-
 enum {
 	FLUSH_AT = 64 * 1024, /* gathered bytes that are written at once */
 	TEXT_MAX = 4095,      /* of a line */
@@ -80,9 +78,9 @@ gather(struct logfile *l, enum gearmand_level level, int64_t wall, const char *t
 	char head[80];
 	int n;
 
-	set_stamp(l, wall / SECOND);
-	n = snprintf(
-	    head, sizeof head, "%7s %s.%06d [%6s ] ", level_name(level), l->stamp, (int)(wall % SECOND / 1000), thread);
+	set_stamp(l, wall / A_SECOND);
+	n = snprintf(head, sizeof head, "%7s %s.%06d [%6s ] ", level_name(level), l->stamp,
+	    (int)(wall % A_SECOND / 1000), thread);
 	buf_add(&l->lines, head, (size_t)n);
 	/* A line stays a line, whatever a peer put into it. */
 	buf_add_escaped(&l->lines, text);

@@ -16,8 +16,7 @@
 #include <malloc.h>
 #endif
 
-#define SECOND INT64_C(1000000000)
-#define MS     INT64_C(1000000)
+#define MS INT64_C(1000000)
 
 enum {
 	LOOK_EVERY_S = 2,
@@ -47,7 +46,7 @@ cpu_used(void)
 	struct timespec t = { 0 };
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return t.tv_sec * SECOND + t.tv_nsec;
+	return t.tv_sec * A_SECOND + t.tv_nsec;
 }
 
 static uint64_t
@@ -79,7 +78,7 @@ memory_look(struct memory *m, nsec_t *due_r)
 			if (resident() + WORTH_IT > sample.rss) /* else it may have been in the midst of a load */
 				m->cpu = m->last.cpu;
 		}
-		m->next = now + LOOK_EVERY_S * SECOND;
+		m->next = now + LOOK_EVERY_S * A_SECOND;
 	}
 	if (m->next < *due_r)
 		*due_r = m->next;

@@ -22,7 +22,7 @@ policy_of_options(int64_t job_retries, int64_t status_keep)
 
 	policy_default(&base);
 	base.attempts = job_retries < 0 ? 0 : (uint64_t)job_retries;
-	base.keep_state = status_keep * INT64_C(1000000000);
+	base.keep_state = status_keep * A_SECOND;
 	return base;
 }
 
@@ -59,7 +59,7 @@ static bool
 plan_all(struct policies *all, const char *path, struct gearmand_error *err)
 {
 	size_t room = PAYLOADS_MAX;
-	int64_t now = clock_wall() / INT64_C(1000000000);
+	int64_t now = clock_wall() / A_SECOND;
 
 	for (size_t i = 0; i < policies_count(all); i++) {
 		struct gearmand_error trouble = { .text = "" };

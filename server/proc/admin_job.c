@@ -80,7 +80,7 @@ admin_retry_job(struct proc *p, struct peer *peer, const struct words *words)
 		return;
 	}
 	job_extra(p, job)->verdict = VERDICT_RETRY;
-	job_extra(p, job)->verdict_delay = (nsec_t)seconds * 1000000000;
+	job_extra(p, job)->verdict_delay = (nsec_t)seconds * A_SECOND;
 	admin_say(p, peer, "OK\r\n");
 }
 

@@ -19,7 +19,7 @@
 enum { RUNS_PER_TURN = 256 };
 
 /* The wall clock may be set: it is looked at this often. */
-static const nsec_t clock_check = 1000000000;
+static const nsec_t clock_check = A_SECOND;
 
 struct cron {
 	const struct policy *policy;

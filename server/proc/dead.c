@@ -136,7 +136,7 @@ buried_add_line(const struct proc *p, const struct job *job, struct buf *out)
 	buf_add_char(out, '\t');
 	buf_add_u64(out, job->extra->tries);
 	buf_add_char(out, '\t');
-	buf_add_i64(out, job->extra->buried_at / 1000000000);
+	buf_add_i64(out, job->extra->buried_at / A_SECOND);
 	buf_add_char(out, '\t');
 	buf_add_u64(out, job_data(job).len);
 	buf_add_char(out, '\t');

@@ -116,17 +116,6 @@ ended_forget(struct proc *p, const struct job *job)
 		ended_free(p, &e);
 }
 
-static struct slice
-keep_text(char **at, struct slice text)
-{
-	struct slice kept = slice_of(*at, text.len);
-
-	if (text.len > 0)
-		memcpy(*at, text.data, text.len);
-	*at += text.len;
-	return kept;
-}
-
 static PROC struct ended *
 ended_new(const struct proc *p, struct job *job, enum outcome outcome)
 {
@@ -145,10 +134,10 @@ ended_new(const struct proc *p, struct job *job, enum outcome outcome)
 	e->started = job->state == JOB_RUNNING ? job_since(p, job) : 0;
 	e->ended_at = p->now.wall;
 	e->error = blob_ref(extra->error);
-	e->function = keep_text(&at, function);
-	e->unique = keep_text(&at, unique);
-	e->worker = keep_text(&at, worker);
-	e->address = keep_text(&at, address);
+	e->function = slice_keep(&at, function);
+	e->unique = slice_keep(&at, unique);
+	e->worker = slice_keep(&at, worker);
+	e->address = slice_keep(&at, address);
 	list_init(&e->by_age);
 	return e;
 }

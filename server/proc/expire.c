@@ -93,14 +93,13 @@ expire_next(const struct proc *p)
 void
 expire_resume(struct proc *p, struct job *job, int64_t until)
 {
-	static const nsec_t a_second = 1000000000;
 	struct func *func = job->func;
 	const struct list *before = job->link.prev;
 	nsec_t left;
 
-	if (func->policy->expire == 0 || until > INT64_MAX / a_second)
+	if (func->policy->expire == 0 || until > INT64_MAX / A_SECOND)
 		return;
-	left = until * a_second - p->now.wall;
+	left = until * A_SECOND - p->now.wall;
 	job->since = earlier(job->since, p->now.mono - (func->policy->expire - left));
 	if (before != &func->ready[job->priority] && LIST_ENTRY(before, const struct job, link)->since > job->since)
 		job->since = LIST_ENTRY(before, const struct job, link)->since;

@@ -19,14 +19,12 @@
 
 enum { PEEK_BYTES = 64 };
 
-static const uint64_t a_second_in_ns = 1000000000;
-
 /* Its age, while it is ready or runs: how long it has been so. */
 static PROC void
 add_age(const struct proc *p, struct buf *out, const struct job *job)
 {
 	if (job->state == JOB_READY || job->state == JOB_RUNNING)
-		buf_add_u64(out, (uint64_t)(p->now.mono - job->since) / a_second_in_ns);
+		buf_add_u64(out, (uint64_t)(p->now.mono - job->since) / A_SECOND);
 	else
 		buf_add_char(out, '-');
 }
@@ -90,8 +88,8 @@ inspect_func(const struct proc *p, struct buf *out, const struct func *func)
 {
 	size_t steps, asleep = inspect_asleep(func, &steps);
 	const uint64_t numbers[] = { func->waiting[0], func->waiting[1], func->waiting[2], func->delayed, func->running,
-		func->buried, func->workers, asleep, (uint64_t)func_oldest_ready(p, func) / a_second_in_ns,
-		(uint64_t)func_oldest_running(p, func) / a_second_in_ns };
+		func->buried, func->workers, asleep, (uint64_t)func_oldest_ready(p, func) / A_SECOND,
+		(uint64_t)func_oldest_running(p, func) / A_SECOND };
 
 	buf_add_escaped(out, func_name(func));
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {

@@ -101,7 +101,7 @@ leave_state(struct proc *p, struct job *job)
 static nsec_t
 due(const struct job_extra *extra)
 {
-	nsec_t at = extra->run_at > INT64_MAX / 1000000000 ? INT64_MAX : extra->run_at * 1000000000;
+	nsec_t at = extra->run_at > INT64_MAX / A_SECOND ? INT64_MAX : extra->run_at * A_SECOND;
 
 	return extra->retry_at > 0 ? extra->retry_at : at;
 }
@@ -161,7 +161,7 @@ job_move(struct proc *p, struct job *job, enum job_state to)
 void
 job_place(struct proc *p, struct job *job)
 {
-	bool later = job->extra->run_at > p->now.wall / 1000000000;
+	bool later = job->extra->run_at > p->now.wall / A_SECOND;
 
 	job_move(p, job, later ? JOB_DELAYED : JOB_READY);
 	if (!later)

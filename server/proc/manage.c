@@ -18,8 +18,6 @@
 
 enum { PAUSE_SECONDS_MAX = 1000000000, PEEK_USUAL = 10, PEEK_MAX = 1000 };
 
-static const nsec_t a_second = 1000000000;
-
 /* A pause may come before the first job: a deploy stops the workers of a function that is not used yet, too. */
 void
 do_pause(struct proc *p, struct peer *peer, const struct words *words)
@@ -38,7 +36,7 @@ do_pause(struct proc *p, struct peer *peer, const struct words *words)
 	func = admin_func(p, peer, words->at[1]);
 	if (func == NULL)
 		return;
-	func_pause(p, func, seconds == 0 ? NEVER : p->now.mono + (nsec_t)seconds * a_second);
+	func_pause(p, func, seconds == 0 ? NEVER : p->now.mono + (nsec_t)seconds * A_SECOND);
 	admin_say(p, peer, "OK\r\n");
 }
 

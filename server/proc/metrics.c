@@ -119,7 +119,7 @@ metrics_add_server(const struct proc *p, struct buf *out)
 	measure_value(out, "start_wall", (uint64_t)p->cfg.started);
 	measure_value(out, "threads", (uint64_t)p->cfg.threads);
 	measure_value(out, "job_bytes_limit", p->cfg.max_memory);
-	measure_value(out, "store_since", (uint64_t)p->store_since / 1000000000);
+	measure_value(out, "store_since", (uint64_t)p->store_since / A_SECOND);
 	measure_value(out, "waiting_adds", p->adding);
 	measure_value(out, "waiting_removes", p->removing);
 	measure_value(out, "commit_ns", (uint64_t)report_commit_time(p));

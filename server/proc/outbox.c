@@ -29,7 +29,7 @@ proc_log(struct proc *p, enum gearmand_level level, const struct buf *line)
 }
 
 /* Peers come and go at a bound: there is room again when it has refused nothing for a while. */
-static const nsec_t bound_calm = (nsec_t)10 * 1000000000;
+static const nsec_t bound_calm = 10 * A_SECOND;
 
 bool
 bound_changes(struct proc *p, enum bound bound, bool room)

@@ -83,7 +83,6 @@ report_counters(struct proc *p, struct peer *asking)
 void
 report_queue(struct proc *p, struct peer *asking)
 {
-	const uint64_t second = 1000000000;
 	struct buf out = { 0 };
 
 	buf_add_str(&out, "module\t");
@@ -91,8 +90,8 @@ report_queue(struct proc *p, struct peer *asking)
 	buf_add_str(&out, "\nstate\t");
 	buf_add_str(&out, report_store_state(p));
 	buf_add_char(&out, '\n');
-	add_counter(&out, "since", (uint64_t)p->store_since / second);
-	add_counter(&out, "commit_seconds", (uint64_t)report_commit_time(p) / second);
+	add_counter(&out, "since", (uint64_t)p->store_since / A_SECOND);
+	add_counter(&out, "commit_seconds", (uint64_t)report_commit_time(p) / A_SECOND);
 	add_counter(&out, "waiting_adds", p->adding);
 	add_counter(&out, "waiting_removes", p->removing);
 	add_counter(&out, "waiting_bytes", p->storing);

@@ -79,7 +79,7 @@ is_to_be_known(const struct policy *policy)
 	       (policy->retry_on & (POLICY_FAIL | POLICY_EXCEPTION)) != 0;
 }
 
-/* The store is told before it is tried again, so it never knows of more attempts than there were. */
+/* The store is told before it is tried again: after a crash no attempt that failed is forgotten. */
 static PROC void
 store_attempt(struct proc *p, struct job *job)
 {

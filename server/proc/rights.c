@@ -12,7 +12,7 @@
 /* Bytes of patterns and names that are compared for one unit of p->spent. */
 enum { COMPARED_PER_UNIT = 4096 };
 
-static const nsec_t minute = (nsec_t)60 * 1000000000;
+static const nsec_t minute = 60 * A_SECOND;
 
 static PROC bool
 is_let(struct proc *p, const struct peer *peer, enum access_right right, struct slice name)

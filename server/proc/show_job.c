@@ -50,7 +50,7 @@ add_number_field(struct buf *out, const char *name, uint64_t value)
 static void
 add_time_field(struct buf *out, const char *name, nsec_t wall)
 {
-	add_number_field(out, name, (uint64_t)(wall / 1000000000));
+	add_number_field(out, name, (uint64_t)(wall / A_SECOND));
 }
 
 static PROC void

@@ -106,8 +106,9 @@ struct proc {
 	uint64_t next_handle;
 	uint64_t last_func;            /* number of the newest function */
 	int64_t first_rank, last_rank; /* see ability.rank */
-	uint64_t memory;             /* bytes of all that peers make grow: jobs, also dead ones that wait for the store,
-					those who wait for them, functions, abilities, REMOVEs, jobs that have ended */
+	uint64_t
+	    memory;                  /* bytes of all that peers make grow: jobs, also dead ones that wait for the store,
+					those who wait for them, functions, abilities, changes for the store, jobs that have ended */
 	uint64_t func_memory;        /* of that, functions and abilities */
 	uint64_t storing;            /* bytes of what waits for the store: jobs and other changes */
 	uint64_t held;               /* bytes of replies behind open ones, of all peers */

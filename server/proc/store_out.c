@@ -22,8 +22,6 @@
 
 enum { UUID_BYTES = 16, UUID_TEXT = 36 };
 
-static const nsec_t a_second = 1000000000;
-
 /* The key of a job without a unique of its own: a UUID with the bits of version 7, so that keys ascend, which trees
  * on disk like (five times the rows a second), but with the job's number where the time would be: it ascends too, and
  * the key can be told again when the job is removed.  The other 62 bits come from the server's random seed. */
@@ -80,17 +78,14 @@ job_change(const struct proc *p, const struct job *job, enum msg_kind kind, stru
 	job_handle(p, job, &handle);
 	m = msg_new_sized(kind, 0, sizeof *m + UUID_TEXT + handle.len + error.len);
 	at = m->text + UUID_TEXT;
-	memcpy(at, handle.at, handle.len);
 	m->msg.blob = blob_ref(job->body);
 	set_key(p, job, m, m->text);
-	m->handle = slice_of(at, handle.len);
+	m->handle = slice_keep(&at, slice_of(handle.at, handle.len));
 	m->reducer = job_reducer(job);
 	m->data = job_data(job);
 	m->priority = job->priority;
 	m->flags = job->flags;
-	m->error = slice_of(at + handle.len, error.len);
-	if (error.len > 0)
-		memcpy(at + handle.len, error.data, error.len);
+	m->error = slice_keep(&at, error);
 	return m;
 }
 
@@ -98,7 +93,7 @@ job_change(const struct proc *p, const struct job *job, enum msg_kind kind, stru
 static int64_t
 in_seconds(nsec_t wall)
 {
-	return wall / a_second + (wall % a_second > 0);
+	return wall / A_SECOND + (wall % A_SECOND > 0);
 }
 
 /* What a replay has to know: until when it may wait for a worker. */
@@ -107,9 +102,9 @@ expiry_of(const struct proc *p, const struct job *job, int64_t run_at)
 {
 	nsec_t expire = job->func->policy->expire;
 
-	if (expire == 0 || run_at > INT64_MAX / a_second / 2)
+	if (expire == 0 || run_at > INT64_MAX / A_SECOND / 2)
 		return 0;
-	return in_seconds((run_at * a_second > p->now.wall ? run_at * a_second : p->now.wall) + expire);
+	return in_seconds((run_at * A_SECOND > p->now.wall ? run_at * A_SECOND : p->now.wall) + expire);
 }
 
 /* One that is sent again has never been tried, once the store knows of that. */
@@ -137,7 +132,7 @@ static PROC void
 job_changes(struct proc *p, struct job *job)
 {
 	struct job_extra *extra = job_extra(p, job);
-	int64_t now = p->now.wall / a_second;
+	int64_t now = p->now.wall / A_SECOND;
 
 	extra->changed_at = now > extra->changed_at ? now : extra->changed_at + 1;
 }

@@ -28,8 +28,6 @@
 
 #include <gearmand/plugin.h>
 
-static const nsec_t second = 1000000000;
-
 /* Nobody waits for a store in trouble without being read: submissions get their ERROR, and results are taken. */
 static PROC void
 read_again(struct proc *p)
@@ -221,7 +219,7 @@ take_over_dead(struct proc *p, struct job *job, const struct msg_store *m)
 {
 	struct handle_text handle;
 
-	job_extra(p, job)->buried_at = m->changed_at * second;
+	job_extra(p, job)->buried_at = m->changed_at * A_SECOND;
 	job_handle(p, job, &handle);
 	job_extra(p, job)->in_dead = slice_eq(m->handle, slice_of(handle.at, handle.len));
 	if (!job->extra->in_dead) {
@@ -328,7 +326,7 @@ on_replay_end(struct proc *p, struct msg *m)
 
 /* ---- How the store is ---------------------------------------------------------------- */
 
-static const nsec_t slow_after = 2 * second;
+static const nsec_t slow_after = 2 * A_SECOND;
 
 struct buf
 store_error_text(const struct proc *p, enum wire_error error)
@@ -355,7 +353,7 @@ log_slow(struct proc *p)
 		buf_add_u64(&line, p->adding + p->removing);
 	} else {
 		buf_add_str(&line, ": the slow commit is over; seconds that it took: ");
-		buf_add_u64(&line, (uint64_t)((p->now.mono - p->store_heard) / second));
+		buf_add_u64(&line, (uint64_t)((p->now.mono - p->store_heard) / A_SECOND));
 	}
 	proc_log(p, p->store_slow ? GEARMAND_LOG_ERROR : GEARMAND_LOG_NOTICE, &line);
 	buf_fini(&line);

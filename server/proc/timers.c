@@ -21,7 +21,7 @@
 #include "proc/wake.h"
 
 /* Delayed jobs go by the wall clock, which may be set; so it is looked at this often while there are any. */
-static const nsec_t wall_check = 1000000000;
+static const nsec_t wall_check = A_SECOND;
 
 /* After a standstill: how soon it is looked whether all has been read. */
 static const nsec_t late_check = 5 * 1000000;

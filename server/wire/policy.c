@@ -13,9 +13,9 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/nsec.h"
 
-#define SECOND INT64_C(1000000000)
-#define DAY    (86400 * SECOND)
+#define DAY (86400 * A_SECOND)
 
 enum value {
 	COUNT,
@@ -65,7 +65,7 @@ static const struct word {
 } losses[] = { { "lost", POLICY_LOST }, { "timeout", POLICY_TIMEOUT }, { "fail", POLICY_FAIL }, { "exception", POLICY_EXCEPTION }, { 0 } },
   backoffs[] = { { "exponential", POLICY_EXPONENTIAL }, { "linear", POLICY_LINEAR }, { "fixed", POLICY_FIXED }, { 0 } },
   deads[] = { { "keep", true }, { "drop", false }, { 0 } },
-  times[] = { { "ms", SECOND / 1000 }, { "s", SECOND }, { "m", 60 * SECOND }, { "h", 3600 * SECOND }, { "d", DAY }, { 0 } },
+  times[] = { { "ms", A_SECOND / 1000 }, { "s", A_SECOND }, { "m", 60 * A_SECOND }, { "h", 3600 * A_SECOND }, { "d", DAY }, { 0 } },
   sizes[] = { { "K", 1024 }, { "M", 1024 * 1024 }, { "G", 1024 * 1024 * 1024 }, { 0 } };
 /* clang-format on */
 
@@ -111,7 +111,7 @@ read_rate(struct slice text, int64_t *token_r)
 	const struct word *per = word_find(times, unit);
 	uint64_t value;
 
-	if (per == NULL || per->value < SECOND || per->value == DAY || !slice_to_u64(number, 1000000, &value) ||
+	if (per == NULL || per->value < A_SECOND || per->value == DAY || !slice_to_u64(number, 1000000, &value) ||
 	    value == 0)
 		return false;
 	*token_r = (int64_t)(per->value / value);
@@ -187,7 +187,7 @@ read_value(const struct key *key, struct slice text, void *member)
 	case SIZE:
 		return read_quantity(text, sizes, 1, key->max, member);
 	case TIME:
-		return read_quantity(text, times, SECOND, 3650 * (uint64_t)DAY, member);
+		return read_quantity(text, times, A_SECOND, 3650 * (uint64_t)DAY, member);
 	case RATE:
 		return read_rate(text, member);
 	case LOSSES:
@@ -374,7 +374,7 @@ add_rate(struct buf *out, int64_t token)
 {
 	const struct word *per = &times[1];
 
-	while (per->value < 3600 * SECOND && token > (int64_t)per->value)
+	while (per->value < 3600 * A_SECOND && token > (int64_t)per->value)
 		per++;
 	buf_add_u64(out, (per->value + (uint64_t)token / 2) / (uint64_t)token);
 	buf_add_char(out, '/');

@@ -155,8 +155,8 @@ model_cancel_job(struct model *m, int i)
 	model_end(m, i, false);
 }
 
-static void
-end_if_unwanted(struct model *m, int i)
+void
+model_end_if_unwanted(struct model *m, int i)
 {
 	if (m->jobs[i].state != M_RUNNING && m->jobs[i].state != M_DEAD && !model_is_wanted(&m->jobs[i]))
 		model_cancel_job(m, i);
@@ -204,8 +204,8 @@ model_turn_ends(struct model *m)
 	m->slow = m->slow || (m->waiting > 0 && m->heard_ms + 2000 <= m->mono_ms);
 }
 
-static void
-queue(struct model *m, struct mjob *job)
+void
+model_queue(struct model *m, struct mjob *job)
 {
 	if (job->due <= m->wall_s) {
 		model_ready(m, job);
@@ -275,7 +275,7 @@ model_peer_gone(struct model *m, int peer)
 		if (m->jobs[i].state == M_FREE || m->jobs[i].clients[peer] == 0)
 			continue;
 		m->jobs[i].clients[peer] = 0;
-		end_if_unwanted(m, i);
+		model_end_if_unwanted(m, i);
 	}
 	lose_all(m, peer);
 	model_hear(m, peer, "FORGOTTEN");
@@ -320,8 +320,8 @@ awaits_commits(const struct mpeer *p)
 }
 
 /* What this peer hears first is open no longer: jobs whose JOB_CREATED goes out now are queued. */
-static void
-release(struct model *m, int peer)
+void
+model_release(struct model *m, int peer)
 {
 	struct mpeer *p = &m->peers[peer];
 
@@ -340,8 +340,8 @@ release(struct model *m, int peer)
 	}
 }
 
-static void
-place(struct model *m)
+void
+model_place(struct model *m)
 {
 	for (int n = 0; n < m->placing_count; n++) {
 		struct mjob *job = &m->jobs[m->placing[n]];
@@ -349,8 +349,8 @@ place(struct model *m)
 		if (job->state != M_STORING || job->adding)
 			continue;
 		if (model_is_wanted(job))
-			queue(m, job);
-		end_if_unwanted(m, m->placing[n]);
+			model_queue(m, job);
+		model_end_if_unwanted(m, m->placing[n]);
 	}
 	m->placing_count = 0;
 }
@@ -389,8 +389,8 @@ find_equal(const struct model *m, const struct submission *s)
 	return -1;
 }
 
-static int
-make(struct model *m, const struct submission *s)
+int
+model_make(struct model *m, const struct submission *s)
 {
 	int i = 0;
 
@@ -419,7 +419,7 @@ model_submit(struct model *m, int peer, const struct submission *s)
 	bool fresh = i < 0;
 
 	if (fresh) {
-		i = make(m, s);
+		i = model_make(m, s);
 		m->jobs[i].state = M_STORING;
 	}
 	if (s->background) {
@@ -435,7 +435,7 @@ model_submit(struct model *m, int peer, const struct submission *s)
 		h->opened = m->jobs[i].number;
 	}
 	if (fresh && !(s->background && m->durable) && !m->jobs[i].held)
-		queue(m, &m->jobs[i]);
+		model_queue(m, &m->jobs[i]);
 }
 
 void
@@ -451,130 +451,6 @@ model_cancel(struct model *m, int peer, uint64_t number)
 	h->open = stored;
 	h->removal = m->removes_told;
 	h->deadline = m->mono_ms + m->queue_timeout_ms;
-}
-
-static struct mhear *
-newest_open(struct model *m, int job, int *peer_r)
-{
-	struct mhear *newest = NULL;
-
-	for (int peer = 0; peer < PEERS; peer++) {
-		struct mpeer *p = &m->peers[peer];
-
-		for (int n = 0; n < p->count; n++) {
-			struct mhear *h = &p->hears[(p->first + n) % HEARS];
-
-			if (!h->open || h->job != job || (newest != NULL && h->opened < newest->opened))
-				continue;
-			newest = h;
-			*peer_r = peer;
-		}
-	}
-	return newest;
-}
-
-/* Every submission that waits for this job's commit is answered, the last one first. */
-static void
-answer_open(struct model *m, int i, const char *error)
-{
-	struct mhear *h;
-	int peer;
-
-	while ((h = newest_open(m, i, &peer)) != NULL) {
-		h->open = false;
-		if (error != NULL)
-			snprintf(h->text, sizeof h->text, "ERROR QUEUE_ERROR %s", error);
-		release(m, peer);
-	}
-	m->jobs[i].open = 0;
-}
-
-void
-model_added(struct model *m, int i, bool stored)
-{
-	struct mjob *job = &m->jobs[i];
-	bool waited = job->open > 0;
-
-	job->adding = false;
-	m->waiting--;
-	if (job->add_again && job->state != M_DEAD) {
-		job->add_again = false;
-		model_store_again(m, i);
-		return;
-	}
-	answer_open(m, i, stored ? NULL : "refused");
-	if (job->state == M_DEAD) {
-		job->state = M_FREE;
-		place(m);
-		return;
-	}
-	job->stored = job->stored || stored;
-	job->background = job->background || (stored && waited);
-	if (job->state == M_STORING && model_is_wanted(job))
-		queue(m, job);
-	end_if_unwanted(m, i);
-	place(m);
-}
-
-/* Of those that wait for the store since before a time: the oldest submission, or the oldest removal. */
-static struct mhear *
-oldest_open(struct model *m, bool removal, int *peer_r)
-{
-	struct mhear *oldest = NULL;
-
-	for (int peer = 0; peer < PEERS; peer++) {
-		struct mpeer *p = &m->peers[peer];
-
-		for (int n = 0; n < p->count; n++) {
-			struct mhear *h = &p->hears[(p->first + n) % HEARS];
-			uint64_t age = removal ? h->removal : h->opened;
-
-			if (!h->open || (h->job < 0) != removal ||
-			    (oldest != NULL && age > (removal ? oldest->removal : oldest->opened)))
-				continue;
-			oldest = h;
-			*peer_r = peer;
-		}
-	}
-	return oldest;
-}
-
-static void
-queue_timeouts(struct model *m)
-{
-	struct mhear *h;
-	int peer;
-
-	while ((h = oldest_open(m, false, &peer)) != NULL && h->deadline <= m->mono_ms) {
-		h->open = false;
-		m->jobs[h->job].open--;
-		strcpy(h->text, "ERROR QUEUE_ERROR The queue's store did not answer in time");
-		release(m, peer);
-		end_if_unwanted(m, h->job);
-	}
-	while ((h = oldest_open(m, true, &peer)) != NULL && h->deadline <= m->mono_ms) {
-		h->open = false;
-		strcpy(h->text, "TEXT ERR QUEUE_ERROR The+job+is+cancelled+but+still+stored\r\n");
-		release(m, peer);
-	}
-	place(m);
-}
-
-void
-model_removed(struct model *m)
-{
-	struct mhear *h;
-	int peer;
-
-	m->removes_done++;
-	m->waiting--;
-	m->slow = false;
-	m->heard_ms = m->mono_ms;
-	while ((h = oldest_open(m, true, &peer)) != NULL && h->removal <= m->removes_done) {
-		h->open = false;
-		release(m, peer);
-	}
-	place(m);
 }
 
 /* The job in that state whose time comes first, if it is not after `until`; -1 when there is none. */
@@ -614,23 +490,5 @@ model_time(struct model *m, int64_t ms)
 	}
 	model_expire(m);
 	model_forget_ended(m);
-	queue_timeouts(m);
-}
-
-void
-model_replayed(struct model *m, const struct mjob *row)
-{
-	struct submission s = {
-		.func = row->func, .unique = row->unique, .data = row->data, .priority = row->priority, .due = row->due
-	};
-	int i = make(m, &s);
-
-	m->next_number--;
-	m->jobs[i].number = row->number;
-	if (row->number >= m->next_number)
-		m->next_number = row->number + 1;
-	m->jobs[i].tries = row->tries;
-	strcpy(m->jobs[i].key, row->key);
-	m->jobs[i].stored = m->jobs[i].background = true;
-	queue(m, &m->jobs[i]);
+	model_queue_timeouts(m);
 }

@@ -18,7 +18,14 @@ void model_must(bool what, const char *text);
 /* The store is told of the job once more, as it is now; then it may be tried again. */
 void model_store_again(struct model *, int job);
 void model_place_again(struct model *, struct mjob *);
-void model_ready(struct model *, struct mjob *); /* it is READY from now on, the last of its queue */
+void model_ready(struct model *, struct mjob *);           /* it is READY from now on, the last of its queue */
+int model_make(struct model *, const struct submission *); /* a NEW job; its number */
+void model_queue(struct model *, struct mjob *);           /* the same, or DELAYED when its time has not come */
+void model_end_if_unwanted(struct model *, int job);
+/* What this peer hears first is open no longer: jobs whose JOB_CREATED goes out now are to be placed. */
+void model_release(struct model *, int peer);
+void model_place(struct model *);
+void model_queue_timeouts(struct model *); /* who has waited too long for the store hears so */
 /* An attempt came to nothing. */
 void model_lose(struct model *, int job, enum mloss why);
 bool model_ends_by(const struct model *, const struct mjob *, enum mloss why);

@@ -159,4 +159,13 @@ enum gearmand_commit wrong_commit(struct fail_store *, struct gearmand_change *,
 bool wrong_replay(struct fail_store *, gearmand_replay_f *, void *sink, struct gearmand_error *);
 void wrong_empty(struct fail_store *);
 
+/* ---- wrong_alter.c ------------------------------------------------------------------ */
+
+enum { WRONG_LARGE = 1 << 20 }; /* bytes of a payload from which some cut it or refuse it */
+
+/* Strings of the job may lie in memory of ours after that, until wrong_alter_end(). */
+void wrong_alter_key(struct gearmand_job *);
+void wrong_alter_job(struct gearmand_job *); /* all but its key */
+void wrong_alter_end(void);
+
 #endif

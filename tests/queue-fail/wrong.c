@@ -5,7 +5,6 @@
  * Runs on:  the store thread.
  * Owns:     the altered bytes of a batch while it is committed; what a wrong keeps, for good.
  */
-#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +12,6 @@
 #include <unistd.h>
 
 #include "queue_fail.h"
-
-enum { LARGE = 1 << 20, ALTERED = 60000 };
 
 static struct gearmand_opening inner_opening = { .size = sizeof(inner_opening), .is_first = true };
 
@@ -104,89 +101,6 @@ wrong_open(struct fail_store *s, struct gearmand_error *err)
 	if (which == WRONG_prints)
 		fprintf(stderr, "opened\n");
 	return true;
-}
-
-/* ---- A change becomes another ------------------------------------------------------- */
-
-static void *scratch[1 << 16];
-static size_t scratch_count;
-
-/* A copy that may be written to, gone when the commit is over. */
-static char *
-writable(struct gearmand_slice *s)
-{
-	char *copy = malloc(s->len + 1);
-
-	if (copy == NULL || scratch_count == sizeof(scratch) / sizeof(scratch[0]))
-		abort();
-	scratch[scratch_count++] = copy;
-	if (s->len > 0)
-		memcpy(copy, s->data, s->len);
-	s->data = copy;
-	return copy;
-}
-
-static void
-drop(struct gearmand_slice *s, char c)
-{
-	char *to = writable(s);
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->len; i++)
-		if (to[i] != c)
-			to[n++] = to[i];
-	s->len = n;
-}
-
-static void
-cut(struct gearmand_slice *s, size_t most)
-{
-	if (s->len > most)
-		s->len = most;
-}
-
-static void
-alter_key(struct gearmand_job *j)
-{
-	if (which == WRONG_drops_backslashes)
-		drop(&j->unique, '\\');
-	if (which == WRONG_cuts_functions)
-		cut(&j->function, 255);
-	if (which == WRONG_cuts_long_functions)
-		cut(&j->function, 4096);
-	if (which == WRONG_ignores_case)
-		for (char *c = writable(&j->unique), *end = c + j->unique.len; c < end; c++)
-			*c = (char)tolower((unsigned char)*c);
-	while (which == WRONG_trims && j->unique.len > 1 && j->unique.data[j->unique.len - 1] == ' ')
-		j->unique.len--;
-}
-
-static uint32_t attempts_before;
-
-static void
-alter_job(struct gearmand_job *j)
-{
-	if (which == WRONG_cuts_at_nul && j->data.len > 0)
-		cut(&j->data, strnlen(j->data.data, j->data.len));
-	if (which == WRONG_cuts_large && j->data.len > LARGE)
-		j->data.len--;
-	if (which == WRONG_alters_a_byte && j->data.len > ALTERED)
-		writable(&j->data)[ALTERED] ^= 1;
-	if (which == WRONG_forgets_priority)
-		j->priority = GEARMAND_NORMAL;
-	if (which == WRONG_time_in_32_bits)
-		j->run_at = (int32_t)j->run_at;
-	if (which == WRONG_cuts_handles)
-		cut(&j->handle, 16);
-	if (which == WRONG_forgets_reducers)
-		j->reducer.len = 0;
-	if (which == WRONG_forgets_errors)
-		j->error.len = 0;
-	if (which == WRONG_sticky_attempts && j->attempts == 0)
-		j->attempts = attempts_before;
-	attempts_before = j->attempts;
-	if (which == WRONG_turns_flags && j->flags != 0)
-		j->flags ^= GEARMAND_JOB_NO_UNIQUE | GEARMAND_JOB_UNIQUE_IS_DATA;
 }
 
 /* ---- Refusing ----------------------------------------------------------------------- */
@@ -362,11 +276,11 @@ refuse_large(struct gearmand_change *c, size_t count)
 	bool any = false;
 
 	for (size_t i = 0; i < count; i++)
-		any = any || (c[i].op == GEARMAND_ADD && c[i].job.data.len > LARGE);
+		any = any || (c[i].op == GEARMAND_ADD && c[i].job.data.len > WRONG_LARGE);
 	for (size_t i = 0; any && i < count; i++) {
 		if (which == WRONG_refuses_all)
 			wrong_refuse(&c[i], "something is too large");
-		else if (c[i].op == GEARMAND_ADD && c[i].job.data.len > LARGE)
+		else if (c[i].op == GEARMAND_ADD && c[i].job.data.len > WRONG_LARGE)
 			c[i].outcome = GEARMAND_REFUSED;
 	}
 }
@@ -394,9 +308,9 @@ alter_batch(struct fail_store *s, struct gearmand_change *c, size_t count)
 {
 
 	for (size_t i = 0; i < count; i++) {
-		alter_key(&c[i].job);
+		wrong_alter_key(&c[i].job);
 		if (c[i].op == GEARMAND_ADD)
-			alter_job(&c[i].job);
+			wrong_alter_job(&c[i].job);
 		if (which == WRONG_buries_alive && c[i].op == GEARMAND_BURY)
 			c[i].op = GEARMAND_ADD;
 		for (size_t k = 0; which == WRONG_reads_all_of_remove && k < c[i].job.data.len; k++)
@@ -431,8 +345,7 @@ wrong_commit(struct fail_store *s, struct gearmand_change *c, size_t count, stru
 		result = one_by_one(s, c, count, err);
 	else if (count > 0)
 		result = inner_ops->commit(s->inner, c, count, err);
-	while (scratch_count > 0)
-		free(scratch[--scratch_count]);
+	wrong_alter_end();
 	if (result == GEARMAND_COMMIT_FULL && which == WRONG_done_when_full)
 		return GEARMAND_COMMIT_DONE;
 	if (result == GEARMAND_COMMIT_FULL && which == WRONG_again_when_full)

@@ -10,139 +10,10 @@
 #include "base/mem.h"
 #include "io/conn.h"
 #include "tests/unit/io_rig.h"
+#include "tests/unit/turner.h"
 
 static struct rig rig;
-static struct gearmand_host host;
 static int peer;
-
-/* ---- The transport: every bit turned over; a 'q' on the wire is an error ----------------------------- */
-
-static void *
-turner_new(void *module, struct gearmand_conn *conn)
-{
-	(void)module;
-	return conn;
-}
-
-static struct buf
-turn_over(struct slice s)
-{
-	struct buf b = { 0 };
-
-	for (size_t i = 0; i < s.len; i++)
-		buf_add_char(&b, (char)~s.data[i]);
-	return b;
-}
-
-static struct {
-	int sends; /* calls of send */
-	int ends;  /* of finish */
-	int ticks;
-	int receives, works, workeds;
-	bool tick_says, worked_says;
-} turner;
-
-static void
-turner_says_who(void *state)
-{
-	host.set_peer(state, "2001:db8::7", "99");
-	host.set_identity(state, slice_of("cn=worker\0dns=w.example\0", 25));
-	host.count(state, 1, 3);
-	cr_assert_str_eq(host.listener(state), "192.0.2.1:4730");
-	cr_assert_eq(host.listener_tag(state), &turner);
-}
-
-/* In two halves, as a cipher's blocks might be.  On the wire 'w' is who the peer is, 'e' its end, 't' a wish for a
- * tick, 'a' work to be done aside. */
-static bool
-turner_receive(void *state, struct slice in)
-{
-	struct buf plain = turn_over(in);
-	size_t half = plain.len / 2;
-
-	turner.receives++;
-	if (in.len == 0)
-		return true;
-	if (in.len == 1 && strchr("weta", in.data[0]) != NULL) {
-		buf_fini(&plain);
-		if (in.data[0] == 'w')
-			turner_says_who(state);
-		else if (in.data[0] == 'a')
-			host.aside(state);
-		else if (in.data[0] == 'e')
-			host.deliver_end(state);
-		else
-			host.transport_tick_in(state, 1);
-		return true;
-	}
-	if (memchr(in.data, 'q', in.len) != NULL) {
-		buf_fini(&plain);
-		return false;
-	}
-	host.deliver(state, slice_of(plain.data, half));
-	host.deliver(state, slice_of(plain.data + half, plain.len - half));
-	buf_fini(&plain);
-	return true;
-}
-
-static bool
-turner_send(void *state, struct slice plain)
-{
-	struct buf b = turn_over(plain);
-
-	turner.sends++;
-	host.write(state, buf_slice(&b));
-	buf_fini(&b);
-	return true;
-}
-
-static void
-turner_finish(void *state)
-{
-	turner.ends++;
-	host.write(state, slice_str("\x01"));
-}
-
-static bool
-turner_tick(void *state)
-{
-	turner.ticks++;
-	host.write(state, slice_str("\x02"));
-	return turner.tick_says;
-}
-
-static void
-turner_work(void *state)
-{
-	(void)state;
-	turner.works++;
-}
-
-static bool
-turner_worked(void *state)
-{
-	turner.workeds++;
-	host.write(state, slice_str("\x03"));
-	return turner.worked_says;
-}
-
-static void
-turner_free(void **state)
-{
-	*state = NULL;
-}
-
-static const struct gearmand_transport_ops turner_ops = {
-	.size = sizeof turner_ops,
-	.conn_new = turner_new,
-	.receive = turner_receive,
-	.send = turner_send,
-	.finish = turner_finish,
-	.tick = turner_tick,
-	.conn_free = turner_free,
-	.work = turner_work,
-	.worked = turner_worked,
-};
 
 /* ---- A protocol that writes in pieces --------------------------------------------------------- */
 
@@ -164,11 +35,11 @@ piece_receive(void *state, struct slice in)
 static void
 piece_send(void *state, const struct gearmand_packet *p)
 {
-	host.write(state, slice_str("<"));
-	host.write(state, p->arg[0]);
-	host.write(state, slice_str(" "));
-	host.write_data(state, p->data);
-	host.write(state, slice_str(">"));
+	turner_host.write(state, slice_str("<"));
+	turner_host.write(state, p->arg[0]);
+	turner_host.write(state, slice_str(" "));
+	turner_host.write_data(state, p->data);
+	turner_host.write(state, slice_str(">"));
 }
 
 static void
@@ -202,7 +73,7 @@ start(const struct gearmand_protocol_ops *protocol)
 static void
 setup(void)
 {
-	io_host_services(&host);
+	io_host_services(&turner_host);
 	rig_init(&rig);
 	peer = -1;
 }
@@ -334,9 +205,9 @@ Test(transport, transport_says_who_the_peer_is_before_the_core_hears_of_it)
 	cr_assert_str_eq(MSG_AS(msg_conn, m)->port, "99");
 	c = CONTAINER_OF(hash_next(&rig.io->conns, &(struct hash_walk){ 0 }), struct conn, by_number);
 	cr_assert_str_eq(c->address, "[2001:db8::7]:99");
-	cr_assert(slice_eq(host.identity_of((const struct gearmand_conn *)(const void *)c),
+	cr_assert(slice_eq(turner_host.identity_of((const struct gearmand_conn *)(const void *)c),
 	    slice_of("cn=worker\0dns=w.example\0", 25)));
-	cr_assert_str_eq(host.protocol_name((const struct gearmand_conn *)(const void *)c), "gear");
+	cr_assert_str_eq(turner_host.protocol_name((const struct gearmand_conn *)(const void *)c), "gear");
 }
 
 Test(transport, socket_that_ends_without_a_farewell_ends_the_peer_too)

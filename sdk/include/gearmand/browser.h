@@ -53,13 +53,13 @@ gm_is_address(struct gearmand_slice name)
 }
 
 /* Is this Host header an address, localhost, or one of the names, which commas part?  `*` among them means any name;
- * `names` may be NULL.  A request without the header, or with an empty one, is no browser's. */
+ * `names` may be NULL.  A request without the header is no browser's. */
 static inline bool
 gm_host_is_known(struct gearmand_slice host, const char *names)
 {
 	struct gearmand_slice name = gm_host_name(host);
 
-	if (host.len == 0 || gm_is_address(name) || gm_is_word(name, "localhost"))
+	if (host.data == NULL || gm_is_address(name) || gm_is_word(name, "localhost"))
 		return true;
 	for (size_t len; names != NULL && *names != '\0'; names += len + (names[len] == ',')) {
 		len = strcspn(names, ",");
