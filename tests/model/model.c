@@ -215,70 +215,12 @@ model_queue(struct model *m, struct mjob *job)
 	job->queued = ++m->next_queued;
 }
 
-/* Jobs of a function that a worker loses together come back in the order in which they were given out. */
-static void
-lose_jobs_of(struct model *m, int peer, int func)
-{
-	for (;;) {
-		int first = -1;
-
-		for (int i = 0; i < JOBS; i++) {
-			const struct mjob *job = &m->jobs[i];
-
-			if (job->state == M_RUNNING && job->worker == peer && job->func == func &&
-			    (first < 0 || job->queued < m->jobs[first].queued))
-				first = i;
-		}
-		if (first < 0)
-			return;
-		model_lose(m, first, M_LOST);
-	}
-}
-
-/* Function by function, in the order of their turns. */
-static void
-lose_all(struct model *m, int peer)
-{
-	struct mpeer *p = &m->peers[peer];
-
-	for (;;) {
-		int next = -1;
-
-		for (int func = 0; func < FUNCS; func++) {
-			if (p->can[func] && (next < 0 || p->turn[func] < p->turn[next]))
-				next = func;
-		}
-		if (next < 0)
-			return;
-		p->can[next] = false;
-		lose_jobs_of(m, peer, next);
-	}
-}
-
 void
 model_peer_new(struct model *m, int peer, uint64_t number)
 {
 	struct mhear *hears = m->peers[peer].hears;
 
 	m->peers[peer] = (struct mpeer){ .used = true, .number = number, .hears = hears };
-}
-
-void
-model_peer_gone(struct model *m, int peer)
-{
-	struct mpeer *p = &m->peers[peer];
-
-	p->gone = true;
-	p->asleep = false;
-	for (int i = 0; i < JOBS; i++) {
-		m->jobs[i].followers[peer] = 0;
-		if (m->jobs[i].state == M_FREE || m->jobs[i].clients[peer] == 0)
-			continue;
-		m->jobs[i].clients[peer] = 0;
-		model_end_if_unwanted(m, i);
-	}
-	lose_all(m, peer);
-	model_hear(m, peer, "FORGOTTEN");
 }
 
 void
@@ -298,13 +240,13 @@ model_cant_do(struct model *m, int peer, int func)
 	if (!m->peers[peer].can[func])
 		return;
 	m->peers[peer].can[func] = false;
-	lose_jobs_of(m, peer, func);
+	model_lose_jobs_of(m, peer, func);
 }
 
 void
 model_reset(struct model *m, int peer)
 {
-	lose_all(m, peer);
+	model_lose_all(m, peer);
 }
 
 static bool
@@ -376,17 +318,22 @@ own_in_background(struct model *m, int peer, int i)
 	}
 }
 
+/* Two can be equal that have "-": a job comes back when its removal was lost in a crash, and another was made
+ * meanwhile. The newer one counts then. */
 static int
 find_equal(const struct model *m, const struct submission *s)
 {
+	int found = -1;
+
 	for (int i = 0; s->unique > 0 && i < JOBS; i++) {
 		const struct mjob *job = &m->jobs[i];
 
 		if (job->state != M_FREE && job->state != M_DEAD && job->state != M_BURIED && job->func == s->func &&
-		    job->unique == s->unique && (s->unique > 1 || job->data == s->data))
-			return i;
+		    job->unique == s->unique && (s->unique > 1 || job->data == s->data) &&
+		    (found < 0 || job->born > m->jobs[found].born))
+			found = i;
 	}
-	return -1;
+	return found;
 }
 
 int
@@ -430,6 +377,7 @@ model_submit(struct model *m, int peer, const struct submission *s)
 		if (fresh)
 			m->jobs[i].held = awaits_commits(&m->peers[peer]);
 		m->jobs[i].clients[peer]++;
+		m->jobs[i].waits[peer] = ++m->last_order;
 		h = model_hear(m, peer, "JOB_CREATED H:model:%llu", (unsigned long long)m->jobs[i].number);
 		h->holds = fresh && m->jobs[i].held ? i : -1;
 		h->opened = m->jobs[i].number;

@@ -36,11 +36,12 @@ struct mjob {
 	enum mstate state;
 	uint64_t number; /* of the handle */
 	int func, unique, data, priority;
-	int64_t due;        /* wall seconds */
-	uint64_t born;      /* larger is newer, replayed jobs included */
-	uint64_t queued;    /* place in the queue: smaller is earlier */
-	int worker;         /* RUNNING */
-	int clients[PEERS]; /* how many times each peer waits for it */
+	int64_t due;           /* wall seconds */
+	uint64_t born;         /* larger is newer, replayed jobs included */
+	uint64_t queued;       /* place in the queue: smaller is earlier */
+	int worker;            /* RUNNING */
+	int clients[PEERS];    /* how many times each peer waits for it ... */
+	uint64_t waits[PEERS]; /* ... and in which order it began to, the last time */
 	int followers[PEERS];
 	int open; /* submissions that wait for the commit */
 	bool background, adding, stored, held;
@@ -168,6 +169,7 @@ void model_replayed(struct model *, const struct mjob *row);
 
 bool model_is_open(const struct model *, int func); /* its jobs may be given away */
 bool model_has_work_for(const struct model *, int peer);
+bool model_has_ready(const struct model *, int func);
 int model_find(const struct model *, uint64_t number); /* -1 when there is none */
 const char *model_func(int func);
 const char *model_unique(int unique);

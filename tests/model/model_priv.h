@@ -25,7 +25,9 @@ void model_end_if_unwanted(struct model *, int job);
 /* What this peer hears first is open no longer: jobs whose JOB_CREATED goes out now are to be placed. */
 void model_release(struct model *, int peer);
 void model_place(struct model *);
-void model_queue_timeouts(struct model *); /* who has waited too long for the store hears so */
+void model_queue_timeouts(struct model *);                   /* who has waited too long for the store hears so */
+void model_lose_jobs_of(struct model *, int peer, int func); /* the worker has that function's jobs no longer */
+void model_lose_all(struct model *, int peer);
 /* An attempt came to nothing. */
 void model_lose(struct model *, int job, enum mloss why);
 bool model_ends_by(const struct model *, const struct mjob *, enum mloss why);

@@ -37,6 +37,15 @@ model_has_work_for(const struct model *m, int peer)
 	return choose(m, peer) >= 0;
 }
 
+bool
+model_has_ready(const struct model *m, int func)
+{
+	for (int i = 0; i < JOBS; i++)
+		if (m->jobs[i].state == M_READY && m->jobs[i].func == func)
+			return true;
+	return false;
+}
+
 void
 model_grab(struct model *m, int peer, int type)
 {
@@ -217,4 +226,78 @@ void
 model_echo(struct model *m, int peer, int data)
 {
 	model_hear(m, peer, "ECHO_RES d%d", data);
+}
+
+/* Jobs of a function that a worker loses together come back in the order in which they were given out. */
+void
+model_lose_jobs_of(struct model *m, int peer, int func)
+{
+	for (;;) {
+		int first = -1;
+
+		for (int i = 0; i < JOBS; i++) {
+			const struct mjob *job = &m->jobs[i];
+
+			if (job->state == M_RUNNING && job->worker == peer && job->func == func &&
+			    (first < 0 || job->queued < m->jobs[first].queued))
+				first = i;
+		}
+		if (first < 0)
+			return;
+		model_lose(m, first, M_LOST);
+	}
+}
+
+/* Function by function, in the order of their turns. */
+void
+model_lose_all(struct model *m, int peer)
+{
+	struct mpeer *p = &m->peers[peer];
+
+	for (;;) {
+		int next = -1;
+
+		for (int func = 0; func < FUNCS; func++) {
+			if (p->can[func] && (next < 0 || p->turn[func] < p->turn[next]))
+				next = func;
+		}
+		if (next < 0)
+			return;
+		p->can[next] = false;
+		model_lose_jobs_of(m, peer, next);
+	}
+}
+
+/* The job that this client began to wait for first, if it is to be told of several times the last time; -1 for none. */
+static int
+first_waited(const struct model *m, int peer)
+{
+	int first = -1;
+
+	for (int i = 0; i < JOBS; i++) {
+		const struct mjob *job = &m->jobs[i];
+
+		if (job->state != M_FREE && job->clients[peer] > 0 &&
+		    (first < 0 || job->waits[peer] < m->jobs[first].waits[peer]))
+			first = i;
+	}
+	return first;
+}
+
+void
+model_peer_gone(struct model *m, int peer)
+{
+	struct mpeer *p = &m->peers[peer];
+	int i;
+
+	p->gone = true;
+	p->asleep = false;
+	for (i = 0; i < JOBS; i++)
+		m->jobs[i].followers[peer] = 0;
+	while ((i = first_waited(m, peer)) >= 0) {
+		m->jobs[i].clients[peer] = 0;
+		model_end_if_unwanted(m, i);
+	}
+	model_lose_all(m, peer);
+	model_hear(m, peer, "FORGOTTEN");
 }

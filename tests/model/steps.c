@@ -138,7 +138,9 @@ step_ability(int peer)
 		model_can_do(t.model, peer, func, limit);
 		snprintf(ms, sizeof ms, "%d", limit);
 		SEND(peer, PKT_CAN_DO_TIMEOUT, model_func(func), ms);
-		if (sleeps_beside_work(peer) && !t.has_policies) /* a gate may wake it a little later */
+		/* For work of other functions somebody else may be on the way; and a gate may wake it a little later.
+		 */
+		if (sleeps_beside_work(peer) && model_has_ready(t.model, func) && !t.has_policies)
 			wrong("CAN_DO while asleep beside work", "NOOP", NULL);
 	} else if (draw(10) == 0) {
 		model_reset(t.model, peer);
