@@ -51,7 +51,7 @@ def grow(t):
 @case("a module built against the headers of 1.0 works in a server whose structs have grown", modes=None)
 def frozen_module(t):
     compile_c(t, "-shared", "-fPIC", "-w", "-fvisibility=hidden", "-I" + FROZEN, "-o", t.path("queue-journal.so"),
-              os.path.join(TOP, "sdk/example/queue_journal.c"))
+              os.path.join(TOP, "sdk/examples/queue-journal/queue_journal.c"))
     grown = grow(t)
     text = read(os.path.join(TOP, "server/mgmt/plugin_check.c"))
     # The next minor number has a row of its own in the loader's table, as the server would have.
