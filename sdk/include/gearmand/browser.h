@@ -34,6 +34,7 @@ gm_host_name(struct gearmand_slice host)
 	return host;
 }
 
+/* An address of IPv4, or one of IPv6 in brackets. */
 static inline bool
 gm_is_address(struct gearmand_slice name)
 {

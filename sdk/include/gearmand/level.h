@@ -5,6 +5,7 @@
 #ifndef GEARMAND_LEVEL_H
 #define GEARMAND_LEVEL_H
 
+/* In the order of --verbose. */
 enum gearmand_level {
 	GEARMAND_LOG_FATAL,
 	GEARMAND_LOG_ALERT,

@@ -30,6 +30,7 @@ enum { GM_FUNCTION_MOST = 8192, GM_UNIQUE_MOST = 64 };
 /* What only a mistake of the module can make false: ends the process with a line on stderr. */
 #define GM_CHECK(truth) ((truth) ? (void)0 : gm_check_failed(__FILE__, __LINE__, #truth))
 
+/* What GM_CHECK does with what is not true. */
 static inline void
 gm_check_failed(const char *file, int line, const char *truth)
 {
@@ -40,6 +41,7 @@ gm_check_failed(const char *file, int line, const char *truth)
 /* A `void *` of the server's as the module's struct, whose member `magic` must have the right value. */
 #define GM_STORE(type, pointer, magic_) ((type *)gm_checked((pointer), offsetof(type, magic), (magic_)))
 
+/* What GM_STORE looks at. */
 static inline void *
 gm_checked(void *pointer, size_t offset, uint32_t magic)
 {
@@ -65,12 +67,13 @@ static inline GEARMAND_PRINTF(3, 4) bool gm_fail(
 /* What an error code of the module's library means.  A table ends with a phrase of NULL and `outcome` and `why` for
  * all other codes. */
 struct gm_cause {
-	long code;
-	enum gearmand_why why;
-	enum gearmand_commit outcome;
-	const char *phrase; /* "the disk is full"; "" = what the library says is clear enough */
+	long code;                    /* the library's */
+	enum gearmand_why why;        /* when a store cannot be opened for it */
+	enum gearmand_commit outcome; /* when it comes up in a commit */
+	const char *phrase;           /* "the disk is full"; "" = what the library says is clear enough */
 };
 
+/* The row of this code, or the last one. */
 static inline const struct gm_cause *
 gm_cause_of(const struct gm_cause *table, long code)
 {
@@ -81,6 +84,7 @@ gm_cause_of(const struct gm_cause *table, long code)
 
 /* ---- Slices ------------------------------------------------------------------------- */
 
+/* A text's bytes, without its NUL. */
 static inline struct gearmand_slice
 gm_slice(const char *text)
 {
@@ -99,18 +103,21 @@ gm_compare(struct gearmand_slice a, struct gearmand_slice b)
 	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
+/* Are both of the same bytes? */
 static inline bool
 gm_same(struct gearmand_slice a, struct gearmand_slice b)
 {
 	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* Are its bytes those of the text? */
 static inline bool
 gm_is(struct gearmand_slice s, const char *text)
 {
 	return gm_same(s, gm_slice(text));
 }
 
+/* Are its first bytes those of the text? */
 static inline bool
 gm_begins(struct gearmand_slice s, const char *text)
 {
@@ -119,6 +126,7 @@ gm_begins(struct gearmand_slice s, const char *text)
 	return s.len >= len && (len == 0 || memcmp(s.data, text, len) == 0);
 }
 
+/* Is the byte anywhere in it? */
 static inline bool
 gm_has_byte(struct gearmand_slice s, char byte)
 {
@@ -130,9 +138,10 @@ gm_has_byte(struct gearmand_slice s, char byte)
 /* Starts zeroed.  When memory runs out `failed` is set, and what is added after that is dropped: so one look at the end
  * is enough. */
 struct gm_bytes {
-	char *data;
-	size_t len, cap;
-	bool failed;
+	char *data;  /* from malloc(); NULL while nothing was added */
+	size_t len;  /* bytes that are in it */
+	size_t cap;  /* bytes there is room for */
+	bool failed; /* memory ran out */
 };
 
 /* Room for `more` bytes behind `len`, which the caller may fill and then count; NULL when memory ran out. */
@@ -159,6 +168,7 @@ gm_room(struct gm_bytes *b, size_t more)
 	return b->data + b->len;
 }
 
+/* Adds a copy of so many bytes. */
 static inline void
 gm_add(struct gm_bytes *b, const void *bytes, size_t len)
 {
@@ -170,18 +180,21 @@ gm_add(struct gm_bytes *b, const void *bytes, size_t len)
 	b->len += len;
 }
 
+/* Adds a copy of a slice's bytes. */
 static inline void
 gm_add_slice(struct gm_bytes *b, struct gearmand_slice s)
 {
 	gm_add(b, s.data, s.len);
 }
 
+/* Adds a text without its NUL. */
 static inline void
 gm_add_text(struct gm_bytes *b, const char *text)
 {
 	gm_add(b, text, strlen(text));
 }
 
+/* Adds what printf would print. */
 static inline GEARMAND_PRINTF(2, 3) void gm_addf(struct gm_bytes *b, const char *format, ...)
 {
 	va_list args;
@@ -200,6 +213,7 @@ static inline GEARMAND_PRINTF(2, 3) void gm_addf(struct gm_bytes *b, const char 
 	b->len += (size_t)n;
 }
 
+/* All bytes so far; valid until the next change. */
 static inline struct gearmand_slice
 gm_bytes_slice(const struct gm_bytes *b)
 {
@@ -208,6 +222,7 @@ gm_bytes_slice(const struct gm_bytes *b)
 	return s;
 }
 
+/* Gives the memory back; may be used again. */
 static inline void
 gm_bytes_free(struct gm_bytes *b)
 {
@@ -245,6 +260,7 @@ gm_made_unique(char out[33])
 
 /* ---- Between two tries, and two openings -------------------------------------------- */
 
+/* Sleeps so many milliseconds; only where a callback may block. */
 static inline void
 gm_pause(int64_t ms)
 {
@@ -265,9 +281,9 @@ gm_forget(void **memory)
  * standby asks several times a second, and would take the store from a server that lives.  So a standby that saw an
  * owner, and then no database, waits longer than that.  Belongs into the memory of the opening, zeroed at first. */
 struct gm_standby {
-	bool saw_owner; /* set when another server has the store, cleared when the store is ours */
-	bool was_away;
-	int64_t not_before;
+	bool saw_owner;     /* set when another server has the store, cleared when the store is ours */
+	bool was_away;      /* the database was not there since */
+	int64_t not_before; /* the store is left alone until then, by host->monotonic() */
 };
 
 /* The database is not there. */

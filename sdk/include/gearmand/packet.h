@@ -8,6 +8,7 @@
 #ifndef GEARMAND_PACKET_H
 #define GEARMAND_PACKET_H
 
+/* Numbers as on the wire. */
 enum gearmand_packet_type {
 	/* An administrative line without its LF as data, and its one reply, whole. */
 	GEARMAND_TEXT = 0,

@@ -41,9 +41,10 @@ extern "C" {
 /* "GMPL".  The number of this interface is independent of the release's: the major number changes when modules
  * must be rebuilt, the minor number when something is added at the end of a struct. */
 #define GEARMAND_PLUGIN_MAGIC     0x474d504cu
-#define GEARMAND_PLUGIN_ABI_MAJOR 1u
-#define GEARMAND_PLUGIN_ABI_MINOR 0u
+#define GEARMAND_PLUGIN_ABI_MAJOR 1u /* of this header */
+#define GEARMAND_PLUGIN_ABI_MINOR 0u /* of this header */
 
+/* What a module does; it has the operations of one kind. */
 enum gearmand_kind {
 	GEARMAND_KIND_QUEUE = 1,    /* keeps background jobs */
 	GEARMAND_KIND_PROTOCOL = 2, /* turns bytes into packets, and packets into bytes */
@@ -52,6 +53,7 @@ enum gearmand_kind {
 
 /* ---- Options ---------------------------------------------------------------------- */
 
+/* What an option's value is.  The server refuses what is no such value. */
 enum gearmand_option_type {
 	GEARMAND_OPT_SWITCH = 1, /* takes no argument; "1" when given */
 	GEARMAND_OPT_STRING,
@@ -66,14 +68,15 @@ enum gearmand_option_type {
  * host->option().  A table ends with {0}.  A module that declares --ssl, --ssl-ca-file, --ssl-certificate or --ssl-key
  * sees what the server has for them: type, default and help are the server's. */
 struct gearmand_option {
-	const char *name;
-	enum gearmand_option_type type;
-	const char *dflt;           /* as it would be typed; NULL = no value */
-	const char *min, *max;      /* INT and SIZE; NULL = no bound */
-	const char *value_name;     /* in the help, "FILE" say; NULL = by type */
-	const char *help;           /* one sentence without a full stop */
-	const char *const *aliases; /* further names, not in the help; NULL-terminated, or NULL */
-	bool secret;                /* the value is never printed */
+	const char *name;               /* without dashes; begins with the module's name */
+	enum gearmand_option_type type; /* what its value is */
+	const char *dflt;               /* as it would be typed; NULL = no value */
+	const char *min;                /* INT and SIZE: the least that is allowed; NULL = no bound */
+	const char *max;                /* the most; likewise */
+	const char *value_name;         /* in the help, "FILE" say; NULL = by type */
+	const char *help;               /* one sentence without a full stop */
+	const char *const *aliases;     /* further names, not in the help; NULL-terminated, or NULL */
+	bool secret;                    /* the value is never printed */
 };
 
 /* ---- Errors ------------------------------------------------------------------------ */
@@ -87,7 +90,7 @@ enum gearmand_why {
 
 /* A sentence for the operator.  Belongs to the caller; is empty when the callback begins. */
 struct gearmand_error {
-	char text[512];
+	char text[512]; /* ends with a NUL; no full stop and no line end */
 	enum gearmand_why
 	    why; /* set by `open`, `replay`, `commit` and `check` of a queue module; the server acts on it */
 };
@@ -124,9 +127,9 @@ struct gearmand_host {
 	const char *(*phase)(void);
 
 	/* Any thread; the module's own options only.  `option` returns NULL for an option without a value; a
-	 * SWITCH is "1" or NULL, a PORT is the number as text.  `option_number` is for
-	 * INT, SIZE, PORT and SWITCH; 0 without a value.  Strings are valid until close. */
+	 * SWITCH is "1" or NULL, a PORT is the number as text.  Strings are valid until close. */
 	const char *(*option)(const struct gearmand_host *, const char *name);
+	/* The same as a number, for INT, SIZE, PORT and SWITCH; 0 without a value. */
 	int64_t (*option_number)(const struct gearmand_host *, const char *name);
 
 	/* Any thread.  Never NULL: the process ends when there is no memory for a size that a module chose.  For a
@@ -162,12 +165,12 @@ struct gearmand_host {
 	 * copied. An administrative line is a packet of type GEARMAND_TEXT; its one reply is a packet of that type. */
 	void (*request)(struct gearmand_conn *, const struct gearmand_packet *);
 	/* The same by parts, for a packet whose body comes in pieces: `type`, and the body in wire
-	 * form (arguments with a NUL behind each, then data).  `size` is a hint, 0 = not known.  `body_add` is
-	 * false when the body passes the server's packet limit or no memory is left: then the request
-	 * is dropped, and body_end must not be called. */
+	 * form (arguments with a NUL behind each, then data).  `size` is a hint, 0 = not known. */
 	void (*body_begin)(struct gearmand_conn *, uint32_t type, size_t size, uint64_t tag);
+	/* False when the body passes the server's packet limit or no memory is left: then the request is dropped, and
+	 * body_end must not be called. */
 	bool (*body_add)(struct gearmand_conn *, struct gearmand_slice);
-	void (*body_end)(struct gearmand_conn *);
+	void (*body_end)(struct gearmand_conn *);  /* the request is whole, and goes to the core */
 	void (*body_drop)(struct gearmand_conn *); /* nothing happens when no body was begun */
 	/* Bytes for the peer; copied. */
 	void (*write)(struct gearmand_conn *, struct gearmand_slice);
@@ -177,9 +180,10 @@ struct gearmand_host {
 	/* Keeps such data for later; it is shared with others that keep it, and not copied, where that is possible.
 	 * NULL: too much waits in this server already. */
 	struct gearmand_kept *(*keep)(struct gearmand_conn *, struct gearmand_slice);
-	/* Both take, and belong to the connection that `keep` was called for; each piece must be given to one of them
-	 * before the end of conn_free.  `drop_kept` also after close. */
+	/* Writes what was kept.  Takes it, and belongs to the connection that `keep` was called for; each piece must be
+	 * given to this or to `drop_kept` before the end of conn_free. */
 	void (*write_kept)(struct gearmand_conn *, struct gearmand_kept **);
+	/* Lets go of what was kept; also after close. */
 	void (*drop_kept)(struct gearmand_conn *, struct gearmand_kept **);
 	/* Close when everything written so far has gone out.  Neither `receive` nor `send` is called any more. */
 	void (*close)(struct gearmand_conn *);
@@ -222,6 +226,7 @@ struct gearmand_host {
 
 /* ---- Queue modules ----------------------------------------------------------------- */
 
+/* How urgent a job is; within one function the more urgent runs first. */
 enum gearmand_priority { GEARMAND_HIGH = 0, GEARMAND_NORMAL = 1, GEARMAND_LOW = 2 }; /* as gearmand 1.1 stores them */
 
 enum {
@@ -233,13 +238,14 @@ enum {
 /* A background job as stored.  The key is (function, unique): any bytes but NUL, at most 8192 and 64.  The empty
  * function is a function like any other.  A dead job does not hold its key; it goes by its handle. */
 struct gearmand_job {
-	struct gearmand_slice function, unique;
-	struct gearmand_slice data;    /* any bytes, may be empty */
-	struct gearmand_slice handle;  /* empty on replay when the store keeps none */
-	struct gearmand_slice reducer; /* usually empty */
-	int64_t run_at;                /* seconds since 1970; 0 = at once */
-	enum gearmand_priority priority;
-	uint32_t flags; /* GEARMAND_JOB_*; 0 on replay when the store keeps none */
+	struct gearmand_slice function;  /* what is to be done; first half of the key */
+	struct gearmand_slice unique;    /* second half of the key; never empty */
+	struct gearmand_slice data;      /* any bytes, may be empty */
+	struct gearmand_slice handle;    /* empty on replay when the store keeps none */
+	struct gearmand_slice reducer;   /* usually empty */
+	int64_t run_at;                  /* seconds since 1970; 0 = at once */
+	enum gearmand_priority priority; /* as submitted */
+	uint32_t flags;                  /* GEARMAND_JOB_*; 0 on replay when the store keeps none */
 	/* What became of it so far.  A store that cannot keep these gives 0 and "" on replay. */
 	uint32_t attempts;           /* that failed */
 	uint32_t unused;             /* 0 */
@@ -250,6 +256,7 @@ struct gearmand_job {
 	uint64_t reserved[8];        /* 0 */
 };
 
+/* What a change asks of the store. */
 enum gearmand_op {
 	GEARMAND_ADD = 1,    /* the job is stored; what is stored under its key already is replaced, all of it */
 	GEARMAND_REMOVE = 2, /* what is stored under this key is gone */
@@ -258,11 +265,12 @@ enum gearmand_op {
 			     * this handle already is replaced.  Jobs that are not dead are not touched */
 	GEARMAND_UNBURY = 4 /* the dead job with this handle is gone */
 };
+/* What became of one change of a batch that is done. */
 enum gearmand_outcome { GEARMAND_STORED = 0, GEARMAND_REFUSED = 1 };
 
 /* One change of a batch; the server makes it. */
 struct gearmand_change {
-	enum gearmand_op op;
+	enum gearmand_op op;           /* what is asked */
 	enum gearmand_outcome outcome; /* STORED when commit is called; host->refuse changes it */
 	char *reason;                  /* the server's */
 	void *own;                     /* the server's */
@@ -270,6 +278,7 @@ struct gearmand_change {
 					* UNBURY: the handle only */
 };
 
+/* What became of a whole batch. */
 enum gearmand_commit {
 	GEARMAND_COMMIT_DONE = 0, /* every change that is not REFUSED is durable */
 	GEARMAND_COMMIT_AGAIN,    /* the outcome is unknown, and the connection to the store is well: the server
@@ -285,7 +294,7 @@ typedef bool gearmand_replay_f(void *sink, const struct gearmand_job *);
 
 /* What lives longer than one opening of the store. */
 struct gearmand_opening {
-	size_t size;
+	size_t size;   /* of this struct in the server */
 	bool is_first; /* of this process */
 	void *memory;  /* the module's; NULL at first, kept by the server until `forget` */
 };
@@ -331,10 +340,10 @@ struct gearmand_queue_ops {
 /* A packet taken apart.  Types and arguments are those of the Gearman binary protocol; see
  * <gearmand/packet.h>.  Slices belong to the caller and are valid during the call. */
 struct gearmand_packet {
-	uint32_t type;
-	uint32_t argc;
-	struct gearmand_slice arg[8];
-	struct gearmand_slice data; /* types that carry data only */
+	uint32_t type;                /* enum gearmand_packet_type */
+	uint32_t argc;                /* how many arguments there are */
+	struct gearmand_slice arg[8]; /* without the NUL behind each */
+	struct gearmand_slice data;   /* types that carry data only */
 	/* Of a request, any number: comes back with each packet that answers it, and for a submission with everything
 	 * that is said of its job.  0 for packets that answer no request. */
 	uint64_t tag;
@@ -345,8 +354,9 @@ struct gearmand_packet {
  * nothing is awaited from the core it is closed with a line in the log. */
 enum { GEARMAND_UNUSED_MOST = 65536 };
 
+/* All on the thread that stands in front; NULL is not allowed where nothing says so. */
 struct gearmand_protocol_ops {
-	size_t size;
+	size_t size; /* sizeof(struct gearmand_protocol_ops) when the module was built */
 	/* main: calls host->listen for each address.  *module_r is the module's own, may be NULL. */
 	bool (*open)(const struct gearmand_host *, void **module_r, struct gearmand_error *);
 	void (*close)(void **module); /* main, when no I/O thread is left */
@@ -362,11 +372,10 @@ struct gearmand_protocol_ops {
 	/* io: host->tick_in has run out.  May be NULL when tick_in is not used. */
 	void (*tick)(void *conn_state);
 	void (*conn_free)(void **conn_state); /* io */
-	/* All three may be NULL.  io: state of the module for each I/O thread, before its first connection and after
-	 * its last. */
+	/* All three may be NULL.  io: the module's state of an I/O thread, made before its first connection. */
 	void *(*thread_new)(void *module, struct gearmand_thread *);
-	void (*thread_tick)(void *thread_state);
-	void (*thread_free)(void **thread_state);
+	void (*thread_tick)(void *thread_state);  /* io: host->thread_tick_in has run out */
+	void (*thread_free)(void **thread_state); /* io: after the thread's last connection */
 	/* Both may be NULL.  main: SIGHUP; false: all stays as it was, the error says why.  Also called once when the
 	 * server runs as another user since `open`; then false ends the start. */
 	bool (*reload)(void *module, struct gearmand_error *);
@@ -379,8 +388,9 @@ struct gearmand_protocol_ops {
 
 /* ---- Transport modules ------------------------------------------------------------- */
 
+/* All on the thread that stands in front; NULL is not allowed where nothing says so. */
 struct gearmand_transport_ops {
-	size_t size;
+	size_t size; /* sizeof(struct gearmand_transport_ops) when the module was built */
 	/* main: calls host->listen or host->cover. */
 	bool (*open)(const struct gearmand_host *, void **module_r, struct gearmand_error *);
 	void (*close)(void **module); /* main, when no I/O thread is left */
@@ -400,7 +410,7 @@ struct gearmand_transport_ops {
 	/* io: host->transport_tick_in has run out.  False: the connection is closed. */
 	bool (*tick)(void *conn_state);
 	bool (*reload)(void *module, struct gearmand_error *); /* as in struct gearmand_protocol_ops */
-	bool (*ready)(void *module, struct gearmand_error *);
+	bool (*ready)(void *module, struct gearmand_error *);  /* likewise */
 	/* A thread of the server's own: what host->aside was called for, when it takes so much processor time that it
 	 * would hold up other connections.  It must not block, and calls only such services of the host as any thread
 	 * may. */
@@ -421,20 +431,23 @@ struct gearmand_counter {
 	const char *help; /* a few words without a full stop */
 };
 
+/* What a module exports, made by one of the macros below.  Its first six members are its head: they never change, and
+ * are checked before anything behind them is read. */
 struct gearmand_plugin {
-	/* The head: never changes, and is checked before anything behind it is read. */
-	uint32_t magic, abi_major, abi_minor, size;
-	uint32_t kind;        /* enum gearmand_kind */
-	uint32_t option_size; /* sizeof(struct gearmand_option) when the module was built */
-	/* Since 1.0. */
-	const char *name;           /* what `-q`, `-r` or `--transport` says: letters, digits, '-' */
-	const char *const *aliases; /* NULL-terminated, or NULL; case is ignored */
-	const char *version;
-	const char *summary;                    /* one line for --list-plugins */
-	const struct gearmand_option *options;  /* may be NULL */
-	const struct gearmand_queue_ops *queue; /* the one of its kind; the others are NULL */
-	const struct gearmand_protocol_ops *protocol;
-	const struct gearmand_transport_ops *transport;
+	uint32_t magic;                               /* GEARMAND_PLUGIN_MAGIC */
+	uint32_t abi_major;                           /* of the header that the module was built with */
+	uint32_t abi_minor;                           /* likewise */
+	uint32_t size;                                /* sizeof(struct gearmand_plugin) when the module was built */
+	uint32_t kind;                                /* enum gearmand_kind */
+	uint32_t option_size;                         /* sizeof(struct gearmand_option) when the module was built */
+	const char *name;                             /* what `-q`, `-r` or `--transport` says: letters, digits, '-' */
+	const char *const *aliases;                   /* NULL-terminated, or NULL; case is ignored */
+	const char *version;                          /* the module's own; any text */
+	const char *summary;                          /* one line for --list-plugins */
+	const struct gearmand_option *options;        /* may be NULL */
+	const struct gearmand_queue_ops *queue;       /* of a queue module, else NULL */
+	const struct gearmand_protocol_ops *protocol; /* of a protocol module, else NULL */
+	const struct gearmand_transport_ops *transport; /* of a transport module, else NULL */
 	const struct gearmand_counter *counters; /* ends with a name of NULL; may be NULL.  Never grows a member */
 };
 
@@ -460,8 +473,10 @@ struct gearmand_plugin {
 /* GEARMAND_QUEUE_PLUGIN("ring", ring_aliases, "1.0", "keeps jobs in a ring file", ring_options, &ring_ops); */
 #define GEARMAND_QUEUE_PLUGIN(name, aliases, version, summary, options, ops) \
 	GEARMAND_PLUGIN_(GEARMAND_KIND_QUEUE, name, aliases, version, summary, options, ops, NULL, NULL, NULL)
+/* The same for a protocol module, whose counters may be NULL. */
 #define GEARMAND_PROTOCOL_PLUGIN(name, aliases, version, summary, options, ops, counters) \
 	GEARMAND_PLUGIN_(GEARMAND_KIND_PROTOCOL, name, aliases, version, summary, options, NULL, ops, NULL, counters)
+/* The same for a transport module. */
 #define GEARMAND_TRANSPORT_PLUGIN(name, aliases, version, summary, options, ops, counters) \
 	GEARMAND_PLUGIN_(GEARMAND_KIND_TRANSPORT, name, aliases, version, summary, options, NULL, NULL, ops, counters)
 

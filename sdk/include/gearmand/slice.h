@@ -13,8 +13,8 @@ extern "C" {
 
 /* `data` may be anything when `len` is 0, and is never NUL-terminated for you. */
 struct gearmand_slice {
-	const char *data;
-	size_t len; /* bytes */
+	const char *data; /* the first byte */
+	size_t len;       /* bytes */
 };
 
 #ifdef __cplusplus
