@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A batch of changes becomes one transaction.
+ * A batch of changes becomes one transaction, or two: what it says of dead jobs comes first, and is durable before the
+ * rest begins.  So a sudden end leaves a job that dies in both files at the worst, and the server takes the later
+ * record.
  *
  * Runs on:  the store thread.
  * Owns:     nothing; the batch is the server's.
@@ -70,18 +72,34 @@ remove_job(struct tk_store *s, const struct gearmand_job *job)
 }
 
 static bool
+bury_job(struct tk_store *s, const struct gearmand_job *job)
+{
+	return tk_record_write(&s->value, job, ++s->sequence) && tk_db_put(s, job->handle, gm_bytes_slice(&s->value));
+}
+
+static bool
+is_of_dead(const struct gearmand_change *c)
+{
+	return c->op == GEARMAND_BURY || c->op == GEARMAND_UNBURY;
+}
+
+static bool
 apply(struct tk_store *s, struct gearmand_change *c)
 {
 	const struct gearmand_job *job = &c->job;
 
+	if (is_of_dead(c) != s->is_dead)
+		return true; /* for the other file */
 	if (c->op == GEARMAND_REMOVE)
 		return remove_job(s, job);
+	if (c->op == GEARMAND_UNBURY)
+		return tk_db_out(s, job->handle);
 	if (job->data.len > TK_VALUE_MOST || job->handle.len > TK_TEXT_MOST || job->reducer.len > TK_TEXT_MOST) {
 		s->host->refuse(c, "a job of %zu bytes is too large for the Tokyo Cabinet queue, which takes up to %d",
 		    job->data.len, TK_VALUE_MOST);
 		return true;
 	}
-	return tk_put_job(s, job, ++s->sequence);
+	return s->is_dead ? bury_job(s, job) : tk_put_job(s, job, ++s->sequence);
 }
 
 /* The transaction as a whole.  False: errno says why, 0 = the library could not read its file. */
@@ -134,9 +152,9 @@ growth_of(const struct tk_store *s, const struct gearmand_change *changes, size_
 	for (size_t i = 0; i < count; i++) {
 		const struct gearmand_job *job = &changes[i].job;
 
-		if (changes[i].op == GEARMAND_ADD)
+		if (changes[i].op == (s->is_dead ? GEARMAND_BURY : GEARMAND_ADD))
 			growth += least + 2 * (job->function.len + job->unique.len) + job->data.len +
-				  6 * (job->handle.len + job->reducer.len);
+				  6 * (job->handle.len + job->reducer.len + job->error.len);
 	}
 	return growth;
 }
@@ -151,16 +169,23 @@ see_file(struct tk_store *s, struct gearmand_error *err)
 	return GEARMAND_COMMIT_BROKEN;
 }
 
-enum gearmand_commit
-tk_check(void *store, struct gearmand_error *err)
+static enum gearmand_commit
+check_file(struct tk_store *s, struct gearmand_error *err)
 {
-	struct tk_store *s = GM_STORE(struct tk_store, store, TK_STORE_MAGIC);
-
 	if (s->db != NULL && !tk_journal_settle(s)) {
 		tk_fail_errno(s, err, "syncing it");
 		return GEARMAND_COMMIT_BROKEN;
 	}
 	return see_file(s, err);
+}
+
+enum gearmand_commit
+tk_check(void *store, struct gearmand_error *err)
+{
+	struct tk_store *s = GM_STORE(struct tk_store, store, TK_STORE_MAGIC);
+	enum gearmand_commit outcome = check_file(s, err);
+
+	return outcome == GEARMAND_COMMIT_DONE && s->dead != NULL ? check_file(s->dead, err) : outcome;
 }
 
 /* Nothing of the batch is stored; or its outcome is unknown, and opening the file tells. */
@@ -178,19 +203,15 @@ give_up(struct tk_store *s, bool is_durable, struct gearmand_error *err)
 	return outcome;
 }
 
-enum gearmand_commit
-tk_commit(void *store, struct gearmand_change *changes, size_t count, struct gearmand_error *err)
+/* What the batch has for this file. */
+static enum gearmand_commit
+commit_to(struct tk_store *s, struct gearmand_change *changes, size_t count, struct gearmand_error *err)
 {
-	struct tk_store *s = GM_STORE(struct tk_store, store, TK_STORE_MAGIC);
 	struct gm_bytes *bytes[] = { &s->value, &s->log, &s->redo };
 	size_t growth = growth_of(s, changes, count);
 	enum gearmand_commit outcome;
 	bool is_durable, ok;
 
-	if (s->db == NULL) {
-		tk_fail(s, err, GEARMAND_WHY_PASSING, "it is not open");
-		return GEARMAND_COMMIT_BROKEN;
-	}
 	/* A file of holes alone can be had anew. */
 	if (!has_room(s, growth) &&
 	    !(tcadbrnum(s->db) == 0 && tk_journal_settle(s) && tk_store_make_small(s, 0, err) && has_room(s, growth))) {
@@ -209,5 +230,39 @@ tk_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 	outcome = ok ? see_file(s, err) : give_up(s, is_durable, err);
 	for (size_t i = 0; i < GM_COUNT(bytes); i++)
 		gm_bytes_clear(bytes[i], KEEP_ROOM);
+	return outcome;
+}
+
+/* Once there is a job for it.  It takes as much room as the first file when that was empty. */
+static enum gearmand_commit
+make_dead(struct tk_store *s, struct gearmand_error *err)
+{
+	if (has_room(s, s->head.first))
+		return tk_dead_open(s, true, err) ? GEARMAND_COMMIT_DONE : GEARMAND_COMMIT_BROKEN;
+	tk_fail_errno(s, err, "making a file for dead jobs");
+	return GEARMAND_COMMIT_FULL;
+}
+
+enum gearmand_commit
+tk_commit(void *store, struct gearmand_change *changes, size_t count, struct gearmand_error *err)
+{
+	struct tk_store *s = GM_STORE(struct tk_store, store, TK_STORE_MAGIC);
+	enum gearmand_commit outcome = GEARMAND_COMMIT_DONE;
+	size_t of_dead = 0, buried = 0;
+
+	if (s->db == NULL || (s->dead != NULL && s->dead->db == NULL)) {
+		tk_fail(s, err, GEARMAND_WHY_PASSING, "it is not open");
+		return GEARMAND_COMMIT_BROKEN;
+	}
+	for (size_t i = 0; i < count; i++) {
+		of_dead += is_of_dead(&changes[i]);
+		buried += changes[i].op == GEARMAND_BURY;
+	}
+	if (buried > 0 && s->dead == NULL)
+		outcome = make_dead(s, err);
+	if (outcome == GEARMAND_COMMIT_DONE && of_dead > 0 && s->dead != NULL)
+		outcome = commit_to(s->dead, changes, count, err);
+	if (outcome == GEARMAND_COMMIT_DONE && of_dead < count)
+		outcome = commit_to(s, changes, count, err);
 	return outcome;
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The Tokyo Cabinet queue: background jobs in one database file.
+ * The Tokyo Cabinet queue: background jobs in one database file, and dead ones in another.
  *
  * Runs on:  the store thread.
- * Owns:     the store: one database and one lock, from open to close.
+ * Owns:     the store: databases and their locks, from open to close.
+ *
+ * gearmand 1.1 makes a job of each record in its file, so the dead are in a second one beside it: "queue.dead.tch"
+ * for "queue.tch".  It is a store like the first, with a journal of its own, and is made when the first job dies.
  */
 #include <strings.h>
 
@@ -84,8 +87,8 @@ tk_store_make_small(struct tk_store *s, size_t most, struct gearmand_error *err)
 	return tk_db_make(s, err) && tk_head_load(s, err) && tk_db_open(s, err);
 }
 
-bool
-tk_store_open(struct tk_store *s, struct gearmand_error *err)
+static bool
+open_store(struct tk_store *s, struct gearmand_error *err)
 {
 	if (!tk_journal_redo(s, err) || !tk_head_load(s, err))
 		return false;
@@ -105,8 +108,8 @@ tk_store_again(struct tk_store *s, struct gearmand_error *err)
 }
 
 /* What belongs to the file stays beside it when it could not be closed in order, or has lost its name. */
-void
-tk_store_close(struct tk_store *s)
+static void
+close_store(struct tk_store *s)
 {
 	bool sound = s->db != NULL && s->journal_fd >= 0 && tk_db_is_well(s) && tk_journal_settle(s);
 
@@ -115,6 +118,15 @@ tk_store_close(struct tk_store *s)
 	else
 		tk_db_drop(s);
 	tk_journal_close(s, sound);
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->path);
+	gm_bytes_free(&s->key);
+	gm_bytes_free(&s->value);
+	gm_bytes_free(&s->log);
+	gm_bytes_free(&s->redo);
+	s->magic = 0;
+	s->host->release(s);
 }
 
 static void
@@ -126,16 +138,40 @@ tk_close(void **store)
 		return;
 	s = GM_STORE(struct tk_store, *store, TK_STORE_MAGIC);
 	*store = NULL;
-	tk_store_close(s);
-	if (s->fd >= 0)
-		close(s->fd);
-	free(s->path);
-	gm_bytes_free(&s->key);
-	gm_bytes_free(&s->value);
-	gm_bytes_free(&s->log);
-	gm_bytes_free(&s->redo);
-	s->magic = 0;
-	s->host->release(s);
+	if (s->dead != NULL)
+		close_store(s->dead);
+	close_store(s);
+}
+
+static struct tk_store *
+new_store(const struct gearmand_host *host)
+{
+	struct tk_store *s = host->allocate(sizeof(*s));
+
+	s->magic = TK_STORE_MAGIC;
+	s->host = host;
+	s->fd = s->journal_fd = s->log_fd = -1;
+	s->sequence = (uint64_t)host->wall() / 1000; /* if a job has more, the replay finds out */
+	return s;
+}
+
+bool
+tk_dead_open(struct tk_store *s, bool make, struct gearmand_error *err)
+{
+	struct tk_store *dead = new_store(s->host);
+	const char *ending = s->path + strlen(s->path) - 4;
+	bool is_missing, ok;
+
+	dead->is_dead = true;
+	dead->name = s->name;
+	snprintf(dead->name.path, sizeof(dead->name.path), "%.*s.dead%s", (int)(ending - s->path), s->path, ending);
+	is_missing = !make && access(dead->name.path, F_OK) != 0 && errno == ENOENT;
+	ok = is_missing || (tk_file_open(dead, err) && open_store(dead, err));
+	if (ok && !is_missing)
+		s->dead = dead;
+	else
+		close_store(dead);
+	return ok;
 }
 
 static bool
@@ -149,14 +185,9 @@ tk_open(const struct gearmand_host *host, struct gearmand_opening *opening, void
 		return gm_fail(err, GEARMAND_WHY_LASTING,
 		    "the tokyo queue was built with Tokyo Cabinet %s and works with no other version; this one is %s",
 		    _TC_VERSION, tcversion);
-	s = host->allocate(sizeof(*s));
-	store = s;
-	s->magic = TK_STORE_MAGIC;
-	s->host = host;
-	s->fd = s->journal_fd = s->log_fd = -1;
-	s->sequence = (uint64_t)host->wall() / 1000; /* if a job has more, the replay finds out */
+	store = s = new_store(host);
 	if (!parse_name(host, host->option(host, "libtokyocabinet-file"), &s->name, err) || !tk_file_open(s, err) ||
-	    !tk_store_open(s, err)) {
+	    !open_store(s, err) || !tk_dead_open(s, false, err)) {
 		tk_close(&store);
 		return false;
 	}
@@ -181,6 +212,7 @@ static const struct gearmand_queue_ops tk_ops = {
 	.commit = tk_commit,
 	.close = tk_close,
 	.check = tk_check,
+	.keeps_dead = true,
 };
 
 GEARMAND_QUEUE_PLUGIN(

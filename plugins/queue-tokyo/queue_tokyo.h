@@ -3,7 +3,7 @@
  * queue_tokyo.h - insides of the Tokyo Cabinet queue module, shared by its files.
  *
  * Runs on:  the store thread.
- * Owns:     one database file with its journal, and the lock.
+ * Owns:     one database file with its journal, and the lock; the same once more for dead jobs.
  *
  * queue_tokyo.c  the descriptor; opens and closes
  * file.c         the file as such: made, locked, its head, still where it was
@@ -28,9 +28,9 @@ enum { TK_PATH = 4096, TK_FILE_PATH = TK_PATH + 16 };
 
 /* The value of --libtokyocabinet-file. */
 struct tk_name {
-	char path[TK_PATH];   /* as the operator wrote it */
-	char parameters[512]; /* "#bnum=1000#opts=l", for the library */
-	bool is_tree;         /* a B+ tree; else a hash database */
+	char path[TK_FILE_PATH]; /* as the operator wrote it */
+	char parameters[512];    /* "#bnum=1000#opts=l", for the library */
+	bool is_tree;            /* a B+ tree; else a hash database */
 };
 
 /* Of the head of a database file. */
@@ -66,15 +66,17 @@ struct tk_store {
 
 	struct gm_bytes key, value, log, redo; /* used again and again */
 	uint64_t sequence;                     /* of the latest job */
+
+	struct tk_store *dead; /* that of the dead jobs, by handle; NULL = none has died yet */
+	bool is_dead;          /* it is that one */
 };
 
 #define TK_STORE_MAGIC 0x71746b79u /* "qtky" */
 
-bool tk_store_open(struct tk_store *, struct gearmand_error *); /* the database of the locked file */
-void tk_store_close(struct tk_store *);                         /* in order, if that is possible */
 /* Where no job is left and the file is larger than that when empty: a new one in its place.  The journal is empty. */
 bool tk_store_make_small(struct tk_store *, size_t most, struct gearmand_error *);
-bool tk_store_again(struct tk_store *, struct gearmand_error *); /* forgets what is not committed */
+bool tk_store_again(struct tk_store *, struct gearmand_error *);          /* forgets what is not committed */
+bool tk_dead_open(struct tk_store *, bool make, struct gearmand_error *); /* without `make` only if it is there */
 
 bool tk_replay(void *store, gearmand_replay_f *, void *sink, struct gearmand_error *);
 enum gearmand_commit tk_check(void *store, struct gearmand_error *);

@@ -9,8 +9,9 @@
  *
  *     function NUL unique NUL priority-digit epoch NUL data
  *
- * 1.1 has no place for order, handle, reducer and flags.  But it reads the epoch with strtoul(), which skips white
- * space in front.  So these go there, written in the six bytes that are white space: three make a digit of base 216.
+ * 1.1 has no place for order, handle, reducer, flags and what became of the job.  But it reads the epoch with
+ * strtoul(), which skips white space in front.  So these go there, written in the six bytes that are white space: three
+ * make a digit of base 216.  What became of it comes last, and was not there at first.
  */
 #include "queue_tokyo.h"
 
@@ -61,7 +62,8 @@ put_text(char *at, struct gearmand_slice text)
 static void
 put_numbers(struct gm_bytes *value, const struct gearmand_job *job, uint64_t sequence)
 {
-	size_t most = 1 + 3 * (5 * NUMBER_MOST + 2 * (job->handle.len + job->reducer.len)) + 32;
+	size_t texts = job->handle.len + job->reducer.len + job->error.len;
+	size_t most = 1 + 3 * (9 * NUMBER_MOST + 2 * texts) + 32;
 	char *start = gm_room(value, most), *at = start;
 
 	if (start == NULL)
@@ -72,6 +74,10 @@ put_numbers(struct gm_bytes *value, const struct gearmand_job *job, uint64_t seq
 	at = put_number(at, job->flags);
 	at = put_text(at, job->handle);
 	at = put_text(at, job->reducer);
+	at = put_number(at, job->attempts);
+	at = put_number(at, (uint64_t)job->changed_at);
+	at = put_number(at, (uint64_t)job->expires_at);
+	at = put_text(at, job->error);
 	at += snprintf(at, 32, "%lld", job->run_at < 0 ? 0 : (long long)job->run_at) + 1;
 	value->len += (size_t)(at - start);
 }
@@ -191,17 +197,26 @@ take_text(struct reader *r, struct gm_bytes *text, size_t *len_r)
 static void
 read_blanks(struct tk_record *rec, struct reader r)
 {
-	uint64_t form, sequence, flags;
-	size_t handle, reducer;
+	uint64_t form, sequence, flags, attempts, changed, expires;
+	size_t handle, reducer, error;
+	bool has_past;
 
 	gm_bytes_clear(&rec->text, SIZE_MAX);
 	if (!take_number(&r, &form) || form != FORM || !take_number(&r, &sequence) || !take_number(&r, &flags) ||
 	    flags > UINT32_MAX || !take_text(&r, &rec->text, &handle) || !take_text(&r, &rec->text, &reducer))
 		return;
+	has_past = take_number(&r, &attempts) && take_number(&r, &changed) && take_number(&r, &expires) &&
+		   take_text(&r, &rec->text, &error);
 	rec->sequence = sequence;
 	rec->job.flags = (uint32_t)flags;
 	rec->job.handle = (struct gearmand_slice){ rec->text.data, handle };
 	rec->job.reducer = (struct gearmand_slice){ rec->text.data + handle, reducer };
+	if (!has_past)
+		return;
+	rec->job.attempts = (uint32_t)attempts;
+	rec->job.changed_at = (int64_t)changed;
+	rec->job.expires_at = (int64_t)expires;
+	rec->job.error = (struct gearmand_slice){ rec->text.data + handle + reducer, error };
 }
 
 /* One without digits is none of 1.1 either. */
@@ -238,7 +253,7 @@ tk_record_read(struct tk_record *rec, struct gearmand_slice value)
 	struct reader r = { value.data, value.data + value.len };
 	struct gearmand_job *job = &rec->job;
 
-	*job = (struct gearmand_job){ .handle = { "", 0 }, .reducer = { "", 0 } };
+	*job = (struct gearmand_job){ .handle = { "", 0 }, .reducer = { "", 0 }, .error = { "", 0 } };
 	rec->sequence = 0;
 	if (!take_string(&r, &job->function) || !take_string(&r, &job->unique) || r.at == r.end)
 		return false;

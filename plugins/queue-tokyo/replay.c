@@ -6,7 +6,7 @@
  * Owns:     keys and one record, while it runs.
  *
  * The order is that of the sequence in each record.  Records of gearmand 1.1 have none; they come first, as they
- * lie in the file.
+ * lie in the file.  The dead come behind all others, from a file of their own.
  *
  * A record that the server could not name for its removal (its unique is empty, "-" or too long, or its key is not made
  * of its own function and unique) gets a new unique before any job is handed out.  Others' records are left alone.
@@ -99,6 +99,8 @@ flag_of(struct replay *r, struct gearmand_slice key)
 	const struct gearmand_job *job = &r->record.job;
 	struct gm_bytes *own = &r->store->key;
 
+	if (r->store->is_dead)
+		return 0; /* its key is its handle */
 	if (gm_is(job->unique, "-") && (job->flags & (GEARMAND_JOB_NO_UNIQUE | GEARMAND_JOB_UNIQUE_IS_DATA)) == 0)
 		return GEARMAND_JOB_UNIQUE_IS_DATA; /* as 1.1 stores it */
 	if (job->unique.len == 0 || job->unique.len > GM_UNIQUE_MOST ||
@@ -138,9 +140,14 @@ rename_odd(struct replay *r)
 /* ---- A pass -------------------------------------------------------------------------------------------- */
 
 static bool
-is_job(struct replay *r, struct gearmand_slice value)
+is_job(struct replay *r, struct gearmand_slice key, struct gearmand_slice value)
 {
-	return tk_record_read(&r->record, value) && r->record.job.function.len <= GM_FUNCTION_MOST;
+	struct gearmand_job *job = &r->record.job;
+
+	if (!tk_record_read(&r->record, value) || job->function.len > GM_FUNCTION_MOST)
+		return false;
+	job->flags = (job->flags & ~(uint32_t)GEARMAND_JOB_DEAD) | (r->store->is_dead ? GEARMAND_JOB_DEAD : 0);
+	return !r->store->is_dead || gm_same(job->handle, key);
 }
 
 /* The record is the nth one of the file. */
@@ -149,7 +156,7 @@ take_record(struct replay *r, uint64_t n, struct gearmand_slice key, struct gear
 {
 	struct tk_store *s = r->store;
 
-	if (!is_job(r, value)) {
+	if (!is_job(r, key, value)) {
 		r->broken++;
 	} else if (flag_of(r, key) != 0) {
 		if (tclistnum(r->odd) < ODD_MOST)
@@ -192,11 +199,11 @@ hand_out(struct replay *r, gearmand_replay_f *sink_f, void *sink)
 
 	tclistsort(o->entries);
 	for (int i = 0; i < tclistnum(o->entries) && !r->is_stopped; i++) {
-		struct gearmand_slice key = entry_at(o->entries, i), v;
-		char *value = tk_db_get(r->store, (struct gearmand_slice){ key.data + RANK, key.len - RANK }, &v.len);
+		struct gearmand_slice entry = entry_at(o->entries, i), key = { entry.data + RANK, entry.len - RANK }, v;
+		char *value = tk_db_get(r->store, key, &v.len);
 
 		v.data = value;
-		if (value == NULL || !is_job(r, v)) {
+		if (value == NULL || !is_job(r, key, v)) {
 			free(value);
 			return false;
 		}
@@ -227,10 +234,9 @@ run_passes(struct replay *r, gearmand_replay_f *sink_f, void *sink)
 	return true;
 }
 
-bool
-tk_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_error *err)
+static bool
+replay_file(struct tk_store *s, gearmand_replay_f *sink_f, void *sink, bool *is_stopped_r, struct gearmand_error *err)
 {
-	struct tk_store *s = GM_STORE(struct tk_store, store, TK_STORE_MAGIC);
 	struct replay *r = s->host->allocate(sizeof(*r));
 	bool ok;
 
@@ -247,6 +253,7 @@ tk_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 		s->host->log(s->host, GEARMAND_LOG_WARNING,
 		    "queue file %s: %llu records are not jobs; they are left as they are", s->name.path,
 		    (unsigned long long)r->broken);
+	*is_stopped_r = r->is_stopped;
 	tclistdel(r->odd);
 	tclistdel(r->order.entries);
 	gm_bytes_free(&r->order.entry);
@@ -255,4 +262,14 @@ tk_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_er
 	gm_bytes_free(&r->record.text);
 	s->host->release(r);
 	return ok;
+}
+
+bool
+tk_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_error *err)
+{
+	struct tk_store *s = GM_STORE(struct tk_store, store, TK_STORE_MAGIC);
+	bool is_stopped;
+
+	return replay_file(s, sink_f, sink, &is_stopped, err) &&
+	       (is_stopped || s->dead == NULL || replay_file(s->dead, sink_f, sink, &is_stopped, err));
 }

@@ -26,8 +26,9 @@ struct kit {
 	const char *only;                     /* name of the one case to run, or NULL */
 	const char *store_kill, *store_start; /* commands that end and start the store's process, or NULL */
 	bool in_part;                         /* the store has no transactions: a crash may leave a part of a batch */
-	bool forgets;                         /* the store is empty when its process has been killed */
-	int limit;                            /* seconds for a case */
+	bool dead_apart; /* what a batch says of dead jobs is a transaction of its own, the first */
+	bool forgets;    /* the store is empty when its process has been killed */
+	int limit;       /* seconds for a case */
 	bool wants_help;
 };
 

@@ -31,6 +31,7 @@ static const char help[] =
     "  --store-start=COMMAND    shell command that starts it again and returns when that is under way\n"
     "  --store-forgets          the store keeps jobs in memory: they are gone with its process\n"
     "  --store-in-part          the store has no transactions: a crash may leave a part of a batch\n"
+    "  --store-dead-apart       dead jobs have a transaction of their own: a crash may leave one that lives, too\n"
     "  --input=FILE             what a peer may say to a protocol or a transport; a folder has one in each file\n"
     "  --limit=SECONDS          time for one case (default 600)\n"
     "  --help, --version\n"
@@ -58,6 +59,8 @@ read_word(struct kit *kit, const char *word)
 		kit->forgets = true;
 	else if (strcmp(word, "--store-in-part") == 0)
 		kit->in_part = true;
+	else if (strcmp(word, "--store-dead-apart") == 0)
+		kit->dead_apart = true;
 	else if (takes(word, "--limit", &number))
 		kit->limit = atoi(number);
 	else if (takes(word, "--input", &file))

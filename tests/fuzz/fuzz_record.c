@@ -25,6 +25,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    gm_same(a->function, b->function) && gm_same(a->unique, b->unique) && gm_same(a->data, b->data));
 		GM_CHECK(gm_same(a->handle, b->handle) && gm_same(a->reducer, b->reducer));
 		GM_CHECK(a->priority == b->priority && a->run_at == b->run_at && a->flags == b->flags);
+		GM_CHECK(a->attempts == b->attempts && a->changed_at == b->changed_at);
+		GM_CHECK(a->expires_at == b->expires_at && gm_same(a->error, b->error));
 		GM_CHECK(first.sequence == again.sequence);
 	}
 	gm_bytes_free(&written);

@@ -3,6 +3,7 @@
 """Servers are killed while jobs fail and are tried again: no job is lost, and for each kill it lived through a job is tried at most
 once more than its policy says.  GEARMAND_KILL_ROUNDS is the number of kills."""
 import collections
+import os
 import random
 
 from gearlive import *
@@ -70,6 +71,13 @@ def policy(t):
 @case("sqlite: nothing is lost, no attempt is forgotten, none is made twice for a kill", modes=(2,), limit=KILL_LIMIT)
 def _(t):
     run(t.server("--queue-type=sqlite", "--libsqlite3-db=" + t.path("db"), policy(t)))
+
+
+@case("tokyo: nothing is lost, no attempt is forgotten, none is made twice for a kill", modes=(2,), limit=KILL_LIMIT)
+def _(t):
+    if not os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "queue-tokyo.so")):
+        t.skip("queue-tokyo is not built")
+    run(t.server("--queue-type=tokyo", "--libtokyocabinet-file=" + t.path("q.tch"), policy(t)))
 
 
 @case("postgres: nothing is lost, no attempt is forgotten, none is made twice for a kill", modes=(2,), limit=KILL_LIMIT)

@@ -79,6 +79,7 @@ forget_seen(struct queue *q)
 		slice_free(q->seen[i].data);
 		slice_free(q->seen[i].handle);
 		slice_free(q->seen[i].reducer);
+		slice_free(q->seen[i].error);
 	}
 	free(q->seen);
 	q->seen = NULL;
@@ -152,6 +153,7 @@ see(void *sink, const struct gearmand_job *job)
 	copy->data = slice_copy(job->data);
 	copy->handle = slice_copy(job->handle);
 	copy->reducer = slice_copy(job->reducer);
+	copy->error = slice_copy(job->error);
 	return q->seen_count != q->stop_after;
 }
 
@@ -194,6 +196,21 @@ struct gearmand_change
 a_remove(struct gearmand_slice function, struct gearmand_slice unique)
 {
 	return (struct gearmand_change){ .op = GEARMAND_REMOVE, .job = { .function = function, .unique = unique } };
+}
+
+struct gearmand_change
+a_bury(struct gearmand_job job, const char *handle, int64_t changed_at)
+{
+	job.handle = slice_of_text(handle);
+	job.flags |= GEARMAND_JOB_DEAD;
+	job.changed_at = changed_at;
+	return (struct gearmand_change){ .op = GEARMAND_BURY, .job = job };
+}
+
+struct gearmand_change
+an_unbury(const char *handle)
+{
+	return (struct gearmand_change){ .op = GEARMAND_UNBURY, .job = { .handle = slice_of_text(handle) } };
 }
 
 enum gearmand_commit
@@ -251,9 +268,9 @@ queue_seen(struct queue *q)
 	for (size_t i = 0; i < q->seen_count && at < sizeof(text); i++) {
 		const struct gearmand_job *j = &q->seen[i];
 
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%.*s/%.*s=%.*s", i == 0 ? "" : " ",
-		    (int)j->function.len, j->function.data, (int)j->unique.len, j->unique.data, (int)j->data.len,
-		    j->data.data);
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s%.*s/%.*s=%.*s", i == 0 ? "" : " ",
+		    j->flags & GEARMAND_JOB_DEAD ? "+" : "", (int)j->function.len, j->function.data, (int)j->unique.len,
+		    j->unique.data, (int)j->data.len, j->data.data);
 	}
 	return text;
 }

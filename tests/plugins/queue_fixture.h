@@ -43,13 +43,15 @@ bool slice_same(struct gearmand_slice, struct gearmand_slice);
 struct gearmand_job a_job(struct gearmand_slice function, struct gearmand_slice unique, struct gearmand_slice data);
 struct gearmand_change an_add(struct gearmand_job);
 struct gearmand_change a_remove(struct gearmand_slice function, struct gearmand_slice unique);
+struct gearmand_change a_bury(struct gearmand_job job, const char *handle, int64_t changed_at);
+struct gearmand_change an_unbury(const char *handle);
 enum gearmand_commit queue_commit(struct queue *, struct gearmand_change *, size_t count);
 enum gearmand_commit queue_add(struct queue *, const char *function, const char *unique, const char *data);
 enum gearmand_commit queue_remove(struct queue *, const char *function, const char *unique);
 /* `count` jobs of function "f" with uniques "<prefix>0", "<prefix>1" ... and that as payload, in one batch. */
 enum gearmand_commit queue_add_many(struct queue *, const char *prefix, size_t count);
 
-/* What replay said, as "function/unique=data function/unique=data", in order. */
+/* What replay said, as "function/unique=data function/unique=data", in order; "+" before a dead job. */
 const char *queue_seen(struct queue *);
 /* The same, after closing and opening again. */
 const char *queue_content(struct queue *);

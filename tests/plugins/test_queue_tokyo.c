@@ -187,7 +187,11 @@ Test(tokyo_job, all_of_it_comes_back)
 			((char *)(uintptr_t)job.unique.data)[i] |= 1;
 		job.handle = slice_filled(100, 4); /* any bytes, 0xff too */
 		job.reducer = slice_filled(3000, 5);
-		job.flags = UINT32_MAX;
+		job.error = slice_filled(1000, 6);
+		job.attempts = UINT32_MAX;
+		job.changed_at = INT64_MAX;
+		job.expires_at = 4102444800;
+		job.flags = UINT32_MAX & ~(uint32_t)GEARMAND_JOB_DEAD;
 		job.run_at = INT64_MAX - 9;
 		job.priority = GEARMAND_LOW;
 		c = an_add(job);
@@ -197,7 +201,9 @@ Test(tokyo_job, all_of_it_comes_back)
 		cr_expect(slice_same(q->seen[0].function, job.function) && slice_same(q->seen[0].unique, job.unique));
 		cr_expect(slice_same(q->seen[0].data, job.data));
 		cr_expect(slice_same(q->seen[0].handle, job.handle) && slice_same(q->seen[0].reducer, job.reducer));
-		cr_expect(q->seen[0].flags == UINT32_MAX && q->seen[0].priority == GEARMAND_LOW);
+		cr_expect(slice_same(q->seen[0].error, job.error) && q->seen[0].attempts == UINT32_MAX);
+		cr_expect(q->seen[0].changed_at == INT64_MAX && q->seen[0].expires_at == 4102444800);
+		cr_expect(q->seen[0].flags == job.flags && q->seen[0].priority == GEARMAND_LOW);
 		cr_expect_eq(q->seen[0].run_at, INT64_MAX - 9);
 		queue_free(&q);
 	}
@@ -325,6 +331,21 @@ Test(tokyo_takeover, blanks_that_are_not_ours_are_blanks)
 	queue_free(&q);
 }
 
+/* Form 1, sequence 2, flag 1, handle "A" and reducer "B", each digit as three blanks, and nothing of attempts. */
+Test(tokyo_takeover, records_of_before_there_were_attempts_are_read)
+{
+	struct queue *q = queue_new("q.tch");
+
+	old_put(q, "f", "u", "1  \t  \n  \t  \t\t\f\r  \t\t\r 77", S("data"));
+	cr_assert(queue_open(q), "%s", q->err.text);
+	cr_assert(queue_replay(q));
+	cr_expect_str_eq(queue_seen(q), "f/u=data");
+	cr_expect(slice_same(q->seen[0].handle, S("A")) && slice_same(q->seen[0].reducer, S("B")));
+	cr_expect(q->seen[0].flags == 1 && q->seen[0].attempts == 0 && q->seen[0].error.len == 0);
+	cr_expect(q->seen[0].run_at == 77 && q->seen[0].changed_at == 0 && q->seen[0].expires_at == 0);
+	queue_free(&q);
+}
+
 Test(tokyo_takeover, gearmand_1_1_reads_what_we_wrote_and_removes_it)
 {
 	EACH_KIND(kind) {
@@ -337,6 +358,10 @@ Test(tokyo_takeover, gearmand_1_1_reads_what_we_wrote_and_removes_it)
 		job.priority = GEARMAND_LOW;
 		job.run_at = 1900000000;
 		job.flags = 3;
+		job.attempts = 7;
+		job.changed_at = 1800000000;
+		job.expires_at = 1900000100;
+		job.error = S("no \t1 \0 2");
 		c = an_add(job);
 		queue_commit(q, &c, 1);
 		queue_add(q, "f", "u", "");

@@ -7,6 +7,7 @@
  */
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,9 +29,47 @@ static struct {
 	int syncs, changed;
 } watched;
 
+enum { FILES = 4, STATES_MOST = 64 };
+
+/* What the disk has of the database, its journal, and the two of the dead: each as it was when it was last synced. */
+static struct {
+	bool is_on;
+	const char *path[FILES];
+	struct disk {
+		struct gearmand_slice file[FILES]; /* data NULL = there is none */
+	} at[STATES_MOST], now;                    /* after each sync */
+	int states;
+} disk;
+
+static void
+see_synced(int fd)
+{
+	struct stat synced, st;
+
+	if (!disk.is_on || fstat(fd, &synced) != 0)
+		return;
+	for (int i = 0; i < FILES; i++) {
+		if (stat(disk.path[i], &st) == 0 && st.st_ino == synced.st_ino)
+			disk.now.file[i] = file_read(disk.path[i]);
+	}
+	cr_assert_lt(disk.states, STATES_MOST);
+	disk.at[disk.states++] = disk.now;
+}
+
+int
+fsync(int fd)
+{
+	int rc = (int)syscall(SYS_fsync, fd);
+
+	see_synced(fd);
+	return rc;
+}
+
 int
 fdatasync(int fd)
 {
+	int rc;
+
 	if (watched.file != NULL) {
 		struct gearmand_slice now = file_read(watched.file);
 		size_t len = watched.before.len;
@@ -41,7 +80,9 @@ fdatasync(int fd)
 		watched.syncs++;
 		watched.changed += !same;
 	}
-	return (int)syscall(SYS_fdatasync, fd);
+	rc = (int)syscall(SYS_fdatasync, fd);
+	see_synced(fd);
+	return rc;
 }
 
 /* Each page is the one of the last sync, or a later one, by chance. */
@@ -224,6 +265,117 @@ Test(tokyo_power, commits_larger_than_the_journal_and_many_of_them_are_whole)
 		cr_expect_eq(q->seen_count, 24);
 		for (size_t i = 0; i < q->seen_count; i += 2)
 			cr_expect(slice_same(q->seen[i].data, data));
+		queue_free(&q);
+	}
+}
+
+/* ---- Between the files of the living and of the dead ----------------------------------------------------- */
+
+enum { JOBS = 8, STEPS = 5, STORED_AT = 10 };
+
+/* Commits one after the other; each has a later time than the one before. */
+static const struct {
+	const char *buried, *removed, *added, *unburied; /* numbers of jobs */
+	const char *dead;                                /* who is that afterwards */
+} steps[STEPS] = {
+	{ "", "", "01234567", "", "" },
+	{ "013", "013", "", "", "013" },
+	{ "45", "45", "", "", "01345" },
+	{ "", "", "01", "", "345" },
+	{ "6", "6", "", "01", "3456" },
+};
+
+static enum gearmand_commit
+take_step(struct queue *q, int step)
+{
+	static const char names[JOBS][2] = { "0", "1", "2", "3", "4", "5", "6", "7" };
+	struct gearmand_change c[4 * JOBS];
+	size_t n = 0;
+
+	for (const char *at = steps[step].removed; *at != 0; at++)
+		c[n++] = a_remove(S("f"), slice_of_text(names[*at - '0']));
+	for (const char *at = steps[step].buried; *at != 0; at++)
+		c[n++] =
+		    a_bury(a_job(S("f"), slice_of_text(names[*at - '0']), S("x")), names[*at - '0'], STORED_AT + step);
+	for (const char *at = steps[step].added; *at != 0; at++) {
+		c[n] = an_add(a_job(S("f"), slice_of_text(names[*at - '0']), S("x")));
+		c[n++].job.changed_at = STORED_AT + step;
+	}
+	for (const char *at = steps[step].unburied; *at != 0; at++)
+		c[n++] = an_unbury(names[*at - '0']);
+	return queue_commit(q, c, n);
+}
+
+/* Digits of those that are dead, going by the later record of each; NULL: one is lost. */
+static const char *
+who_is_dead(struct queue *q)
+{
+	int64_t alive[JOBS] = { 0 }, dead[JOBS] = { 0 };
+	char *who = keep(JOBS), *end = who;
+
+	for (size_t i = 0; i < q->seen_count; i++)
+		(q->seen[i].flags & GEARMAND_JOB_DEAD ? dead : alive)[*q->seen[i].unique.data - '0'] =
+		    q->seen[i].changed_at;
+	for (int i = 0; i < JOBS; i++) {
+		if (alive[i] == dead[i])
+			return NULL;
+		if (dead[i] > alive[i])
+			*end++ = (char)('0' + i);
+	}
+	*end = 0;
+	return who;
+}
+
+static void
+lose_power(struct queue *q, const struct disk *d)
+{
+	unlink(queue_file(q, ".wal"));
+	unlink(dead_file(q, ".wal"));
+	for (int i = 0; i < FILES; i++) {
+		unlink(disk.path[i]);
+		if (d->file[i].data != NULL)
+			file_put(disk.path[i], d->file[i]);
+	}
+}
+
+Test(tokyo_power, its_loss_between_the_two_files_takes_no_job)
+{
+	EACH_KIND(kind) {
+		struct queue *q = queue_opened(*kind);
+		int ends[STEPS], step = 1, open_ends = 0;
+
+		memset(&disk, 0, sizeof(disk));
+		disk.path[0] = q->db;
+		disk.path[1] = queue_file(q, ".journal");
+		disk.path[2] = dead_file(q, "");
+		disk.path[3] = dead_file(q, ".journal");
+		cr_assert_eq(take_step(q, 0), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+		queue_close(q);
+		disk.now.file[0] = file_read(q->db);
+		disk.is_on = true;
+		cr_assert(queue_open(q), "%s", q->err.text);
+		open_ends = disk.states;
+		for (int i = 1; i < STEPS; i++) {
+			cr_assert_eq(take_step(q, i), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+			ends[i] = disk.states;
+		}
+		disk.is_on = false;
+		cr_expect_eq(ends[4] - ends[3], 2, "one sync for each file");
+		for (int i = open_ends - 1; i < disk.states; i++) {
+			const char *who;
+
+			queue_close(q);
+			lose_power(q, &disk.at[i]);
+			cr_assert(queue_open(q) && queue_replay(q), "%s, %d: %s", *kind, i, q->err.text);
+			who = who_is_dead(q);
+			cr_assert_not_null(who, "%s, %d: %s", *kind, i, queue_seen(q));
+			if (i >= ends[step])
+				step++;
+			cr_expect(strcmp(who, steps[step].dead) == 0 ||
+				      (i != ends[step] - 1 && strcmp(who, steps[step - 1].dead) == 0),
+			    "%s, %d in step %d: %s are dead", *kind, i, step, who);
+		}
+		cr_expect_eq(step, STEPS - 1);
 		queue_free(&q);
 	}
 }

@@ -64,6 +64,16 @@ queue_file(const struct queue *q, const char *suffix)
 	return path;
 }
 
+const char *
+dead_file(const struct queue *q, const char *suffix)
+{
+	int len = (int)strlen(q->db) - 4;
+	char *path = keep(200);
+
+	snprintf(path, 200, "%.*s.dead%s%s", len, q->db, q->db + len, suffix);
+	return path;
+}
+
 /* ---- gearmand 1.1 ------------------------------------------------------------------------------ */
 
 static TCADB *

@@ -18,6 +18,7 @@ struct queue *queue_opened(const char *name); /* that must open */
 void queue_free(struct queue **);
 /* The file, or one beside it: ".wal". */
 const char *queue_file(const struct queue *, const char *suffix);
+const char *dead_file(const struct queue *, const char *suffix); /* that of its dead jobs, or one beside that */
 
 /* gearmand 1.1 on the file, which must be closed: through the abstract API, with its keys and values. */
 void old_put(struct queue *, const char *function, const char *unique, const char *number, struct gearmand_slice data);
