@@ -304,15 +304,21 @@ count_many(struct rig *r, void *arg)
 void
 move_that_is_killed_loses_nothing(struct rig *r)
 {
+	unsigned took = PATIENCE * 1000;
+
 	must_keep_dead(r);
-	for (unsigned round = 0; round < ROUNDS; round++) {
+	for (unsigned round = ROUNDS; round > 0; round--) {
 		struct other victim;
 		int buried = 0;
+		int64_t began;
 		unsigned n;
 
 		other_start(&victim, "the server to be killed", r, bury_many);
 		MUST(hear_number(victim.fd, &n), "the server to be killed ended before");
-		heard_within(victim.fd, round * 4);
+		began = now_ms();
+		heard_within(victim.fd, took * round / ROUNDS);
+		if (round == ROUNDS) /* it was over then */
+			took = (unsigned)(now_ms() - began);
 		other_kill(&victim);
 		apart(r, count_many, &buried);
 	}
