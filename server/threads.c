@@ -33,6 +33,7 @@
 #include "io/io.h"
 #include "io/store.h"
 #include "mgmt/fail.h"
+#include "mgmt/options.h"
 #include "mgmt/plugins.h"
 #include "mgmt/settings.h"
 #include "mgmt/signals.h"
@@ -125,7 +126,7 @@ build_core(struct threads *c, struct gearmand_error *err)
 	const struct threads_config *config = &c->config;
 	char prefix[HANDLE_MAX - 21 + 1];
 	struct proc_config pc = { .handle_prefix = prefix };
-	struct buf plugins = { 0 };
+	struct buf plugins = { 0 }, options = { 0 };
 	struct proc *proc = NULL;
 
 	class_config_handle_prefix(config->settings, prefix, sizeof prefix);
@@ -134,11 +135,15 @@ build_core(struct threads *c, struct gearmand_error *err)
 	plugins_add_lines(config->plugins, config->queue, &plugins);
 	buf_add_char(&plugins, '\0');
 	pc.plugins = plugins.data;
+	option_set_add_lines(settings_options(config->settings), &options);
+	buf_add_char(&options, '\0');
+	pc.options = options.data;
 	pc.durable = c->store != NULL;
 	pc.io_count = c->io_count;
 	if (class_config_proc(config->settings, config->plugins, c->seed, &pc, err))
 		proc = proc_new(&pc);
 	buf_fini(&plugins);
+	buf_fini(&options);
 	if (proc == NULL)
 		return false;
 	c->proc = proc_run_new(&proc, c->proc_box, config->mgmt, threads_store(c), c->io_boxes, c->io_count);

@@ -149,3 +149,34 @@ option_take(
 	o->source = source;
 	return true;
 }
+
+static void
+add_value_line(const struct option *o, const char *value, struct buf *out)
+{
+	static const char *const sources[] = {
+		[FROM_DEFAULT] = "default",
+		[FROM_FILE] = "file",
+		[FROM_ENVIRONMENT] = "environment",
+		[FROM_COMMAND_LINE] = "line",
+	};
+
+	buf_add_str(out, o->row.decl.name);
+	buf_add_char(out, '\t');
+	buf_add_escaped(out, slice_str(o->row.decl.secret ? "(set)" : value));
+	buf_add_char(out, '\t');
+	buf_add_str(out, sources[o->source]);
+	buf_add_char(out, '\n');
+}
+
+void
+option_set_add_lines(const struct option_set *set, struct buf *out)
+{
+	for (unsigned i = 0; i < set->count; i++) {
+		const struct option *o = &set->at[i];
+
+		if (o->text != NULL)
+			add_value_line(o, o->row.decl.type == GEARMAND_OPT_SWITCH ? "yes" : o->text, out);
+		for (unsigned k = 0; k < o->texts.count; k++)
+			add_value_line(o, o->texts.at[k], out);
+	}
+}

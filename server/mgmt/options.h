@@ -17,6 +17,7 @@
 
 #include <gearmand/plugin.h>
 
+#include "base/buf.h"
 #include "mgmt/settings.h"
 
 /* Beside the types that modules may use: a log level's name. */
@@ -94,6 +95,9 @@ bool options_take_file(struct option_set *, const struct option_file *, bool mus
 /* Takes OPTION_EARLY options only and overlooks whatever is wrong. */
 void options_glance_line(struct option_set *, int argc, char **argv);
 void options_glance_file(struct option_set *, const struct option_file *);
+
+/* Those that have a value, or several: name, value, where it comes from, parted by tabs.  Secret ones are "(set)". */
+void option_set_add_lines(const struct option_set *, struct buf *);
 
 void options_print_help(const struct option_set *, const struct plugins *, const char *program, FILE *);
 

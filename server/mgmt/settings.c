@@ -111,6 +111,12 @@ settings_free(struct settings **sp)
 	mem_free(store);
 }
 
+const struct option_set *
+settings_options(const struct settings *s)
+{
+	return ((const struct settings_store *)(const void *)s)->options;
+}
+
 static bool
 is_memory_queue(const char *name)
 {

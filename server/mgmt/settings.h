@@ -66,6 +66,7 @@ struct settings {
 	struct text_list plugin_dirs;
 };
 
+struct option_set;
 struct plugins;
 
 enum settings_verdict {
@@ -79,6 +80,7 @@ enum settings_verdict {
  * for are there (plugins_find() does not fail); else both outputs are NULL. */
 enum settings_verdict settings_read(int argc, char **argv, struct settings **settings_r, struct plugins **plugins_r);
 bool settings_in_memory(const struct settings *); /* no queue module */
-void settings_free(struct settings **);           /* takes, after plugins_free(); NULL is fine */
+const struct option_set *settings_options(const struct settings *);
+void settings_free(struct settings **); /* takes, after plugins_free(); NULL is fine */
 
 #endif

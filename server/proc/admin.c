@@ -77,6 +77,30 @@ do_queue(struct proc *p, struct peer *peer, const struct words *words)
 }
 
 static PROC void
+refuse_command(struct proc *p, struct peer *peer, enum access_right right, struct slice word)
+{
+	static const char *const answers[] = {
+		[ACCESS_NOTHING] = NULL,
+		[ACCESS_SEE] = "ERR NOT_ALLOWED The+command+needs+the+right+see\r\n",
+		[ACCESS_MANAGE] = "ERR NOT_ALLOWED The+command+needs+the+right+manage\r\n",
+		[ACCESS_ADMIN] = "ERR NOT_ALLOWED The+command+needs+the+right+admin\r\n",
+	};
+
+	rights_note_refusal(p, peer, right, word);
+	admin_say(p, peer, answers[right]);
+}
+
+/* They tell more of the machine, and of others, than what is shown to all who may see. */
+static PROC void
+show_options(struct proc *p, struct peer *peer, const struct words *words)
+{
+	if (has_right(peer, ACCESS_MANAGE))
+		report_options(p, peer);
+	else
+		refuse_command(p, peer, ACCESS_MANAGE, words->at[1]);
+}
+
+static PROC void
 do_show(struct proc *p, struct peer *peer, const struct words *words)
 {
 	if (words->count == 2 && slice_is_nocase(words->at[1], "jobs"))
@@ -93,6 +117,10 @@ do_show(struct proc *p, struct peer *peer, const struct words *words)
 		admin_show_policy(p, peer, words);
 	else if (words->count == 2 && slice_is_nocase(words->at[1], "plugins"))
 		report_plugins(p, peer);
+	else if (words->count == 2 && slice_is_nocase(words->at[1], "options"))
+		show_options(p, peer, words);
+	else if (words->count == 2 && slice_is_nocase(words->at[1], "running"))
+		listing_start(p, peer, LIST_RUNNING);
 	else if (words->count == 2 && slice_is_nocase(words->at[1], "cron"))
 		cron_report(p, peer);
 	else if (words->count == 2 && slice_is_nocase(words->at[1], "functions"))
@@ -338,17 +366,9 @@ is_own(struct proc *p, struct peer *peer, enum own own, const struct words *word
 static PROC bool
 may_command(struct proc *p, struct peer *peer, const struct command *command, const struct words *words)
 {
-	static const char *const answers[] = {
-		[ACCESS_NOTHING] = NULL,
-		[ACCESS_SEE] = "ERR NOT_ALLOWED The+command+needs+the+right+see\r\n",
-		[ACCESS_MANAGE] = "ERR NOT_ALLOWED The+command+needs+the+right+manage\r\n",
-		[ACCESS_ADMIN] = "ERR NOT_ALLOWED The+command+needs+the+right+admin\r\n",
-	};
-
 	if (has_right(peer, command->right) || is_own(p, peer, command->own, words))
 		return true;
-	rights_note_refusal(p, peer, command->right, slice_str(command->word));
-	admin_say(p, peer, answers[command->right]);
+	refuse_command(p, peer, command->right, slice_str(command->word));
 	return false;
 }
 

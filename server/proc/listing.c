@@ -48,8 +48,7 @@ struct listing {
 	size_t cost;              /* that is not charged yet */
 	struct blob *text;        /* what is not sent; NULL: no memory for it */
 	struct buf fresh;         /* a line on its way to the text */
-	int state;                /* PEEK: enum job_state ... */
-	uint64_t most;            /* ... and how many more of them */
+	uint64_t most;            /* PEEK: how many more of them */
 	bool begun;               /* METRICS: the lines of the server are there ... */
 	struct metrics_sums sums; /* ... and of the functions that were walked */
 	size_t name_len;          /* DROP, PEEK, METRICS */
@@ -144,7 +143,7 @@ add_peek(const struct proc *p, struct listing *listing, const struct job *job)
 {
 	struct slice name = slice_of(listing->name, listing->name_len);
 
-	if (job->state != listing->state || !slice_eq(func_name(job->func), name))
+	if (job->state != JOB_DELAYED || !slice_eq(func_name(job->func), name))
 		return;
 	inspect_job(p, &listing->fresh, job);
 	listing->most--;
@@ -164,6 +163,9 @@ add_line(struct proc *p, struct listing *listing, struct hash_node *node, size_t
 		break;
 	case LIST_FUNCTIONS:
 		*budget -= earlier(*budget, inspect_func(p, &listing->fresh, func) / STEPS_PER_UNIT);
+		break;
+	case LIST_RUNNING:
+		*budget -= earlier(*budget, inspect_runners(p, &listing->fresh, func));
 		break;
 	case LIST_METRICS:
 		metrics_sum(p, &listing->sums, func);
@@ -229,11 +231,10 @@ listing_drop(struct proc *p, struct peer *peer, struct slice name)
 }
 
 void
-listing_peek(struct proc *p, struct peer *peer, struct slice function, int state, uint64_t most)
+listing_peek(struct proc *p, struct peer *peer, struct slice function, uint64_t most)
 {
 	struct listing *listing = start(p, peer, LIST_PEEK, function);
 
-	listing->state = state;
 	listing->most = most;
 }
 

@@ -17,6 +17,7 @@ enum listing_kind {
 	LIST_STATUS,
 	LIST_PRIORITIES,
 	LIST_FUNCTIONS,
+	LIST_RUNNING,
 	LIST_METRICS,
 	LIST_DROP,
 	LIST_WORKERS,
@@ -36,8 +37,8 @@ void listing_dead(struct proc *, struct peer *, struct slice function) RUNS_ON(p
 void listing_metrics(struct proc *, struct peer *, struct slice pattern) RUNS_ON(proc_role);
 /* The functions of that name, in any case, are dropped; the answer has a line for each. */
 void listing_drop(struct proc *, struct peer *, struct slice name) RUNS_ON(proc_role);
-/* Up to `most` jobs of the function that are in that state (enum job_state). */
-void listing_peek(struct proc *, struct peer *, struct slice function, int state, uint64_t most) RUNS_ON(proc_role);
+/* Up to `most` delayed jobs of the function. */
+void listing_peek(struct proc *, struct peer *, struct slice function, uint64_t most) RUNS_ON(proc_role);
 void listings_drop(struct proc *) RUNS_ON(proc_role); /* all, at the end */
 
 #endif

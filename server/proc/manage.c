@@ -125,6 +125,21 @@ read_peek(const struct words *words, enum job_state *state_r, uint64_t *most_r)
 	return words->count >= 2 && words->count <= 4;
 }
 
+/* peek job HANDLE.  No handle is a state or a number, so a function may be called "job". */
+static PROC void
+peek_job(struct proc *p, struct peer *peer, const struct words *words)
+{
+	const struct job *job;
+
+	if (words->count != 3 || !slice_is_nocase(words->at[1], "job")) {
+		admin_incomplete(p, peer, words);
+		return;
+	}
+	job = admin_job(p, peer, words);
+	if (job != NULL)
+		inspect_payload(p, peer, job);
+}
+
 void
 do_peek(struct proc *p, struct peer *peer, const struct words *words)
 {
@@ -133,16 +148,16 @@ do_peek(struct proc *p, struct peer *peer, const struct words *words)
 	struct func *func;
 
 	if (!read_peek(words, &state, &most)) {
-		admin_incomplete(p, peer, words);
+		peek_job(p, peer, words);
 		return;
 	}
 	func = known_func(p, peer, words->at[1]);
 	if (func == NULL)
 		return;
-	if (state == JOB_READY)
-		inspect_ready(p, peer, func, most);
+	if (state == JOB_DELAYED)
+		listing_peek(p, peer, func_name(func), most);
 	else
-		listing_peek(p, peer, func_name(func), state, most);
+		inspect_first(p, peer, func, state, most);
 }
 
 void

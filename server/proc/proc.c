@@ -94,6 +94,8 @@ proc_new(const struct proc_config *cfg)
 	p->cfg.verbose = p->verbose_text = mem_dup(cfg->verbose, strlen(cfg->verbose));
 	if (cfg->plugins != NULL)
 		p->cfg.plugins = p->plugins_text = mem_dup(cfg->plugins, strlen(cfg->plugins));
+	if (cfg->options != NULL)
+		p->cfg.options = p->options_text = mem_dup(cfg->options, strlen(cfg->options));
 	p->next_handle = cfg->first_handle;
 	p->replaying = cfg->durable;
 	p->access = cfg->access != NULL ? cfg->access : access_new_default();
@@ -213,6 +215,7 @@ proc_free(struct proc **pp)
 	mem_free(p->queue_text);
 	mem_free(p->verbose_text);
 	mem_free(p->plugins_text);
+	mem_free(p->options_text);
 	buf_fini(&p->store_trouble);
 	buf_fini(&p->store_error);
 	mem_free(p);

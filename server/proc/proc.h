@@ -48,6 +48,7 @@ struct proc_config {
 	enum gearmand_level log_level;
 	const char *version, *verbose; /* answers to `version` and `verbose` */
 	const char *plugins;           /* lines of `show plugins`; NULL = none */
+	const char *options;           /* ... and of `show options` */
 	int pid;                       /* answer to `getpid` */
 	int64_t started;               /* seconds since 1970: the process; for `metrics` */
 	int threads;                   /* as `-t` says; likewise */

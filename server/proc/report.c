@@ -101,13 +101,25 @@ report_queue(struct proc *p, struct peer *asking)
 	reply_text(p, asking, &out);
 }
 
-void
-report_plugins(struct proc *p, struct peer *asking)
+static PROC void
+report_lines(struct proc *p, struct peer *asking, const char *lines)
 {
 	struct buf out = { 0 };
 
-	if (p->cfg.plugins != NULL)
-		buf_add_str(&out, p->cfg.plugins);
+	if (lines != NULL)
+		buf_add_str(&out, lines);
 	buf_add_str(&out, ".\n");
 	reply_text(p, asking, &out);
+}
+
+void
+report_plugins(struct proc *p, struct peer *asking)
+{
+	report_lines(p, asking, p->cfg.plugins);
+}
+
+void
+report_options(struct proc *p, struct peer *asking)
+{
+	report_lines(p, asking, p->cfg.options);
 }

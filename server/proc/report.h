@@ -19,6 +19,7 @@ const char *report_store_state(const struct proc *) RUNS_ON(proc_role);
 /* How long changes have waited without a word from the store. */
 nsec_t report_commit_time(const struct proc *) RUNS_ON(proc_role);
 void report_counters(struct proc *, struct peer *) RUNS_ON(proc_role);
+void report_options(struct proc *, struct peer *) RUNS_ON(proc_role);
 void report_plugins(struct proc *, struct peer *) RUNS_ON(proc_role);
 void report_queue(struct proc *, struct peer *) RUNS_ON(proc_role);
 

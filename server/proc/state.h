@@ -54,12 +54,12 @@ enum bound {
 struct proc {
 	uint32_t magic;
 	struct proc_config cfg;
-	char *version_text, *verbose_text, *plugins_text, *queue_text; /* backing of cfg's strings */
-	struct instant now;                                            /* of this turn */
-	struct outbox *out;                                            /* of this turn */
-	const struct peer *asking;                                     /* the peer whose request is at hand, and ... */
-	uint64_t tag; /* ... its tag: what is said to that peer answers it */
-	size_t spent; /* in this turn; see fair.h */
+	char *version_text, *verbose_text, *plugins_text, *options_text, *queue_text; /* backing of cfg's strings */
+	struct instant now;                                                           /* of this turn */
+	struct outbox *out;                                                           /* of this turn */
+	const struct peer *asking; /* the peer whose request is at hand, and ... */
+	uint64_t tag;              /* ... its tag: what is said to that peer answers it */
+	size_t spent;              /* in this turn; see fair.h */
 
 	uint64_t secret;                     /* for hashes of our own numbers, of which peers may choose some */
 	struct hash peers;                   /* struct peer by number */

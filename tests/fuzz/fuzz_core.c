@@ -226,7 +226,7 @@ manage(const uint8_t **at, const uint8_t *end)
 	static const char *const commands[] = { "pause f", "pause f 1", "pause g", "resume f", "resume g", "kick f",
 		"kick f 1", "purge f", "purge f dead", "purge g ready", "peek f dead", "show dead", "show functions",
 		"show cron", "cancel unique f u", "kick job H:f:", "bury job H:f:", "retry job H:f:", "cancel job H:f:",
-		"show job H:f:", "follow job H:f:", "whoami" };
+		"show job H:f:", "follow job H:f:", "whoami", "show running", "peek f running", "peek job H:f:" };
 	const char *command = commands[take(at, end) % (sizeof commands / sizeof *commands)];
 	uint8_t number = take(at, end);
 	struct msg_packet *m;

@@ -34,6 +34,29 @@ def _(t):
     check(any(row.startswith(b"sqlite\tqueue\t") and row.endswith(b"\tyes") for row in rows), rows)
 
 
+@case("show options tells values and where they come from, and no password", modes=(0, 2))
+def _(t):
+    conf = t.write("conf", "--max-jobs=77\n")
+    has_secret = b"postgres" in t.run(os.environ["GEARMAND"], "--list-plugins").out
+    s = t.server("--config-file=" + conf, "--job-retries=3", *(["--libpq-conninfo=host=db password=sesame"] if has_secret else []))
+    rows = [line.split(b"\t") for line in s.connect().listing("show options")]
+    check([b"max-jobs", b"77", b"file"] in rows and [b"job-retries", b"3", b"line"] in rows and [b"queue-type", b"builtin", b"default"] in rows, rows)
+    check(not has_secret or [b"libpq-conninfo", b"(set)", b"line"] in rows)
+    check(not any(b"sesame" in row[1] for row in rows), rows)
+
+
+@case("show running tells each job that a worker has, and how far it is", modes=(0, 2))
+def _(t):
+    s = t.server()
+    client, worker = s.connect(), s.worker("f")
+    client.submit("f", "", b"\x00\\", nr=SUBMIT_JOB_BG)
+    check(client.listing("show running") == [])
+    handle = worker.grab()[0]
+    worker.send(WORK_STATUS, handle, "1", "4").sync()
+    check(re.fullmatch(re.escape(handle) + rb"\tf\t\d+\t127\.0\.0\.1\t-\t\d+\t0\t1\t4", client.listing("show running")[0]))
+    check(client.listing(b"peek job " + handle) == [b"handle\t" + handle, b"bytes\t2", b"data\t\\x00\\x5C"])
+
+
 @case("status counts all, running and workers of each function")
 def _(t):
     s = t.server()

@@ -218,7 +218,7 @@ def _(t):
     handles = [ctl(t, s, "submit", "f", "data", "-b", "-u", "u%d" % i).rows[0][0] for i in range(3)]
     check(ctl(t, s, "pause", "f").rows == [["OK"]])
     check(ctl(t, s, "functions").rows == [["f", "0", "3", "0", "0", "0", "0", "0", "0", AGE, "0", "paused"]])
-    check(ctl(t, s, "peek", "f", "1").rows == [[handles[0], "u0", "normal", AGE, "0", "4", "data"]])
+    check(ctl(t, s, "peek", "f", "1").rows == [[handles[0], "u0", "normal", AGE, "0", "4", "data", "0", "0", "", ""]])
     check(ctl(t, s, "peek", "f", "delayed").rows == [])
     check(ctl(t, s, "--yes", "cancel", "unique", "f", "u1").rows == [["OK"]])
     check([row[0] for row in ctl(t, s, "peek", "f", "ready", "10").rows] == [handles[0], handles[2]])

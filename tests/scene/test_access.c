@@ -154,10 +154,11 @@ Test(access, status_of_a_job_is_for_who_may_submit_or_see)
 Test(access, each_command_needs_its_right)
 {
 	static const char *const see[] = { "status", "prioritystatus", "workers", "show jobs", "show dead",
-		"show job H:test:1", "show policy f", "show", "getpid", "verbose", "counters", "queue" };
+		"show job H:test:1", "show policy f", "show running", "show options", "show", "getpid", "verbose",
+		"counters", "queue" };
 	static const char *const manage[] = { "cancel job H:test:1", "cancel unique f u", "pause f", "resume f",
 		"kick f", "kick job H:test:1", "bury job H:test:1", "retry job H:test:1", "purge f", "peek f",
-		"follow job H:test:1", "unfollow job H:test:1", "follow next" };
+		"peek job H:test:1", "show options", "follow job H:test:1", "unfollow job H:test:1", "follow next" };
 	static const char *const admin[] = { "create function f", "drop function f", "maxqueue f 1", "MAXQUEUE f 1" };
 	struct scene *s = scene_new("");
 	int none, watcher, manager;
@@ -174,6 +175,7 @@ Test(access, each_command_needs_its_right)
 		ask(s, manager, admin[i], NEEDS "admin\r\n");
 	ask(s, watcher, "status", ".\n");
 	ask(s, manager, "status", ".\n");
+	ask(s, manager, "show options", ".\n");
 	ask(s, manager, "peek f", "ERR UNKNOWN_FUNCTION There+is+no+such+function\r\n");
 	ask(s, none, "version", "OK 0.1.0\n");
 	ask(s, none, "nonsense", "ERR UNKNOWN_COMMAND Unknown+server+commandnonsense\r\n");

@@ -8,6 +8,7 @@
 
 #define INCOMPLETE "ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+"
 #define UNKNOWN    "ERR UNKNOWN_FUNCTION There+is+no+such+function\r\n"
+#define NO_WORKER  "\t0\t0\t\t\n"
 
 static void
 submit(struct scene *s, int client, const char *function, const char *unique, const char *data)
@@ -207,11 +208,11 @@ Test(manage, peek_shows_ready_jobs_in_the_order_in_which_workers_get_them)
 	tell(s, client, SUBMIT_JOB_HIGH_BG, "f", "-", "first");
 	expect(s, client, JOB_CREATED, "H:test:4");
 	ask(s, client, "peek f",
-	    "H:test:4\t-\thigh\t0\t0\t5\tfirst\n"
-	    "H:test:1\tu\tnormal\t0\t0\t12\tsecond\\x09line\\x0A\n"
-	    "H:test:2\t\tnormal\t0\t0\t0\t\n.\n");
-	ask(s, client, "peek f 1", "H:test:4\t-\thigh\t0\t0\t5\tfirst\n.\n");
-	ask(s, client, "peek f ready 1", "H:test:4\t-\thigh\t0\t0\t5\tfirst\n.\n");
+	    "H:test:4\t-\thigh\t0\t0\t5\tfirst" NO_WORKER
+	    "H:test:1\tu\tnormal\t0\t0\t12\tsecond\\x09line\\x0A" NO_WORKER "H:test:2\t\tnormal\t0\t0\t0\t" NO_WORKER
+	    ".\n");
+	ask(s, client, "peek f 1", "H:test:4\t-\thigh\t0\t0\t5\tfirst" NO_WORKER ".\n");
+	ask(s, client, "peek f ready 1", "H:test:4\t-\thigh\t0\t0\t5\tfirst" NO_WORKER ".\n");
 	scene_free(&s);
 }
 
@@ -225,7 +226,8 @@ Test(manage, peek_shows_64_bytes_of_a_job_and_10_jobs)
 	for (int i = 0; i < 11; i++)
 		submit(s, client, "f", "", data);
 	ask(s, client, "peek f 1",
-	    "H:test:1\t\tnormal\t0\t0\t100\t0000000000000000000000000000000000000000000000000000000000000001\n.\n");
+	    "H:test:1\t\tnormal\t0\t0\t100\t0000000000000000000000000000000000000000000000000000000000000001" NO_WORKER
+	    ".\n");
 	cr_assert(answer_has(s, client, "peek f", "H:test:10\t"));
 	cr_assert(!answer_has(s, client, "peek f", "H:test:11\t"));
 	cr_assert(answer_has(s, client, "peek f 11", "H:test:11\t"));
@@ -244,13 +246,51 @@ Test(manage, peek_shows_delayed_and_running_jobs)
 	tell(s, worker, GRAB_JOB);
 	expect(s, worker, JOB_ASSIGN, "*", "f", "x");
 	scene_wait(s, 61000);
-	ask(s, client, "peek f running", "H:test:1\ta\tnormal\t61\t0\t1\tx\n.\n");
-	ask(s, client, "peek f delayed 5", "H:test:3\tc\tnormal\t-\t0\t5\tlater\n.\n");
+	tell(s, worker, WORK_STATUS, "H:test:1", "3", "8");
+	ask(s, client, "peek f running", "H:test:1\ta\tnormal\t61\t0\t1\tx\t3\t8\t-\t\n.\n");
+	ask(s, client, "peek f delayed 5", "H:test:3\tc\tnormal\t-\t0\t5\tlater" NO_WORKER ".\n");
 	tell(s, worker, GRAB_JOB);
 	expect(s, worker, JOB_ASSIGN, "*", "f", "x");
-	cr_assert(!answer_has(s, client, "peek f running 1", "x\nH:test"));
-	cr_assert(answer_has(s, client, "peek f running 2", "x\nH:test"));
+	ask(s, client, "peek f running 1", "H:test:1\ta\tnormal\t61\t0\t1\tx\t3\t8\t-\t\n.\n");
+	cr_assert(answer_has(s, client, "peek f running 2", "\nH:test:2\tb\t"));
 	ask(s, client, "peek f ready", ".\n");
+	cr_assert(answer_has(s, client, "show running", "H:test:1\tf\t"));
+	cr_assert(answer_has(s, client, "show running", "\t61\t0\t3\t8\nH:test:2\tf\t"));
+	tell(s, worker, WORK_COMPLETE, "H:test:1", "");
+	tell(s, worker, WORK_COMPLETE, "H:test:2", "");
+	ask(s, client, "show running", ".\n");
+	scene_free(&s);
+}
+
+Test(manage, peek_shows_dead_jobs_and_why)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+
+	scene_policies(s, "f attempts=1 retry-on=exception\n");
+	submit(s, client, "f", "a", "x");
+	tell(s, worker, GRAB_JOB);
+	expect(s, worker, JOB_ASSIGN, "*", "f", "x");
+	tell(s, worker, WORK_EXCEPTION, "H:test:1", "no\tspace");
+	ask(s, client, "peek f dead", "H:test:1\ta\tnormal\t-\t1\t1\tx\t0\t0\t\tno\\x09space\n.\n");
+	scene_free(&s);
+}
+
+Test(manage, peek_job_shows_a_kilobyte_without_loss)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s);
+	char data[1102];
+
+	submit(s, client, "job", "", "a\\x41\n");
+	ask(s, client, "peek job H:test:1", "handle\tH:test:1\nbytes\t6\ndata\ta\\x5Cx41\\x0A\n.\n");
+	cr_assert(answer_has(s, client, "peek job ready", "H:test:1\t"), "a function may have that name");
+	snprintf(data, sizeof data, "%01024d%076d", 1, 2);
+	submit(s, client, "f", "", data);
+	cr_assert(answer_has(s, client, "peek job H:test:2", "bytes\t1100\ndata\t00000"));
+	cr_assert(answer_has(s, client, "peek job H:test:2", "0001\n.\n"));
+	ask(s, client, "peek job H:test:3", "ERR UNKNOWN_JOB\r\n");
+	ask(s, client, "peek job H:test:1 1", INCOMPLETE "peek\r\n");
 	scene_free(&s);
 }
 

@@ -121,7 +121,7 @@ BURSTS = [
          (b"cancel job H:x:1", plain), (b"create function f%d", plain), (b"drop function x", wide),
          (b"maxqueue f%d 5", plain), (b"getpid", plain), (b"verbose", plain), (b"version", plain), (b"whoami", plain),
          (b"metrics", plain), (b"metrics", wide), (b"metrics none", wide), (b"show functions", wide), (b"show dead", many_jobs), (b"show cron", plain),
-         (b"show plugins", plain), (b"show policy f%d", plain), (b"show job H:x:1", many_jobs), (b"peek f", many_jobs), (b"peek f dead", many_jobs),
+         (b"show plugins", plain), (b"show options", plain), (b"show running", wide), (b"peek job H:x:1", many_jobs), (b"show policy f%d", plain), (b"show job H:x:1", many_jobs), (b"peek f", many_jobs), (b"peek f dead", many_jobs),
          (b"pause f%d", plain), (b"resume f%d", wide), (b"purge b%d", wide), (b"purge f dead", many_jobs), (b"kick f", many_jobs),
          (b"bury job H:x:1", plain), (b"retry job H:x:1", plain), (b"cancel unique f u%d", many_jobs), (b"follow job H:x:1", plain),
          (b"follow next", plain))]

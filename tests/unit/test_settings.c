@@ -352,3 +352,27 @@ Test(module_options, secrets_are_not_shown)
 	cr_assert_null(strstr(text, "99999"), "%s", text);
 	option_set_free(&set);
 }
+
+Test(module_options, are_listed_with_where_they_come_from_and_without_secrets)
+{
+	struct option_set *set = option_set_new();
+	struct buf out = { 0 };
+	struct gearmand_error err;
+
+	option_set_add_module(set, &module);
+	cr_assert(read_line(set, &err, "--pin=7321"), "%s", err.text);
+	cr_assert(read_line(set, &err, "--listen=a\tb"), "%s", err.text);
+	cr_assert(read_line(set, &err, "--exceptions"), "%s", err.text);
+	option_set_add_lines(set, &out);
+	buf_add_char(&out, '\0');
+	cr_assert_not_null(strstr(out.data, "\nlisten\ta\\x09b\tline\n"));
+	cr_assert_not_null(strstr(out.data, "\nexceptions\tyes\tline\n"));
+	cr_assert_not_null(strstr(out.data, "\ndb\tjobs.db\tdefault\n"));
+	cr_assert_not_null(strstr(out.data, "\npassword\t(set)\tdefault\n"));
+	cr_assert_not_null(strstr(out.data, "\npin\t(set)\tline\n"));
+	cr_assert_null(strstr(out.data, "sesame"));
+	cr_assert_null(strstr(out.data, "7321"));
+	cr_assert_null(strstr(out.data, "\nhelp\t"), "it has no value");
+	buf_fini(&out);
+	option_set_free(&set);
+}
