@@ -208,7 +208,7 @@ add_number(struct gm_bytes *out, const char *key, struct gearmand_slice text)
 static void
 add_row(struct gm_bytes *out, const char *fields, struct gearmand_slice line)
 {
-	char words[96], *rest = words, *name;
+	char words[128], *rest = words, *name;
 
 	snprintf(words, sizeof(words), "%s", fields);
 	strsep(&rest, " ");
@@ -267,6 +267,36 @@ mon_on_facts(struct mon_conn *c, struct gearmand_slice answer)
 			json_text(&out, key, line);
 	}
 	json_close(&out, '}');
+	mon_answer_bytes(c, JSON, &out);
+}
+
+/* What the data begin with goes as digits: it may be anything. */
+void
+mon_on_data(struct mon_conn *c, struct gearmand_slice answer)
+{
+	struct gm_bytes out = { .len = 0 }, data = { .len = 0 }, hex = { .len = 0 };
+	struct gearmand_slice line;
+
+	if (mon_is_refused(c, answer))
+		return;
+	json_open(&out, NULL, '{');
+	while (next_line(&answer, &line)) {
+		struct gearmand_slice name = text_cut(&line, '\t');
+
+		if (gm_is(name, "handle"))
+			json_text(&out, "handle", line);
+		else if (gm_is(name, "bytes"))
+			add_number(&out, "bytes", line);
+		else if (gm_is(name, "data"))
+			gm_add_slice(&data, line);
+	}
+	data.len = data.len == 0 ? 0 : sheet_unescape(data.data, data.len);
+	for (size_t i = 0; i < data.len; i++)
+		gm_addf(&hex, "%02x", (unsigned char)data.data[i]);
+	json_text(&out, "hex", gm_bytes_slice(&hex));
+	json_close(&out, '}');
+	gm_bytes_free(&data);
+	gm_bytes_free(&hex);
 	mon_answer_bytes(c, JSON, &out);
 }
 

@@ -110,6 +110,7 @@ void mon_on_functions(struct mon_conn *, struct gearmand_slice);
 void mon_on_function(struct mon_conn *, struct gearmand_slice);
 void mon_on_rows(struct mon_conn *, struct gearmand_slice);
 void mon_on_facts(struct mon_conn *, struct gearmand_slice);
+void mon_on_data(struct mon_conn *, struct gearmand_slice);
 void mon_on_workers(struct mon_conn *, struct gearmand_slice);
 void mon_on_done(struct mon_conn *, struct gearmand_slice);
 /* False: it is refused already. */

@@ -63,7 +63,7 @@ def states(t, *options, **how):
     handle = worker.send(GRAB_JOB).expect(JOB_ASSIGN)[0]
     worker.send(WORK_FAIL, handle).sync()
     client.submit("f", "u2", "running", SUBMIT_JOB_BG)
-    worker.send(GRAB_JOB).expect(JOB_ASSIGN)
+    worker.send(WORK_STATUS, worker.send(GRAB_JOB).expect(JOB_ASSIGN)[0], "3", "8").sync()
     client.submit("f", "u3", "ready", SUBMIT_JOB_BG)
     client.send(SUBMIT_JOB_EPOCH, "f", "u4", "4000000000", data=b"delayed").expect(JOB_CREATED)
     s.kept = worker
@@ -102,10 +102,34 @@ def _(t):
         check(api.get(s, "/api/jobs/" + urllib.parse.quote(jobs[0]["handle"]))["state"] == state)
     check(api.get(s, "/api/functions/dies/jobs?state=dead")["jobs"][0]["unique"] == "u1")
     check(len(api.get(s, "/api/dead")["dead"]) == len(api.get(s, "/api/dead?function=dies")["dead"]) == 1)
+    running, = api.get(s, "/api/running")["running"]
+    check((running["function"], running["numerator"], running["denominator"]) == ("f", 3, 8), running)
+    check(running["fd"] in [w["fd"] for w in api.get(s, "/api/workers")["workers"]])
+    check("monitor" in [m["name"] for m in api.get(s, "/api/modules")["modules"]])
+    check({"name": "policy-file", "value": t.path("policy"), "source": "line"} in api.get(s, "/api/options")["options"])
     check(["f", "dies"] in [sorted(w["functions"], reverse=True) for w in api.get(s, "/api/workers")["workers"]])
     api.get(s, "/api/store")
     for span in (600, 10800, 604800):
         api.get(s, "/api/history?span=%d" % span)
+
+
+@case("of a job's data a kilobyte is shown, whatever it is, to those who may manage", modes=BOTH)
+def _(t):
+    rules = t.write("rules", "on:monitor see\nany all\n")
+    s = monitor_server(t)
+    api, client = Api(s), s.connect()
+    for data in (b"", b"\x00\xff\\x41\n\t'\"", bytes(range(256)) * 5):
+        handle = client.submit("f", "", data, SUBMIT_JOB_BG)
+        path = "/api/jobs/%s/data" % urllib.parse.quote(handle)
+        check(api.get(s, path) == {"handle": handle.decode(), "bytes": len(data), "hex": data[:1024].hex()})
+    get(s, "/api/jobs/none/data", 404)
+    s = monitor_server(t, "--access-file=" + rules)
+    s.allow_log("not allowed: ")
+    handle = urllib.parse.quote(s.connect().submit("f", "", "x", SUBMIT_JOB_BG))
+    for path in ("/api/jobs/%s/data" % handle, "/api/functions/f/jobs", "/api/options"):
+        get(s, path, 403)
+    get_json(s, "/api/jobs/" + handle)
+    get_json(s, "/api/running")
 
 
 @case("what is not there, or not possible, is a problem in JSON", modes=BOTH)
