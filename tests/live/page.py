@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import re
+import time
 
 from gearlive import *
 from gearlive.browser import *
@@ -13,7 +14,7 @@ from gearlive.standin import *
 
 PAGE_BYTES = 120 << 10
 NASTY = "<img src=x onerror=alert(1)>"
-VIEWS = ("functions", "function/mail", "workers", "dead", "store", "server")
+VIEWS = ("functions", "function/mail", "function/resize?jobs=running", "workers", "dead", "store", "server")
 
 
 def real_page(t):
@@ -34,8 +35,12 @@ def busy_rows():
             row("geo", 4, ready_normal=2, workers=4, sleeping=4, oldest_waiting=150), row(NASTY, 5, delayed=14)]
 
 
+def names_of(b, table):
+    return b.run("return [...document.querySelectorAll('.' + arguments[0] + ' tbody th')].map(e => e.innerText)", table)
+
+
 def names(b):
-    return b.run("return [...document.querySelectorAll('.functions tbody th')].map(e => e.innerText)")
+    return names_of(b, "functions")
 
 
 def show(b, s, where=""):
@@ -141,6 +146,62 @@ def _(t):
     clean(b)
 
 
+@case("the data of a job: text as text, else bytes, and never as anything else", modes=None)
+def _(t):
+    s, b = stand_in(t, *busy_rows()), browser(t)
+    s.data = {"H:x:0": NASTY.encode() + b"\n\xc3\xa4", "H:x:1": b"\x00\x01\xff" + b"A" * 14, "H:x:2": b"a" * 1023 + b"\xc3\xa4", "H:x:3": b"\xc3", "H:x:4": b""}
+    s.jobs = [{"handle": "H:x:%d" % i, "unique": "", "priority": "high", "age": 4, "attempts": 0, "bytes": 1, "data": "?"} for i in range(6)]
+    show(b, s, "#/function/mail")
+    for n, text, told in ((0, NASTY + "\n\u00e4", "%d bytes." % (len(NASTY) + 3)),
+                          (1, "0000  00 01 ff 41 41 41 41 41 41 41 41 41 41 41 41 41  ...AAAAAAAAAAAAA\n0010  41", "17 bytes. It is not text."),
+                          (2, "a" * 1023, "1,025 bytes, of which these are the first 1,024."), (3, "0000  c3", "1 byte. It is not text."), (4, "", "It has none.")):
+        until(lambda: b.run("const e = document.querySelector(arguments[0]); if (e) e.click(); return e !== null", "button[aria-label='Show the data of job H:x:%d']" % n), "the button")
+        b.until_text("#dialog[open] p", told)
+        check((b.text("#dialog .data") or "").startswith(text), b.text("#dialog .data"))
+        check(b.run("return document.querySelector('#dialog .data').childElementCount") == 0)
+        if n == 0:
+            b.click("#dialog .buttons button")
+            b.until_text("#dialog .data", "0000  3c 69 6d 67")
+        b.press("escape")
+    b.run("document.querySelector(\"button[aria-label='Show the data of job H:x:5']\").click()")
+    b.until_text("#told", "it has ended, and its data are no longer here")
+    check(len(b.complaints()) == 1, "nothing but the answer 404")
+
+
+@case("how far a job is: a bar, and words, where it is listed and where its worker is", modes=None)
+def _(t):
+    s, b = stand_in(t, *busy_rows()), browser(t)
+    job = {"handle": "H:x:1", "unique": "u", "priority": "high", "age": 4, "attempts": 1, "bytes": 3, "data": "abc", "numerator": 3, "denominator": 8, "worker": "w1", "error": ""}
+    s.jobs = [job, dict(job, handle="H:x:2", numerator=0, denominator=0)]
+    s.workers = [{"fd": n, "id": "w%d" % n, "address": "127.0.0.1", "functions": ["resize"] * (n < 3)} for n in (1, 2, 3)]
+    s.running = [{"handle": "H:x:1", "function": "resize", "fd": 1, "address": "127.0.0.1", "worker": "w1", "age": 4, "attempts": 0, "numerator": 3, "denominator": 8}]
+    bars = "return [...document.querySelectorAll('main progress')].filter(e => !e.hidden).map(e => [e.value, e.max, e.getAttribute('aria-label')])"
+    show(b, s, "#/function/resize?jobs=running")
+    b.until_text(".jobs", "37 % (3 of 8)")
+    check(b.run(bars) == [[3, 8, "Job H:x:1"]], b.run(bars))
+    s.jobs[0]["numerator"] = 8  # it is asked again by itself
+    b.until_text(".jobs", "100 % (8 of 8)")
+    b.click("button[data-jobs=ready]")
+    until(lambda: not b.run("return document.querySelector('.c-progress').checkVisibility()"), "the column to go")
+    b.run("location.hash = '#/workers'")
+    b.until_text(".workers", "37 % (3 of 8)")
+    check(b.run(bars) == [[3, 8, "Job H:x:1"]], b.run(bars))
+    check(names_of(b, "workers") == ["w1", "w2"], "who does nothing is no worker")
+    clean(b)
+
+
+@case("the server: its modules, and its options without what is secret", modes=None)
+def _(t):
+    s, b = stand_in(t, *busy_rows(), status={"values": {"tls_expiry.certificate": time.time() + 86400 * 3.5}}), browser(t)
+    s.modules = [{"name": "sqlite", "kind": "queue", "version": "1.0", "file": "/x", "used": "yes"}, {"name": "http", "kind": "protocol", "version": "1.0", "file": "/y", "used": "no"}]
+    s.options = [{"name": "max-jobs", "value": "77", "source": "file"}, {"name": "mysql-password", "value": "(set)", "source": "line"}, {"name": "port", "value": "4730", "source": "default"}]
+    show(b, s, "#/server")
+    for text in ("queue 1.0, in use", "protocol 1.0, not used", "77 (file)", "(set) (command line)", "4730"):
+        b.until_text("main", text)
+    b.until_text("#reasons", "certificate: ends in 3 days")
+    clean(b)
+
+
 @case("dead jobs: by function and error, chosen by a filter, sent again one by one", modes=None)
 def _(t):
     s, b = stand_in(t, *busy_rows()), browser(t)
@@ -221,8 +282,6 @@ def _(t):
 @case("a real server under load: its jobs are on the page, are listed, and a purge from the page purges them", modes=(2,), limit=120)
 def _(t):
     s, b = monitor_server(t), browser(t)
-    if ask(s, "GET", "/api/status")[0] == 404:
-        t.skip("the monitor has no JSON interface")
     s.url = "http://127.0.0.1:%d/" % s.monitor_port
     worker, client = s.worker("done"), s.connect()
     for i in range(30):
@@ -239,6 +298,9 @@ def _(t):
     b.run("location.hash = '#/function/nobody.does'")
     until(lambda: b.run("return document.querySelectorAll('.jobs tbody th').length") == 30, "the jobs")
     check("<b>" in b.text(".jobs"))
+    b.click("button[aria-label^='Show the data']")
+    b.until_text("#dialog .data", "<b>")
+    b.press("escape")
     b.click(".jobs tbody th button")
     b.until_text("#dialog dl", "nobody.does")
     b.press("escape")
@@ -247,7 +309,10 @@ def _(t):
     b.click("#dialog-go")
     b.until_text("#told", "Purged 30 jobs of nobody.does")
     b.until_text(".numbers dd", "0")
-    for view, text in (("workers", "done"), ("store", "memory only"), ("server", "proc")):
+    client.submit("done", "", b"", nr=SUBMIT_JOB_BG)
+    worker.send(WORK_STATUS, worker.grab()[0], "3", "8").sync()
+    for view, text in (("workers", "37 % (3 of 8)"), ("function/done?jobs=running", "37 % (3 of 8)"), ("store", "memory only"), ("server", "protocol 1.0, in use"),
+                       ("server", "127.0.0.1 (command line)")):
         b.run("location.hash = '#/' + arguments[0]", view)
         b.until_text("main", text)
     clean(b)
@@ -257,7 +322,10 @@ def _(t):
 def _(t):
     script = axe(t)
     s, b = stand_in(t, *busy_rows(), status={"store": "unwell", "store_error": "disk full"}), browser(t)
-    s.jobs = [{"handle": "H:x:1", "unique": "u", "priority": "high", "age": 4, "attempts": 1, "bytes": 3, "data": "abc"}]
+    s.jobs = [{"handle": "H:x:1", "unique": "u", "priority": "high", "age": 4, "attempts": 1, "bytes": 3, "data": "abc", "numerator": 1, "denominator": 3, "worker": "w"}]
+    s.data = {"H:x:1": b"abc"}
+    s.running = [{"handle": "H:x:1", "function": "mail", "fd": 9, "age": 4, "numerator": 1, "denominator": 3}]
+    s.options = [{"name": "port", "value": "4730", "source": "default"}]
     s.workers = [{"fd": 9, "id": "w", "address": "127.0.0.1", "functions": ["mail"]}]
     s.dead = [{"handle": "H:x:2", "function": "mail", "unique": "", "attempts": 3, "since": 1700000000, "bytes": 9, "error": "e"}]
     show(b, s)
@@ -268,6 +336,8 @@ def _(t):
             b.run("location.hash = '#/' + arguments[0]; document.getElementById('dialog').close()", view)
             if view == "server":
                 b.press("?")
+            if view.endswith("running"):
+                until(lambda: b.run("const e = document.querySelector('.jobs .c-show button'); if (e) e.click(); return document.querySelector('#dialog[open] .data') !== null"), "the data")
             found = b.wait_run("const done = arguments[0]; setTimeout(() => axe.run().then(r => done(r.violations.map(v => [v.id, v.nodes.slice(0, 3).map(n => n.html + n.failureSummary)]))), 400)")
             check(found == [], theme, view, json.dumps(found))
 

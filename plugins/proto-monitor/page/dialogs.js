@@ -113,7 +113,52 @@ function factList(facts) {
   return list;
 }
 
-const TIMES = ['due', 'started', 'ended', 'dead_since', 'submitted'];
+/* ---- What a job is about ------------------------------------------------------------------------------- */
+
+/* The text that these bytes are, or null; what was cut off may begin in the middle of a character. */
+function textOf(raw, isCut) {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(raw, { stream: isCut });
+    return /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text) ? null : text;
+  } catch (e) {
+    return null;
+  }
+}
+
+/* A line: where it is, its bytes, and those of them that print. */
+function hexLines(raw) {
+  const per = matchMedia('(max-width: 640px)').matches ? 8 : 16, lines = [];
+  for (let at = 0; at < raw.length; at += per) {
+    const part = [...raw.slice(at, at + per)];
+    lines.push(at.toString(16).padStart(4, '0') + '  ' + part.map(b => b.toString(16).padStart(2, '0')).join(' ').padEnd(3 * per) +
+      ' ' + part.map(b => (b >= 32 && b < 127 ? String.fromCharCode(b) : '.')).join(''));
+  }
+  return lines.join('\n');
+}
+
+async function dataDialog(handle, of) {
+  try {
+    const got = await ask('api/jobs/' + encodeURIComponent(handle) + '/data');
+    const raw = Uint8Array.from(got.hex.match(/../g) || [], h => parseInt(h, 16)), isCut = raw.length < got.bytes, text = textOf(raw, isCut);
+    const shown = el('pre', { class: 'data', tabindex: '0', role: 'region', 'aria-label': 'Data' });
+    const how = el('button', { type: 'button', onclick: () => show(!shown.isHex) });
+    const show = isHex => { shown.isHex = isHex; shown.textContent = isHex ? hexLines(raw) : text; how.textContent = isHex ? 'As text' : 'As bytes'; };
+    show(text === null);
+    how.hidden = text === null || got.bytes === 0;
+    shown.hidden = got.bytes === 0;
+    openDialog('Data of job ' + handle + ' of “' + of + '”',
+      [sentence(got.bytes === 0 ? 'It has none.' : many(got.bytes, 'byte') + (isCut ? ', of which these are the first ' + count(raw.length) : '') + (text === null ? '. It is not text.' : '.')), shown],
+      [how, closeButton('Close')], true);
+  } catch (e) {
+    tell('Job ' + handle + ': ' + (e.status === 404 ? 'it has ended, and its data are no longer here' : e.message));
+  }
+}
+
+const dataButton = (handle, of) => el('button', { type: 'button', text: 'Show its data', disabled: !mayManage(), onclick: () => dataDialog(handle, of) });
+
+/* ---- All that is known of a job ------------------------------------------------------------------------ */
+
+const TIMES = ['due', 'ready_since', 'expires', 'started', 'ended', 'dead_since', 'submitted'];
 
 async function jobDialog(handle, of) {
   try {
@@ -121,7 +166,7 @@ async function jobDialog(handle, of) {
     const verbs = { running: ['cancel', 'retry', 'bury'], ready: ['cancel', 'bury'], delayed: ['cancel', 'bury'], dead: ['kick', 'cancel'] }[job.state] || [];
     const facts = Object.entries(job).filter(([, v]) => v !== null && typeof v !== 'object' && v !== '')
       .map(([k, v]) => [k.replace(/_/g, ' '), TIMES.includes(k) ? (v > 0 ? moment(v) : NONE) : v]);
-    openDialog('Job ' + handle, [factList(facts)], [closeButton('Close'), ...verbs.map(v =>
+    openDialog('Job ' + handle, [factList(facts)], [closeButton('Close'), job.bytes > 0 && verbs.length > 0 ? dataButton(handle, job.function) : '', ...verbs.map(v =>
       el('button', { type: 'button', text: JOB_VERBS[v][0] + '…', disabled: !mayManage(), onclick: () => jobsDialog([{ handle }], v, of) }))]);
   } catch (e) {
     tell('Job ' + handle + ': ' + e.message);

@@ -4,8 +4,8 @@
  */
 const LIST_S = 5;
 
-/* A view whose rows come from a request of its own. */
-function listView(title, path, key, make, spec, more) {
+/* A view whose rows come from requests of its own: `read` answers with them. */
+function listView(title, read, spec, more) {
   const told = el('span', { class: 'told' });
   let all = [], at = 0, problem = '';
   const rows = now => {
@@ -18,7 +18,7 @@ function listView(title, path, key, make, spec, more) {
   async function load() {
     at = performance.now();
     try {
-      all = (await ask(path))[key].map(make);
+      all = await read();
       problem = '';
     } catch (e) {
       problem = 'This cannot be shown: ' + e.message + '.';
@@ -37,15 +37,35 @@ const textColumn = (key, label, value) => ({ key, label, kind: 't', value, fill:
 
 const idOf = w => (w.id && w.id !== '-' ? String(w.id) : 'connection ' + w.fd);
 
+/* Those that can do something, each with its jobs, of which the one comes first that it has longest. */
+async function readWorkers() {
+  const [all, running] = await Promise.all([ask('api/workers'), ask('api/running')]), jobs = new Map();
+  for (const j of running.running.sort((a, b) => b.age - a.age)) jobs.set(j.fd, (jobs.get(j.fd) || []).concat(j));
+  return all.workers.map(w => ({ id: String(w.fd), source: w, jobs: jobs.get(w.fd) || [] })).filter(r => r.jobs.length > 0 || r.source.functions.length > 0)
+    .map(r => Object.assign(r, { search: [idOf(r.source), r.source.address, r.source.functions.join(' '), ...r.jobs.map(j => j.handle)].join(' ') }));
+}
+
 function workersView() {
-  const list = w => (w.functions || []).join(' ');
-  return listView('Workers', 'api/workers', 'workers', w => ({ id: String(w.fd), search: [idOf(w), w.address, list(w)].join(' '), source: w }),
-    { cls: 'workers', caption: 'Workers', sort: { key: 'id', down: false }, cardHeight: 84, alsoFits: (r, fits) => (r.source.functions || []).some(fits),
+  const list = w => w.functions.join(' '), job = r => r.jobs[0];
+  return listView('Workers', readWorkers,
+    { cls: 'workers', caption: 'Workers', sort: { key: 'id', down: false }, cardHeight: 100, alsoFits: (r, fits) => r.source.functions.some(fits),
       nothing: () => el('div', {}, sentence('No worker is connected. One for the function wc:'), el('pre', { text: 'gearman -w -f wc -- wc -l' })),
       columns: [
         Object.assign(textColumn('id', 'Worker', r => String(idOf(r.source))), { head: true }),
         textColumn('address', 'Address', r => String(r.source.address || '')),
-        cardNumber('count', 'Functions', 'That it can do', r => (r.source.functions || []).length, r => count((r.source.functions || []).length)),
+        { key: 'job', label: 'Works on', kind: 't', value: r => (job(r) ? job(r).function : ''),
+          make(td) { td.button = el('button', { type: 'button', class: 'link', onclick: () => jobDialog(td.job.handle, td.job.function) }); td.words = el('span', {}); td.append(td.button, td.words); },
+          fill(td, r) {
+            td.job = job(r);
+            td.button.hidden = !td.job;
+            put(td.button, td.job ? td.job.function : '');
+            attr(td.button, 'title', td.job ? 'Job ' + td.job.handle : null);
+            put(td.words, !td.job ? 'nothing' : r.jobs.length > 1 ? ' and ' + count(r.jobs.length - 1) + ' more' : '');
+            attr(td, 'data-zero', td.job ? null : '');
+          } },
+        cardNumber('since', 'For', 'How long it has had the job', r => (job(r) ? job(r).age : -1), r => (job(r) ? age(job(r).age) : NONE)),
+        progressColumn(job),
+        cardNumber('count', 'Functions', 'That it can do', r => r.source.functions.length, r => count(r.source.functions.length)),
         textColumn('functions', 'Can do', r => list(r.source)),
       ] });
 }
@@ -82,7 +102,8 @@ function deadView() {
     groups.replaceChildren(...top.map(g => el('li', {}, el('a', { href: '#/dead?filter=' + encodeURIComponent(g.f), text: count(g.n) + ' × ' + g.f }),
       ' ' + (g.error || 'no error text') + (g.last > 0 ? ', last ' + age(model.at - g.last) + ' ago' : ''))));
   };
-  const view = listView('Dead', 'api/dead?limit=10000', 'dead', d => ({ id: d.handle, search: [d.handle, d.unique, d.error].join(' '), source: d }),
+  const read = async () => (await ask('api/dead')).dead.map(d => ({ id: d.handle, search: [d.handle, d.unique, d.error].join(' '), source: d }));
+  const view = listView('Dead', read,
     { cls: 'dead', caption: 'Dead jobs', sort: { key: 'since', down: true }, cardHeight: 100, alsoFits: (r, fits) => fits(r.source.function),
       nothing: () => sentence('Nothing has died.'),
       columns: [
@@ -145,17 +166,26 @@ function storeView() {
   ], () => model.status.store === 'none' && 'Background jobs are in memory only, and are lost when the server ends. Start it with -q sqlite, -q postgres or -q mysql to keep them.');
 }
 
+const SOURCES = { file: ' (file)', environment: ' (environment)', line: ' (command line)', default: '' };
+
+/* Modules and options stay as they are while the server lives. */
 function serverView() {
+  const told = { modules: [], options: [], problem: '' };
+  const read = async name => { try { told[name] = (await ask('api/' + name))[name]; } catch (e) { if (name === 'options') told.problem = e.message; } };
+  const options = isGiven => told.options.filter(o => (o.source !== 'default') === isGiven).map(o => [o.name, (o.value || 'empty') + SOURCES[o.source]]);
+  setTimeout(() => Promise.all([read('modules'), read('options')]).then(() => net.refresh()));
   return factsView('Server', (s, v) => {
     const p = s.process || {}, up = s.started > 0 ? model.at - s.started : 0;
     return [
-      ['Server', [['version', s.version], ['state', s.state], ['started', up > 0 ? moment(s.started) + ', ' + age(up) + ' ago' : ''], ['your right', s.rights], ['modules', (s.modules || []).join(', ')]]],
+      ['Server', [['version', s.version], ['state', s.state], ['started', up > 0 ? moment(s.started) + ', ' + age(up) + ' ago' : ''], ['your right', s.rights]]],
+      ['Modules', told.modules.map(m => [m.name, m.kind + ' ' + m.version + ', ' + (m.used === 'yes' ? 'in use' : 'not used')])],
       ['Memory and limits', [['jobs', count(v.jobs_now || 0)], ['bytes of jobs', bytes(v.job_bytes_now || 0) + (v.job_bytes_limit > 0 ? ' of ' + bytes(v.job_bytes_limit) : '')], ['functions', count(v.functions_now || 0)],
         ['connections', count(v.connections_now || 0)], ['resident memory', p.resident_bytes > 0 ? bytes(p.resident_bytes) : ''], ['descriptors', p.max_fds > 0 ? count(p.open_fds) + ' of ' + count(p.max_fds) : '']]],
       ['Processor time since the start', Object.entries(s.threads || {}).map(([n, x]) => [n, age(x) + (up > 0 ? ', ' + percent(x / up) + ' of a core' : '')])],
-      ['Certificates', Object.entries(s.certificates || {}).map(([n, x]) => [n, 'until ' + moment(x) + ', ' + age(x - model.at)])],
+      ['Certificates', certificates().map(([n, x]) => [n, 'until ' + moment(x) + ', ' + age(x - model.at)])],
       ['Waits for the processing thread', [['half', within(s.histograms.proc_lag, 0.5)], ['99 %', within(s.histograms.proc_lag, 0.99)]]],
-      ['Options', (s.options || []).map(o => (Array.isArray(o) ? o : [o.name || String(o), o.value || '']))],
+      ['Options that were given', told.problem ? [['not shown', told.problem]] : told.options.length > 0 && options(true).length === 0 ? [['none', 'all are as below']] : options(true)],
+      ['Options as they are without being given', options(false)],
       ['Counted since the start', Object.entries(v).filter(([n]) => !/_now$|_limit$|_since$|^commit_ns$|^start/.test(n)).map(([n, x]) => [n.replace(/_/g, ' '), count(x)])],
     ];
   });

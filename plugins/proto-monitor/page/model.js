@@ -24,6 +24,10 @@ const model = {
 /* Where the server does not say what this browser may, it says so when it is asked. */
 const mayManage = () => model.status !== null && [undefined, 'manage', 'admin'].includes(model.status.rights);
 
+/* What TLS uses, and when the first of each ends. */
+const certificates = () => [['certificate', 'certificate'], ['ca', 'certificate of an authority'], ['crl', 'revocation list']]
+  .map(([name, text]) => [text, model.values['tls_expiry.' + name] || 0]).filter(([, end]) => end > 0);
+
 const FAILED = ['ended_failed', 'ended_exception', 'ended_timeout', 'ended_dead', 'ended_dropped'];
 const ENDED = FAILED.concat('ended_completed', 'ended_expired');
 const LOST = ['lost_connection', 'lost_ability', 'lost_timeout'];

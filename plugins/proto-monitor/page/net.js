@@ -18,7 +18,7 @@ async function ask(path, method) {
   }
   const is_json = (answer.headers.get('content-type') || '').includes('json');
   const body = is_json ? await answer.json() : {};
-  if (!answer.ok) throw new Error(body.detail || 'the server answers ' + answer.status);
+  if (!answer.ok) throw Object.assign(new Error(body.detail || 'the server answers ' + answer.status), { status: answer.status });
   return body;
 }
 

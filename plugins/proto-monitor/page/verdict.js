@@ -59,7 +59,7 @@ function serverReasons(got) {
     got.push([BAD, 'server', many(grown(name), what) + ' refused in ' + age(model.at - model.marks[0].at) + ': ' + why, '#/server']);
   if (p.max_fds > 0 && p.open_fds > LIMITS.files * p.max_fds)
     got.push([BAD, 'server', count(p.open_fds) + ' of ' + count(p.max_fds) + ' descriptors are in use', '#/server']);
-  for (const [file, end] of Object.entries(s.certificates || {})) {
+  for (const [file, end] of certificates()) {
     const days = (end - model.at) / 86400;
     if (days < LIMITS.certificateDays)
       got.push([days < 2 ? BAD : WARN, file, days < 0 ? 'has ended' : 'ends in ' + age(days * 86400), '#/server']);

@@ -56,6 +56,22 @@ function drawSpark(canvas, f) {
   g.stroke();
 }
 
+/* How far a job is that runs, as a bar and in words; most workers do not say. */
+function progressColumn(of) {
+  const shown = j => (j.denominator > 0 ? percent(Math.min(1, j.numerator / j.denominator)) + ' (' + count(j.numerator) + ' of ' + count(j.denominator) + ')' : NONE);
+  return { key: 'progress', label: 'How far', title: 'As its worker says', kind: 't', value: r => { const j = of(r); return j && j.denominator > 0 ? j.numerator / j.denominator : -1; },
+    make(td) { td.bar = el('progress', {}); td.words = el('span', {}); td.append(td.bar, td.words); },
+    fill(td, r) {
+      const j = of(r) || {}, words = shown(j);
+      td.bar.hidden = words === NONE;
+      td.bar.max = j.denominator || 1;
+      td.bar.value = Math.min(j.numerator || 0, td.bar.max);
+      attr(td.bar, 'aria-label', 'Job ' + j.handle);
+      put(td.words, words);
+      attr(td, 'data-zero', words === NONE ? '' : null);
+    } };
+}
+
 const FUNCTION_COLUMNS = [
   { key: 'name', label: 'Function', kind: 't', head: true, value: f => f.lower,
     make(td) { td.link = el('a', {}); td.append(td.link); },
@@ -111,6 +127,7 @@ function functionsView() {
 
 /* ---- One function -------------------------------------------------------------------------------------- */
 
+const JOBS_MOST = 500;
 const JOB_STATES = ['ready', 'running', 'delayed', 'dead'];
 
 function jobColumns(of) {
@@ -119,10 +136,14 @@ function jobColumns(of) {
     { key: 'handle', label: 'Job', kind: 't', head: true, value: j => j.handle,
       make(td) { td.button = el('button', { type: 'button', class: 'link', onclick: () => jobDialog(td.button.textContent, of) }); td.append(td.button); },
       fill: (td, j) => put(td.button, j.handle) },
+    { key: 'show', label: 'Data', kind: 't',
+      make(td) { td.button = el('button', { type: 'button', text: 'Show', onclick: () => dataDialog(td.button.of, of) }); td.append(td.button); },
+      fill(td, j) { td.button.of = j.handle; td.button.disabled = j.bytes === 0; attr(td.button, 'aria-label', 'Show the data of job ' + j.handle); } },
     text('unique', 'Unique'), text('priority', 'Priority'),
     cardNumber('age', 'Age', '', j => j.age || 0, j => (j.age >= 0 ? age(j.age) : NONE)),
     cardNumber('attempts', 'Attempts', '', j => j.attempts || 0, j => count(j.attempts || 0)),
     cardNumber('bytes', 'Size', '', j => j.bytes || 0, j => bytes(j.bytes || 0)),
+    progressColumn(j => j), text('worker', 'Worker'),
     { key: 'data', label: 'What', kind: 't', fill: (td, j) => { const shown = j.error || j.data || ''; put(td, shown); attr(td, 'title', shown || null); } },
   ];
 }
@@ -151,19 +172,22 @@ function functionView() {
   const actions = el('div', {}), box = el('div', {}), tabs = el('div', { class: 'tabs', role: 'group', 'aria-label': 'Jobs' });
   const own = FUNCTION_PLOTS.map(spec => new Plot(spec));
   const more = el('button', { type: 'button', text: 'Read again', onclick: () => load() });
-  let state = place.args.get('jobs'), shape = '';
+  let state = place.args.get('jobs'), shape = '', readAt = 0;
   if (!JOB_STATES.includes(state)) state = 'ready';
   const grid = new Grid({ cls: 'jobs', caption: 'Jobs', columns: jobColumns(name), sort: { key: 'age', down: true }, cardHeight: 84, empty: () => sentence(grid.problem || grid.waitsFor || 'There is no ' + state + ' job of it.') });
-  const find = () => model.functions.get(name);
+  const find = () => model.functions.get(name), readText = el('span', { class: 'told' });
   async function load() {
     const f = find();
     if (!f) return;
     const want = state;
+    readAt = performance.now();
+    attr(grid.table, 'data-jobs', state);
     try {
-      const got = await ask('api/functions/' + f.path + '/jobs?state=' + state + '&limit=500');
+      const got = await ask('api/functions/' + f.path + '/jobs?state=' + state + '&limit=' + JOBS_MOST);
       if (want !== state) return;
       grid.problem = '';
-      grid.set(got.jobs.map(j => Object.assign({ id: j.handle, age: j.since > 0 && j.age === undefined ? model.at - j.since : j.age }, j)), true);
+      grid.set(got.jobs.map(j => Object.assign({ id: j.handle }, j)), !grid.isHeld());
+      put(readText, 'read at ' + clock(model.at, true) + (got.jobs.length < JOBS_MOST ? '' : ', the first ' + count(JOBS_MOST)));
     } catch (e) {
       grid.problem = 'The jobs cannot be shown: ' + e.message + '.';
       grid.set([], true);
@@ -180,7 +204,7 @@ function functionView() {
   function refresh() {
     const f = find();
     actions.hidden = tabs.hidden = more.hidden = !f;
-    if (!f) { put(policy, 'There is no function of this name.'); numbers.replaceChildren(); return; }
+    if (!f) { put(policy, model.status === null ? 'Asking the server…' : 'There is no function of this name.'); numbers.replaceChildren(); return; }
     const now = functionNumbers(f);
     if (numbers.childElementCount !== now.length) numbers.replaceChildren(...now.map(([label]) => el('div', {}, el('dt', { text: label }), el('dd', {}))));
     now.forEach(([, value], i) => put(numbers.children[i].lastChild, value));
@@ -192,11 +216,13 @@ function functionView() {
     for (const b of tabs.children) { put(b, b.dataset.jobs + ' ' + count(counts[b.dataset.jobs])); attr(b, 'aria-pressed', String(b.dataset.jobs === state)); }
     /* Buttons are made anew only when they would differ: they may have the focus. */
     const is = [f.gate, f.waiting > 0, f.now.delayed > 0, f.now.dead > 0, mayManage()].join();
+    /* A bookmark may come before the first word of the server. */
+    if (readAt === 0) { load(); loadPolicy(); }
+    else if (state === 'running' && !net.frozen && !net.lost && performance.now() - readAt > LIST_S * 1000) load();
     if (shape !== is) { shape = is; actions.replaceChildren(functionActions(f)); }
   }
   box.append(grid.node);
-  setTimeout(() => { load(); loadPolicy(); });
   return { node: [el('div', { class: 'view-head' }, el('a', { href: '#/functions', text: '← Functions' }), el('h2', { text: name })), reasons, policy, numbers, actions,
     el('section', { class: 'function-plots', 'aria-label': 'Plots of this function' }, el('div', { class: 'plots-grid' }, ...own.map(p => p.node))),
-    el('div', { class: 'view-head' }, tabs, more), box], refresh, scroll: () => grid.draw(), grid, load };
+    el('div', { class: 'view-head' }, tabs, more, readText), box], refresh, scroll: () => grid.draw(), grid, load };
 }

@@ -34,7 +34,8 @@ class StandIn:
     def __init__(self, page, rows, status=None, history=None):
         self.page, self.rows, self.posts = page, {r["name"]: r for r in rows}, []
         self.status, self.history = status or {}, history
-        self.jobs, self.dead, self.workers = [], [], []
+        self.jobs, self.dead, self.workers, self.running, self.data = [], [], [], [], {}
+        self.modules, self.options = [], []
         self.news = threading.Condition()
         self.generation, self.ended, self.changed = 0, False, {}
         outer = self
@@ -116,11 +117,18 @@ class StandIn:
         elif name:
             r = self.rows[urllib.parse.unquote(name[1])]
             self._send(h, {"jobs": self.jobs} if name[2] else dict(r, policy="line 3 mail.* attempts=10 delay=15s"))
+        elif url.path.endswith("/data"):
+            data = self.data.get(urllib.parse.unquote(url.path[10:-5]))
+            if data is None:
+                self._send(h, {"detail": "UNKNOWN_JOB"}, status=404)
+            else:
+                self._send(h, {"handle": "", "bytes": len(data), "hex": data[:1024].hex()})
         elif url.path.startswith("/api/jobs/"):
             self._send(h, {"handle": urllib.parse.unquote(url.path[10:]), "state": "dead", "function": "mail", "error": "timed out"})
         else:
             known = {"/api/status": self._status, "/api/functions": lambda: {"functions": list(self.rows.values())},
-                     "/api/workers": lambda: {"workers": self.workers}, "/api/dead": lambda: {"dead": self.dead}}
+                     "/api/workers": lambda: {"workers": self.workers}, "/api/running": lambda: {"running": self.running},
+                     "/api/dead": lambda: {"dead": self.dead}, "/api/modules": lambda: {"modules": self.modules}, "/api/options": lambda: {"options": self.options}}
             self._send(h, known[url.path]()) if url.path in known else self._send(h, {"detail": "there is nothing here"}, status=404)
 
     def _stream(self, h):
