@@ -77,8 +77,14 @@ def _(t):
     check(p.end().rstrip() == "one\n        two\\x1B[2J\\xFF" and b"\x1b" not in p.raw, p.raw)
 
 
+def need_top(t):
+    if b"built without ncurses" in run_ctl(t, "top", status=2).err:
+        t.skip("gearmanctl is built without ncurses")
+
+
 @case("top shows functions and rates, sorts, scrolls, shows workers, and leaves")
 def _(t):
+    need_top(t)
     s = t.server()
     worker, client = s.worker("alpha", "beta"), s.connect()
     worker.send(SET_CLIENT_ID, "host-one").sync()
@@ -103,6 +109,7 @@ def _(t):
 
 @case("top scrolls through more functions than the screen has lines", modes=BOTH)
 def _(t):
+    need_top(t)
     s = t.server()
     worker = s.worker(*("f%03d" % n for n in range(60)))
     p = term_ctl(t, s, "top", "-i", "1", lines=20)
@@ -119,6 +126,7 @@ def _(t):
 
 @case("top goes on when a server is away, has no counters, is silent or says nonsense", modes=(0,))
 def _(t):
+    need_top(t)
     s = t.server()
     port = old_gearmand(t)
     none, silent, garbage = "127.0.0.1:%d" % free_port(), Fake(t, None).name, Fake(t, b"\x1b[2Jx\n").name
@@ -137,6 +145,7 @@ def _(t):
 
 @case("top without a terminal is status 2 and a sentence", modes=None)
 def _(t):
+    need_top(t)
     check(b"top needs a terminal" in run_ctl(t, "top", status=2).err)
     check("top needs a terminal" in term_ctl(t, "localhost", "top", env={"TERM": "nosuchterm"}).end(2))
 
