@@ -5,9 +5,11 @@
  * Runs on:  the store thread.
  * Owns:     nothing; the batch is the server's.
  *
- * A key stands in a batch once, so removals go first.  BEGIN, DELETE of many keys, REPLACE of many rows and COMMIT go
- * as one text in one round trip; a batch that is larger than a packet goes in several.  When the database does not take
- * a row, the transaction is undone and made again with a statement for each row, so that this row alone is refused.
+ * A key stands in a batch once, and so does the handle of a dead job, so the order is ours: a job is buried before it
+ * is removed, which an engine without transactions needs.  BEGIN, REPLACE of many rows, DELETE of many keys and COMMIT
+ * go as one text in one round trip; a batch that is larger than a packet goes in several.  When the database does not
+ * take a row, the transaction is undone and made again with a statement for each row, so that this row alone is
+ * refused.
  *
  * A literal is as long as its escapes make it, so whether a job fits a packet depends on its bytes.
  */
@@ -17,7 +19,9 @@
  * that is kept from one batch to the next. */
 enum { TEXT_MOST = 4 << 20, ROW_SPARE = 256, KEYS_MOST = 1000, KEPT = 8 << 20, OUT_OF_MEMORY = 1037 };
 
-#define INSERT_HEAD "REPLACE INTO %s(unique_key,function_name,data,job_handle,reducer,priority,when_to_run,flags)VALUES"
+#define INSERT_HEAD \
+	"REPLACE INTO %s(unique_key,function_name,data,job_handle,reducer,error,priority,when_to_run,flags,attempts," \
+	"changed_at,expires_at)VALUES"
 
 struct writer {
 	struct my_store *s;
@@ -72,8 +76,11 @@ add_literal(struct writer *w, const char *before, struct gearmand_slice v)
 static void
 end_statement(struct writer *w)
 {
-	if (w->op != 0)
-		gm_add_text(&w->s->sql, w->op == GEARMAND_REMOVE ? "));" : ";");
+	static const char *const ends[] = {
+		"", [GEARMAND_ADD] = ";", [GEARMAND_REMOVE] = "));", [GEARMAND_BURY] = ";", [GEARMAND_UNBURY] = ");"
+	};
+
+	gm_add_text(&w->s->sql, ends[w->op]);
 	w->op = 0;
 	w->keys = 0;
 }
@@ -90,21 +97,29 @@ send_text(struct writer *w)
 	gm_bytes_clear(t, KEPT);
 }
 
+static bool
+is_put(enum gearmand_op op)
+{
+	return op == GEARMAND_ADD || op == GEARMAND_BURY;
+}
+
 /* Makes room for that many bytes, and opens the statement that they belong to. */
 static void
 begin_statement(struct writer *w, enum gearmand_op op, size_t more)
 {
 	struct gm_bytes *t = &w->s->sql;
 	size_t most = w->s->packet_max < TEXT_MOST ? w->s->packet_max : TEXT_MOST;
+	bool is_of_dead = op == GEARMAND_BURY || op == GEARMAND_UNBURY;
 
-	if (w->op != op || (op == GEARMAND_REMOVE && w->keys == KEYS_MOST))
+	if (w->op != op || (!is_put(op) && w->keys == KEYS_MOST))
 		end_statement(w);
 	if (t->len > 0 && t->len + more + strlen(w->s->table) + ROW_SPARE > most) {
 		end_statement(w);
 		send_text(w);
 	}
 	if (w->op == 0)
-		gm_addf(t, op == GEARMAND_REMOVE ? "DELETE FROM %s WHERE " : INSERT_HEAD, w->s->table);
+		gm_addf(
+		    t, is_put(op) ? INSERT_HEAD : "DELETE FROM %s WHERE ", is_of_dead ? w->s->dead_table : w->s->table);
 	w->op = op;
 }
 
@@ -123,23 +138,33 @@ write_removal(struct writer *w, const struct gearmand_job *job)
 	w->keys++;
 }
 
+static void
+write_unburial(struct writer *w, const struct gearmand_job *job)
+{
+	begin_statement(w, GEARMAND_UNBURY, literal_length(job->handle));
+	add_literal(w, w->keys == 0 ? "job_handle IN(" : ",", job->handle);
+	w->keys++;
+}
+
 static size_t
 row_length(const struct gearmand_job *job)
 {
 	return literal_length(job->unique) + literal_length(job->function) + literal_length(job->data) +
-	       literal_length(job->handle) + literal_length(job->reducer) + ROW_SPARE;
+	       literal_length(job->handle) + literal_length(job->reducer) + literal_length(job->error) + ROW_SPARE;
 }
 
 static void
-write_row(struct writer *w, const struct gearmand_job *job)
+write_row(struct writer *w, enum gearmand_op op, const struct gearmand_job *job)
 {
-	begin_statement(w, GEARMAND_ADD, row_length(job));
+	begin_statement(w, op, row_length(job));
 	add_literal(w, w->keys == 0 ? "(" : ",(", job->unique);
 	add_literal(w, ",", job->function);
 	add_literal(w, ",", job->data);
 	add_literal(w, ",", job->handle);
 	add_literal(w, ",", job->reducer);
-	gm_addf(&w->s->sql, ",%d,%lld,%u)", (int)job->priority, (long long)job->run_at, (unsigned)job->flags);
+	add_literal(w, ",", job->error);
+	gm_addf(&w->s->sql, ",%d,%lld,%u,%u,%lld,%lld)", (int)job->priority, (long long)job->run_at,
+	    (unsigned)job->flags, (unsigned)job->attempts, (long long)job->changed_at, (long long)job->expires_at);
 	w->keys++;
 }
 
@@ -165,22 +190,34 @@ is_fit(struct my_store *s, struct gearmand_change *c)
 }
 
 static void
-write_additions(struct writer *w, struct gearmand_change *changes, size_t count)
+write_change(struct writer *w, struct gearmand_change *c)
+{
+	if (c->op == GEARMAND_REMOVE)
+		write_removal(w, &c->job);
+	else if (c->op == GEARMAND_UNBURY)
+		write_unburial(w, &c->job);
+	else
+		write_row(w, c->op, &c->job);
+	if (!w->is_careful || !is_put(c->op))
+		return;
+	end_statement(w);
+	send_text(w);
+	if (my_is_final(w->code)) {
+		w->s->host->refuse(c, "the MySQL queue does not take this job: %s", mysql_error(w->s->db));
+		w->code = 0;
+	}
+}
+
+static void
+write_changes(struct writer *w, enum gearmand_op op, struct gearmand_change *changes, size_t count)
 {
 	for (size_t i = 0; i < count && w->code == 0; i++) {
-		if (changes[i].op != GEARMAND_ADD || changes[i].outcome == GEARMAND_REFUSED)
-			continue;
-		write_row(w, &changes[i].job);
-		if (!w->is_careful)
-			continue;
-		end_statement(w);
-		send_text(w);
-		if (my_is_final(w->code)) {
-			w->s->host->refuse(
-			    &changes[i], "the MySQL queue does not take this job: %s", mysql_error(w->s->db));
-			w->code = 0;
-		}
+		if (changes[i].op == op && changes[i].outcome != GEARMAND_REFUSED)
+			write_change(w, &changes[i]);
 	}
+	end_statement(w);
+	if (w->is_careful)
+		send_text(w);
 }
 
 /* Error number; 0 = it is committed. */
@@ -192,15 +229,10 @@ run_batch(struct my_store *s, struct gearmand_change *changes, size_t count, boo
 	gm_bytes_clear(&s->sql, KEPT);
 	gm_add_text(&s->sql, "BEGIN;");
 	my_lease_write(s, &s->sql);
-	for (size_t i = 0; i < count && w.code == 0; i++) {
-		if (changes[i].op == GEARMAND_REMOVE)
-			write_removal(&w, &changes[i].job);
-	}
-	end_statement(&w);
-	if (is_careful)
-		send_text(&w);
-	write_additions(&w, changes, count);
-	end_statement(&w);
+	write_changes(&w, GEARMAND_BURY, changes, count);
+	write_changes(&w, GEARMAND_REMOVE, changes, count);
+	write_changes(&w, GEARMAND_ADD, changes, count);
+	write_changes(&w, GEARMAND_UNBURY, changes, count);
 	gm_add_text(&s->sql, "COMMIT");
 	send_text(&w);
 	return w.code;
@@ -252,7 +284,7 @@ my_commit(void *store, struct gearmand_change *changes, size_t count, struct gea
 	int code;
 
 	for (size_t i = 0; i < count; i++)
-		left += changes[i].op == GEARMAND_REMOVE || is_fit(s, &changes[i]);
+		left += !is_put(changes[i].op) || is_fit(s, &changes[i]);
 	if (left == 0)
 		return GEARMAND_COMMIT_DONE;
 	code = run_batch(s, changes, count, false);

@@ -22,7 +22,7 @@
  */
 #include "queue_mysql.h"
 
-enum { NO_SUCH_TABLE = 1146, DUPLICATE_KEY = 1062, OUT_OF_RANGE = 1690 };
+enum { DUPLICATE_KEY = 1062, OUT_OF_RANGE = 1690 };
 
 /* A server that was just killed may need a moment to be gone, on the other side too; a former session of our own may be
  * in the middle of something. */

@@ -38,6 +38,7 @@ my_close(void **store)
 	free(s->database);
 	s->host->release(s->table);
 	s->host->release(s->order);
+	s->host->release(s->dead_table);
 	s->magic = 0;
 	s->host->release(s);
 	if (thread_is_ready)
@@ -198,6 +199,7 @@ static const struct gearmand_queue_ops my_ops = {
 	.close = my_close,
 	.check = my_check,
 	.forget = gm_forget,
+	.keeps_dead = true,
 };
 
 GEARMAND_QUEUE_PLUGIN(

@@ -8,7 +8,7 @@
  * queue_mysql.c  the descriptor; opens and closes
  * connect.c      options -> a connection, and how its session is set up; statements
  * owner.c        one gearmand for each table: the named lock, and the row in gearmand_lock
- * schema.c       the table: made, or taken over from another gearmand
+ * schema.c       the table: made, or taken over from another gearmand; that of the dead jobs
  * commit.c       a batch of changes -> one transaction
  * replay.c       rows -> jobs, in order
  * sentence.c     error numbers -> what the operator reads, and what the server does next
@@ -23,6 +23,8 @@
 /* What our columns hold.  The two of the key make 767 bytes, which every row format of InnoDB can index. */
 enum { UNIQUE_MAX = 64, FUNCTION_MAX = 703, HANDLE_MAX = 255, REDUCER_MAX = 65535 };
 
+enum { NO_SUCH_TABLE = 1146 }; /* an error number */
+
 struct my_store {
 	uint32_t magic;
 	const struct gearmand_host *host;
@@ -33,6 +35,7 @@ struct my_store {
 	const char *name;           /* of the table; the host's */
 	char *table;                /* the same, quoted for SQL; the host's allocation */
 	char *order;                /* the column that counts the rows, likewise: `seq`, or what the table has */
+	char *dead_table;           /* TABLE_dead, likewise; its rows are counted by `seq` */
 	char where[300];            /* for sentences: which table, on which server */
 	bool needs_tls;
 	bool is_broken;      /* the connection is of no use any more */

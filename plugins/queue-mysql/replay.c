@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Rows become jobs again, in the order in which they were stored.
+ * Rows become jobs again, in the order in which they were stored; the dead last.
  *
  * Runs on:  the store thread, before the first commit.
  * Owns:     nothing beyond a call.
@@ -11,14 +11,14 @@
 #include "queue_mysql.h"
 
 enum { PAGE = 1000 };
-enum { ORDER, UNIQUE, FUNCTION, PRIORITY, DATA, WHEN, HANDLE, REDUCER, FLAGS };
+enum { ORDER, UNIQUE, FUNCTION, PRIORITY, DATA, WHEN, HANDLE, REDUCER, FLAGS, ATTEMPTS, CHANGED, EXPIRES, ERROR };
 
 struct replay {
 	struct my_store *store;
 	gearmand_replay_f *sink_f;
 	void *sink;
 	unsigned long long jobs, skipped, last; /* `last` in the order */
-	bool is_stopped;
+	bool is_stopped, is_dead;
 };
 
 static struct gearmand_slice
@@ -47,16 +47,22 @@ replay_row(struct replay *r, MYSQL_ROW row, const unsigned long *lengths)
 		.run_at = when < 0 ? 0 : when,
 		.priority = priority < GEARMAND_HIGH || priority > GEARMAND_LOW ? GEARMAND_NORMAL
 										: (enum gearmand_priority)priority,
-		.flags = (uint32_t)number_of(row, FLAGS, 0),
+		.flags = (uint32_t)number_of(row, FLAGS, 0) & ~(uint32_t)GEARMAND_JOB_DEAD,
+		.attempts = (uint32_t)number_of(row, ATTEMPTS, 0),
+		.changed_at = number_of(row, CHANGED, 0),
+		.expires_at = number_of(row, EXPIRES, 0),
+		.error = bytes_of(row, lengths, ERROR),
 	};
 
 	r->last = strtoull(row[ORDER], NULL, 10);
 	if (row[FUNCTION] == NULL || job.function.len > GM_FUNCTION_MOST || gm_has_byte(job.function, '\0') ||
-	    job.unique.len == 0 || job.unique.len > GM_UNIQUE_MOST || gm_has_byte(job.unique, '\0')) {
+	    job.unique.len == 0 || job.unique.len > GM_UNIQUE_MOST || gm_has_byte(job.unique, '\0') ||
+	    (r->is_dead && job.handle.len == 0)) {
 		r->skipped++;
 		return;
 	}
 	r->jobs++;
+	job.flags |= r->is_dead ? GEARMAND_JOB_DEAD : 0;
 	r->is_stopped = !r->sink_f(r->sink, &job);
 }
 
@@ -65,7 +71,7 @@ static int
 replay_page(struct replay *r)
 {
 	MYSQL *db = r->store->db;
-	const char *order = r->store->order;
+	const char *order = r->is_dead ? "seq" : r->store->order;
 	struct gm_bytes *sql = &r->store->sql;
 	MYSQL_RES *res;
 	MYSQL_ROW row;
@@ -73,9 +79,9 @@ replay_page(struct replay *r)
 
 	gm_bytes_clear(sql, SIZE_MAX);
 	gm_addf(sql,
-	    "SELECT %s, unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags FROM %s"
-	    " WHERE %s > %llu ORDER BY %s LIMIT %d",
-	    order, r->store->table, order, r->last, order, PAGE);
+	    "SELECT %s, unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags, attempts,"
+	    " changed_at, expires_at, error FROM %s WHERE %s > %llu ORDER BY %s LIMIT %d",
+	    order, r->is_dead ? r->store->dead_table : r->store->table, order, r->last, order, PAGE);
 	if (mysql_real_query(db, sql->data, sql->len) != 0 || (res = mysql_use_result(db)) == NULL)
 		return -1;
 	while (!r->is_stopped && (row = mysql_fetch_row(res)) != NULL) {
@@ -88,19 +94,29 @@ replay_page(struct replay *r)
 	return rows;
 }
 
+static bool
+replay_pages(struct replay *r, bool is_dead)
+{
+	int rows = PAGE;
+
+	r->is_dead = is_dead;
+	r->last = 0;
+	while (rows == PAGE && !r->is_stopped)
+		rows = replay_page(r);
+	return rows >= 0;
+}
+
 bool
 my_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_error *err)
 {
 	struct my_store *s = my_store_of(store);
 	struct replay r = { .store = s, .sink_f = sink_f, .sink = sink };
 	char doing[100];
-	int rows = PAGE;
+	bool well = replay_pages(&r, false) && replay_pages(&r, true);
 
-	while (rows == PAGE && !r.is_stopped)
-		rows = replay_page(&r);
 	if (r.skipped > 0)
 		s->host->log(s->host, GEARMAND_LOG_WARNING,
 		    "%s: %llu rows have no key that a job can have; they are left as they are", s->where, r.skipped);
 	snprintf(doing, sizeof(doing), "reading it after %llu jobs", r.jobs);
-	return rows >= 0 || my_fail(s, s->db, err, doing);
+	return well || my_fail(s, s->db, err, doing);
 }

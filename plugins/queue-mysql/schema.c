@@ -24,15 +24,21 @@
 	X(when_to_run, "BIGINT", "bigint", 0)                    /* missing in the oldest tables */ \
 	X(job_handle, "VARBINARY(255)", "varbinary", HANDLE_MAX) /* from here on: ours */ \
 	X(reducer, "BLOB", NULL, 0) \
-	X(flags, "INT UNSIGNED", NULL, 0)
+	X(flags, "INT UNSIGNED", NULL, 0) \
+	X(attempts, "INT UNSIGNED", NULL, 0) \
+	X(changed_at, "BIGINT", "bigint", 0) \
+	X(expires_at, "BIGINT", "bigint", 0) \
+	X(error, "BLOB", "blob", 0)
 
-#define NAMES   "unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags"
+#define NAMES \
+	"unique_key, function_name, priority, data, when_to_run, job_handle, reducer, flags, attempts, changed_at," \
+	" expires_at, error"
 #define ORDER   "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT"
 #define KEY     "UNIQUE KEY gearmand_key (unique_key, function_name)"
 #define NEW_KEY "SHA2(CONCAT(q.%s, '.', RAND(), '.', UUID()), 256)"
 #define IS_OURS \
 	"COALESCE(c.column_name, '') IN ('unique_key', 'function_name', 'priority', 'data', 'when_to_run'," \
-	" 'job_handle', 'reducer', 'flags')"
+	" 'job_handle', 'reducer', 'flags', 'attempts', 'changed_at', 'expires_at', 'error')"
 
 static const struct {
 	const char *name, *type, *kind;
@@ -43,7 +49,7 @@ static const struct {
 #undef X
 };
 
-enum { COLUMN_COUNT = GM_COUNT(columns), COLUMNS_NEEDED = 4, KEYS = 2 };
+enum { COLUMN_COUNT = GM_COUNT(columns), COLUMNS_NEEDED = 4, COLUMNS_OF_1_1 = 5, KEYS = 2 };
 
 struct found {
 	bool exists, is_table, has_primary, has_key;
@@ -110,7 +116,7 @@ take_column(struct my_store *s, struct found *f, MYSQL_ROW row)
 		if (strcasecmp(name, columns[i].name) != 0)
 			continue;
 		f->has[i] = true;
-		f->is_needed[i] = is_needed;
+		f->is_needed[i] = is_needed && i < COLUMNS_OF_1_1; /* what 1.1 does not fill must not need it */
 		f->length[i] = row[2] == NULL ? 0 : strtoull(row[2], NULL, 10);
 		snprintf(f->charset[i], sizeof(f->charset[i]), "%s", row[3] == NULL ? "" : row[3]);
 		f->fits[i] = columns[i].kind == NULL ||
@@ -332,7 +338,7 @@ take_over(struct my_store *s, struct found *f, struct gearmand_error *err)
 }
 
 static bool
-make_table(struct my_store *s, struct gearmand_error *err)
+make_table(struct my_store *s, const char *table, const char *key, struct gearmand_error *err)
 {
 	struct gm_bytes t = { .len = 0 };
 	bool well;
@@ -340,8 +346,8 @@ make_table(struct my_store *s, struct gearmand_error *err)
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		gm_addf(&t, "%s %s, ", columns[i].name, columns[i].type);
 	well = my_ask(s, s->db, NULL, err, "making it",
-	    "CREATE TABLE IF NOT EXISTS %s (%.*sseq " ORDER ", PRIMARY KEY (seq), " KEY ") ENGINE=InnoDB", s->table,
-	    (int)t.len, t.data);
+	    "CREATE TABLE IF NOT EXISTS %s (%.*sseq " ORDER ", PRIMARY KEY (seq), %s) ENGINE=InnoDB", table, (int)t.len,
+	    t.data, key);
 	gm_bytes_free(&t);
 	return well;
 }
@@ -358,6 +364,45 @@ try_rights(struct my_store *s, struct gearmand_error *err)
 		   s->order);
 }
 
+/* ---- The dead ------------------------------------------------------------------------ */
+
+/* In another table of the same columns.  A name has at most 64 characters; this is the name in gearmand_lock. */
+static bool
+name_dead(struct my_store *s, struct gearmand_error *err)
+{
+	MYSQL_RES *res;
+	MYSQL_ROW row;
+
+	if (!my_ask(s, s->db, &res, err, "naming that of its dead jobs",
+		"SELECT CONCAT(IF(LENGTH(%s) < 60, %s, MD5(%s)), '_dead')", s->queue, s->queue, s->queue))
+		return false;
+	row = mysql_fetch_row(res);
+	s->dead_table = my_quoted_name(s->host, row != NULL && row[0] != NULL ? row[0] : "");
+	mysql_free_result(res);
+	return true;
+}
+
+static bool
+try_dead(struct my_store *s, struct gearmand_error *err)
+{
+	return my_ask(s, s->db, NULL, err, "trying whether its dead jobs may be written",
+	    "REPLACE INTO %s (" NAMES ") SELECT " NAMES " FROM %s WHERE seq = 0", s->dead_table, s->dead_table);
+}
+
+/* Where it is there the user need not have the right to make it. */
+static bool
+open_dead(struct my_store *s, struct gearmand_error *err)
+{
+	if (!name_dead(s, err))
+		return false;
+	if (try_dead(s, err))
+		return true;
+	if (mysql_errno(s->db) != NO_SUCH_TABLE)
+		return false;
+	err->text[0] = '\0';
+	return make_table(s, s->dead_table, "UNIQUE KEY gearmand_handle (job_handle)", err) && try_dead(s, err);
+}
+
 bool
 my_schema_open(struct my_store *s, struct gearmand_error *err)
 {
@@ -365,10 +410,10 @@ my_schema_open(struct my_store *s, struct gearmand_error *err)
 	bool well = read_table(s, &f, err);
 
 	if (well && !f.exists)
-		well = make_table(s, err);
+		well = make_table(s, s->table, KEY, err);
 	else if (well)
 		well = read_columns(s, &f, err) && check_queue(s, &f, err) && read_indexes(s, &f, err) &&
 		       take_over(s, &f, err);
 	gm_bytes_free(&f.drops);
-	return well && try_rights(s, err) && settle_keys(s, s->db, err);
+	return well && try_rights(s, err) && settle_keys(s, s->db, err) && open_dead(s, err);
 }

@@ -83,6 +83,24 @@ Test(mysql, any_name_of_a_table_is_fine)
 	queue_add(q, "f", "a", "1");
 	cr_expect_str_eq(queue_content(q), "f/a=1");
 	cr_expect_str_eq(queue_sql(q, "SELECT data FROM `my-queue.of ``jobs``'\\`"), "1");
+	cr_expect_str_eq(queue_sql(q, "SELECT COUNT(*) FROM `my-queue.of ``jobs``'\\_dead`"), "0");
+	queue_free(&q);
+}
+
+/* 64 characters are the most. */
+Test(mysql, a_name_that_has_no_room_for_dead_is_hashed)
+{
+	static const char name[] = "a234567890123456789012345678901234567890123456789012345678901234";
+	struct queue *q = queue_new();
+
+	for (int len = 59; len <= 64; len += 5) {
+		fake_host_set(&q->host, "mysql-table", name + 64 - len);
+		cr_assert(queue_open(q), "%d: %s", len, q->err.text);
+		queue_close(q);
+	}
+	cr_expect_str_eq(queue_sql(q, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
+				      " AND table_name LIKE '%dead' ORDER BY LENGTH(table_name)"),
+	    "6afabdd34f7bcc91ad65043ec7b2491d_dead 67890123456789012345678901234567890123456789012345678901234_dead");
 	queue_free(&q);
 }
 
@@ -219,6 +237,104 @@ Test(mysql, an_engine_without_transactions_is_warned_of)
 	queue_free(&q);
 }
 
+/* ---- The dead ------------------------------------------------------------------------------ */
+
+/* Two changes: it is buried, and leaves the others. */
+static void
+dies(struct gearmand_change c[2], const char *unique, const char *handle)
+{
+	struct gearmand_job job = a_job(S("f"), slice_of_text(unique), slice_of_text(handle));
+
+	job.handle = slice_of_text(handle);
+	job.attempts = 3;
+	job.changed_at = 1700000000;
+	job.error = S("it did not work");
+	job.flags = GEARMAND_JOB_DEAD;
+	c[0] = (struct gearmand_change){ .op = GEARMAND_BURY, .job = job };
+	c[1] = a_remove(job.function, job.unique);
+}
+
+Test(mysql, a_job_dies_in_one_round_trip)
+{
+	struct queue *q = queue_opened();
+	struct gearmand_change c[2];
+
+	queue_add(q, "f", "a", "1");
+	queue_add(q, "f", "b", "2");
+	dies(c, "a", "H:1");
+	round_trips();
+	cr_assert_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_eq(round_trips(), 1);
+	cr_expect_str_eq(queue_sql(q, "SELECT unique_key FROM gearman_queue"), "b");
+	cr_expect_str_eq(
+	    queue_sql(q, "SELECT unique_key, job_handle, attempts, changed_at, error, flags FROM gearman_queue_dead"),
+	    "a|H:1|3|1700000000|it did not work|4");
+	cr_expect_str_eq(queue_content(q), "f/b=2 f/a=H:1");
+	cr_expect_eq(q->seen[0].flags, 0);
+	cr_expect_eq(q->seen[1].flags, GEARMAND_JOB_DEAD);
+	queue_free(&q);
+}
+
+Test(mysql, a_job_dies_all_or_not_at_all)
+{
+	struct queue *q = queue_opened();
+	struct gearmand_change c[2];
+
+	queue_add(q, "f", "a", "1");
+	queue_sql(q, "CREATE TRIGGER t BEFORE DELETE ON gearman_queue FOR EACH ROW INSERT INTO nowhere VALUES (1)");
+	dies(c, "a", "H:1");
+	cr_expect_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_BROKEN);
+	queue_sql(q, "DROP TRIGGER t");
+	cr_expect_str_eq(queue_content(q), "f/a=1");
+	cr_assert_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_str_eq(queue_content(q), "f/a=H:1");
+	queue_free(&q);
+}
+
+/* More than the pages of a replay, and than the handles of one statement. */
+Test(mysql, many_dead_come_back_in_their_order)
+{
+	enum { MANY = 2500 };
+	static struct gearmand_change c[2 * MANY];
+	struct queue *q = queue_opened();
+
+	for (int i = 0; i < MANY; i++) {
+		char *handle = keep(16);
+
+		snprintf(handle, 16, "H:%d", MANY - i);
+		dies(&c[2 * i], "a", handle);
+		c[2 * i + 1] = an_add(a_job(S("g"), slice_of_text(handle), S("x")));
+	}
+	cr_assert_eq(queue_commit(q, c, 2 * MANY), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	queue_reopen_and_replay(q);
+	cr_assert_eq(q->seen_count, 2 * MANY);
+	for (int i = 0; i < MANY; i++) {
+		cr_assert(slice_same(q->seen[MANY + i].handle, c[2 * i].job.handle), "%d", i);
+		cr_assert_eq(q->seen[MANY + i].flags, GEARMAND_JOB_DEAD);
+		c[2 * i].op = GEARMAND_UNBURY;
+		c[2 * i + 1].op = GEARMAND_REMOVE;
+	}
+	cr_assert_eq(queue_commit(q, c, 2 * MANY), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_str_eq(queue_content(q), "");
+	queue_free(&q);
+}
+
+Test(mysql, a_table_of_the_dead_that_is_dropped_is_made_again)
+{
+	struct queue *q = queue_opened();
+	struct gearmand_change c[2];
+
+	queue_add(q, "f", "a", "1");
+	queue_sql(q, "DROP TABLE gearman_queue_dead");
+	dies(c, "a", "H:1");
+	cr_expect_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_BROKEN);
+	EXPECT_SENTENCE(q, "gearman_queue_dead' doesn't exist");
+	cr_expect_str_eq(queue_content(q), "f/a=1");
+	cr_expect_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_str_eq(queue_content(q), "f/a=H:1");
+	queue_free(&q);
+}
+
 /* ---- Refusals ------------------------------------------------------------------------------ */
 
 Test(mysql, a_job_that_the_table_forbids_is_refused_alone)
@@ -236,6 +352,27 @@ Test(mysql, a_job_that_the_table_forbids_is_refused_alone)
 	cr_expect_eq(c[0].outcome, GEARMAND_STORED);
 	fake_host_changes_clear(c, 4);
 	cr_expect_str_eq(queue_content(q), "f/a=1 f/c=3");
+	queue_free(&q);
+}
+
+Test(mysql, a_dead_job_that_the_table_forbids_is_refused_alone)
+{
+	struct queue *q = queue_opened();
+	struct gearmand_change c[7];
+
+	queue_add(q, "f", "a", "1");
+	queue_sql(q, "CREATE TRIGGER forbid BEFORE INSERT ON gearman_queue_dead FOR EACH ROW BEGIN IF NEW.job_handle ="
+		     " 'H:2' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'it rests elsewhere'; END IF; END");
+	dies(&c[0], "a", "H:1");
+	dies(&c[2], "b", "H:2");
+	dies(&c[4], "c", "H:3");
+	c[6] = an_add(a_job(S("f"), S("d"), S("4")));
+	cr_assert_eq(queue_commit(q, c, 7), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_assert_eq(c[2].outcome, GEARMAND_REFUSED);
+	cr_expect_not_null(strstr(c[2].reason, "it rests elsewhere"), "%s", c[2].reason);
+	cr_expect_eq(c[0].outcome + c[4].outcome + c[6].outcome, GEARMAND_STORED);
+	fake_host_changes_clear(c, 7);
+	cr_expect_str_eq(queue_content(q), "f/d=4 f/a=H:1 f/c=H:3");
 	queue_free(&q);
 }
 

@@ -16,6 +16,10 @@
 
 /* Columns of a table, behind "CREATE TABLE gearman_queue". */
 #define OF_1_1 "unique_key VARCHAR(64), function_name VARCHAR(255), priority INT, data LONGBLOB, when_to_run INT"
+#define OF_OURS \
+	"unique_key VARBINARY(64), function_name VARBINARY(703), priority INT, data LONGBLOB, when_to_run BIGINT," \
+	" job_handle VARBINARY(255), reducer BLOB, flags INT UNSIGNED, seq BIGINT UNSIGNED NOT NULL AUTO_INCREMENT," \
+	" PRIMARY KEY (seq), UNIQUE KEY gearmand_key (unique_key, function_name)" /* before there were dead jobs */
 #define OF_0_X "unique_key VARCHAR(64) PRIMARY KEY, function_name VARCHAR(255), priority INT, data LONGBLOB"
 
 static struct queue *
@@ -94,6 +98,9 @@ Test(mysql_takeover, tables_of_all_kinds_work, .timeout = 120)
 		" UNIQUE (unique_key(100), function_name(50))) CHARACTER SET latin1",
 		"(" OF_1_1 ", note VARCHAR(20) UNIQUE, made TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, size INT AS"
 		" (LENGTH(data)) VIRTUAL)",
+		"(" OF_OURS ")",
+		"(" OF_1_1 ", changed_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, error VARCHAR(10) NOT NULL DEFAULT '-',"
+		" attempts INT NOT NULL DEFAULT 0, UNIQUE (unique_key, function_name))",
 	};
 	struct queue *q = queue_new();
 	char sql[1024];
@@ -111,6 +118,83 @@ Test(mysql_takeover, tables_of_all_kinds_work, .timeout = 120)
 		queue_close(q);
 		queue_sql(q, "DROP TABLE gearman_queue");
 	}
+	queue_free(&q);
+}
+
+static enum gearmand_commit
+add_tried(struct queue *q, const char *unique)
+{
+	struct gearmand_job job = a_job(S("f"), slice_of_text(unique), S("x"));
+	struct gearmand_change c;
+
+	job.attempts = 2;
+	job.changed_at = 1700000000;
+	job.error = slice_filled(1000, 1);
+	c = an_add(job);
+	return queue_commit(q, &c, 1);
+}
+
+static const char *
+tried(struct queue *q)
+{
+	return queue_sql(q, "SELECT unique_key, attempts, changed_at, expires_at, LENGTH(error) FROM gearman_queue");
+}
+
+Test(mysql_takeover, a_table_of_an_earlier_version_gets_columns_that_that_version_does_not_mind)
+{
+	struct queue *q = queue_on("(" OF_OURS ")");
+
+	queue_sql(q, "INSERT INTO gearman_queue VALUES ('a', 'f', 1, '1', 0, 'H:1', 'sum', 1, 7)");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	expect_log(q, "ADD COLUMN attempts INT UNSIGNED, ADD COLUMN changed_at BIGINT, ADD COLUMN expires_at BIGINT,"
+		      " ADD COLUMN error BLOB");
+	cr_assert(queue_replay(q), "%s", q->err.text);
+	cr_assert_eq(q->seen_count, 1);
+	cr_expect(slice_same(q->seen[0].handle, S("H:1")) && q->seen[0].flags == 1 && q->seen[0].attempts == 0);
+	cr_assert_eq(add_tried(q, "b"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_str_eq(tried(q), "a|NULL|NULL|NULL|NULL b|2|1700000000|0|1000");
+	queue_close(q);
+	queue_sql(q, "REPLACE INTO gearman_queue(unique_key,function_name,data,job_handle,reducer,priority,when_to_run,"
+		     "flags)VALUES('a','f','2','H:1','',1,0,0),('c','f','3','H:3','',1,0,0)");
+	cr_expect_str_eq(queue_content(q), "f/b=x f/a=2 f/c=3");
+	cr_expect_eq(q->seen[0].attempts, 2);
+	cr_expect_eq(q->seen[1].attempts, 0);
+	queue_free(&q);
+}
+
+/* From now on a user logs in who has these rights on that table, and those that he had. */
+static void
+log_in(struct queue *q, const char *rights, const char *table)
+{
+	char sql[600];
+
+	snprintf(sql, sizeof(sql), "CREATE USER IF NOT EXISTS r_%s@localhost; GRANT %s ON %s TO r_%s@localhost", q->db,
+	    rights, table, q->db);
+	queue_sql(q, sql);
+	snprintf(sql, sizeof(sql), "r_%s", q->db);
+	fake_host_set(&q->host, "mysql-user", sql);
+}
+
+Test(mysql_takeover, who_may_not_change_a_table_is_told_and_the_least_that_is_needed_is_enough)
+{
+	struct queue *q = queue_on("(" OF_OURS ")");
+
+	queue_sql(q,
+	    "CREATE TABLE gearmand_lock (queue VARBINARY(256) NOT NULL PRIMARY KEY, owner VARBINARY(64) NOT NULL,"
+	    " node VARBINARY(64) NOT NULL, beats BIGINT UNSIGNED NOT NULL)");
+	log_in(q, "SELECT, INSERT, UPDATE", "gearmand_lock");
+	log_in(q, "SELECT, INSERT, UPDATE, DELETE", "gearman_queue");
+	queue_expect_no_open(q, "taking it over: ALTER command denied", GEARMAND_WHY_LASTING);
+	fake_host_set(&q->host, "mysql-user", "root");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	queue_close(q);
+	log_in(q, "SELECT", "gearman_queue");
+	queue_expect_no_open(q, "trying whether its dead jobs may be written", GEARMAND_WHY_LASTING);
+	EXPECT_SENTENCE(q, "gearman_queue_dead");
+	log_in(q, "SELECT, INSERT, DELETE", "gearman_queue_dead");
+	cr_assert(queue_open(q), "%s", q->err.text);
+	cr_expect_eq(add_tried(q, "a"), GEARMAND_COMMIT_DONE, "%s", q->err.text);
+	cr_expect_str_eq(tried(q), "a|2|1700000000|0|1000");
 	queue_free(&q);
 }
 
