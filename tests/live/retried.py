@@ -7,8 +7,8 @@ import os
 import random
 
 from gearlive import *
+from gearlive import mysql, postgres
 from gearlive.killing import *
-from gearlive.postgres import *
 
 ATTEMPTS, JOBS = 4, 12
 
@@ -82,7 +82,12 @@ def _(t):
 
 @case("postgres: nothing is lost, no attempt is forgotten, none is made twice for a kill", modes=(2,), limit=KILL_LIMIT)
 def _(t):
-    run(Database(t).server(policy(t)))
+    run(postgres.Database(t).server(policy(t)))
+
+
+@case("mysql: nothing is lost, no attempt is forgotten, none is made twice for a kill", modes=(2,), limit=KILL_LIMIT)
+def _(t):
+    run(mysql.Database(t).server(policy(t)))
 
 
 if __name__ == "__main__":
