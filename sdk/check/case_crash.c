@@ -136,6 +136,7 @@ commit_that_is_killed_is_all_or_nothing(struct rig *r)
 	bool committed;
 	int round;
 
+	rig_must_last(r);
 	took = kill_inside(r, -1, &committed);
 	apart(r, look, &committed);
 	for (round = 0; round < ROUNDS; round++) {
@@ -190,6 +191,7 @@ committed_batches_survive_a_kill(struct rig *r)
 {
 	unsigned done = 0, n;
 
+	rig_must_last(r);
 	for (unsigned round = 0; round < KILLS; round++) {
 		int64_t until = now_ms() + 50 + 37 * round;
 		struct other victim;

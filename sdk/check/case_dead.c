@@ -307,6 +307,7 @@ move_that_is_killed_loses_nothing(struct rig *r)
 	unsigned took = PATIENCE * 1000;
 
 	must_keep_dead(r);
+	rig_must_last(r);
 	for (unsigned round = ROUNDS; round > 0; round--) {
 		struct other victim;
 		int buried = 0;

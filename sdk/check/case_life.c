@@ -231,6 +231,7 @@ second_server_is_refused(struct rig *r)
 	struct other second;
 	unsigned got;
 
+	rig_must_last(r);
 	other_start(&second, "the second server", r, try_when_told);
 	rig_open(r);
 	for (unsigned n = 0; n < 3; n++) {
@@ -270,6 +271,7 @@ killed_server_frees_the_store(struct rig *r)
 	int64_t killed;
 	unsigned n;
 
+	rig_must_last(r);
 	other_start(&first, "the first server", r, hold);
 	MUST(hear_number(first.fd, &n), "the first server did not get so far");
 	other_kill(&first);

@@ -138,6 +138,7 @@ replay_takes_bounded_memory(struct rig *r)
 	struct replayed s = { 0 };
 	bool sanitized = dlsym(RTLD_DEFAULT, "__asan_init") != NULL || dlsym(RTLD_DEFAULT, "__tsan_init") != NULL;
 
+	rig_must_last(r);
 	apart(r, store_many, NULL);
 	rig_open(r);
 	malloc_trim(0);

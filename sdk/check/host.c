@@ -276,10 +276,22 @@ host_init(struct host *h, const struct gearmand_plugin *plugin)
 
 /* ---- Bytes -------------------------------------------------------------------------- */
 
+/* A power of two that is more than this. */
+static size_t
+pile_cap(size_t len)
+{
+	size_t cap = 1;
+
+	while (cap <= len)
+		cap *= 2;
+	return cap;
+}
+
 void
 pile_add(struct pile *p, const void *bytes, size_t len)
 {
-	p->data = realloc(p->data, p->len + len + 1);
+	if (p->data == NULL || pile_cap(p->len + len) != pile_cap(p->len))
+		p->data = realloc(p->data, pile_cap(p->len + len));
 	MUST(p->data != NULL, "no memory for the test");
 	if (len > 0)
 		memcpy(p->data + p->len, bytes, len);

@@ -28,6 +28,7 @@ struct kit {
 	bool in_part;                         /* the store has no transactions: a crash may leave a part of a batch */
 	bool dead_apart; /* what a batch says of dead jobs is a transaction of its own, the first */
 	bool forgets;    /* the store is empty when its process has been killed */
+	bool in_server;  /* it is the memory of the module itself */
 	int limit;       /* seconds for a case */
 	bool wants_help;
 };

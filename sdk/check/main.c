@@ -30,6 +30,7 @@ static const char help[] =
     "  --store-kill=COMMAND     shell command that ends the store's process at once, as kill -9 does\n"
     "  --store-start=COMMAND    shell command that starts it again and returns when that is under way\n"
     "  --store-forgets          the store keeps jobs in memory: they are gone with its process\n"
+    "  --store-in-server        the store is the server's own memory, and goes with it\n"
     "  --store-in-part          the store has no transactions: a crash may leave a part of a batch\n"
     "  --store-dead-apart       dead jobs have a transaction of their own: a crash may leave one that lives, too\n"
     "  --input=FILE             what a peer may say to a protocol or a transport; a folder has one in each file\n"
@@ -57,6 +58,8 @@ read_word(struct kit *kit, const char *word)
 
 	if (strcmp(word, "--store-forgets") == 0)
 		kit->forgets = true;
+	else if (strcmp(word, "--store-in-server") == 0)
+		kit->in_server = true;
 	else if (strcmp(word, "--store-in-part") == 0)
 		kit->in_part = true;
 	else if (strcmp(word, "--store-dead-apart") == 0)

@@ -35,6 +35,13 @@ rig_init(struct rig *r, const struct kit *kit)
 	MUST(host_options_read(&r->host, &kit->options, &err), "%s", err.text);
 }
 
+void
+rig_must_last(const struct rig *r)
+{
+	if (r->kit->in_server)
+		skip("the store is the server's own memory");
+}
+
 /* ---- Opening ------------------------------------------------------------------------ */
 
 static void
@@ -94,6 +101,15 @@ rig_close(struct rig *r)
 		return;
 	r->ops->close(&r->store);
 	MUST(r->store == NULL, "close takes the store, but did not set the caller's pointer to NULL");
+}
+
+void
+rig_forget(struct rig *r)
+{
+	if (r->opening.memory == NULL || r->ops->forget == NULL)
+		return;
+	r->ops->forget(&r->opening.memory);
+	MUST(r->opening.memory == NULL, "forget takes the memory, but did not set the caller's pointer to NULL");
 }
 
 void

@@ -23,6 +23,8 @@ struct rig {
 };
 
 void rig_init(struct rig *, const struct kit *);
+/* Skips the case where the store goes with the process that uses it. */
+void rig_must_last(const struct rig *);
 
 /* False: the error has a sentence and why; `store` was not touched. */
 bool rig_try_open(struct rig *, struct gearmand_error *);
@@ -51,6 +53,9 @@ void rig_must_have_nothing(struct rig *);
 void rig_store_jobs(struct rig *, const struct jobs *);
 /* Opens, takes everything out, closes; returns how many jobs were there. */
 size_t rig_empty(struct rig *);
+
+/* Gives back the memory of the opening, after the last close. */
+void rig_forget(struct rig *);
 
 /* For the host's table: is a commit on, and is this one of its changes? */
 bool rig_is_committing(const struct gearmand_change *);

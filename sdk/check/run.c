@@ -208,6 +208,7 @@ run_apart(const struct kit *kit, void (*function)(struct rig *))
 			rig_init(&r, kit);
 		function(&r);
 		rig_close(&r);
+		rig_forget(&r);
 		exit(0);
 	}
 	end_check(wait_for(pid), kit->limit);

@@ -61,7 +61,8 @@ service_attend(const struct gearmand_host *table, void *tag, struct gearmand_err
 static void
 requested(struct conn *c, uint32_t type, struct pile *body, uint64_t tag)
 {
-	c->requests = realloc(c->requests, (c->request_count + 1) * sizeof(*c->requests));
+	if ((c->request_count & (c->request_count - 1)) == 0) /* at each power of two it doubles */
+		c->requests = realloc(c->requests, 2 * (c->request_count + 1) * sizeof(*c->requests));
 	MUST(c->requests, "no memory for the test");
 	c->requests[c->request_count++] = (struct conn_request){ type, *body, tag };
 	*body = (struct pile){ 0 };

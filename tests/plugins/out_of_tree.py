@@ -1,38 +1,13 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: BSD-3-Clause
 """The SDK as a stranger has it: `make install DESTDIR=...`, and a module built with what is there and nothing else."""
 import os
 import shutil
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "live"))
 from gearlive import case, check, main, until  # noqa: E402
-
-BUILD = os.environ.get("top_builddir", "")
-
-
-def find(where, name):
-    for at, _, names in os.walk(where):
-        if name in names:
-            return os.path.join(at, name)
-    raise AssertionError("%s is not installed" % name)
-
-
-def install(t):
-    """Installs into a folder of the case; returns it."""
-    root = t.path("root")
-    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR")}
-    done = subprocess.run(["make", "-C", BUILD, "install", "DESTDIR=" + root], env=env, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=240)
-    check(done.returncode == 0, done.stdout.decode()[-2000:])
-    return root
-
-
-def sdk(root):
-    """Environment in which pkg-config knows that SDK only."""
-    return {"PKG_CONFIG_LIBDIR": os.path.dirname(find(root, "gearmand-plugin.pc")), "PKG_CONFIG_SYSROOT_DIR": root,
-            "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1"}
+from sdklib import find, install, sdk  # noqa: E402
 
 
 def build_example(t, root):
@@ -52,7 +27,7 @@ def gearman(t, server, *words, input=b""):
 @case("a queue module built with the installed SDK keeps a job over kill -9", modes=(0, 2), limit=280)
 def out_of_tree(t):
     t.need("gearman", "make", "pkg-config")
-    root = install(t)
+    root = install()
     number = t.run("pkg-config", "--variable=abi_major", "gearmand-plugin", env=sdk(root)).out
     check(number == b"1\n", number)
     folder = build_example(t, root)
@@ -76,7 +51,7 @@ def out_of_tree(t):
 @case("the example's options, refusals and mistakes", modes=None, limit=280)
 def example(t):
     t.need("make", "pkg-config")
-    root = install(t)
+    root = install()
     folder = build_example(t, root)
     gearmand = [find(root, "gearmand"), "--config-file=" + t.write("conf", ""), "--plugin-dir=" + folder]
     done = t.run(*gearmand, "--list-plugins")
@@ -99,7 +74,7 @@ def example(t):
 @case("gearmand-plugin-check as a stranger has it: the example passes, and what is wrong in it is told", modes=None, limit=280)
 def check_kit(t):
     t.need("make", "pkg-config")
-    root = install(t)
+    root = install()
     module = os.path.join(build_example(t, root), "queue-journal.so")
     kit = find(root, "gearmand-plugin-check")
     done = t.run(kit, "--list")
