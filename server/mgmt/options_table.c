@@ -231,7 +231,7 @@ static const struct {
 	{ "--ssl-crl-file", HOME("transport-tls") },
 	{ "--ssl-handshake-timeout", HOME("transport-tls") },
 	{ "--http-", HOME("proto-http") },
-	{ "--redis-", "it belongs to the redis queue of gearmand 1.1, for which there is no module here" },
+	{ "--redis-", "it belongs to the module queue-redis, which the SDK has as an example to be built" },
 	{ "--libdrizzle-",
 	    "it belongs to the drizzle queue of gearmand 1.1, for which there is no module here; --mysql-host "
 	    "and the like are options of queue-mysql" },

@@ -68,6 +68,8 @@ def sdk_include(root, path, quote, name):
     if path.startswith("sdk/check/"):
         own = "/" not in name and os.path.exists(os.path.join(root, "sdk/check", name))
         return None if own or name in KIT_SHARES else "the check kit may include of the server " + ", ".join(sorted(KIT_SHARES))
+    if path.startswith("sdk/examples/"):
+        return module_include(root, path, quote, name)
     return "a header of the SDK includes with <> only"
 
 
@@ -114,6 +116,7 @@ GOOD = [
     ("the operator's command containers and packets", {
         "ctl/a.c": '#include "config.h"\n#include <poll.h>\n#include "a.h"\n#include "base/buf.h"\n#include "wire/packet.h"\n',
         "ctl/a.h": ""}),
+    ("an example its own header", {"sdk/examples/x/x.c": '#include "x.h"\n', "sdk/examples/x/x.h": ""}),
     ("a module its own header", {"plugins/x/x.c": '#include <gearmand/plugin.h>\n#include "x.h"\n', "plugins/x/x.h": ""}),
     ("the mailbox a mutex", {"server/cross/mbox.c": "\tpthread_mutex_lock(&m);\n"}),
 ]
@@ -133,6 +136,7 @@ BAD = [
     ("a module reaches out of its folder", {"plugins/x/x.c": '#include "../y/y.h"\n', "plugins/y/y.h": ""}, "own folder"),
     ("a module includes the server with <>", {"plugins/x/x.c": "#include <base/buf.h>\n"}, "<gearmand/...> only"),
     ("the SDK includes the server", {"sdk/include/gearmand/a.h": '#include "base/slice.h"\n'}, "sdk/include"),
+    ("an example includes the server", {"sdk/examples/a/a.c": '#include "base/slice.h"\n'}, "a module includes"),
     ("the check kit includes more of the server", {"sdk/check/a.c": '#include "io/store.h"\n'}, "the check kit may"),
     ("the operator's command includes what runs in the server", {"ctl/a.c": '#include "cross/msg.h"\n'}, "ctl/ may include"),
     ("a lock elsewhere", {"server/io/a.c": "\tpthread_mutex_lock(&m);\n"}, "server/io/a.c:1:"),

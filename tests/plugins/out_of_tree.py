@@ -2,22 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The SDK as a stranger has it: `make install DESTDIR=...`, and a module built with what is there and nothing else."""
 import os
-import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "live"))
 from gearlive import case, check, main, until  # noqa: E402
-from sdklib import find, install, sdk  # noqa: E402
-
-
-def build_example(t, root):
-    """A copy of the installed example, built; returns its folder."""
-    folder = t.path("example")
-    shutil.copytree(os.path.dirname(find(root, "queue_journal.c")), folder)
-    os.chmod(folder, 0o755)
-    done = t.run("make", "-C", folder, "CFLAGS=-O1 -Wall -Wextra -Werror", "CC=" + os.environ.get("CC", "cc"), env=sdk(root))
-    check(b"-I" + root.encode() in done.out and os.environ["top_srcdir"].encode() not in done.out, done)
-    return folder
+from gearlive.sdk import build_example, find, installed, sdk  # noqa: E402
 
 
 def gearman(t, server, *words, input=b""):
@@ -27,10 +16,10 @@ def gearman(t, server, *words, input=b""):
 @case("a queue module built with the installed SDK keeps a job over kill -9", modes=(0, 2), limit=280)
 def out_of_tree(t):
     t.need("gearman", "make", "pkg-config")
-    root = install()
+    root = installed()
     number = t.run("pkg-config", "--variable=abi_major", "gearmand-plugin", env=sdk(root)).out
     check(number == b"1\n", number)
-    folder = build_example(t, root)
+    folder = build_example(t, root, "queue_journal.c")
     os.environ["GEARMAND"] = find(root, "gearmand")
     server = t.server("--plugin-dir=" + folder, "-q", "journal", "--journal-file=" + t.path("jobs"))
     gearman(t, server, "-b", "-f", "keep", "-u", "one", "first job")
@@ -51,8 +40,8 @@ def out_of_tree(t):
 @case("the example's options, refusals and mistakes", modes=None, limit=280)
 def example(t):
     t.need("make", "pkg-config")
-    root = install()
-    folder = build_example(t, root)
+    root = installed()
+    folder = build_example(t, root, "queue_journal.c")
     gearmand = [find(root, "gearmand"), "--config-file=" + t.write("conf", ""), "--plugin-dir=" + folder]
     done = t.run(*gearmand, "--list-plugins")
     check([w for w in done.out.splitlines() if w.split()[:4] == [b"journal", b"queue", b"1.0", b"1.0"]] and done.err == b"", done)
@@ -74,8 +63,8 @@ def example(t):
 @case("gearmand-plugin-check as a stranger has it: the example passes, and what is wrong in it is told", modes=None, limit=280)
 def check_kit(t):
     t.need("make", "pkg-config")
-    root = install()
-    module = os.path.join(build_example(t, root), "queue-journal.so")
+    root = installed()
+    module = os.path.join(build_example(t, root, "queue_journal.c"), "queue-journal.so")
     kit = find(root, "gearmand-plugin-check")
     done = t.run(kit, "--list")
     check(b"\norder_is_kept: jobs are replayed in the order" in done.out, done)

@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "live"))
 from gearlive import Peer, SUBMIT_JOB_BG, WORK_COMPLETE, WORK_FAIL, case, check, main, until  # noqa: E402
-from sdklib import find, install, sdk  # noqa: E402
+from gearlive.sdk import find, installed, sdk  # noqa: E402
 
 KINDS = {"queue": ("queue-", 30), "protocol": ("proto-", 10), "transport": ("transport-", 10)}  # and cases that pass
 BUILDS = {"make": ["make"], "cmake": ["cmake"]}  # and what they need
@@ -18,7 +18,7 @@ class Project:
     """A new project, and the installed SDK in the environment of its build, in which warnings are errors."""
 
     def __init__(self, t, name, kind, language="c", build="make"):
-        root = install()
+        root = installed()
         self.t, self.folder, self.module = t, t.path(name), KINDS[kind][0] + name
         self.env = dict(sdk(root), CC=os.environ.get("CC", "cc"), CFLAGS="-O0 -Wshadow -Werror", CXXFLAGS="-O0 -Wshadow -Werror",
                         WARNINGS="all,error", ACLOCAL_PATH=os.path.dirname(find(root, "gearmand.m4")), DESTDIR=t.path("to"),
@@ -60,7 +60,7 @@ def projects(build, tools):
     @case("projects with %s: what the README says builds, checks and installs them, without a warning" % build, modes=None, limit=900)
     def _(t):
         t.need("make", "pkg-config", "c++", *tools)
-        install()
+        installed()
         with concurrent.futures.ThreadPoolExecutor() as pool:
             for done in [pool.submit(one_language, t, build, language) for language in ("c", "c++")]:
                 done.result()

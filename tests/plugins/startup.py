@@ -228,8 +228,8 @@ def module_of_option(t):
                            ("--http-port=80", "proto-http")):
         says(t, ["--plugin-dir=" + t.dir, option], "unrecognised option '%s': it belongs to the module %s, which is not there; "
              "package gearmand-%s has it" % (option.split("=")[0], module, module))
-    says(t, ["--plugin-dir=" + t.dir], "%s: unrecognised option '--redis-server': it belongs to the redis queue of gearmand "
-         "1.1, for which there is no module here" % t.path("conf"), conf="--redis-server=x")
+    says(t, ["--plugin-dir=" + t.dir], "%s: unrecognised option '--redis-server': it belongs to the module queue-redis, "
+         "which the SDK has as an example to be built" % t.path("conf"), conf="--redis-server=x")
 
 
 @case("a queue that may be in a folder which is left out: the reason is said", modes=None)

@@ -74,9 +74,16 @@ class Store:
     def address(self):
         return "127.0.0.1:%d" % self.port
 
+    def command(self):
+        """Its words, without the options, and how to start it."""
+        return [program(), "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-t", "2"], {"cwd": "/", **user()}
+
+    def serves(self):
+        """The process id that it says it has."""
+        return self.stats()["pid"]
+
     def make(self, *options):
         """The port may be gone by the time it is used; then it is another one."""
-        program()
         os.makedirs(self.folder, exist_ok=True)
         self._write("options", "\n".join(options))
         for left in range(5, -1, -1):
@@ -89,19 +96,19 @@ class Store:
 
     def start(self):
         options = [o for o in self._read("options").split("\n") if o]
+        words, how = self.command()
         with open(self.log, "ab") as log:
-            server = subprocess.Popen([program(), "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-t", "2", *options],
-                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
-                                      **user())
+            server = subprocess.Popen([*words, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                      start_new_session=True, **how)
         self._write("pid", str(server.pid))
         deadline = time.monotonic() + ENOUGH
         while server.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError, IndexError, KeyError):
-                if self.stats()["pid"] == str(server.pid):
+                if self.serves() == str(server.pid):
                     return self
             time.sleep(0.01)
         self.kill()
-        raise RuntimeError("memcached does not serve: status %s\n%s" % (server.poll(), self._read("log")[-2000:]))
+        raise RuntimeError("the store does not serve: status %s\n%s" % (server.poll(), self._read("log")[-2000:]))
 
     def _is_gone(self, pid):
         with contextlib.suppress(ChildProcessError):
@@ -172,8 +179,8 @@ class Store:
             raise RuntimeError("memcached: %r" % said)
 
 
-def main():
-    word, store = sys.argv[1], Store(sys.argv[2])
+def main(store):
+    word = sys.argv[1]
     try:
         if word == "start":
             store.make(*sys.argv[3:])
@@ -186,4 +193,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(Store(sys.argv[2]))

@@ -24,6 +24,7 @@ $GEARMAND_PLUGIN_PATH.  By hand:  GEARMAND=... python3 -B tests/live/echo.py [-t
 
 For durable queues: durable.py what their tests share, killing.py the kill test, standby.py two servers on one table, proxy.py a
 network that can be cut, postgres.py, mysql.py and galera.py databases of a test's own, failing.py a queue that fails when told.
+sdk.py: the SDK as it is installed, and examples built with it.
 """
 from .wire import *
 from .peer import *
