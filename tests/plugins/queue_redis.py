@@ -13,7 +13,7 @@ sys.path[:0] = [os.path.join(TESTS, "stores"), os.path.join(TESTS, "live")]  # b
 from gearlive import *  # noqa: E402
 from gearlive.durable import acknowledged, drain_jobs, submit_many  # noqa: E402
 from gearlive.killing import *  # noqa: E402
-from gearlive.sdk import build_example, find, installed  # noqa: E402
+from gearlive.sdk import build_example, find, installed, sdk  # noqa: E402
 import memcached  # noqa: E402
 import redis as stores  # noqa: E402  tests/stores/redis.py
 
@@ -482,6 +482,24 @@ def _(t):
     t.need("rst2man")
     t.run("make", "-C", folder, "install", "DESTDIR=" + t.path("root"), "PLUGIN_DIR=/modules", "SDK_CFLAGS=")
     check(os.path.exists(t.path("root/modules/queue-redis.so")) and os.path.getsize(t.path("root/usr/share/man/man8/queue-redis.8")) > 5000)
+
+    if shutil.which("dh") and shutil.which("dpkg-buildpackage"):
+        check_package(t)
+
+
+def check_package(t):
+    """With gearmand-dev's part of debhelper from the source, since gearmand-dev is not installed as a package."""
+    debian = os.path.join(os.environ["top_srcdir"], "packaging/debian")
+    shutil.copytree(os.path.dirname(find(installed(), "queue_redis.c")), t.path("deb/src"))
+    shutil.copytree(t.path("deb/src/packaging/debian"), t.path("deb/src/debian"))
+    os.makedirs(t.path("perl/Debian/Debhelper/Sequence"))
+    shutil.copy(os.path.join(debian, "gearmand.pm"), t.path("perl/Debian/Debhelper/Sequence"))
+    env = dict(sdk(installed()), PERL5LIB=t.path("perl"), PATH=debian + ":" + os.environ["PATH"])
+    t.run("sh", "-c", "cd deb/src && dpkg-buildpackage -d -b -us -uc", env=env, limit=100)
+    package = next(n for n in os.listdir(t.path("deb")) if n.startswith("gearmand-queue-redis_") and n.endswith(".deb"))
+    check(b", libhiredis" in t.run("dpkg-deb", "-f", "deb/" + package, "Depends").out)
+    content = t.run("dpkg-deb", "-c", "deb/" + package).out
+    check(b"/queue-redis.so\n" in content and b"/man8/queue-redis.8.gz\n" in content, content)
 
 
 main()

@@ -30,7 +30,8 @@ class Store(stores.Store):
                 "--appendfsync", "always", "--unixsocket", os.path.join(self.folder, "socket")], {"cwd": self.folder}
 
     def serves(self):
-        return re.search(rb"process_id:(\d+)", self.do("INFO", "server")).group(1).decode()
+        said = self.do("INFO")
+        return re.search(rb"process_id:(\d+)", said).group(1).decode() if b"\nloading:0" in said else ""
 
     # --- talking to it
 
