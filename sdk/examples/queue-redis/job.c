@@ -51,23 +51,29 @@ is_for_old(const struct gearmand_job *job)
 	return is_clear;
 }
 
+/* A key that gearmand 1.1 does not see. */
+static void
+hidden_begin(const struct rq_store *s, struct gm_bytes *key, const char *word)
+{
+	gm_bytes_clear(key, SIZE_MAX);
+	gm_addf(key, "%s%s", s->hidden, word);
+}
+
 struct gearmand_slice
 rq_key_of(struct rq_store *s, const struct gearmand_job *job, bool is_dead)
 {
 	struct gm_bytes *key = &s->key;
 
-	gm_bytes_clear(key, SIZE_MAX);
+	hidden_begin(s, key, is_dead ? "dead:" : "job:");
 	if (is_dead) {
-		gm_add(key, s->hidden.data, s->hidden.len);
-		gm_add_text(key, "dead:");
 		gm_add_slice(key, job->handle);
 		return gm_bytes_slice(key);
 	}
 	if (is_for_old(job)) {
+		key->len = 0;
 		gm_add(key, s->prefix, s->prefix_len);
 	} else {
-		gm_add(key, s->hidden.data, s->hidden.len);
-		gm_addf(key, "job:%zu", job->function.len);
+		gm_addf(key, "%zu", job->function.len);
 	}
 	gm_add_text(key, "-");
 	gm_add_slice(key, job->function);
@@ -79,9 +85,7 @@ rq_key_of(struct rq_store *s, const struct gearmand_job *job, bool is_dead)
 struct gearmand_slice
 rq_second_of(struct rq_store *s, struct gearmand_slice key)
 {
-	gm_bytes_clear(&s->second, SIZE_MAX);
-	gm_add(&s->second, s->hidden.data, s->hidden.len);
-	gm_add_text(&s->second, "of:");
+	hidden_begin(s, &s->second, "of:");
 	gm_add_slice(&s->second, key);
 	return gm_bytes_slice(&s->second);
 }
@@ -167,9 +171,7 @@ rq_script(struct rq_store *s, struct rq_command *c, const char *script)
 	rq_arg_text(c, script);
 	rq_arg_number(c, RQ_KEYS);
 	for (size_t i = 0; i < RQ_KEYS; i++) {
-		gm_bytes_clear(&s->key, SIZE_MAX);
-		gm_add(&s->key, s->hidden.data, s->hidden.len);
-		gm_add_text(&s->key, names[i]);
+		hidden_begin(s, &s->key, names[i]);
 		rq_arg(c, gm_bytes_slice(&s->key));
 	}
 	rq_arg_text(c, s->me);
@@ -252,10 +254,8 @@ rq_batch_do(struct rq_store *s, struct gearmand_error *err)
 		outcome = GEARMAND_COMMIT_DONE;
 	if (outcome == GEARMAND_COMMIT_DONE && waits && (copied == NULL || !must_be_copied(s, copied, err)))
 		outcome = copied == NULL ? GEARMAND_COMMIT_BROKEN : GEARMAND_COMMIT_AGAIN;
-	if (done != NULL)
-		freeReplyObject(done);
-	if (copied != NULL)
-		freeReplyObject(copied);
+	freeReplyObject(done);
+	freeReplyObject(copied);
 	rq_batch_begin(s);
 	s->is_broken = outcome == GEARMAND_COMMIT_BROKEN;
 	return outcome;

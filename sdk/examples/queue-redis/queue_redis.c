@@ -120,51 +120,47 @@ lock_take(struct rq_store *s, struct gearmand_error *err)
 	} while (again);
 	if (s->is_ours && s->memory->was_broken && sequence < s->memory->sequence)
 		s->host->log(s->host, GEARMAND_LOG_WARNING,
-		    "%s was emptied, or came back with older data: jobs that wait here run, but those that it has lost "
-		    "do "
-		    "not survive a restart of this server",
+		    "%s was emptied, or came back with older data: jobs that wait here run, but those that it has "
+		    "lost do not survive a restart of this server",
 		    s->name);
-	s->memory->sequence = sequence;
+	if (s->is_ours)
+		s->memory->sequence = sequence;
 	s->renewed_at = s->host->monotonic();
 	return s->is_ours;
 }
 
 /* ---- Opening ------------------------------------------------------------------------ */
 
-/* What redis is set to, or NULL where we may not ask; the caller frees it. */
-static char *
-setting_of(struct rq_store *s, const char *name, struct gearmand_error *err)
+/* "" where we may not ask. */
+static void
+setting_of(struct rq_store *s, const char *name, char value[32], struct gearmand_error *err)
 {
 	redisReply *reply;
-	char *value = NULL;
 
 	redisAppendCommand(s->redis, "CONFIG GET %s", name);
 	reply = rq_read(s, err);
 	if (reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2)
-		value = strdup(reply->element[1]->str);
-	if (reply != NULL)
-		freeReplyObject(reply);
-	return value;
+		snprintf(value, 32, "%s", reply->element[1]->str);
+	freeReplyObject(reply);
 }
 
 static bool
 settings_look(struct rq_store *s, bool tell, struct gearmand_error *err)
 {
-	char *most = setting_of(s, "proto-max-bulk-len", err), *policy = setting_of(s, "maxmemory-policy", err),
-	     *append = setting_of(s, "appendonly", err);
+	char most[32] = "", policy[32] = "", append[32] = "";
 
-	s->job_most = most == NULL ? BULK_MOST : strtoll(most, NULL, 10);
-	if (tell && policy != NULL && strncmp(policy, "allkeys", 7) == 0)
+	setting_of(s, "proto-max-bulk-len", most, err);
+	setting_of(s, "maxmemory-policy", policy, err);
+	setting_of(s, "appendonly", append, err);
+	s->job_most = most[0] == '\0' ? BULK_MOST : strtoll(most, NULL, 10);
+	if (tell && strncmp(policy, "allkeys", 7) == 0)
 		s->host->log(s->host, GEARMAND_LOG_NOTICE,
 		    "%s throws jobs away when it is full; with maxmemory-policy noeviction it refuses new ones instead",
 		    s->name);
-	if (tell && append != NULL && strcmp(append, "no") == 0)
+	if (tell && strcmp(append, "no") == 0)
 		s->host->log(s->host, GEARMAND_LOG_NOTICE,
 		    "%s writes no append-only file (appendonly): when it ends, jobs may be lost that were acknowledged",
 		    s->name);
-	free(most);
-	free(policy);
-	free(append);
 	return s->redis->err == 0;
 }
 
@@ -173,7 +169,6 @@ rq_close(void **store)
 {
 	struct gearmand_error ignored;
 	struct rq_store *s;
-	redisReply *reply;
 
 	if (*store == NULL)
 		return;
@@ -183,13 +178,9 @@ rq_close(void **store)
 		s->memory->was_broken = s->is_broken;
 	if (s->is_ours && !s->is_broken) {
 		rq_script(s, &s->head, leave_script);
-		reply = rq_ask(s, &ignored);
-		if (reply != NULL)
-			freeReplyObject(reply);
+		freeReplyObject(rq_ask(s, &ignored));
 	}
-	if (s->redis != NULL)
-		redisFree(s->redis);
-	gm_bytes_free(&s->hidden);
+	redisFree(s->redis);
 	gm_bytes_free(&s->head.text);
 	gm_bytes_free(&s->batch.text);
 	gm_bytes_free(&s->key);
@@ -206,7 +197,7 @@ take_prefix(struct rq_store *s, struct gearmand_error *err)
 	s->prefix_len = strlen(s->prefix);
 	if (s->prefix_len == 0 || s->prefix_len > RQ_PREFIX_MOST)
 		return gm_fail(err, GEARMAND_WHY_LASTING, "--redis-prefix takes 1 to %d bytes", (int)RQ_PREFIX_MOST);
-	gm_addf(&s->hidden, "%c%s:", s->prefix[0] == '@' ? '%' : '@', s->prefix);
+	snprintf(s->hidden, sizeof(s->hidden), "%c%s:", s->prefix[0] == '@' ? '%' : '@', s->prefix);
 	return true;
 }
 
@@ -235,6 +226,7 @@ rq_open(const struct gearmand_host *host, struct gearmand_opening *opening, void
 	}
 	if (err->why == GEARMAND_WHY_PASSING)
 		gm_standby_away(&s->memory->standby);
+	s->is_broken = s->memory->was_broken; /* still */
 	rq_close(&store);
 	return false;
 }
@@ -245,9 +237,9 @@ rq_check(void *store, struct gearmand_error *err)
 	return rq_commit(store, NULL, 0, err);
 }
 
-static const struct gearmand_option rq_options[] = { { "redis-server", GEARMAND_OPT_STRING, .dflt = "127.0.0.1",
-							 .value_name = "HOST",
-							 .help = "host of the redis, or the path of its socket" },
+static const struct gearmand_option rq_options[] = {
+	{ "redis-server", GEARMAND_OPT_STRING, .dflt = "127.0.0.1", .value_name = "HOST",
+	    .help = "host of the redis, or the path of its socket" },
 	{ "redis-port", GEARMAND_OPT_PORT, .dflt = "6379", .help = "port of the redis" },
 	{ "redis-password", GEARMAND_OPT_STRING, .value_name = "TEXT", .help = "password of the redis",
 	    .secret = true },
@@ -259,7 +251,8 @@ static const struct gearmand_option rq_options[] = { { "redis-server", GEARMAND_
 	    .help = "seconds after which the jobs of a server that died with its machine may be taken over" },
 	{ "redis-wait", GEARMAND_OPT_INT, .dflt = "0", .min = "0", .max = "100", .value_name = "REPLICAS",
 	    .help = "replicas that must have a job before it is acknowledged" },
-	{ 0 } };
+	{ 0 },
+};
 
 static const struct gearmand_queue_ops rq_ops = {
 	.size = sizeof(struct gearmand_queue_ops),

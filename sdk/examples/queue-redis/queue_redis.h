@@ -43,16 +43,16 @@ struct rq_store {
 	char name[300]; /* of the redis, for sentences */
 	const char *prefix;
 	size_t prefix_len;
-	struct gm_bytes hidden;        /* what the keys begin with that gearmand 1.1 must not see */
-	char me[RQ_ME];                /* what the lock says while it is ours: another text for each opening */
-	int timeout, lease, replicas;  /* seconds; seconds; how many must have a commit */
-	long long job_most;            /* bytes of a payload */
-	bool is_ours, is_broken;       /* the lock was taken; it was said to the host */
-	enum gearmand_commit outcome;  /* see rq_reply() */
-	struct rq_command head, batch; /* the changes of a batch, and what goes before them */
-	size_t adds, changes;          /* of the batch */
-	int64_t renewed_at;            /* the lock; ns, monotonic */
-	struct gm_bytes key, second;   /* of rq_key_of(), rq_second_of() */
+	char hidden[RQ_PREFIX_MOST + 3]; /* what the keys begin with that gearmand 1.1 must not see */
+	char me[RQ_ME];                  /* what the lock says while it is ours: another text for each opening */
+	int timeout, lease, replicas;    /* seconds; seconds; how many must have a commit */
+	long long job_most;              /* bytes of a payload */
+	bool is_ours, is_broken;         /* the lock was taken; it was said to the host */
+	enum gearmand_commit outcome;    /* see rq_reply() */
+	struct rq_command head, batch;   /* the changes of a batch, and what goes before them */
+	size_t adds, changes;            /* of the batch */
+	int64_t renewed_at;              /* the lock; ns, monotonic */
+	struct gm_bytes key, second;     /* of rq_key_of(), rq_second_of() */
 };
 
 /* wire.c.  False or NULL: something has failed, the error says why, and `outcome` what it means to a commit. */

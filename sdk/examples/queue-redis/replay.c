@@ -26,6 +26,12 @@ struct rq_replay {
 	char unclear_key[100], foreign_key[100]; /* one of them */
 };
 
+static struct gearmand_slice
+slice_of(const redisReply *text)
+{
+	return (struct gearmand_slice){ text->str, (size_t)text->len };
+}
+
 static bool
 batch_is_done(struct rq_replay *r)
 {
@@ -79,7 +85,7 @@ adopt(struct rq_replay *r, struct gearmand_slice key, const redisReply *value)
 
 	rq_job_read(value, &job);
 	if (value->type == REDIS_REPLY_STRING)
-		job.data = (struct gearmand_slice){ value->str, (size_t)value->len };
+		job.data = slice_of(value);
 	if (job.data.data == NULL || (job.function.data == NULL && !split_key(r, key, &job)) ||
 	    job.function.len > GM_FUNCTION_MOST || job.unique.len > GM_UNIQUE_MOST || gm_has_byte(job.function, '\0') ||
 	    gm_has_byte(job.unique, '\0')) {
@@ -111,40 +117,42 @@ static const char scan_script[] =
     "end "
     "return {page[1], old}";
 
+/* From this cursor on; *cursor is where the next page begins. */
+static bool
+scan_page(struct rq_replay *r, struct gearmand_slice pattern, char cursor[32])
+{
+	struct rq_store *s = r->store;
+	const redisReply *old;
+	redisReply *page;
+
+	rq_script(s, &s->head, scan_script);
+	rq_arg_text(&s->head, cursor);
+	rq_arg(&s->head, pattern);
+	rq_arg_number(&s->head, SCANNED);
+	page = rq_ask(s, r->err);
+	if (page == NULL)
+		return false;
+	snprintf(cursor, 32, "%s", page->element[0]->str);
+	old = page->element[1];
+	for (size_t i = 0; i < old->elements; i += 2)
+		adopt(r, slice_of(old->element[i]), old->element[i + 1]);
+	freeReplyObject(page);
+	return s->changes == 0 || batch_is_done(r);
+}
+
 static bool
 scan_all(struct rq_replay *r)
 {
-	struct rq_store *s = r->store;
 	struct gm_bytes pattern = { .len = 0 };
 	char cursor[32] = "0";
 	bool is_well;
 
-	for (const char *c = s->prefix; *c != '\0'; c++)
+	for (const char *c = r->store->prefix; *c != '\0'; c++)
 		gm_addf(&pattern, strchr("*?[]^-\\", *c) != NULL ? "\\%c" : "%c", *c);
 	gm_add_text(&pattern, "-*");
-	do {
-		redisReply *page = NULL;
-
-		is_well = !pattern.failed && lock_is_kept(r);
-		if (is_well) {
-			rq_script(s, &s->head, scan_script);
-			rq_arg_text(&s->head, cursor);
-			rq_arg(&s->head, gm_bytes_slice(&pattern));
-			rq_arg_number(&s->head, SCANNED);
-			page = rq_ask(s, r->err);
-			is_well = page != NULL;
-		}
-		if (is_well) {
-			const redisReply *old = page->element[1];
-
-			snprintf(cursor, sizeof(cursor), "%s", page->element[0]->str);
-			for (size_t i = 0; i < old->elements; i += 2)
-				adopt(r, (struct gearmand_slice){ old->element[i]->str, (size_t)old->element[i]->len },
-				    old->element[i + 1]);
-			is_well = s->changes == 0 || batch_is_done(r);
-			freeReplyObject(page);
-		}
-	} while (is_well && strcmp(cursor, "0") != 0);
+	do
+		is_well = !pattern.failed && lock_is_kept(r) && scan_page(r, gm_bytes_slice(&pattern), cursor);
+	while (is_well && strcmp(cursor, "0") != 0);
 	gm_bytes_free(&pattern);
 	return is_well;
 }
@@ -162,7 +170,7 @@ give_job(
 	rq_job_read(second, &job);
 	if (first->elements == 0 || second->elements == 0) {
 		r->gone++;
-		rq_batch_drop(r->store, (struct gearmand_slice){ key->str, (size_t)key->len }, list);
+		rq_batch_drop(r->store, slice_of(key), list);
 		return;
 	}
 	if (list == RQ_DEAD)
@@ -180,22 +188,19 @@ give_window(struct rq_replay *r, const redisReply *window, enum rq_key list)
 
 	r->bytes = 0;
 	for (size_t i = 0; i < window->elements; i += 2) {
-		const redisReply *key = window->element[i];
-		struct gearmand_slice second = rq_second_of(s, (struct gearmand_slice){ key->str, (size_t)key->len });
+		struct gearmand_slice first = slice_of(window->element[i]), second = rq_second_of(s, first);
 
-		redisAppendCommand(s->redis, "HGETALL %b", key->str, (size_t)key->len);
+		redisAppendCommand(s->redis, "HGETALL %b", first.data, first.len);
 		redisAppendCommand(s->redis, "HGETALL %b", second.data, second.len);
 	}
-	for (size_t i = 0; i < window->elements && is_well; i += 2) {
-		redisReply *first = rq_reply(s, r->err), *second = first != NULL ? rq_reply(s, r->err) : NULL;
+	for (size_t i = 0; i < window->elements; i += 2) { /* whatever comes: all of it is read */
+		redisReply *first = rq_reply(s, r->err), *second = rq_reply(s, r->err);
 
-		is_well = second != NULL;
+		is_well = is_well && first != NULL && second != NULL;
 		if (is_well)
 			give_job(r, window->element[i], first, second, list);
-		if (first != NULL)
-			freeReplyObject(first);
-		if (second != NULL)
-			freeReplyObject(second);
+		freeReplyObject(first);
+		freeReplyObject(second);
 	}
 	return is_well && (s->changes == 0 || batch_is_done(r));
 }
@@ -210,23 +215,21 @@ give_all(struct rq_replay *r, enum rq_key list)
 	bool is_well = true;
 
 	while (is_well && found > 0 && !r->is_stopped) {
-		redisReply *window = NULL;
+		redisReply *window;
 
-		is_well = lock_is_kept(r);
-		if (is_well) {
-			redisAppendCommand(s->redis, "ZRANGEBYSCORE %b%s %s +inf WITHSCORES LIMIT 0 %d", s->hidden.data,
-			    s->hidden.len, list == RQ_DEAD ? "dead-order" : "order", after, (int)size);
-			window = rq_reply(s, r->err);
-			is_well = window != NULL;
-		}
-		if (is_well) {
-			found = window->elements;
-			is_well = give_window(r, window, list);
-			if (found > 0)
-				snprintf(after, sizeof(after), "(%s", window->element[found - 1]->str);
-			size = r->bytes > WINDOW_BYTES ? 1 : size < WINDOW_MOST ? 2 * size : size;
-			freeReplyObject(window);
-		}
+		if (!lock_is_kept(r))
+			return false;
+		redisAppendCommand(s->redis, "ZRANGEBYSCORE %s%s %s +inf WITHSCORES LIMIT 0 %d", s->hidden,
+		    list == RQ_DEAD ? "dead-order" : "order", after, (int)size);
+		window = rq_reply(s, r->err);
+		if (window == NULL)
+			return false;
+		found = window->elements;
+		is_well = give_window(r, window, list);
+		if (found > 0)
+			snprintf(after, sizeof(after), "(%s", window->element[found - 1]->str);
+		freeReplyObject(window);
+		size = r->bytes > WINDOW_BYTES ? 1 : size < WINDOW_MOST ? 2 * size : size;
 	}
 	return is_well;
 }

@@ -163,7 +163,6 @@ rq_connect(struct rq_store *s, struct gearmand_error *err)
 	else
 		redisAppendCommand(s->redis, "AUTH %s", password);
 	reply = rq_reply(s, err);
-	if (reply != NULL)
-		freeReplyObject(reply);
+	freeReplyObject(reply);
 	return reply != NULL;
 }
