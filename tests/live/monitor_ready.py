@@ -1,7 +1,11 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: BSD-3-Clause
 """The monitor is there before the server serves and after it does not any more, and says in a word why it is not ready."""
+import contextlib
+import ctypes
+import errno
 import os
+import re
 import signal
 
 from gearlive import *
@@ -36,6 +40,47 @@ def standby(t):
 
 def becomes(s, status, word):
     until(lambda: readiness(s) == (status, word), "readiness %d %s" % (status, word))
+
+
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT, ANY_THREAD = 17, 0x4206, 0x4207, 0x40000000
+
+
+@contextlib.contextmanager
+def stopped(t, s, name):
+    """One thread of the server stands still, and the others go on: it is traced, as by a debugger, and not let run."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ptrace(request):
+        return libc.ptrace(request, ctypes.c_long(tid), None, None)
+    tid = until(lambda: s.threads().get(name), "the thread")
+    until(lambda: open("/proc/%d/task/%d/stat" % (s.pid, tid)).read().rpartition(") ")[2][0] == "S", "the thread to sleep")
+    if ptrace(PTRACE_SEIZE) != 0:
+        check(ctypes.get_errno() == errno.EPERM, os.strerror(ctypes.get_errno()))
+        t.skip("processes may not be traced here")
+    check(ptrace(PTRACE_INTERRUPT) == 0)
+    os.waitpid(tid, ANY_THREAD)
+    try:
+        yield
+    finally:
+        ptrace(PTRACE_DETACH)
+
+
+@case("a processing thread that does not answer within a second: health is 503 and says for how long; it is well when it goes on", modes=(2,))
+def _(t):
+    s = monitor_server(t)
+    client = s.connect()
+    check(get(s, "/healthz") == "ok\n")
+    with stopped(t, s, "gm-proc"):
+        # While it sleeps others do its work; what is too much for them is left to it.
+        client.raw(b"".join(pack(SUBMIT_JOB_BG, "f", "", data="x") for _ in range(1000)))
+        status, headers, body = until(lambda: (lambda a: a[0] != 200 and a)(ask(s, "GET", "/healthz")), "health to be bad")
+        lag = re.fullmatch(r"the processing thread has not answered for (\d+\.\d) seconds\n", body.decode())
+        check(status == 503 and lag and float(lag[1]) >= 1.0 and headers["connection"] == "close", status, body)
+        check(readiness(s)[0] == 503, "who is not well is not ready")
+        check(ask(s, "GET", "/api/openapi.json")[0] == 200, "what needs no answer of it goes on")
+    check(get(s, "/healthz") == "ok\n")
+    for _ in range(1000):
+        client.expect(JOB_CREATED)
 
 
 @case("a server that serves is ready; one whose store is unwell or full is not", modes=BOTH)
