@@ -270,29 +270,73 @@ add_bound(struct gm_bytes *out, uint64_t bound, bool is_ns)
 	gm_add_text(out, has_point ? "\"" : ".0\"");
 }
 
+/* The labels of all buckets, parted by NULs; the empty one is behind the last. */
+static void
+add_bounds(struct gm_bytes *out, const struct sheet_histogram *h, bool is_ns)
+{
+	for (unsigned i = 0; i < h->count; i++) {
+		add_bound(out, h->bounds[i], is_ns);
+		gm_add(out, "", 1);
+	}
+	gm_add(out, "le=\"+Inf\"\0", 11);
+}
+
+static void
+write_buckets(struct writer *w, const struct family *f, struct gearmand_slice labels, const char *bound,
+    const uint64_t *numbers, uint64_t sum)
+{
+	uint64_t count = 0;
+
+	for (; *bound != '\0'; bound += strlen(bound) + 1) {
+		count += *numbers++;
+		writer_begin(w, f, "_bucket", labels, bound);
+		end_with(w, count, false);
+	}
+	writer_begin(w, f, "_sum", labels, NULL);
+	end_with(w, sum, (f->flags & IN_NS) != 0);
+	writer_begin(w, f, "_count", labels, NULL);
+	end_with(w, count, false);
+}
+
+/* Of a function the numbers are in columns: wait_0, wait_1 and on. */
+static void
+write_function_buckets(struct writer *w, const struct family *f, const struct sheet_histogram *h, const char *bounds)
+{
+	const struct shown *shown = (const struct shown *)(const void *)w->shown.data;
+	size_t shown_count = w->shown.len / sizeof(*shown);
+	struct columns sum = columns_of(w->e->sheet, f->members[1].key), columns[SHEET_BUCKETS + 1];
+	uint64_t numbers[SHEET_BUCKETS + 1];
+	char name[64];
+
+	for (unsigned i = 0; i <= h->count; i++) {
+		snprintf(name, sizeof(name), "%s%u", f->members[2].key, i);
+		columns[i] = columns_of(w->e->sheet, name);
+	}
+	for (; shown_count > 0; shown++, shown_count--) {
+		struct gearmand_slice label = { w->labels.data + shown->label_at, shown->label_len };
+
+		for (unsigned i = 0; i <= h->count; i++)
+			numbers[i] = sum_of(&columns[i], shown->numbers);
+		write_buckets(w, f, label, bounds, numbers, sum_of(&sum, shown->numbers));
+	}
+}
+
 static void
 write_histogram(struct writer *w, const struct family *f)
 {
-	const struct sheet_histogram *h = sheet_histogram(w->e->sheet, f->members[0].key);
-	bool is_ns = (f->flags & IN_NS) != 0;
-	uint64_t sum = 0;
+	static const struct sheet_histogram none;
+	const struct sheet_histogram *found = sheet_histogram(w->e->sheet, f->members[0].key);
+	const struct sheet_histogram *h = found == NULL ? &none : found;
+	struct gm_bytes bounds = { .len = 0 };
 
-	for (unsigned i = 0; h != NULL && i < h->count; i++) {
-		struct gm_bytes bound = { .len = 0 };
-
-		add_bound(&bound, h->bounds[i], is_ns);
-		sum += h->numbers[i];
-		writer_begin(w, f, "_bucket", gm_bytes_slice(&bound), NULL);
-		end_with(w, sum, false);
-		gm_bytes_free(&bound);
-	}
-	sum += h == NULL ? 0 : h->numbers[h->count];
-	writer_begin(w, f, "_bucket", gm_slice("le=\"+Inf\""), NULL);
-	end_with(w, sum, false);
-	writer_begin(w, f, "_sum", gm_slice(""), NULL);
-	end_with(w, h == NULL ? 0 : h->sum, is_ns);
-	writer_begin(w, f, "_count", gm_slice(""), NULL);
-	end_with(w, sum, false);
+	add_bounds(&bounds, h, (f->flags & IN_NS) != 0);
+	if (bounds.failed)
+		w->out->failed = true;
+	else if ((f->flags & OF_FUNCTION) != 0)
+		write_function_buckets(w, f, h, bounds.data);
+	else
+		write_buckets(w, f, gm_slice(""), bounds.data, h->numbers, h->sum);
+	gm_bytes_free(&bounds);
 }
 
 static void
@@ -323,6 +367,15 @@ write_family(struct writer *w, const struct family *f)
 		write_values(w, f);
 }
 
+/* How long a function's jobs took is a summary in /metrics, and a histogram in /metrics/functions. */
+static bool
+is_shown(const struct exposition *e, const struct family *f)
+{
+	bool of_function = (f->flags & OF_FUNCTION) != 0;
+
+	return e->functions_only ? of_function && f->type != SUMMARY : !of_function || f->type != HISTOGRAM;
+}
+
 void
 exposition_write(struct gm_bytes *out, const struct exposition *e)
 {
@@ -332,7 +385,7 @@ exposition_write(struct gm_bytes *out, const struct exposition *e)
 	for (size_t i = 0; i < family_count; i++) {
 		struct family f = families[i];
 
-		if (e->functions_only && (f.flags & OF_FUNCTION) == 0)
+		if (!is_shown(e, &f))
 			continue;
 		if (e->functions_only && gm_begins(gm_slice(f.name), "function_"))
 			f.name += strlen("function_");

@@ -20,7 +20,10 @@ struct writer;
 /* A sample of the family.  `key` names what the server calls it: a value, or with OF_FUNCTION a column; several with
  * '+' between them are added up. */
 struct member {
-	const char *labels; /* of its own: "kind=\"background\""; for a SUMMARY "_sum" or "_count"; NULL = none */
+	/* Of its own: "kind=\"background\""; for a SUMMARY "_sum" or "_count"; NULL = none.  A HISTOGRAM with
+	 * OF_FUNCTION has the server's histogram with the same bounds, "_sum", and "_bucket" with what the columns'
+	 * names begin with. */
+	const char *labels;
 	const char *key;
 };
 

@@ -18,7 +18,7 @@ static const struct mon_route routes[] = {
 	{ .method = MON_GET, .path = "/healthz", .command = "version", .on_answer = mon_on_alive, .ms = MON_HEALTH_MS },
 	{ .method = MON_GET, .path = "/readyz", .command = "queue", .on_answer = mon_on_ready, .ms = MON_HEALTH_MS, .serve = mon_serve_readiness },
 	{ .method = MON_GET, .path = "/metrics", .command = "metrics", .on_answer = mon_on_metrics },
-	{ .method = MON_GET, .path = "/metrics/functions", .command = "metrics ~?function", .on_answer = mon_on_function_metrics },
+	{ .method = MON_GET, .path = "/metrics/functions", .command = "metrics ~?function buckets", .on_answer = mon_on_function_metrics },
 	{ .method = MON_GET, .path = "/api/openapi.json", .serve = mon_serve_openapi },
 	{ .method = MON_GET, .path = "/api/status", .command = "metrics \x01", .on_answer = mon_on_status, .first = "whoami" },
 	{ .method = MON_GET, .path = "/api/functions", .command = "metrics ~?match", .on_answer = mon_on_functions },

@@ -63,10 +63,12 @@ do_counters(struct proc *p, struct peer *peer, const struct words *words)
 static PROC void
 do_metrics(struct proc *p, struct peer *peer, const struct words *words)
 {
-	if (words->count > 2)
+	bool buckets = words->count == 3 && slice_is(words->at[2], "buckets");
+
+	if (words->count > 2 && !buckets)
 		admin_incomplete(p, peer, words);
 	else
-		listing_metrics(p, peer, words->count == 2 ? words->at[1] : slice_str("*"));
+		listing_metrics(p, peer, words->count >= 2 ? words->at[1] : slice_str("*"), buckets);
 }
 
 static PROC void

@@ -124,7 +124,7 @@ audit_func(const struct proc *p, const struct func *func, struct sums *sums)
 	CHECK(!list_is_linked(&func->in_idle) || (func_is_unused(func) && !func->kept && func->paused_until == 0));
 	LIST_EACH(node, &func->sleepers)
 		CHECK(LIST_ENTRY(node, struct ability, sleeping)->func == func);
-	sums->memory += sizeof *func + func->name_len + 1;
+	sums->memory += sizeof *func + func->name_len + 1 + (func->spread == NULL ? 0 : sizeof *func->spread);
 	sums->jobs += func->jobs + func->buried;
 	sums->buried += func->buried;
 	sums->running += func->running;

@@ -156,9 +156,21 @@ func_free(struct proc *p, struct func **func_p)
 	list_remove(&func->in_idle);
 	hash_remove(&p->funcs, &func->by_name);
 	tally_add(&p->folded, &func->tally);
+	if (func->spread != NULL) {
+		spread_add(&p->folded_spread, func->spread);
+		count_func_memory(p, -(int64_t)sizeof *func->spread);
+		mem_free(func->spread);
+	}
 	func->magic = 0;
 	count_func_memory(p, -(int64_t)func_bytes(func->name_len));
 	mem_free(func);
+}
+
+void
+func_spread(struct proc *p, struct func *func)
+{
+	func->spread = mem_new(sizeof *func->spread);
+	count_func_memory(p, sizeof *func->spread);
 }
 
 void

@@ -51,6 +51,7 @@ struct func {
 	    expiry;       /* proc.expiries: no job of it expires before; set while some of it are ready and may */
 	uint32_t to_wake; /* workers that are to be woken at the end of the turn, if there is work for them */
 	struct tally tally;
+	struct spread *spread; /* NULL until it has had a job given to a worker */
 	uint32_t name_len;
 	char name[];
 };
@@ -75,6 +76,9 @@ struct func *func_find(struct proc *, struct slice name) RUNS_ON(proc_role); /* 
 struct func *func_get(struct proc *, struct slice name, enum wire_error *why_r) RUNS_ON(proc_role);
 void func_free(struct proc *, struct func **) RUNS_ON(proc_role); /* takes; must be unused */
 struct slice func_name(const struct func *);
+
+/* Makes its spread. */
+void func_spread(struct proc *, struct func *) RUNS_ON(proc_role);
 
 /* The policy that holds for it from now on: one of proc.policies. */
 void func_set_policy(struct proc *, struct func *) RUNS_ON(proc_role);

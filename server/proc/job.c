@@ -39,10 +39,13 @@ static PROC void
 note_wait(struct proc *p, const struct job *job)
 {
 	nsec_t took = p->now.mono - job->since;
+	struct func *func = job->func;
 
-	job->func->tally.assigned++;
-	job->func->tally.wait += (uint64_t)took;
-	histogram_add(p->histograms, HISTOGRAM_job_wait, took);
+	func->tally.assigned++;
+	func->tally.wait += (uint64_t)took;
+	if (func->spread == NULL)
+		func_spread(p, func);
+	func->spread->wait[histogram_add(p->histograms, HISTOGRAM_job_wait, took)]++;
 }
 
 static PROC void
@@ -51,7 +54,7 @@ note_run(struct proc *p, const struct job *job)
 	nsec_t took = p->now.mono - job->since;
 
 	job->func->tally.run += (uint64_t)took;
-	histogram_add(p->histograms, HISTOGRAM_job_run, took);
+	job->func->spread->run[histogram_add(p->histograms, HISTOGRAM_job_run, took)]++;
 }
 
 static PROC void

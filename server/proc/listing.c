@@ -49,7 +49,8 @@ struct listing {
 	struct blob *text;        /* what is not sent; NULL: no memory for it */
 	struct buf fresh;         /* a line on its way to the text */
 	uint64_t most;            /* PEEK: how many more of them */
-	bool begun;               /* METRICS: the lines of the server are there ... */
+	bool buckets;             /* METRICS: histograms by function, too */
+	bool begun;               /* ... the lines of the server are there ... */
 	struct metrics_sums sums; /* ... and of the functions that were walked */
 	size_t name_len;          /* DROP, PEEK, METRICS */
 	char name[];
@@ -170,7 +171,8 @@ add_line(struct proc *p, struct listing *listing, struct hash_node *node, size_t
 	case LIST_METRICS:
 		metrics_sum(p, &listing->sums, func);
 		if (pattern_matches(slice_of(listing->name, listing->name_len), func_name(func)))
-			*budget -= earlier(*budget, metrics_add_func(p, &listing->fresh, func) / STEPS_PER_UNIT);
+			*budget -= earlier(
+			    *budget, metrics_add_func(p, &listing->fresh, func, listing->buckets) / STEPS_PER_UNIT);
 		break;
 	case LIST_DROP:
 		*budget -= earlier(*budget, func->name_len == listing->name_len ? func->name_len / BYTES_PER_COST : 0);
@@ -219,9 +221,9 @@ listing_dead(struct proc *p, struct peer *peer, struct slice function)
 }
 
 void
-listing_metrics(struct proc *p, struct peer *peer, struct slice pattern)
+listing_metrics(struct proc *p, struct peer *peer, struct slice pattern, bool buckets)
 {
-	start(p, peer, LIST_METRICS, pattern);
+	start(p, peer, LIST_METRICS, pattern)->buckets = buckets;
 }
 
 void
@@ -419,7 +421,7 @@ step_table(struct proc *p, struct listing *listing, const struct hash *table, si
 {
 	if (listing->kind == LIST_METRICS && !listing->begun) {
 		listing->begun = true;
-		metrics_add_server(p, &listing->fresh);
+		metrics_add_server(p, &listing->fresh, listing->buckets);
 		keep_line(p, listing, budget);
 	}
 	while (*budget > 0 && !part_is_full(listing) && (listing->kind != LIST_PEEK || listing->most > 0)) {

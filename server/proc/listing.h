@@ -33,8 +33,8 @@ bool listings_run(struct proc *) RUNS_ON(proc_role);
 void listing_start(struct proc *, struct peer *, enum listing_kind) RUNS_ON(proc_role);
 /* The dead list, of a function or ("") of all. */
 void listing_dead(struct proc *, struct peer *, struct slice function) RUNS_ON(proc_role);
-/* All that is measured, with the functions that match the pattern. */
-void listing_metrics(struct proc *, struct peer *, struct slice pattern) RUNS_ON(proc_role);
+/* All that is measured, with the functions that match the pattern, and with `buckets` histograms of each. */
+void listing_metrics(struct proc *, struct peer *, struct slice pattern, bool buckets) RUNS_ON(proc_role);
 /* The functions of that name, in any case, are dropped; the answer has a line for each. */
 void listing_drop(struct proc *, struct peer *, struct slice name) RUNS_ON(proc_role);
 /* Up to `most` delayed jobs of the function. */

@@ -97,22 +97,54 @@ add_tally(struct buf *out, const struct tally *t)
 #undef X
 	for (int i = 0; i < OUTCOME_COUNT; i++)
 		measure_number(out, t->ended[i]);
-	buf_add_char(out, '\n');
+}
+
+static PROC void
+add_spread(struct buf *out, const struct spread *s)
+{
+	static const struct spread none;
+	const uint64_t *const parts[] = { (s == NULL ? &none : s)->wait, (s == NULL ? &none : s)->run };
+
+	for (unsigned i = 0; i < 2 * BUCKETS_MAX; i++)
+		measure_number(out, parts[i / BUCKETS_MAX][i % BUCKETS_MAX]);
 }
 
 /* Nothing is there of functions that are no more, but what they did counts. */
 static PROC void
-add_folded(const struct proc *p, struct buf *out)
+add_folded(const struct proc *p, struct buf *out, bool buckets)
 {
 	buf_add_str(out, "function\t(other)");
 #define X(name, value) measure_number(out, 0);
 	GAUGES(X)
 #undef X
 	add_tally(out, &p->folded);
+	if (buckets)
+		add_spread(out, &p->folded_spread);
+	buf_add_char(out, '\n');
+}
+
+static PROC void
+add_columns(struct buf *out, bool buckets)
+{
+	static const char *const parts[] = { "\twait_", "\trun_" };
+
+	buf_add_str(out, "columns\tname"
+#define X(name, value) "\t" #name
+	    GAUGES(X) TALLIES(X)
+#undef X
+#define X(name, text) "\tended_" text
+		OUTCOMES(X)
+#undef X
+	);
+	for (unsigned i = 0; buckets && i < 2 * BUCKETS_MAX; i++) {
+		buf_add_str(out, parts[i / BUCKETS_MAX]);
+		buf_add_u64(out, i % BUCKETS_MAX);
+	}
+	buf_add_char(out, '\n');
 }
 
 void
-metrics_add_server(const struct proc *p, struct buf *out)
+metrics_add_server(const struct proc *p, struct buf *out, bool buckets)
 {
 	report_add_counters(p, out, "value\t");
 	traffic_add(&p->traffic, p->counts[STAT_connections_refused], out);
@@ -130,19 +162,12 @@ metrics_add_server(const struct proc *p, struct buf *out)
 	measure_text(out, "state", slice_str(p->graceful || p->shut ? "draining" : "running"));
 	for (int i = 0; i < HISTOGRAM_COUNT; i++)
 		add_histogram(p, out, (enum histogram_name)i);
-	buf_add_str(out, "columns\tname"
-#define X(name, value) "\t" #name
-	    GAUGES(X) TALLIES(X)
-#undef X
-#define X(name, text) "\tended_" text
-		OUTCOMES(X)
-#undef X
-		    "\n");
-	add_folded(p, out);
+	add_columns(out, buckets);
+	add_folded(p, out, buckets);
 }
 
 size_t
-metrics_add_func(const struct proc *p, struct buf *out, const struct func *f)
+metrics_add_func(const struct proc *p, struct buf *out, const struct func *f, bool buckets)
 {
 	size_t steps, asleep = inspect_asleep(f, &steps);
 
@@ -152,6 +177,9 @@ metrics_add_func(const struct proc *p, struct buf *out, const struct func *f)
 	GAUGES(X)
 #undef X
 	add_tally(out, &f->tally);
+	if (buckets)
+		add_spread(out, f->spread);
+	buf_add_char(out, '\n');
 	return steps;
 }
 

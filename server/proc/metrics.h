@@ -18,10 +18,11 @@ struct metrics_sums {
 	nsec_t oldest_waiting;
 };
 
-/* The lines of the server as a whole, and the names of the numbers in the lines of functions. */
-void metrics_add_server(const struct proc *, struct buf *) RUNS_ON(proc_role);
+/* The lines of the server as a whole, and the names of the numbers in the lines of functions.  `buckets`: those have
+ * histograms, too. */
+void metrics_add_server(const struct proc *, struct buf *, bool buckets) RUNS_ON(proc_role);
 /* The line of a function; returns how many sleepers were looked at. */
-size_t metrics_add_func(const struct proc *, struct buf *, const struct func *) RUNS_ON(proc_role);
+size_t metrics_add_func(const struct proc *, struct buf *, const struct func *, bool buckets) RUNS_ON(proc_role);
 void metrics_sum(const struct proc *, struct metrics_sums *, const struct func *) RUNS_ON(proc_role);
 void metrics_add_sums(struct buf *, const struct metrics_sums *);
 

@@ -139,7 +139,8 @@ struct proc {
 	struct list placing; /* struct job.link: jobs that waited for earlier ones of their connection no longer */
 	uint64_t counts[STAT_ALL];
 	struct histogram histograms[HISTOGRAM_COUNT];
-	struct tally folded; /* of functions that are no more */
+	struct tally folded; /* of functions that are no more ... */
+	struct spread folded_spread;
 	struct traffic traffic;
 };
 

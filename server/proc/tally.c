@@ -36,7 +36,7 @@ static const struct {
 	[HISTOGRAM_proc_lag] = BOUNDS_OF(of_lags),
 };
 
-_Static_assert(sizeof of_jobs / sizeof *of_jobs < BUCKETS_MAX, "one bucket is above the last bound");
+_Static_assert(sizeof of_jobs / sizeof *of_jobs == BUCKETS_MAX - 1, "one bucket is above the last bound");
 
 const char *
 histogram_text(enum histogram_name which)
@@ -57,7 +57,7 @@ histogram_bounds(enum histogram_name which, unsigned *count_r)
 	return bounds[which].at;
 }
 
-void
+unsigned
 histogram_add(struct histogram *all, enum histogram_name which, int64_t value)
 {
 	uint64_t v = value > 0 ? (uint64_t)value : 0;
@@ -67,15 +67,28 @@ histogram_add(struct histogram *all, enum histogram_name which, int64_t value)
 		i++;
 	all[which].bucket[i]++;
 	all[which].sum += v;
+	return i;
 }
 
-/* All members are counters. */
+/* Of both, all members are counters. */
+static void
+add_counters(void *to, const void *from, size_t bytes)
+{
+	uint64_t *sums = to;
+	const uint64_t *add = from;
+
+	for (size_t i = 0; i < bytes / sizeof *sums; i++)
+		sums[i] += add[i];
+}
+
 void
 tally_add(struct tally *tally, const struct tally *from)
 {
-	uint64_t *to = (uint64_t *)(void *)tally;
-	const uint64_t *add = (const uint64_t *)(const void *)from;
+	add_counters(tally, from, sizeof *tally);
+}
 
-	for (size_t i = 0; i < sizeof *tally / sizeof *to; i++)
-		to[i] += add[i];
+void
+spread_add(struct spread *spread, const struct spread *from)
+{
+	add_counters(spread, from, sizeof *spread);
 }

@@ -3,7 +3,7 @@
  * tally.h - what is counted of jobs by function, and how long things took.
  *
  * Runs on:  processing thread.
- * Owns:     nothing: a tally lies in each function, the histograms in the core.
+ * Owns:     nothing: a tally lies in each function, the histograms in the core, and each function has its spread.
  */
 #ifndef GEARMAND_PROC_TALLY_H
 #define GEARMAND_PROC_TALLY_H
@@ -80,7 +80,15 @@ struct histogram {
 const char *histogram_text(enum histogram_name);
 /* Ascending; one fewer than buckets. */
 const uint64_t *histogram_bounds(enum histogram_name, unsigned *count_r);
-/* Below 0 counts as 0: two threads read the clock. */
-void histogram_add(struct histogram *all, enum histogram_name, int64_t value);
+/* Below 0 counts as 0: two threads read the clock.  Returns the bucket. */
+unsigned histogram_add(struct histogram *all, enum histogram_name, int64_t value);
+
+/* The jobs of a function in buckets of job_wait and job_run; their sums are in its tally. */
+struct spread {
+	uint64_t wait[BUCKETS_MAX], run[BUCKETS_MAX];
+};
+
+/* Adds all of `from`. */
+void spread_add(struct spread *, const struct spread *from);
 
 #endif

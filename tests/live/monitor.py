@@ -123,7 +123,28 @@ def _(t):
     check(all('gearman_jobs_waiting{function="f%d"}' % n in mine for n in range(100)))
     text = get(s, "/metrics/functions?function=f77*")
     check(sum(1 for x in samples(text) if x.startswith('gearman_function_jobs_waiting{function="f77')) == 111)
-    strict_parser(t, get(s, "/metrics/functions", Accept=OPENMETRICS))
+    strict_parser(t, get(s, "/metrics/functions?function=f77*", Accept=OPENMETRICS))
+    check(get(s, "/metrics/functions").count("\ngearman_function_run_seconds_bucket{") == 10001 * 12)
+
+
+@case("of each function there are histograms of its own, with the bounds of the server's, and they say the same", modes=BOTH)
+def _(t):
+    s = monitor_server(t)
+    busy(s)
+    got = samples(get(s, "/metrics/functions"))
+    server = samples(get(s, "/metrics"))
+    text = get(s, "/metrics/functions", Accept=OPENMETRICS)
+    check(samples(text).keys() == got.keys(), "both formats have the same samples")
+    for what in ("wait", "run"):
+        check("\n# TYPE gearman_function_%s_seconds histogram\n" % what in text)
+        for key, number in server.items():
+            m = re.match(r"gearman_job_%s_seconds_(\w+)(?:\{(le=.*)\})?" % what, key)
+            if m:
+                of = {f: got['gearman_function_%s_seconds_%s{function="%s"%s}' % (what, m[1], f, "," + m[2] if m[2] else "")]
+                      for f in ("done", "bad", "left", "(other)")}
+                check(abs(sum(of.values()) - number) < 1e-6, key, number, of)
+                if m[1] == "count":
+                    check(of == {"done": 1, "bad": 1, "left": 0, "(other)": 0}, of)
 
 
 @case("two scrapes at a time, one read slowly, hold up neither each other nor jobs", modes=BOTH)

@@ -10,23 +10,25 @@
 #include "plugins/proto-monitor/sheet.h"
 
 #define COLUMNS \
-	"columns\tname\tjobs\tready_high\tready_normal\tready_low\tassigned\twait_ns\toldest_waiting_ns\tnumber\n"
+	"columns\tname\tjobs\tready_high\tready_normal\tready_low\tassigned\twait_ns\toldest_waiting_ns\tnumber" \
+	"\twait_0\twait_1\twait_2\n"
 
-static const char answer[] = "value\tjobs_stored\t7\n"
-			     "value\terrors_sent.QUEUE_ERROR\t3\n"
-			     "value\terrors_sent.JOB_NOT_FOUND\t0\n"
-			     "value\tconnections_now.http.1\t5\n"
-			     "text\tversion\t0.1.0\n"
-			     "text\tstore\twell\n"
-			     "bounds\tjob_wait\t1000000\t7200000000000\n"
-			     "histogram\tjob_wait\t2500000000\t3\t1\t2\n"
-			     "bounds\tstore_batch\t1\t4\n"
-			     "histogram\tstore_batch\t9\t1\t1\t1\n"
-			     "a word that is not known yet\t1\n" COLUMNS "function\t(other)\t0\t0\t0\t0\t10\t0\t0\t0\n"
-			     "function\tnewest\t3\t0\t3\t0\t1\t1500000000\t9000000000\t3\n"
-			     "function\tq\"\\x5Cx\\xFF\\x0A\\xC3\\xA4\t1\t1\t0\t0\t2\t2\t1\t1\n"
-			     "function\tmiddle\t2\t0\t0\t2\t4\t8\t4000000000\t2\n"
-			     ".\n";
+static const char answer[] =
+    "value\tjobs_stored\t7\n"
+    "value\terrors_sent.QUEUE_ERROR\t3\n"
+    "value\terrors_sent.JOB_NOT_FOUND\t0\n"
+    "value\tconnections_now.http.1\t5\n"
+    "text\tversion\t0.1.0\n"
+    "text\tstore\twell\n"
+    "bounds\tjob_wait\t1000000\t7200000000000\n"
+    "histogram\tjob_wait\t2500000000\t3\t1\t2\n"
+    "bounds\tstore_batch\t1\t4\n"
+    "histogram\tstore_batch\t9\t1\t1\t1\n"
+    "a word that is not known yet\t1\n" COLUMNS "function\t(other)\t0\t0\t0\t0\t10\t0\t0\t0\t1\t2\t0\n"
+    "function\tnewest\t3\t0\t3\t0\t1\t1500000000\t9000000000\t3\t1\t0\t0\n"
+    "function\tq\"\\x5Cx\\xFF\\x0A\\xC3\\xA4\t1\t1\t0\t0\t2\t2\t1\t1\t0\t0\t0\n"
+    "function\tmiddle\t2\t0\t0\t2\t4\t8\t4000000000\t2\t1\t3\t2\n"
+    ".\n";
 
 static struct gm_bytes out;
 
@@ -139,8 +141,25 @@ Test(monitor_exposition, of_functions_alone_there_is_a_prefix)
 	const char *text = exposed((struct exposition){ .max_functions = SIZE_MAX, .functions_only = true });
 
 	has(text, "\ngearman_function_jobs{function=\"newest\"} 3\n");
-	has(text, "\ngearman_function_wait_seconds_sum{function=\"newest\"} 1.5\n");
 	cr_assert_null(strstr(text, "process_"));
+	gm_bytes_free(&out);
+}
+
+Test(monitor_exposition, of_functions_alone_times_are_histograms_by_function)
+{
+	const char *text = exposed((struct exposition){ .max_functions = SIZE_MAX, .functions_only = true });
+
+	has(text, "\n# TYPE gearman_function_wait_seconds histogram\n"
+		  "gearman_function_wait_seconds_bucket{function=\"(other)\",le=\"0.001\"} 1\n"
+		  "gearman_function_wait_seconds_bucket{function=\"(other)\",le=\"7200.0\"} 3\n");
+	has(text, "\ngearman_function_wait_seconds_bucket{function=\"middle\",le=\"0.001\"} 1\n"
+		  "gearman_function_wait_seconds_bucket{function=\"middle\",le=\"7200.0\"} 4\n"
+		  "gearman_function_wait_seconds_bucket{function=\"middle\",le=\"+Inf\"} 6\n"
+		  "gearman_function_wait_seconds_sum{function=\"middle\"} 0.000000008\n"
+		  "gearman_function_wait_seconds_count{function=\"middle\"} 6\n");
+	cr_assert_null(strstr(text, "summary"));
+	has(exposed((struct exposition){ .max_functions = 10 }), "\n# TYPE gearman_function_wait_seconds summary\n");
+	cr_assert_null(strstr(out.data, "gearman_function_wait_seconds_bucket"));
 	gm_bytes_free(&out);
 }
 

@@ -51,7 +51,7 @@ number_behind(const char *at, unsigned index)
 static uint64_t
 measured(struct scene *s, int peer, const char *function, const char *column)
 {
-	struct buf text = measure(s, peer, "metrics");
+	struct buf text = measure(s, peer, "metrics * buckets");
 	const char *names = line_behind(&text, "columns\tname\t"), *end = strchr(names, '\n'), *at;
 	char beginning[64], padded[64];
 	unsigned index = 0;
@@ -95,6 +95,28 @@ Test(metrics, times_of_a_job_are_summed_by_function_and_counted_in_histograms)
 	cr_assert_eq(bucket(s, client, "histogram\tjob_wait\t", 0), 3000000, "the sum is first");
 	cr_assert_eq(bucket(s, client, "histogram\tjob_wait\t", 2), 1, "above 1 ms, up to 5 ms");
 	cr_assert_eq(bucket(s, client, "histogram\tjob_run\t", 8), 1, "above 10 s, up to 60 s");
+	cr_assert_eq(measured(s, client, "f", "wait_1"), 1);
+	cr_assert_eq(measured(s, client, "f", "wait_2"), 0);
+	cr_assert_eq(measured(s, client, "f", "run_7"), 1);
+	scene_free(&s);
+}
+
+Test(metrics, a_function_takes_memory_for_its_histograms_with_its_first_attempt)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), worker = scene_worker(s, "f");
+	uint64_t before, after;
+
+	tell(s, client, SUBMIT_JOB_BG, "f", "", "x");
+	tell(s, client, SUBMIT_JOB_BG, "f", "", "x");
+	cr_assert_eq(measured(s, client, "f", "wait_0"), 0);
+	before = bucket(s, client, "value\tfunction_bytes_now\t", 0);
+	tell(s, worker, GRAB_JOB);
+	after = bucket(s, client, "value\tfunction_bytes_now\t", 0);
+	cr_assert_gt(after, before);
+	tell(s, worker, GRAB_JOB);
+	cr_assert_eq(bucket(s, client, "value\tfunction_bytes_now\t", 0), after);
+	cr_assert_eq(measured(s, client, "f", "wait_0"), 2);
 	scene_free(&s);
 }
 
@@ -169,9 +191,12 @@ Test(metrics, what_a_function_did_counts_when_it_is_gone)
 	tell(s, worker, WORK_COMPLETE, "H:test:1", "");
 	tell(s, worker, CANT_DO, "f");
 	cr_assert_eq(measured(s, client, "(other)", "submitted_foreground"), 0);
+	cr_assert_eq(measured(s, client, "(other)", "run_0"), 0);
 	ask(s, client, "drop function f", "OK\r\n");
 	cr_assert_eq(measured(s, client, "(other)", "submitted_foreground"), 1);
 	cr_assert_eq(measured(s, client, "(other)", "assigned"), 1);
+	cr_assert_eq(measured(s, client, "(other)", "wait_0"), 1);
+	cr_assert_eq(measured(s, client, "(other)", "run_0"), 1);
 	cr_assert_eq(measured(s, client, "(other)", "workers"), 0);
 	scene_free(&s);
 }
