@@ -196,7 +196,7 @@ def _(t):
     s.modules = [{"name": "sqlite", "kind": "queue", "version": "1.0", "file": "/x", "used": "yes"}, {"name": "http", "kind": "protocol", "version": "1.0", "file": "/y", "used": "no"}]
     s.options = [{"name": "max-jobs", "value": "77", "source": "file"}, {"name": "mysql-password", "value": "(set)", "source": "line"}, {"name": "port", "value": "4730", "source": "default"}]
     show(b, s, "#/server")
-    for text in ("queue 1.0, in use", "protocol 1.0, not used", "77 (file)", "(set) (command line)", "4730"):
+    for text in ("queue 1.0, in use", "protocol 1.0, not used", "77 (file)", "set, and not shown (command line)", "4730"):
         b.until_text("main", text)
     b.until_text("#reasons", "certificate: ends in 3 days")
     clean(b)

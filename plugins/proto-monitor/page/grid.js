@@ -103,9 +103,11 @@ class Grid {
     const top = this.body.getBoundingClientRect().top;
     const from = Math.max(0, Math.min(total, Math.floor(-top / height) - SPARE_ROWS));
     const to = Math.min(total, Math.max(from, Math.ceil((innerHeight - top) / height) + SPARE_ROWS));
-    for (const [i, tr] of this.pool) if (i < from || i >= to) {
-      if (!tr.contains(document.activeElement)) { tr.remove(); this.pool.delete(i); this.spare.push(tr); }
+    for (const [i, tr] of [...this.pool].sort((a, b) => a[0] - b[0])) if (i < from || i >= to) {
+      if (!tr.contains(document.activeElement)) { this.pool.delete(i); this.spare.push(tr); }
     }
+    /* After a jump the rows that are there get new texts where they are: to take them out and in again costs much more. */
+    if (this.pool.size > 0) for (const tr of this.spare) tr.remove();
     this.above.firstChild.style.height = from * height + 'px';
     this.below.firstChild.style.height = (total - to) * height + 'px';
     this.above.hidden = from === 0;
@@ -113,11 +115,12 @@ class Grid {
     let before = this.above;
     for (let i = from; i < to; i++) {
       let tr = this.pool.get(i);
-      if (tr === undefined) this.pool.set(i, tr = this.spare.pop() || this.makeRow());
+      if (tr === undefined) this.pool.set(i, tr = this.spare.shift() || this.makeRow());
       if (before.nextSibling !== tr) before.after(tr);
       this.fillRow(tr, this.shown[i], i);
       before = tr;
     }
+    for (const tr of this.spare) tr.remove();
     attr(this.table, 'aria-rowcount', String(total + 1));
     this.table.hidden = total === 0;
     this.empty.hidden = total > 0;

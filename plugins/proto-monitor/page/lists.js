@@ -48,7 +48,7 @@ async function readWorkers() {
 function workersView() {
   const list = w => w.functions.join(' '), job = r => r.jobs[0];
   return listView('Workers', readWorkers,
-    { cls: 'workers', caption: 'Workers', sort: { key: 'id', down: false }, cardHeight: 100, alsoFits: (r, fits) => r.source.functions.some(fits),
+    { cls: 'workers', caption: 'Workers', sort: { key: 'id', down: false }, cardHeight: 84, alsoFits: (r, fits) => r.source.functions.some(fits),
       nothing: () => el('div', {}, sentence('No worker is connected. One for the function wc:'), el('pre', { text: 'gearman -w -f wc -- wc -l' })),
       columns: [
         Object.assign(textColumn('id', 'Worker', r => String(idOf(r.source))), { head: true }),
@@ -172,7 +172,7 @@ const SOURCES = { file: ' (file)', environment: ' (environment)', line: ' (comma
 function serverView() {
   const told = { modules: [], options: [], problem: '' };
   const read = async name => { try { told[name] = (await ask('api/' + name))[name]; } catch (e) { if (name === 'options') told.problem = e.message; } };
-  const options = isGiven => told.options.filter(o => (o.source !== 'default') === isGiven).map(o => [o.name, (o.value || 'empty') + SOURCES[o.source]]);
+  const options = isGiven => told.options.filter(o => (o.source !== 'default') === isGiven).map(o => [o.name, (o.value === '(set)' ? 'set, and not shown' : o.value || 'empty') + SOURCES[o.source]]);
   setTimeout(() => Promise.all([read('modules'), read('options')]).then(() => net.refresh()));
   return factsView('Server', (s, v) => {
     const p = s.process || {}, up = s.started > 0 ? model.at - s.started : 0;
@@ -186,7 +186,7 @@ function serverView() {
       ['Waits for the processing thread', [['half', within(s.histograms.proc_lag, 0.5)], ['99 %', within(s.histograms.proc_lag, 0.99)]]],
       ['Options that were given', told.problem ? [['not shown', told.problem]] : told.options.length > 0 && options(true).length === 0 ? [['none', 'all are as below']] : options(true)],
       ['Options as they are without being given', options(false)],
-      ['Counted since the start', Object.entries(v).filter(([n]) => !/_now$|_limit$|_since$|^commit_ns$|^start/.test(n)).map(([n, x]) => [n.replace(/_/g, ' '), count(x)])],
+      ['Counted since the start', Object.entries(v).filter(([n]) => !/_now$|_limit$|_since$|^commit_ns$|^start|^tls_expiry/.test(n)).map(([n, x]) => [n.replace(/_/g, ' '), count(x)])],
     ];
   });
 }

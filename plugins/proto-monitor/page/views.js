@@ -45,10 +45,11 @@ function drawSpark(canvas, f) {
   canvas.drawn = f.sparks;
   canvas.of = f;
   canvas.colour = sparkColour();
+  const most = Math.max(...f.done), isFlat = n < 2 || most <= 0;
   g.setTransform(2, 0, 0, 2, 0, 0);
-  g.clearRect(0, 0, w, h);
-  const most = Math.max(...f.done);
-  if (n < 2 || most <= 0) return;
+  if (!canvas.isFlat) g.clearRect(0, 0, w, h);
+  canvas.isFlat = isFlat;
+  if (isFlat) return;
   g.strokeStyle = sparkColour();
   g.lineWidth = 1.3;
   g.beginPath();
