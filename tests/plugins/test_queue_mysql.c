@@ -269,7 +269,7 @@ Test(mysql, a_job_dies_in_one_round_trip)
 	cr_expect_str_eq(
 	    queue_sql(q, "SELECT unique_key, job_handle, attempts, changed_at, error, flags FROM gearman_queue_dead"),
 	    "a|H:1|3|1700000000|it did not work|4");
-	cr_expect_str_eq(queue_content(q), "f/b=2 f/a=H:1");
+	cr_expect_str_eq(queue_content(q), "f/b=2 +f/a=H:1");
 	cr_expect_eq(q->seen[0].flags, 0);
 	cr_expect_eq(q->seen[1].flags, GEARMAND_JOB_DEAD);
 	queue_free(&q);
@@ -287,7 +287,7 @@ Test(mysql, a_job_dies_all_or_not_at_all)
 	queue_sql(q, "DROP TRIGGER t");
 	cr_expect_str_eq(queue_content(q), "f/a=1");
 	cr_assert_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_DONE, "%s", q->err.text);
-	cr_expect_str_eq(queue_content(q), "f/a=H:1");
+	cr_expect_str_eq(queue_content(q), "+f/a=H:1");
 	queue_free(&q);
 }
 
@@ -331,7 +331,7 @@ Test(mysql, a_table_of_the_dead_that_is_dropped_is_made_again)
 	EXPECT_SENTENCE(q, "gearman_queue_dead' doesn't exist");
 	cr_expect_str_eq(queue_content(q), "f/a=1");
 	cr_expect_eq(queue_commit(q, c, 2), GEARMAND_COMMIT_DONE, "%s", q->err.text);
-	cr_expect_str_eq(queue_content(q), "f/a=H:1");
+	cr_expect_str_eq(queue_content(q), "+f/a=H:1");
 	queue_free(&q);
 }
 
@@ -372,7 +372,7 @@ Test(mysql, a_dead_job_that_the_table_forbids_is_refused_alone)
 	cr_expect_not_null(strstr(c[2].reason, "it rests elsewhere"), "%s", c[2].reason);
 	cr_expect_eq(c[0].outcome + c[4].outcome + c[6].outcome, GEARMAND_STORED);
 	fake_host_changes_clear(c, 7);
-	cr_expect_str_eq(queue_content(q), "f/d=4 f/a=H:1 f/c=H:3");
+	cr_expect_str_eq(queue_content(q), "f/d=4 +f/a=H:1 +f/c=H:3");
 	queue_free(&q);
 }
 
