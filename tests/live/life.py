@@ -159,7 +159,7 @@ def _(t):
     for content in ("%d\n" % gone.pid, "%d\n" % os.getpid(), "", "rubbish\n", "-1\n", "99999999999999999999\n"):
         t.write("pid.%d" % len(t.servers), content)
         s = t.server()
-        check(read(t.path("pid.%d" % (len(t.servers) - 1))) == "%d\n" % s.pid, "pid file after", repr(content))
+        until(lambda: read(t.path("pid.%d" % (len(t.servers) - 1))) == "%d\n" % s.pid, "the pid file after " + repr(content))
 
 
 @case("the pid file of a killed server is taken over", modes=ONE)

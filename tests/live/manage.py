@@ -70,7 +70,7 @@ def _(t):
     handles = [client.submit("f", "u%d" % i, "data %d\n" % i, SUBMIT_JOB_BG) for i in range(1001)]
     for i, line in enumerate(client.listing("peek f 2")):
         before, age, behind = re.split(rb"normal\t(\d+)\t", line)
-        check(before == handles[i] + b"\tu%d\t" % i and behind == b"0\t7\tdata %d\\x0A" % i, line)
+        check(before == handles[i] + b"\tu%d\t" % i and behind == b"0\t7\tdata %d\\x0A\t0\t0\t\t" % i, line)
     check(len(client.listing("peek f")) == 10)
     check(len(client.listing("peek f 1000")) == 1000)
     check(client.ask("peek f 1001").startswith(b"ERR INVALID_ARGUMENTS "))
