@@ -9,19 +9,17 @@
  * Runs on:  the store thread (open: also at start-up), as <gearmand/plugin.h> says.
  * Owns:     the file, which it locks, and the index.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <search.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
-#include <unistd.h>
 
-#include <gearmand/plugin.h>
+#include <gearmand/module.h>
 
 static const char signature[8] = "GMJRNL1\n"; /* begins the file; no NUL */
 
-enum { PARTS = 6 }; /* function, unique, handle, reducer, data, error: in this order behind a record */
+enum {
+	PARTS = 6,     /* function, unique, handle, reducer, data, error: in this order behind a record */
+	KEPT = 1 << 20 /* bytes of memory from one batch, or record, to the next */
+};
 
 /* A record as it is in the file, in this machine's byte order. */
 struct record {
@@ -42,11 +40,6 @@ struct key {
 	char bytes[]; /* function, then unique */
 };
 
-struct bytes {
-	char *data;
-	size_t len, cap;
-};
-
 struct journal {
 	const struct gearmand_host *host;
 	const char *path;
@@ -54,33 +47,11 @@ struct journal {
 	off_t end;
 	void *index; /* tsearch(3) tree of struct key */
 	size_t live; /* keys in it */
-	struct bytes batch, body;
+	struct gm_bytes batch, body;
 	size_t last; /* place of the batch's last record */
 };
 
-/* ---- Bytes -------------------------------------------------------------------------- */
-
-static char *
-bytes_room(struct bytes *b, size_t n)
-{
-	if (b->len + n > b->cap) {
-		b->cap = 2 * (b->len + n);
-		b->data = realloc(b->data, b->cap);
-		if (b->data == NULL)
-			abort();
-	}
-	return b->data + b->len;
-}
-
-static void
-bytes_add(struct bytes *b, const void *from, size_t n)
-{
-	char *to = bytes_room(b, n);
-
-	if (n > 0)
-		memcpy(to, from, n);
-	b->len += n;
-}
+/* ---- Records ------------------------------------------------------------------------ */
 
 /* FNV-1a: good enough to tell a record from the torn end of a write. */
 static uint32_t
@@ -215,15 +186,17 @@ static bool
 record_read(struct journal *j, off_t at, off_t file_end, struct record *r)
 {
 	size_t len;
+	char *body;
 
 	if (file_end - at < (off_t)sizeof(*r) || !read_at(j->fd, r, sizeof(*r), at))
 		return false;
 	len = record_body(r);
 	if ((size_t)(file_end - at) - sizeof(*r) < len)
 		return false;
-	j->body.len = 0;
-	return read_at(j->fd, bytes_room(&j->body, len), len, at + (off_t)sizeof(*r)) &&
-	       record_check(r, j->body.data, len) == r->check;
+	gm_bytes_clear(&j->body, KEPT);
+	body = gm_room(&j->body, len);
+	return body != NULL && read_at(j->fd, body, len, at + (off_t)sizeof(*r)) &&
+	       record_check(r, body, len) == r->check;
 }
 
 /* Where the last whole batch ends. */
@@ -248,6 +221,8 @@ journal_read(struct journal *j, off_t file_end, struct gearmand_error *err)
 	struct record r;
 
 	j->end = journal_find_end(j, file_end);
+	if (j->body.failed) /* so that was not the end */
+		return gm_fail(err, GEARMAND_WHY_PASSING, "%s: out of memory", j->path);
 	for (off_t at = sizeof(signature); at < j->end && record_read(j, at, j->end, &r);
 	     at += (off_t)(sizeof(r) + record_body(&r)))
 		index_apply(j, &r, j->body.data, at);
@@ -274,8 +249,8 @@ journal_close(void **store)
 	if (j->fd >= 0)
 		close(j->fd); /* and unlocks */
 	tdestroy(j->index, j->host->release);
-	free(j->batch.data);
-	free(j->body.data);
+	gm_bytes_free(&j->batch);
+	gm_bytes_free(&j->body);
 	j->host->release(j);
 }
 
@@ -415,9 +390,11 @@ batch_add(struct journal *j, struct gearmand_change *c, int64_t max)
 			return;
 		}
 	}
-	bytes_add(&j->batch, &r, sizeof(r));
+	gm_add(&j->batch, &r, sizeof(r));
 	for (int i = 0; i < PARTS; i++)
-		bytes_add(&j->batch, part[i].data, part[i].len);
+		gm_add_slice(&j->batch, part[i]);
+	if (j->batch.failed)
+		return; /* journal_commit() looks at the end */
 	batch_seal(j, at, &r);
 	j->last = at;
 }
@@ -469,9 +446,13 @@ journal_commit(void *store, struct gearmand_change *change, size_t count, struct
 	int64_t max = j->host->option_number(j->host, "journal-max");
 	bool no_room;
 
-	j->batch.len = 0;
+	gm_bytes_clear(&j->batch, KEPT);
 	for (size_t i = 0; i < count; i++)
 		batch_add(j, &change[i], max);
+	if (j->batch.failed) {
+		gm_fail(err, GEARMAND_WHY_PASSING, "%s: out of memory", j->path);
+		return GEARMAND_COMMIT_AGAIN;
+	}
 	batch_end(j);
 	if (batch_write(j)) {
 		batch_apply(j);
