@@ -18,7 +18,7 @@ AC_DEFUN([GEARMAND_PLUGIN_INIT], [
 		PKG_CHECK_VAR([gearmandplugindir], [gearmand-plugin], [plugindir])
 		PKG_CHECK_VAR([GEARMAND_ABI_MAJOR], [gearmand-plugin], [abi_major])
 		PKG_CHECK_VAR([GEARMAND_ABI_MINOR], [gearmand-plugin], [abi_minor])
-		AS_IF([test "x$GEARMAND_ABI_MAJOR" != "x${gearmand_wanted%%.*}" || test "$GEARMAND_ABI_MINOR" -lt "${gearmand_wanted#*.}"],
+		AS_IF([test "x$GEARMAND_ABI_MAJOR" != "x${gearmand_wanted%%.*}" || test "${GEARMAND_ABI_MINOR:--1}" -lt "${gearmand_wanted#*.}"],
 			[gearmand_problem="the module is for interface $gearmand_wanted of gearmand, the headers have $GEARMAND_ABI_MAJOR.$GEARMAND_ABI_MINOR"])
 	], [gearmand_problem="gearmand's headers for modules were not found: $GEARMAND_PLUGIN_PKG_ERRORS"])
 	GEARMAND_PLUGIN_CFLAGS="$GEARMAND_PLUGIN_CFLAGS -fvisibility=hidden"

@@ -85,6 +85,10 @@ def interface(t):
     done = t.run("sh", "-ec", "cd ring; ./configure", env=p.env, status=1)
     check(re.findall(b"(?m)^.* is (?:taken|not)$", done.out) == [b"1.0 is taken", b"1.99 is not", b"0.0 is not", b"2.0 is not", b"11.0 is not"], done)
     check(b"error: the module is for interface 1.7 of gearmand, the headers have 1.0\n" in done.err, done)
+    with open(find(installed(), "gearmand-plugin.pc")) as f:
+        t.write("gearmand-plugin.pc", re.sub("(?m)^abi_minor=.*", "abi_minor=", f.read()))
+    done = t.run("sh", "-ec", "cd ring; ./configure", env=dict(p.env, PKG_CONFIG_LIBDIR=t.dir), status=1)
+    check(b"1.0 is not\n" in done.out and b"is taken" not in done.out, done)
 
 
 @case("the modules as they are written work in a server", modes=(0, 2), limit=120)
