@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Background jobs in memcached: acknowledged means stored, as long as memcached lives; gearmand may be killed at will."""
 import atexit
+import functools
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import tempfile
 from gearlive import *
 from gearlive.durable import acknowledged, drain_jobs, submit_many
 from gearlive.killing import *
+from gearlive.standby import frozen_and_robbed, standby_takes_over
 
 sys.path.insert(0, os.path.join(os.path.dirname(SOURCE_DIR), "stores"))
 import memcached as stores  # noqa: tests/stores/memcached.py
@@ -194,39 +196,17 @@ def _(t):
     second = memcached_server(t, wait=False)
     second.expect_log("prefix gear_: another gearmand is using it \\(process %d on " % first.pid)
     second.end(1)
-    uniques = [b"%d" % n for n in range(500)]
-    acked = acknowledged(submit_many(first.connect(), uniques), uniques, len(uniques))
-    standby = memcached_server(t, "--standby", wait=False)
-    standby.expect_log("queue memcached: this server is active now: it has taken the queue over")
-    standby.await_log("queue memcached: standing by: ")
-    first.kill()
-    until(standby.ports, "the standby to listen")
-    standby.port = standby.ports()[0]
-    check([(j[0], j[2]) for j in drain_jobs(standby)] == [(acked[u], u) for u in uniques])
+    standby_takes_over(functools.partial(memcached_server, t), "memcached", first)
     await_items(t.store, 0)
 
 
-def frozen_and_robbed(t):
-    """(a server that is frozen, the standby that took over from it)"""
-    first = memcached_server(t, "--libmemcached-lease=2")
-    first.expect_log("FATAL.*queue memcached: another server has taken it over; this one stops")
-    first.allow_log(UNWELL, "another gearmand")
-    standby = memcached_server(t, "--standby", "--libmemcached-lease=2", wait=False)
-    standby.expect_log("queue memcached: this server is active now")
-    standby.await_log("queue memcached: standing by: ")
-    first.signal(signal.SIGSTOP)
-    try:
-        until(standby.ports, "the standby to listen")
-    except Failure:
-        first.signal(signal.SIGCONT)
-        raise
-    standby.port = standby.ports()[0]
-    return first, standby
+def robbed(t):
+    return frozen_and_robbed(functools.partial(memcached_server, t), "memcached", "--libmemcached-lease=2")
 
 
 @case("a server that was frozen and lost its lock to a standby ends, and acknowledges nothing", modes=(1,))
 def _(t):
-    first, standby = frozen_and_robbed(t)
+    first, standby = robbed(t)
     p = submit_many(first.connect(), [b"u"])
     first.signal(signal.SIGCONT)
     first.end(1)
@@ -235,7 +215,7 @@ def _(t):
 
 @case("the standby took over from a frozen server, left jobs and ended: the first does not go on without them", modes=(0,))
 def _(t):
-    first, standby = frozen_and_robbed(t)
+    first, standby = robbed(t)
     handle = standby.connect().submit("f", "new", "x", SUBMIT_JOB_BG)
     standby.stop()
     first.signal(signal.SIGCONT)

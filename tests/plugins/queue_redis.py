@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The example queue-redis, built with the installed SDK and nothing else: its contract, and redis in all kinds of trouble."""
 import atexit
+import functools
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from gearlive import *  # noqa: E402
 from gearlive.durable import acknowledged, drain_jobs, submit_many  # noqa: E402
 from gearlive.killing import *  # noqa: E402
 from gearlive.sdk import build_example, find, installed, sdk  # noqa: E402
+from gearlive.standby import frozen_and_robbed, standby_takes_over  # noqa: E402
 import memcached  # noqa: E402
 import redis as stores  # noqa: E402  tests/stores/redis.py
 
@@ -317,39 +319,17 @@ def _(t):
     first = redis_server(t)
     wrong_start(t, "prefix _gear_: another gearmand is using it \\(process %d on " % first.pid)
     redis_server(t, "--redis-prefix=another").stop()
-    uniques = [b"%d" % n for n in range(500)]
-    acked = acknowledged(submit_many(first.connect(), uniques), uniques, len(uniques))
-    standby = redis_server(t, "--standby", wait=False)
-    standby.expect_log("queue redis: this server is active now: it has taken the queue over")
-    standby.await_log("queue redis: standing by: ")
-    first.kill()
-    until(standby.ports, "the standby to listen")
-    standby.port = standby.ports()[0]
-    check([(j[0], j[2]) for j in drain_jobs(standby)] == [(acked[u], u) for u in uniques])
+    standby_takes_over(functools.partial(redis_server, t), "redis", first)
     await_keys(t.store, 0)
 
 
-def frozen_and_robbed(t):
-    """(a server that is frozen, the standby that took over from it)"""
-    first = redis_server(t, "--redis-lease=4")
-    first.expect_log("FATAL.*queue redis: another server has taken it over; this one stops")
-    first.allow_log(UNWELL, "another gearmand")
-    standby = redis_server(t, "--standby", "--redis-lease=4", wait=False)
-    standby.expect_log("queue redis: this server is active now")
-    standby.await_log("queue redis: standing by: ")
-    first.signal(signal.SIGSTOP)
-    try:
-        until(standby.ports, "the standby to listen")
-    except Failure:
-        first.signal(signal.SIGCONT)
-        raise
-    standby.port = standby.ports()[0]
-    return first, standby
+def robbed(t):
+    return frozen_and_robbed(functools.partial(redis_server, t), "redis", "--redis-lease=4")
 
 
 @case("a server that was frozen and lost its lock ends, and acknowledges nothing; nothing of it is stored", modes=(1,))
 def _(t):
-    first, standby = frozen_and_robbed(t)
+    first, standby = robbed(t)
     p = submit_many(first.connect(), [b"u"])
     first.signal(signal.SIGCONT)
     first.end(1)
@@ -358,7 +338,7 @@ def _(t):
 
 @case("the standby took over from a frozen server, left jobs and ended: the first does not go on without them", modes=(0,))
 def _(t):
-    first, standby = frozen_and_robbed(t)
+    first, standby = robbed(t)
     handle = standby.connect().submit("f", "new", "x", SUBMIT_JOB_BG)
     standby.stop()
     first.signal(signal.SIGCONT)

@@ -6,9 +6,7 @@
  * Owns:     a folder per test.
  */
 #include <criterion/criterion.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -131,17 +129,6 @@ Test(tokyo_dead, a_deleted_file_is_broken_and_made_again)
 	cr_expect_eq(bury(q, "u1", "H:h:2", 5), GEARMAND_COMMIT_DONE, "%s", q->err.text);
 	cr_expect_str_eq(queue_content(q), "f/u2=u2 +f/u1=u1");
 	queue_free(&q);
-}
-
-static void
-limit_files(rlim_t most)
-{
-	struct rlimit limit;
-
-	signal(SIGXFSZ, SIG_IGN); /* as the server does */
-	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = most;
-	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 Test(tokyo_dead, where_there_is_no_room_they_stay_where_they_are_and_can_be_removed)

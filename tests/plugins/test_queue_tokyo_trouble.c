@@ -8,10 +8,8 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -242,17 +240,6 @@ Test(tokyo_lock, outlives_closed_descriptors_of_the_file)
 }
 
 /* ---- Room ------------------------------------------------------------------------------------------- */
-
-static void
-limit_files(rlim_t most)
-{
-	struct rlimit limit;
-
-	signal(SIGXFSZ, SIG_IGN); /* as the server does */
-	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = most;
-	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
 
 static enum gearmand_commit
 add_large(struct queue *q, int n)

@@ -253,3 +253,14 @@ kill_child(pid_t pid)
 	kill(pid, SIGKILL);
 	cr_assert_eq(waitpid(pid, NULL, 0), pid);
 }
+
+void
+limit_files(rlim_t most)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN); /* as the server does */
+	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = most;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}

@@ -9,6 +9,7 @@
 #define TESTS_TOKYO_FIXTURE_H
 
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "tests/plugins/queue_fixture.h"
@@ -32,6 +33,8 @@ long old_count(struct queue *);                                            /* re
 struct gearmand_slice file_read(const char *path);
 void file_put(const char *path, struct gearmand_slice);
 long file_size(const char *path); /* -1: there is none */
+/* No file of this process may have more bytes; RLIM_INFINITY = as it was. */
+void limit_files(rlim_t most);
 
 /* A child runs `f`, says so, and stays until it is killed. */
 pid_t start_child(struct queue *, void (*f)(struct queue *));
