@@ -294,6 +294,7 @@ mon_on_data(struct mon_conn *c, struct gearmand_slice answer)
 	for (size_t i = 0; i < data.len; i++)
 		gm_addf(&hex, "%02x", (unsigned char)data.data[i]);
 	json_text(&out, "hex", gm_bytes_slice(&hex));
+	out.failed |= data.failed || hex.failed;
 	json_close(&out, '}');
 	gm_bytes_free(&data);
 	gm_bytes_free(&hex);

@@ -243,6 +243,7 @@ list_all(long functions, long jobs, long abilities)
 	ask("show unique jobs");
 	ask("show functions");
 	ask("metrics");
+	ask("metrics * buckets");
 	ask("drop function none");
 	burst("PRE_SLEEP", PKT_PRE_SLEEP);
 	burst("GRAB_JOB", PKT_GRAB_JOB);
