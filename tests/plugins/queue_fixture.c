@@ -58,7 +58,8 @@ slice_copy(struct gearmand_slice v)
 	char *bytes = malloc(v.len + 1);
 
 	cr_assert_not_null(bytes);
-	memcpy(bytes, v.data, v.len);
+	if (v.len > 0)
+		memcpy(bytes, v.data, v.len);
 	return (struct gearmand_slice){ bytes, v.len };
 }
 

@@ -92,7 +92,7 @@ Test(tokyo_dead, what_is_no_dead_job_is_left_alone_with_a_warning)
 
 Test(tokyo_dead, a_file_that_cannot_be_used_is_named)
 {
-	struct queue *q = queue_opened("q.tch"), second;
+	struct queue *q = queue_opened("q.tch"), *second = queue_new("second.tch");
 
 	queue_add_many(q, "u", 2);
 	cr_assert_eq(mkdir(dead_file(q, ""), 0700), 0);
@@ -103,11 +103,9 @@ Test(tokyo_dead, a_file_that_cannot_be_used_is_named)
 	rmdir(dead_file(q, ""));
 	cr_expect_str_eq(queue_content(q), "f/u0=u0 f/u1=u1", "it lives until it is among the dead");
 	cr_expect_eq(bury(q, "u0", "H:h:1", 5), GEARMAND_COMMIT_DONE, "%s", q->err.text);
-	second = *q;
-	second.store = NULL;
-	fake_host_set(&second.host, "libtokyocabinet-file", dead_file(q, ""));
-	queue_expect_no_open(&second, "another gearmand is using it", GEARMAND_WHY_IN_USE);
-	fake_host_set(&q->host, "libtokyocabinet-file", q->db);
+	fake_host_set(&second->host, "libtokyocabinet-file", dead_file(q, ""));
+	queue_expect_no_open(second, "another gearmand is using it", GEARMAND_WHY_IN_USE);
+	queue_free(&second);
 	queue_close(q);
 	file_put(dead_file(q, ""), S("short"));
 	queue_expect_no_open(q, "q.dead.tch: it is not a Tokyo Cabinet database", GEARMAND_WHY_LASTING);

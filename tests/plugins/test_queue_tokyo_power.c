@@ -310,16 +310,18 @@ take_step(struct queue *q, int step)
 static const char *
 who_is_dead(struct queue *q)
 {
-	int64_t alive[JOBS] = { 0 }, dead[JOBS] = { 0 };
-	char *who = keep(JOBS), *end = who;
+	int64_t changed[2][JOBS] = { 0 }; /* of the living, of the dead */
+	char *who = keep(JOBS + 1), *end = who;
 
-	for (size_t i = 0; i < q->seen_count; i++)
-		(q->seen[i].flags & GEARMAND_JOB_DEAD ? dead : alive)[*q->seen[i].unique.data - '0'] =
-		    q->seen[i].changed_at;
+	for (size_t i = 0; i < q->seen_count; i++) {
+		bool is_dead = (q->seen[i].flags & GEARMAND_JOB_DEAD) != 0;
+
+		changed[is_dead][*q->seen[i].unique.data - '0'] = q->seen[i].changed_at;
+	}
 	for (int i = 0; i < JOBS; i++) {
-		if (alive[i] == dead[i])
+		if (changed[false][i] == changed[true][i])
 			return NULL;
-		if (dead[i] > alive[i])
+		if (changed[true][i] > changed[false][i])
 			*end++ = (char)('0' + i);
 	}
 	*end = 0;
