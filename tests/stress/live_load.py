@@ -24,7 +24,8 @@ SECONDS = float(os.environ.get("GEARMAND_STRESS_SECONDS", "2"))
 SEED = int(os.environ.get("GEARMAND_STRESS_SEED", random.randrange(1 << 32)))
 CONNECTIONS = 40
 BURST = 30         # packets of a connection at a time
-UNSENT = 1 << 17   # bytes that may wait for the server to read them
+UNSENT = (1 << 12, 1 << 17)  # bytes that may wait to be read: few, so that the peer is there when it is answered, or many
+LEAVES_HEARD, LEAVES = 0.03, 0.0005  # how often one leaves that was answered, or not: a slow server has slow peers
 LINES = (b"status", b"prioritystatus", b"workers", b"show jobs", b"show unique jobs", b"counters", b"version",
          b"getpid", b"verbose", b"create function f9", b"drop function f9", b"maxqueue f1 1000", b"maxqueue f1",
          b"cancel job H:x:1", b"nonsense", b"")
@@ -37,6 +38,8 @@ class Actor:
         self.load, self.dice = load, load.dice
         self.sock = socket.socket()
         self.sock.setblocking(False)
+        self.unsent = self.dice.choice(UNSENT)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.unsent)
         self.http = load.http_port is not None and self.dice.random() < 0.2
         self.deaf = self.dice.random() < 0.05
         self.sock.connect_ex(("127.0.0.1", load.http_port if self.http else load.port))
@@ -99,8 +102,8 @@ class Actor:
 
     def speak(self):
         if self.http:
-            self.outbuf += self.http_request() if len(self.outbuf) < UNSENT else b""
-        elif len(self.outbuf) < UNSENT:
+            self.outbuf += self.http_request() if len(self.outbuf) < self.unsent else b""
+        elif len(self.outbuf) < self.unsent:
             for _ in range(self.dice.randrange(1, BURST)):
                 self.outbuf += self.request()
         if self.dice.random() < 0.002:
@@ -169,7 +172,7 @@ class Load:
                     a.listen()
                 if a.sock in writable:
                     a.speak()
-                if self.dice.random() > 0.01:
+                if self.dice.random() > (LEAVES_HEARD if a.sock in ready else LEAVES):
                     continue
             except OSError:
                 pass
