@@ -99,7 +99,8 @@ def _(t):
     check(sql(t, "SELECT when_to_run FROM gearman_queue WHERE unique_key = 'far'") == [(far,)])
     s.kill()
     s.start()
-    w = s.sleeper("f")
+    w = s.worker("f")
+    w.send(PRE_SLEEP)  # `near` may be now
     w.expect(NOOP)
     check(time.time() >= near)
     check(w.grab()[2] == b"near")
