@@ -100,14 +100,15 @@ hash_chain(const struct hash *h, uint64_t hash)
 	return hash_bucket(h, bucket < h->buckets ? bucket : bucket & h->mask >> 1);
 }
 
-/* The most recently added member that matches, or NULL.  Inline, so that the match is. */
+/* The most recently added member that matches, or NULL.  Inline, so that the match is.  Without one (NULL) the hash
+ * value says it all: a table of numbers. */
 static inline struct hash_node *
 hash_find(const struct hash *h, uint64_t hash, hash_match_f *match, const void *key)
 {
 	if (h->count == 0)
 		return NULL;
 	for (struct hash_node *node = *hash_chain(h, hash); node != NULL; node = node->next)
-		if (node->hash == hash && match(node, key))
+		if (node->hash == hash && (match == NULL || match(node, key)))
 			return node;
 	return NULL;
 }

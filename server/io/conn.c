@@ -53,15 +53,18 @@ void
 conn_watch(struct conn *c)
 {
 	struct epoll_event e = { .events = conn_wants(c), .data.ptr = c };
+	uint16_t watched =
+	    (uint16_t)(e.events |
+		       e.events >> 16); /* EPOLLET is the highest bit of 32, and none that we use is in its place */
 	int op = e.events == 0 ? EPOLL_CTL_DEL : c->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 
-	if (e.events == c->watched)
+	if (watched == c->watched)
 		return;
-	c->watched = e.events;
+	c->watched = watched;
 	if (epoll_ctl(c->io->epoll, op, c->fd, &e) == 0 || op == EPOLL_CTL_DEL)
 		return;
-	log_post(
-	    GEARMAND_LOG_ERROR, "%s: connection lost: the socket cannot be watched: %s", c->address, strerror(errno));
+	log_post(GEARMAND_LOG_ERROR, "%s: connection lost: the socket cannot be watched: %s", conn_address(c),
+	    strerror(errno));
 	conn_break(c);
 }
 
@@ -109,14 +112,14 @@ void
 conn_free(struct conn **cp)
 {
 	struct conn *c = *cp;
-	struct msg *m = msg_new(MSG_CONN_CLOSED, c->number);
+	struct msg *m = msg_new(MSG_CONN_CLOSED, conn_number(c));
 
 	*cp = NULL;
 	CHECK(c->extra == NULL || c->extra->sending == NULL);
 	hash_remove(&c->io->conns, &c->by_number);
 	list_remove(&c->in_io);
-	if (c->protocol != NULL)
-		c->service->protocol->conn_free(&c->protocol);
+	if (c->extra != NULL && c->extra->protocol != NULL)
+		c->service->protocol->conn_free(&c->extra->protocol);
 	if (c->timer != NULL)
 		event_free(c->timer);
 	close(c->fd);
@@ -131,7 +134,7 @@ conn_free(struct conn **cp)
 static IO void
 conn_end_input(struct conn *c, enum conn_life to)
 {
-	struct msg *m = c->life >= CONN_GONE ? NULL : msg_new(MSG_PEER_GONE, c->number);
+	struct msg *m = c->life >= CONN_GONE ? NULL : msg_new(MSG_PEER_GONE, conn_number(c));
 
 	conn_move(c, to);
 	conn_drop_body(c);
@@ -169,7 +172,7 @@ conn_part_taken(struct conn *c, bool dropped)
 	c->part_open = false;
 	if (c->life == CONN_GONE || c->life == CONN_SHUT)
 		conn_timer(c, 0);
-	m = msg_new(MSG_PART_TAKEN, c->number);
+	m = msg_new(MSG_PART_TAKEN, conn_number(c));
 	m->type = dropped;
 	conn_post(c, &m);
 }

@@ -132,6 +132,7 @@ struct extra {
 	struct msg *news;          /* PEER_NEW, while a transport may still tell who the peer is */
 	struct buf packet;         /* what the protocol has written of a packet that goes through a transport */
 	struct msg_reply *sending; /* what the protocol's send is being called with */
+	void *protocol;            /* its state */
 	void *transport;           /* its state; NULL without one */
 	struct event *timer;       /* transport_tick_in; NULL until used */
 	struct buf wire;           /* what the transport has written and the socket has not taken */
@@ -145,10 +146,8 @@ struct extra {
 /* What modules know as struct gearmand_conn. */
 struct conn {
 	struct hash_node by_number;
-	uint64_t number;
 	struct io *io;
 	const struct service *service;
-	void *protocol;      /* its state */
 	struct extra *extra; /* NULL for the gear protocol on a bare socket */
 	struct event *timer; /* tick_in, a request's patience, DRAIN, LINGER; NULL until used */
 	struct list in_io;   /* io.dirty or io.waiting */
@@ -161,7 +160,7 @@ struct conn {
 	struct body *body;   /* NULL: none is begun */
 	uint32_t body_left;  /* gear: bytes of a packet's body that have not come */
 	int fd;
-	uint32_t watched;     /* EPOLL* */
+	uint16_t watched;     /* EPOLL*, see conn_watch() */
 	uint8_t life;         /* enum conn_life */
 	uint8_t pauses;       /* enum conn_pause */
 	bool dirty : 1;       /* it is in io.dirty */
@@ -173,12 +172,32 @@ struct conn {
 	bool again : 1;       /* `rest` is to be presented again */
 	bool part_open : 1;   /* a part of that reply is unsent: the core waits for PART_TAKEN */
 	bool text_open : 1;   /* a text line is with the core, and its one reply has not come */
-	uint16_t replies;     /* that came from the core, modulo 65536 */
 	bool gathers : 1;     /* the reply to a line waits for the reply to the next, which came with it */
 	bool impatient : 1;   /* its submissions waited too long for the store: refused until that is well */
 	bool passes_over : 1; /* gear: what comes of the packet's body is of no use */
-	const char *address;  /* "192.0.2.1:4730", "[::1]:4730", or a unix socket's path; stands behind this struct */
+	uint16_t replies;     /* that came from the core, modulo 65536 */
+	char address[];       /* see conn_address() */
 };
+
+static inline uint64_t
+conn_number(const struct conn *c)
+{
+	return c->by_number.hash;
+}
+
+/* The state of its protocol.  Gear has none but the connection itself. */
+static inline void *
+conn_protocol(struct conn *c)
+{
+	return c->extra == NULL ? c : c->extra->protocol;
+}
+
+/* "192.0.2.1:4730", "[::1]:4730", or a unix socket's path. */
+static inline const char *
+conn_address(const struct conn *c)
+{
+	return c->extra != NULL && c->extra->address != NULL ? c->extra->address : c->address;
+}
 
 /* Nothing of the transport may be called. */
 static inline bool
@@ -253,8 +272,8 @@ void conn_move(struct conn *, enum conn_life) IO;
 void conn_mark_dirty(struct conn *) IO;
 void conn_drop_output(struct conn *) IO;
 void conn_drop_body(struct conn *) IO;
-char *conn_address(const struct msg_conn *); /* "ADDRESS:PORT"; the caller's to free */
-void conn_sent(struct conn *, size_t) IO;    /* so many bytes of `out` are gone */
+char *conn_address_new(const struct msg_conn *); /* "ADDRESS:PORT"; the caller's to free */
+void conn_sent(struct conn *, size_t) IO;        /* so many bytes of `out` are gone */
 /* A message waits from now on, or does so no longer: its memory. */
 void io_count_message(struct io *, const struct msg_reply *, bool waits) IO;
 

@@ -79,7 +79,7 @@ conn_drop_body(struct conn *c)
 }
 
 char *
-conn_address(const struct msg_conn *m)
+conn_address_new(const struct msg_conn *m)
 {
 	char out[sizeof m->address + sizeof m->port + 4];
 	bool is_v6 = strchr(m->address, ':') != NULL;

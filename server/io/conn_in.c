@@ -25,9 +25,9 @@ conn_feed(struct conn *c, struct slice in)
 	do {
 		if (c->life != CONN_OPEN || in.len == 0)
 			return slice_of("", 0);
-		used = c->service->protocol->receive(c->protocol, in);
+		used = c->service->protocol->receive(conn_protocol(c), in);
 		if (used > in.len) {
-			log_post(GEARMAND_LOG_ERROR, "%s: closed: module %s used %zu of %zu bytes", c->address,
+			log_post(GEARMAND_LOG_ERROR, "%s: closed: module %s used %zu of %zu bytes", conn_address(c),
 			    c->service->name, used, in.len);
 			conn_break(c);
 			return slice_of("", 0);
@@ -52,7 +52,7 @@ conn_pause_rest(struct conn *c)
 		io_count(c->io, STAT_reads_paused, 1);
 	if (!full || conn_speaks_gear(c) || conn_timer_runs(c) || c->again)
 		return;
-	m = msg_new(MSG_CLOSE_IDLE, c->number);
+	m = msg_new(MSG_CLOSE_IDLE, conn_number(c));
 	m->type = c->replies;
 	conn_post(c, &m);
 }
@@ -95,7 +95,7 @@ conn_tell_ended(struct conn *c)
 	if (c->end_told)
 		return;
 	c->end_told = true;
-	m = msg_new(MSG_PEER_ENDED, c->number);
+	m = msg_new(MSG_PEER_ENDED, conn_number(c));
 	conn_post(c, &m);
 	conn_watch(c);
 }

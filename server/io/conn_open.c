@@ -36,37 +36,37 @@ conn_on_timer(int fd, short what, void *arg)
 	(void)what;
 	if (c->life >= CONN_DRAINING) {
 		if (conn_has_output(c))
-			log_post(GEARMAND_LOG_INFO, "%s: closed with %zu bytes that it did not read", c->address,
+			log_post(GEARMAND_LOG_INFO, "%s: closed with %zu bytes that it did not read", conn_address(c),
 			    c->out_bytes);
 		conn_free(&c);
 	} else if (c->part_open && c->life >= CONN_GONE) {
-		log_post(GEARMAND_LOG_INFO, "%s: closed with %zu bytes that it did not read", c->address, c->out_bytes);
+		log_post(
+		    GEARMAND_LOG_INFO, "%s: closed with %zu bytes that it did not read", conn_address(c), c->out_bytes);
 		conn_break(c);
 	} else if ((c->pauses & PAUSED_REQUEST) != 0) {
 		c->impatient = c->again = true;
 		c->pauses &= (uint8_t)~PAUSED_REQUEST;
 		conn_mark_dirty(c);
 	} else if (c->life != CONN_SHUT && c->service->protocol->tick != NULL) {
-		c->service->protocol->tick(c->protocol);
+		c->service->protocol->tick(conn_protocol(c));
 	}
 }
 
 static IO struct conn *
 conn_new(struct io *io, const struct msg_conn *m)
 {
-	char *address = conn_address(m);
+	char *address = conn_address_new(m);
 	size_t len = strlen(address);
-	struct conn *c = mem_new(sizeof *c + len + 1);
+	struct conn *c = mem_new(offsetof(struct conn, address) + len + 1);
 
-	c->number = m->msg.peer;
 	c->io = io;
 	c->service = m->service;
 	c->fd = m->fd;
 	list_init(&c->in_io);
 	list_init(&c->out);
-	c->address = memcpy(c + 1, address, len + 1);
+	memcpy(c->address, address, len);
 	mem_free(address);
-	hash_add(&io->conns, &c->by_number, hash_number(c->number));
+	hash_add(&io->conns, &c->by_number, m->msg.peer);
 	if (conn_has_transport(c) || !conn_speaks_gear(c)) {
 		c->extra = mem_new(sizeof *c->extra);
 		c->extra->listener = m->listener;
@@ -88,8 +88,10 @@ conn_open_modules(struct conn *c)
 		if (c->extra->transport == NULL)
 			return false;
 	}
-	c->protocol = s->protocol->conn_new(s->protocol_module, io_thread_state(c->io, s), handle);
-	return c->protocol != NULL;
+	if (c->extra == NULL)
+		return true; /* gear on a bare socket */
+	c->extra->protocol = s->protocol->conn_new(s->protocol_module, io_thread_state(c->io, s), handle);
+	return c->extra->protocol != NULL;
 }
 
 /* What the core is told first is the message that brought the socket. */
@@ -106,7 +108,7 @@ conn_open(struct io *io, struct msg_conn **mp)
 	else
 		io_post(io, &m);
 	if (!conn_open_modules(c)) {
-		log_post(GEARMAND_LOG_ERROR, "%s: refused by module %s", c->address,
+		log_post(GEARMAND_LOG_ERROR, "%s: refused by module %s", conn_address(c),
 		    c->extra->transport == NULL && conn_has_transport(c) ? c->service->transport_name
 									 : c->service->name);
 		conn_break(c);

@@ -77,7 +77,7 @@ conn_put_bytes(struct conn *c, struct slice bytes, size_t room)
 	if (bytes.len == 0 || c->broken)
 		return;
 	if (chunk == NULL) {
-		chunk = msg_reply_new(PKT_TEXT, c->number, bytes.len > room ? bytes.len : room);
+		chunk = msg_reply_new(PKT_TEXT, conn_number(c), bytes.len > room ? bytes.len : room);
 		conn_put(c, chunk);
 	}
 	msg_reply_arg(chunk, bytes, true);
@@ -215,8 +215,8 @@ conn_close_slow(struct conn *c)
 	struct linger at_once = { .l_onoff = 1 };
 
 	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-	log_post(
-	    GEARMAND_LOG_WARNING, "%s: closed: it does not read, and %zu bytes wait for it", c->address, c->out_bytes);
+	log_post(GEARMAND_LOG_WARNING, "%s: closed: it does not read, and %zu bytes wait for it", conn_address(c),
+	    c->out_bytes);
 	io_count(c->io, STAT_slow_readers, 1);
 	conn_break(c);
 }

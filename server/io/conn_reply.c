@@ -60,7 +60,7 @@ conn_reply_module(struct conn *c, struct msg_reply *reply)
 		packet_of_reply(&packet, reply);
 	conn_end_packet(c); /* what it wrote before */
 	c->extra->sending = reply;
-	c->service->protocol->send(c->protocol, &packet);
+	c->service->protocol->send(conn_protocol(c), &packet);
 	c->extra->sending = NULL;
 	conn_end_packet(c);
 	buf_fini(&joined);

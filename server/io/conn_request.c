@@ -40,7 +40,7 @@ pkt_is_submission(uint32_t type)
 void
 conn_refuse(struct conn *c, enum wire_error error)
 {
-	struct msg_refuse *refuse = msg_new_sized(MSG_REFUSE, c->number, sizeof *refuse);
+	struct msg_refuse *refuse = msg_new_sized(MSG_REFUSE, conn_number(c), sizeof *refuse);
 	struct msg *m = &refuse->msg;
 
 	m->type = (uint16_t)error;
@@ -51,7 +51,7 @@ conn_refuse(struct conn *c, enum wire_error error)
 void
 conn_close_in_order(struct conn *c)
 {
-	struct msg *m = msg_new(MSG_CLOSE_ME, c->number);
+	struct msg *m = msg_new(MSG_CLOSE_ME, conn_number(c));
 
 	conn_move(c, CONN_DEAF);
 	conn_watch(c);
@@ -130,7 +130,7 @@ conn_has_room(struct conn *c, uint32_t type, size_t has, size_t more)
 static IO void
 conn_post_body(struct conn *c, uint32_t type, struct blob **body)
 {
-	struct msg_packet *packet = msg_packet_new(c->number);
+	struct msg_packet *packet = msg_packet_new(conn_number(c));
 	struct msg *m = &packet->msg;
 	enum wire_error error;
 	bool good = true;

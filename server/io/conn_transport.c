@@ -40,7 +40,7 @@ conn_transport_receive(struct conn *c, struct slice in)
 void
 conn_transport_aside(struct conn *c)
 {
-	struct msg_work *work = msg_new_sized(MSG_WORK, c->number, sizeof *work);
+	struct msg_work *work = msg_new_sized(MSG_WORK, conn_number(c), sizeof *work);
 	struct msg *m = &work->msg;
 
 	work->work = c->service->transport->work;
@@ -193,5 +193,5 @@ conn_transport_peer(struct conn *c, const char *address, const char *port)
 	snprintf(news->address, sizeof news->address, "%s", address);
 	snprintf(news->port, sizeof news->port, "%s", port == NULL ? "" : port);
 	mem_free(e->address);
-	c->address = e->address = conn_address(news);
+	e->address = conn_address_new(news);
 }

@@ -53,7 +53,7 @@ gear_conn_free(void **state)
 static IO void
 gear_give_up(struct conn *c, enum statistic stat, const char *why)
 {
-	log_post(GEARMAND_LOG_WARNING, "%s: closed: %s", c->address, why);
+	log_post(GEARMAND_LOG_WARNING, "%s: closed: %s", conn_address(c), why);
 	io_count(c->io, stat, 1);
 	conn_close_in_order(c);
 }

@@ -96,7 +96,7 @@ write_part(struct conn *c, struct blob *blob, struct slice data)
 		host_write((struct gearmand_conn *)(void *)c, data);
 		return;
 	}
-	part = msg_reply_new(PKT_TEXT, c->number, 0);
+	part = msg_reply_new(PKT_TEXT, conn_number(c), 0);
 	msg_reply_data(part, blob, data);
 	conn_put(c, part);
 }
@@ -194,7 +194,7 @@ host_max_packet(const struct gearmand_conn *handle)
 static const char *
 host_peer_address(const struct gearmand_conn *handle)
 {
-	return host_conn(handle)->address;
+	return conn_address(host_conn(handle));
 }
 
 static struct gearmand_slice
@@ -299,7 +299,7 @@ host_set_identity(struct gearmand_conn *handle, struct gearmand_slice tokens)
 	while (tokens.len > 0)
 		access_add_identity(identity, slice_split(tokens, '\0', &tokens));
 	if (identity->len > IDENTITY_MAX) {
-		log_post(GEARMAND_LOG_WARNING, "%s: closed: its names take %zu bytes, more than %d", c->address,
+		log_post(GEARMAND_LOG_WARNING, "%s: closed: its names take %zu bytes, more than %d", conn_address(c),
 		    identity->len, IDENTITY_MAX);
 		buf_fini(identity);
 		conn_close(c);

@@ -57,7 +57,7 @@ io_new(struct loop *loop, const struct io_config *config, struct mbox *in, struc
 	io->in = in;
 	io->proc = proc;
 	io->mgmt = mgmt;
-	hash_init(&io->conns);
+	hash_init_numbers(&io->conns, 0);
 	list_init(&io->dirty);
 	list_init(&io->waiting);
 	list_init(&io->bodies);
@@ -159,19 +159,13 @@ io_flush(struct io *io)
 	}
 }
 
-static bool
-conn_has_number(const struct hash_node *node, const void *number)
-{
-	return CONTAINER_OF(node, const struct conn, by_number)->number == *(const uint64_t *)number;
-}
-
 /* A connection that a module has brought to a halt is worth a line. */
 static IO void
 io_close(struct conn *c)
 {
 	if ((c->pauses & PAUSED_REST) != 0 && !conn_speaks_gear(c) && c->life == CONN_OPEN)
 		log_post(GEARMAND_LOG_WARNING, "%s: closed: protocol %s leaves %zu bytes unused and waits for nothing",
-		    c->address, c->service->name, c->rest.len);
+		    conn_address(c), c->service->name, c->rest.len);
 	conn_close(c);
 }
 
@@ -181,7 +175,7 @@ static IO void
 io_to_conn(struct io *io, struct msg **mp)
 {
 	struct msg *m = *mp;
-	struct hash_node *node = hash_find(&io->conns, hash_number(m->peer), conn_has_number, &m->peer);
+	struct hash_node *node = hash_find(&io->conns, m->peer, NULL, NULL);
 	struct conn *c;
 
 	CHECK(node != NULL);

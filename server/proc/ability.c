@@ -27,7 +27,7 @@ struct pair {
 static uint64_t
 pair_hash(const struct proc *p, const struct pair *pair)
 {
-	return hash_number(hash_number(pair->peer->number ^ p->secret) ^ pair->func->number);
+	return hash_number(hash_number(peer_number(pair->peer) ^ p->secret) ^ pair->func->number);
 }
 
 static bool
@@ -178,7 +178,7 @@ is_of_peer(const struct hash_node *node, const void *peer)
 static struct withdrawn *
 withdrawn_find(const struct proc *p, const struct peer *peer)
 {
-	struct hash_node *node = hash_find(&p->withdrawn, hash_number(peer->number), is_of_peer, peer);
+	struct hash_node *node = hash_find(&p->withdrawn, hash_number(peer_number(peer)), is_of_peer, peer);
 
 	return node == NULL ? NULL : CONTAINER_OF(node, struct withdrawn, by_peer);
 }
@@ -194,7 +194,7 @@ let_run(struct proc *p, struct peer *peer, struct list *running)
 		w = mem_new(sizeof *w);
 		w->peer = peer;
 		list_init(&w->running);
-		hash_add(&p->withdrawn, &w->by_peer, hash_number(peer->number));
+		hash_add(&p->withdrawn, &w->by_peer, hash_number(peer_number(peer)));
 	}
 	list_splice(&w->running, running);
 }

@@ -35,7 +35,7 @@ dispatch_packet(struct proc *p, struct peer *peer, struct msg_packet *packet)
 static PROC void
 dispatch_close(struct proc *p, struct peer *peer)
 {
-	struct msg *m = msg_new(MSG_CLOSE, peer->number);
+	struct msg *m = msg_new(MSG_CLOSE, peer_number(peer));
 
 	peer->closing = true;
 	peer_send(p, peer, &m);
@@ -209,7 +209,7 @@ on_unexpected(struct proc *p, struct peer *peer, struct msg_packet *packet)
 void
 on_echo(struct proc *p, struct peer *peer, struct msg_packet *packet)
 {
-	struct msg_reply *reply = msg_reply_new(PKT_ECHO_RES, peer->number, 0);
+	struct msg_reply *reply = msg_reply_new(PKT_ECHO_RES, peer_number(peer), 0);
 	struct msg *m = &reply->msg;
 
 	msg_reply_data(reply, packet->msg.blob, blob_slice(packet->msg.blob));

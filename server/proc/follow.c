@@ -27,7 +27,7 @@ tell_progress(struct proc *p, struct peer *peer, const struct job *job)
 	if (job->extra->numerator == 0 && job->extra->denominator == 0)
 		return;
 	job_handle(p, job, &handle);
-	reply = msg_reply_new(PKT_WORK_STATUS, peer->number, handle.len + 2 * (sizeof number + 1));
+	reply = msg_reply_new(PKT_WORK_STATUS, peer_number(peer), handle.len + 2 * (sizeof number + 1));
 	msg_reply_arg(reply, slice_of(handle.at, handle.len), false);
 	msg_reply_arg(reply, slice_of(number, u64_to_text(number, job->extra->numerator)), false);
 	msg_reply_arg(reply, slice_of(number, u64_to_text(number, job->extra->denominator)), true);
@@ -40,7 +40,7 @@ static PROC void
 say_work(
     struct proc *p, struct peer *peer, enum pkt_type type, struct slice handle, struct blob *bytes, struct slice data)
 {
-	struct msg_reply *reply = msg_reply_new(type, peer->number, handle.len + 1);
+	struct msg_reply *reply = msg_reply_new(type, peer_number(peer), handle.len + 1);
 	struct msg *m = &reply->msg;
 
 	msg_reply_arg(reply, handle, false);

@@ -133,7 +133,7 @@ send_assign(struct proc *p, struct peer *peer, const struct job *job, enum pkt_t
 	struct msg *m;
 
 	job_handle(p, job, &handle);
-	reply = msg_reply_new(type, peer->number, handle.len + job->func->name_len + unique.len + reducer.len + 4);
+	reply = msg_reply_new(type, peer_number(peer), handle.len + job->func->name_len + unique.len + reducer.len + 4);
 	msg_reply_arg(reply, slice_of(handle.at, handle.len), false);
 	msg_reply_arg(reply, func_name(job->func), false);
 	if (type != PKT_JOB_ASSIGN)

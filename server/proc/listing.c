@@ -280,7 +280,7 @@ static PROC void
 send_part(struct proc *p, struct listing *listing)
 {
 	struct peer *peer = listing->slot->peer;
-	struct msg_reply *part = msg_reply_new(PKT_TEXT, peer->number, 0);
+	struct msg_reply *part = msg_reply_new(PKT_TEXT, peer_number(peer), 0);
 	struct msg *m = &part->msg;
 
 	m->kind = MSG_PART;
@@ -298,7 +298,7 @@ finish(struct proc *p, struct listing *listing)
 {
 	static const char no_memory[] = "ERR MEMORY_ALLOCATION_FAILURE\r\n";
 	struct peer *peer = listing->slot->peer;
-	struct msg_reply *reply = msg_reply_new(PKT_TEXT, peer->number, sizeof no_memory);
+	struct msg_reply *reply = msg_reply_new(PKT_TEXT, peer_number(peer), sizeof no_memory);
 	struct msg *m = &reply->msg;
 
 	if (listing->kind == LIST_METRICS)
@@ -332,7 +332,7 @@ peer_to_go_on(struct proc *p, struct listing *listing)
 
 	if (peer != NULL)
 		return peer;
-	for (peer = peer_at(p, p->peer_list.next); peer != NULL && peer->number < listing->at; steps++)
+	for (peer = peer_at(p, p->peer_list.next); peer != NULL && peer_number(peer) < listing->at; steps++)
 		peer = peer_at(p, peer->in_list.next);
 	listing->cost += steps / STEPS_PER_UNIT;
 	return peer;
@@ -393,7 +393,7 @@ step_peers(struct proc *p, struct listing *listing, size_t *budget)
 	struct peer *peer = peer_to_go_on(p, listing);
 	struct list *next = NULL;
 
-	if (listing->in_line && (peer == NULL || peer->number != listing->at))
+	if (listing->in_line && (peer == NULL || peer_number(peer) != listing->at))
 		end_line(listing);
 	else if (listing->in_line)
 		next = ability_to_go_on(peer, listing);
@@ -409,7 +409,7 @@ step_peers(struct proc *p, struct listing *listing, size_t *budget)
 				end_line(listing);
 			peer = peer_at(p, peer->in_list.next);
 		}
-		listing->at = peer == NULL ? UINT64_MAX : peer->number;
+		listing->at = peer == NULL ? UINT64_MAX : peer_number(peer);
 		keep_line(p, listing, budget);
 	}
 	return peer != NULL;

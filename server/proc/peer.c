@@ -17,15 +17,14 @@
 
 #include <gearmand/plugin.h>
 
-enum { PEER_MAGIC = 0x50454552 };
-
 /* Nearly always at the end: numbers are given in order of arrival. */
 static PROC void
 add_to_list(struct proc *p, struct peer *peer)
 {
 	struct list *before = &p->peer_list;
 
-	while (before->prev != &p->peer_list && LIST_ENTRY(before->prev, struct peer, in_list)->number > peer->number)
+	while (before->prev != &p->peer_list &&
+	       peer_number(LIST_ENTRY(before->prev, struct peer, in_list)) > peer_number(peer))
 		before = before->prev;
 	list_push(before, &peer->in_list);
 }
@@ -41,8 +40,6 @@ peer_new(struct proc *p, const struct msg_conn *conn)
 
 	CHECK(peer_find(p, conn->msg.peer) == NULL);
 	CHECK(identity.len <= IDENTITY_MAX);
-	peer->magic = PEER_MAGIC;
-	peer->number = conn->msg.peer;
 	peer->io = conn->io;
 	peer->is_own = conn->is_own;
 	peer->fd = conn->fd;
@@ -66,23 +63,17 @@ peer_new(struct proc *p, const struct msg_conn *conn)
 	list_init(&peer->waits_for);
 	list_init(&peer->slots);
 	list_init(&peer->in_list);
+	hash_add(&p->peers, &peer->by_number, conn->msg.peer);
 	add_to_list(p, peer);
-	hash_add(&p->peers, &peer->by_number, hash_number(peer->number));
 	count(p, STAT_connections);
 	if (!peer->is_own)
 		traffic_came(&p->traffic, peer->protocol, peer->is_tls);
 }
 
-static bool
-has_number(const struct hash_node *node, const void *key)
-{
-	return CONTAINER_OF(node, struct peer, by_number)->number == *(const uint64_t *)key;
-}
-
 struct peer *
 peer_find(struct proc *p, uint64_t number)
 {
-	struct hash_node *node = hash_find(&p->peers, hash_number(number), has_number, &number);
+	struct hash_node *node = hash_find(&p->peers, number, NULL, NULL);
 
 	return node == NULL ? NULL : CONTAINER_OF(node, struct peer, by_number);
 }
@@ -114,7 +105,7 @@ leave(struct proc *p, struct peer *peer)
 	list_remove(&peer->in_leaving);
 	if (!peer->gone || !list_is_empty(&peer->slots))
 		return;
-	m = msg_new(MSG_PEER_FORGOTTEN, peer->number);
+	m = msg_new(MSG_PEER_FORGOTTEN, peer_number(peer));
 	peer_send(p, peer, &m);
 	peer_free(p, &peer);
 }
@@ -139,7 +130,6 @@ peer_free(struct proc *p, struct peer **peer_p)
 	struct peer *peer = *peer_p;
 
 	*peer_p = NULL;
-	CHECK(peer->magic == PEER_MAGIC);
 	debt_drop(p, peer); /* its end may have cost something */
 	abilities_reset(p, peer);
 	CHECK(list_is_empty(&peer->slots) && list_is_empty(&peer->waits_for));
@@ -151,6 +141,5 @@ peer_free(struct proc *p, struct peer **peer_p)
 	if (!peer->is_own)
 		traffic_left(&p->traffic, peer->protocol, peer->is_tls);
 	mem_free(peer->id);
-	peer->magic = 0;
 	mem_free(peer);
 }

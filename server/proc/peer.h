@@ -15,7 +15,6 @@
 struct debt;
 
 struct peer {
-	uint32_t magic;
 	uint16_t io;           /* number of its I/O thread */
 	uint16_t replies;      /* that were sent to it, modulo 65536 */
 	bool exceptions : 1;   /* wants WORK_EXCEPTION as such */
@@ -33,7 +32,7 @@ struct peer {
 	uint8_t told_pause;    /* enum pause_what + 1 as its I/O thread was told last; 0 = none */
 	uint8_t judged;        /* proc.access_number of the rules that `rights` are of */
 	uint32_t ability_count;
-	uint64_t number;
+	int fd;            /* for listings only */
 	nsec_t clear;      /* when it has paid for what its packets cost beyond their share; see fair.h */
 	struct debt *debt; /* NULL unless it owes */
 	struct hash_node by_number;
@@ -50,14 +49,13 @@ struct peer {
 	uint32_t user;          /* of a unix socket: number of the user at the other end; else ACCESS_NO_USER */
 	uint64_t excepted;      /* number of the job it ended last with WORK_EXCEPTION; 0 = none */
 	uint16_t excepted_prefix;
-	uint16_t port;         /* 0 = of a unix socket */
-	uint16_t identity_len; /* bytes of tokens, behind the address and its NUL */
-	uint16_t told_minute;  /* when its refusals were logged last, in minutes, modulo 65536 ... */
-	char *id;              /* SET_CLIENT_ID; NULL = "-" */
-	int fd;                /* for listings only */
-	uint32_t may_submit;   /* number of a function to which it may submit, as was seen last; 0 = none */
+	uint16_t port;                      /* 0 = of a unix socket */
+	uint16_t identity_len;              /* bytes of tokens, behind the address and its NUL */
+	uint16_t told_minute;               /* when its refusals were logged last, in minutes, modulo 65536 ... */
+	char *id;                           /* SET_CLIENT_ID; NULL = "-" */
 	const struct access_rights *rights; /* of proc.access or proc.former_access; NULL = not judged yet */
 	const char *protocol;               /* "gear" */
+	uint32_t may_submit; /* number of a function to which it may submit, as was seen last; 0 = none */
 	uint8_t id_len;
 	uint8_t told_rights; /* ... and which, bits of enum access_right */
 	char address[];
@@ -70,6 +68,12 @@ void peer_gone(struct proc *, struct peer *) RUNS_ON(proc_role);
 /* A part of what leaving peers leave; forgets those that are done.  True while there is more. */
 bool peers_leave(struct proc *) RUNS_ON(proc_role);
 void peer_free(struct proc *, struct peer **) RUNS_ON(proc_role); /* takes; has no jobs and no slots any more */
+
+static inline uint64_t
+peer_number(const struct peer *peer)
+{
+	return peer->by_number.hash;
+}
 
 static inline struct slice
 peer_id(const struct peer *peer)

@@ -28,7 +28,7 @@
 static void
 tables_init(struct proc *p)
 {
-	hash_init(&p->peers);
+	hash_init_numbers(&p->peers, p->secret);
 	hash_init_numbers(&p->handles, p->secret);
 	hash_init(&p->abilities);
 	hash_init(&p->withdrawn);

@@ -22,7 +22,7 @@ send_now(struct proc *p, struct peer *peer, struct msg **mm)
 
 	*mm = NULL;
 	CHECK(peer->io < p->out->io_count);
-	CHECK(m->peer == peer->number);
+	CHECK(m->peer == peer_number(peer));
 	if (m->kind == MSG_REPLY && m->type == PKT_ERROR) {
 		count(p, STAT_errors_sent);
 		traffic_error(&p->traffic, MSG_AS(msg_reply, m));
@@ -44,7 +44,7 @@ peer_tell_paused(struct proc *p, struct peer *peer)
 	if (any && peer->told_pause == 0)
 		count(p, STAT_reads_paused);
 	peer->told_pause = any ? (uint8_t)(what + 1) : 0;
-	m = msg_new(any ? MSG_PAUSE : MSG_RESUME, peer->number);
+	m = msg_new(any ? MSG_PAUSE : MSG_RESUME, peer_number(peer));
 	m->type = what;
 	send_now(p, peer, &m);
 }
@@ -140,7 +140,7 @@ log_cut(struct proc *p, const struct peer *peer)
 static PROC void
 cut(struct proc *p, struct peer *peer)
 {
-	struct msg *m = msg_new(MSG_CLOSE, peer->number);
+	struct msg *m = msg_new(MSG_CLOSE, peer_number(peer));
 
 	log_cut(p, peer);
 	count(p, STAT_slow_readers);
@@ -319,7 +319,7 @@ job_created(const struct proc *p, const struct peer *peer, const struct job *job
 	struct msg_reply *reply;
 
 	job_handle(p, job, &handle);
-	reply = msg_reply_new(PKT_JOB_CREATED, peer->number, handle.len);
+	reply = msg_reply_new(PKT_JOB_CREATED, peer_number(peer), handle.len);
 	msg_reply_arg(reply, slice_of(handle.at, handle.len), true);
 	return &reply->msg;
 }
@@ -328,7 +328,7 @@ static PROC struct msg *
 error_msg(const struct peer *peer, const char *code, struct slice text)
 {
 	struct slice code_s = slice_str(code);
-	struct msg_reply *reply = msg_reply_new(PKT_ERROR, peer->number, code_s.len + 1 + text.len);
+	struct msg_reply *reply = msg_reply_new(PKT_ERROR, peer_number(peer), code_s.len + 1 + text.len);
 
 	msg_reply_arg(reply, code_s, false);
 	msg_reply_arg(reply, text, true);
@@ -362,7 +362,7 @@ void
 slot_removed(struct proc *p, struct slot *slot, const char *text)
 {
 	struct slice s = slice_str(text);
-	struct msg_reply *reply = msg_reply_new(PKT_TEXT, slot->peer->number, s.len);
+	struct msg_reply *reply = msg_reply_new(PKT_TEXT, peer_number(slot->peer), s.len);
 	struct msg *m = &reply->msg;
 
 	msg_reply_arg(reply, s, true);
@@ -388,7 +388,7 @@ reply_job_created(struct proc *p, struct peer *peer, const struct job *job)
 void
 reply_plain(struct proc *p, struct peer *peer, enum pkt_type type)
 {
-	struct msg *m = &msg_reply_new(type, peer->number, 0)->msg;
+	struct msg *m = &msg_reply_new(type, peer_number(peer), 0)->msg;
 
 	peer_send(p, peer, &m);
 }
@@ -396,7 +396,7 @@ reply_plain(struct proc *p, struct peer *peer, enum pkt_type type)
 void
 reply_arg(struct proc *p, struct peer *peer, enum pkt_type type, struct slice arg)
 {
-	struct msg_reply *reply = msg_reply_new(type, peer->number, arg.len);
+	struct msg_reply *reply = msg_reply_new(type, peer_number(peer), arg.len);
 	struct msg *m = &reply->msg;
 
 	msg_reply_arg(reply, arg, true);
@@ -420,7 +420,7 @@ reply_error(struct proc *p, struct peer *peer, enum wire_error error)
 void
 reply_text(struct proc *p, struct peer *peer, struct buf *text)
 {
-	struct msg_reply *reply = msg_reply_new(PKT_TEXT, peer->number, text->len);
+	struct msg_reply *reply = msg_reply_new(PKT_TEXT, peer_number(peer), text->len);
 	struct msg *m = &reply->msg;
 
 	msg_reply_arg(reply, buf_slice(text), true);

@@ -48,7 +48,7 @@ standing_of(const struct job *job, const struct ended *ended)
 static PROC void
 send_status(struct proc *p, struct peer *peer, enum pkt_type type, struct slice name, struct standing it)
 {
-	struct msg_reply *reply = msg_reply_new(type, peer->number, name.len + 1 + 5 * (NUMBER_BYTES + 1));
+	struct msg_reply *reply = msg_reply_new(type, peer_number(peer), name.len + 1 + 5 * (NUMBER_BYTES + 1));
 	struct msg *m = &reply->msg;
 	bool with_clients = type == PKT_STATUS_RES_UNIQUE;
 

@@ -42,7 +42,7 @@ forward_to(struct proc *p, struct peer *client, const struct msg_packet *packet)
 
 	for (uint32_t i = 0; i < pkt->argc; i++)
 		arg_bytes += pkt->arg[i].len + 1;
-	reply = msg_reply_new((enum pkt_type)packet->msg.type, client->number, arg_bytes);
+	reply = msg_reply_new((enum pkt_type)packet->msg.type, peer_number(client), arg_bytes);
 	for (uint32_t i = 0; i < pkt->argc; i++)
 		msg_reply_arg(reply, pkt->arg[i], !has_data && i + 1 == pkt->argc);
 	if (has_data)

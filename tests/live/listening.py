@@ -333,6 +333,11 @@ def is_refused(address):
     return True
 
 
+def said_once(server, text):
+    server.await_log(text)
+    check(server.log().count(text) == 1, "it is said more than once")
+
+
 @case("--max-connections closes what is too many at once, and only that")
 def _(t):
     s = t.server("--max-connections=3")
@@ -342,7 +347,7 @@ def _(t):
         is_refused(("127.0.0.1", s.port))
     for p in peers:
         p.sync()
-    check(s.log().count("as many as --max-connections") == 1, "it is said more than once")
+    said_once(s, "as many as --max-connections")
     peers.pop().close()
 
     def served_again():
@@ -369,7 +374,7 @@ def _(t):
     check(20 < len(peers) < 64, "%d connections were served with 64 descriptors" % len(peers))
     for p in peers:
         p.sync()
-    check(s.log().count("descriptors run out") == 1, "it is said more than once")
+    said_once(s, "descriptors run out")
     # Some are kept: a log can still be reopened.
     os.rename(s.log_path, t.path("old"))
     s.signal(signal.SIGHUP)

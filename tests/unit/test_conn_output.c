@@ -92,7 +92,7 @@ let_stall(uint64_t number)
 	while ((node = hash_next(&rig.io->conns, &walk)) != NULL) {
 		struct conn *c = CONTAINER_OF(node, struct conn, by_number);
 
-		if (c->number == number)
+		if (conn_number(c) == number)
 			c->moved_at -= STALL_SECONDS + 1;
 	}
 	rig.io->judged_at--;
