@@ -3,8 +3,8 @@
 #
 # gearmand-plugin-new - writes a project for a module of gearmand, which builds and passes its check as it is.
 #
-# The build appends the files of projects to this script, each behind a line "%%% FILE".  Their first two lines, with
-# this tree's licence, are left out.  A line that begins with @WORD@ is for projects of that word alone: a kind, a
+# The build appends the files of projects to this script, each behind a line "%%% FILE", as a text that the shell
+# passes over.  Their first two lines, with this tree's licence, are left out.  A line that begins with @WORD@ is for projects of that word alone: a kind, a
 # build system, a language, "store" for queues, "conn" for the other kinds.
 set -eu
 export LC_ALL=C
@@ -81,7 +81,7 @@ filter="s/^@$kind@//; s/^@$class@//; s/^@$build@//; s/^@$language@//; /^@[a-z+]*
 
 # put TEMPLATE FILE
 put() {
-  awk -v file="$1" '/^%%% / { on = $2 == file; line = 0; next } on && ++line > 2' "$0" |
+  awk -v file="$1" '/^%%%/ { on = $2 == file; line = 0; next } on && ++line > 2' "$0" |
     sed -e '1s|^ \* |/* |' -e "$filter" >"$name/$2"
 }
 
@@ -100,4 +100,4 @@ case $build in
 esac
 echo "$name is written.  Next: cd $name && $check; README.md says more"
 exit
-
+: <<'%%%'
