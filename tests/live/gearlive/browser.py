@@ -2,6 +2,7 @@
 """A headless Chromium, told what to do by chromedriver (WebDriver, plain HTTP).  One for all cases of a file."""
 import atexit
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -64,20 +65,31 @@ class Browser:
             self.driver.wait()
             shutil.rmtree(self.profile, ignore_errors=True)
 
-    def _devtools(self, command, **what):
+    def devtools(self, command, **what):
         return self._call("POST", "/goog/cdp/execute", cmd=command, params=what)
 
     # --- how it looks
 
     def size(self, width, height, phone=False):
-        self._devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
+        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
 
     def theme(self, name):
-        self._devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
+        self.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
 
     def picture(self, path):
         with open(path, "wb") as f:
             f.write(base64.b64decode(self._call("GET", "/screenshot")))
+
+    @contextlib.contextmanager
+    def other_tab(self):
+        """Another tab is in front, and the page is hidden."""
+        page = self._call("GET", "/window")
+        self._call("POST", "/window", handle=self._call("POST", "/window/new", type="tab")["handle"])
+        try:
+            yield
+        finally:
+            self._call("DELETE", "/window")
+            self._call("POST", "/window", handle=page)
 
     # --- what is there and what is done
 
