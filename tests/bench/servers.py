@@ -34,14 +34,14 @@ def command(opts, server, port, folder, store, table):
 
 
 class Running:
-    """A server that runs, in a folder of its own; ends with the block.  `table` is one of the store's.  `seconds` is
-    how long it took from its start to its first answer."""
+    """A server that runs, in a folder of its own; ends with the block.  `table` is one of the store's, `more` are options.
+    `seconds` is how long it took from its start to its first answer."""
 
-    def __init__(self, opts, server, store=None, table=None):
+    def __init__(self, opts, server, store=None, table=None, more=()):
         self.folder = tempfile.mkdtemp(prefix="server-", dir=opts.folder)
         self.port = free_port()
         self.started = time.monotonic()
-        self.process = subprocess.Popen(command(opts, server, self.port, self.folder, store, table),
+        self.process = subprocess.Popen(command(opts, server, self.port, self.folder, store, table) + list(more),
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def answers(self):
@@ -83,10 +83,10 @@ def name(server, old):
     return {"old": old, "floor": "floor", "ours": "`-t %s`" % server.threads}[server.kind]
 
 
-def load(opts, running, server, args, jobs):
+def load(opts, running, server, args, jobs, seconds=CUT_OFF_SECONDS):
     """The values that load prints, or None when it failed."""
     words = [opts.programs + "/load"] + args.split() + ["-p", str(running.port), "-P", str(running.process.pid),
-                                                        "-n", str(max(jobs, 100)), "-T", str(CUT_OFF_SECONDS)]
+                                                        "-n", str(max(jobs, 100)), "-T", str(seconds)]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     print("%-8s %s%s" % (name(server, "old"), done.stdout.strip(), done.stderr.strip()), file=sys.stderr)
     return values(done.stdout) if done.returncode == 0 else None

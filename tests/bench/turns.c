@@ -5,11 +5,12 @@
  * Runs on:  its only thread, which plays the processing class and all others.
  * Owns:     a core in the worst state within the default bounds.
  *
- *   turns [FUNCTIONS] [JOBS] [ABILITIES]
+ *   turns [FUNCTIONS] [JOBS] [ABILITIES] [WORKERS]
  * Functions have jobs with uniques; one worker has as many abilities, another half as many with names of 8100 control
- * bytes.  Then, in a core of its own, one function has as many jobs, a tenth of which die, and operators manage them.
- * For each command: the answer, the turns that made it, the longest of them, and all of them.  Times are of the
- * thread's processor, so that other work on the machine counts little.  Time between turns goes by in one step.
+ * bytes; so many workers sleep, each for one of the functions.  Then, in a core of its own, one function has as many
+ * jobs, a tenth of which die, and operators manage them. For each command: the answer, the turns that made it, the
+ * longest of them, and all of them.  Times are of the thread's processor, so that other work on the machine counts
+ * little.  Time between turns goes by in one step.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +138,20 @@ build(long functions, long jobs, long abilities)
 }
 
 static void
+build_sleepers(long workers, long functions)
+{
+	char text[32];
+
+	for (long i = 0; i < workers; i++) {
+		introduce((uint64_t)(ASKING + 1 + i));
+		post((uint64_t)(ASKING + 1 + i), PKT_CAN_DO,
+		    slice_of(text, (size_t)sprintf(text, "f%ld", i % functions)));
+		post((uint64_t)(ASKING + 1 + i), PKT_PRE_SLEEP, slice_of("", 0));
+		run();
+	}
+}
+
+static void
 begin(void)
 {
 	run();
@@ -232,9 +247,10 @@ manage(long jobs)
 }
 
 static void
-list_all(long functions, long jobs, long abilities)
+list_all(long functions, long jobs, long abilities, long workers)
 {
 	build(functions, jobs, abilities);
+	build_sleepers(workers, functions);
 	printf("| what | answer, MB | turns | longest turn, ms | all turns, ms |\n|---|--:|--:|--:|--:|\n");
 	ask("status");
 	ask("prioritystatus");
@@ -265,7 +281,7 @@ main(int argc, char **argv)
 	list_init(&b.batch);
 	outbox_init(&b.out, 1);
 	core_new(&cfg);
-	list_all(functions, jobs, argc > 3 ? atol(argv[3]) : 10000);
+	list_all(functions, jobs, argc > 3 ? atol(argv[3]) : 10000, argc > 4 ? atol(argv[4]) : 0);
 	proc_free(&b.core);
 	core_new(&cfg);
 	manage(jobs);
