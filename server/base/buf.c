@@ -74,6 +74,10 @@ u64_to_text(char *out, uint64_t value)
 	size_t at = sizeof(digits);
 	uint32_t part;
 
+	if (value < 10) { /* most numbers of a listing */
+		*out = (char)('0' + value);
+		return 1;
+	}
 	for (; value > UINT32_MAX; value /= 10000) {
 		part = (uint32_t)(value % 10000);
 		memcpy(digits + (at -= 2), pairs + part % 100 * 2, 2);
@@ -81,7 +85,7 @@ u64_to_text(char *out, uint64_t value)
 	}
 	for (part = (uint32_t)value; part >= 10; part /= 100)
 		memcpy(digits + (at -= 2), pairs + part % 100 * 2, 2);
-	if (part > 0 || at == sizeof(digits))
+	if (part > 0)
 		digits[--at] = (char)('0' + part);
 	memcpy(out, digits + at, sizeof(digits) - at);
 	return sizeof(digits) - at;

@@ -48,8 +48,10 @@
 static void
 measure_number(struct buf *out, uint64_t value)
 {
-	buf_add_char(out, '\t');
-	buf_add_u64(out, value);
+	char *at = buf_room(out, 21);
+
+	*at = '\t';
+	out->len += 1 + u64_to_text(at + 1, value);
 }
 
 static void
