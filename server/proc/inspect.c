@@ -183,6 +183,26 @@ inspect_asleep(const struct func *func, size_t *steps_r)
 	return asleep;
 }
 
+void
+inspect_ahead(const struct hash *funcs, struct hash_walk walk)
+{
+	const struct list *sleepers[INSPECT_AHEAD];
+	size_t count = 0, buckets = 2 * INSPECT_AHEAD;
+	struct hash_node *node;
+
+	while (count < INSPECT_AHEAD && (node = hash_next_within(funcs, &walk, &buckets)) != NULL) {
+		const struct func *func = CONTAINER_OF(node, const struct func, by_name);
+
+		sleepers[count] = list_first(&func->sleepers);
+		__builtin_prefetch(sleepers[count]);
+		for (size_t at = 0; at < sizeof func->tally; at += 64)
+			__builtin_prefetch((const char *)&func->tally + at);
+		count += sleepers[count] != NULL;
+	}
+	while (count-- > 0)
+		__builtin_prefetch(LIST_ENTRY(sleepers[count], const struct ability, sleeping)->peer);
+}
+
 size_t
 inspect_func(const struct proc *p, struct buf *out, const struct func *func)
 {

@@ -23,6 +23,10 @@ void inspect_first(struct proc *, struct peer *asking, const struct func *, enum
 void inspect_payload(struct proc *, struct peer *asking, const struct job *) RUNS_ON(proc_role);
 /* Lines of `show running`; returns how many. */
 size_t inspect_runners(const struct proc *, struct buf *out, const struct func *) RUNS_ON(proc_role);
+/* Functions, their sleepers and whose these are lie anywhere in memory: what the next lines need, so many at most, is
+ * asked for together. */
+enum { INSPECT_AHEAD = 16 };
+void inspect_ahead(const struct hash *funcs, struct hash_walk) RUNS_ON(proc_role);
 /* How many of its workers sleep; *steps_r sleepers were looked at for that. */
 size_t inspect_asleep(const struct func *, size_t *steps_r) RUNS_ON(proc_role);
 /* A line of `show functions`; returns how many sleepers were looked at. */

@@ -424,9 +424,14 @@ step_table(struct proc *p, struct listing *listing, const struct hash *table, si
 		metrics_add_server(p, &listing->fresh, listing->buckets);
 		keep_line(p, listing, budget);
 	}
-	while (*budget > 0 && !part_is_full(listing) && (listing->kind != LIST_PEEK || listing->most > 0)) {
-		struct hash_node *node = hash_next_within(table, &listing->walk, budget);
+	for (unsigned n = 0; *budget > 0 && !part_is_full(listing); n++) {
+		struct hash_node *node;
 
+		if (listing->kind == LIST_PEEK && listing->most == 0)
+			break;
+		if (n % INSPECT_AHEAD == 0 && (listing->kind == LIST_METRICS || listing->kind == LIST_FUNCTIONS))
+			inspect_ahead(table, listing->walk);
+		node = hash_next_within(table, &listing->walk, budget);
 		if (node == NULL)
 			return *budget == 0;
 		add_line(p, listing, node, budget);
