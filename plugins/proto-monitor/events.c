@@ -11,6 +11,8 @@
 #include "sheet.h"
 #include "text.h"
 
+enum { FUNCTIONS_MOST = 1000 }; /* in an event */
+
 static void
 send_event(struct mon_conn *c, const char *name, struct gm_bytes *data)
 {
@@ -36,44 +38,60 @@ has_changed(const struct sheet *s, const struct sheet_row *now, const struct she
 	return false;
 }
 
-/* Both are in the order in which functions were made. */
-static void
-add_changes(struct gm_bytes *out, struct gm_bytes *gone, const struct sheet *now, const struct sheet *was)
-{
-	size_t count = sheet_row_count(now), i = 0, k = 0, former = was == NULL ? 0 : sheet_row_count(was);
+/* Two sheets side by side: both are in the order in which functions were made. */
+struct changes {
+	const struct sheet *now, *was; /* `was` NULL: none */
+	size_t now_at, was_at;
+};
 
-	while (i < count || k < former) {
-		const struct sheet_row *row = i < count ? sheet_row(now, i) : NULL;
-		const struct sheet_row *old = k < former ? sheet_row(was, k) : NULL;
+/* Those of the next functions, a certain number at most; false when there are no more. */
+static bool
+add_changes(struct changes *c, struct gm_bytes *out, struct gm_bytes *gone)
+{
+	size_t count = sheet_row_count(c->now), former = c->was == NULL ? 0 : sheet_row_count(c->was), added = 0;
+
+	while ((c->now_at < count || c->was_at < former) && added < FUNCTIONS_MOST) {
+		const struct sheet_row *row = c->now_at < count ? sheet_row(c->now, c->now_at) : NULL;
+		const struct sheet_row *old = c->was_at < former ? sheet_row(c->was, c->was_at) : NULL;
 
 		if (old != NULL && (row == NULL || old->order < row->order)) {
 			json_text(gone, NULL, old->name);
-			k++;
+			c->was_at++;
 			continue;
 		}
-		if (row->order > 0 && (old == NULL || old->order != row->order || has_changed(now, row, old)))
-			api_add_function(out, now, row);
-		k += old != NULL && old->order == row->order;
-		i++;
+		if (row->order > 0 && (old == NULL || old->order != row->order || has_changed(c->now, row, old))) {
+			api_add_function(out, c->now, row);
+			added++;
+		}
+		c->was_at += old != NULL && old->order == row->order;
+		c->now_at++;
 	}
+	return c->now_at < count || c->was_at < former;
 }
 
+/* The first event is `full` when nothing was sent before.  Many functions come in several: a reader can show the first
+ * before it has them all. */
 static void
 send_functions(struct mon_conn *c, const struct sheet *now)
 {
-	struct gm_bytes out = { .len = 0 }, gone = { .len = 0 };
+	struct changes changes = { .now = now, .was = c->seen };
+	bool more = true, full = c->seen == NULL;
 
-	json_open(&out, NULL, '{');
-	json_bool(&out, "full", c->seen == NULL);
-	json_open(&out, "functions", '[');
-	json_open(&gone, NULL, '[');
-	add_changes(&out, &gone, now, c->seen);
-	json_close(&out, ']');
-	json_close(&gone, ']');
-	json_raw(&out, "gone", gm_bytes_slice(&gone));
-	json_close(&out, '}');
-	gm_bytes_free(&gone);
-	send_event(c, "functions", &out);
+	for (; more; full = false) {
+		struct gm_bytes out = { .len = 0 }, gone = { .len = 0 };
+
+		json_open(&out, NULL, '{');
+		json_bool(&out, "full", full);
+		json_open(&out, "functions", '[');
+		json_open(&gone, NULL, '[');
+		more = add_changes(&changes, &out, &gone);
+		json_close(&out, ']');
+		json_close(&gone, ']');
+		json_raw(&out, "gone", gm_bytes_slice(&gone));
+		json_close(&out, '}');
+		gm_bytes_free(&gone);
+		send_event(c, "functions", &out);
+	}
 }
 
 void

@@ -78,11 +78,9 @@ def stream(s):
         head += p.read(1)
     check(b"text/event-stream" in head, head)
     while True:
-        event = b""
-        while not event.endswith(b"\n\n"):
-            event += p.read(1)
-        name, data = event.decode().rstrip("\n").split("\n")
-        yield name.partition(": ")[2], json.loads(data.partition(": ")[2])
+        name, data, end = p.line(), p.line(), p.line()
+        check(end == b"\n", end)
+        yield name.decode().rstrip("\n").partition(": ")[2], json.loads(data.decode().partition(": ")[2])
 
 
 @case("each answer is as openapi.json says", modes=BOTH)
@@ -219,6 +217,21 @@ def _(t):
     s.connect().ask("drop function new")
     while not any(name == "functions" and data["gone"] == ["new"] for name, data in [next(events)]):
         pass
+
+
+@case("many functions come in several events, of which the first says that all are told anew", modes=BOTH)
+def _(t):
+    s = monitor_server(t)
+    with s.connect() as p:
+        for i in range(2500):
+            p.ask("create function f%04d" % i)
+    events, told = stream(s), []
+    while sum(len(data["functions"]) for data in told) < 2500:
+        name, data = next(events)
+        if name == "functions":
+            told.append(data)
+    check([(data["full"], len(data["functions"])) for data in told] == [(True, 1000), (False, 1000), (False, 500)])
+    check(sorted(r["name"] for data in told for r in data["functions"]) == ["f%04d" % i for i in range(2500)])
 
 
 @case("streams are bounded, and one that ends makes room", modes=(2,))

@@ -226,12 +226,16 @@ def _(t):
 def _(t):
     s, b = stand_in(t, *busy_rows()), browser(t)
     show(b, s)
+    b.run("model.functions.get('mail').seen = true")
     s.stop()
+    del s.rows["geo"]
     b.until_text("#lost", "The connection is lost. What you see is")
     check(b.text("#verdict-line").startswith("Not known:") and b.run("return document.title").startswith("?"))
     s.start()
     b.until_text("#live", "live")
     until(lambda: b.run("return document.getElementById('lost').hidden"), "the banner to go")
+    until(lambda: "geo" not in names(b), "the function to go that went meanwhile")
+    check(b.run("return model.functions.get('mail').seen"), "what was known of the others is forgotten")
 
 
 @case("an empty server says what to do first, and one without a store how to get one", modes=None)

@@ -47,6 +47,7 @@ function takeRow(row, at) {
     model.functions.set(row.name, f);
   }
   f.now = row;
+  f.untold = false;
   f.waiting = 'waiting' in row ? row.waiting : row.jobs - row.running - row.delayed;
   f.ended = sum(row, ENDED);
   f.failed = sum(row, FAILED);
@@ -81,9 +82,12 @@ function historyOf(f) {
   return { step: SPARK_S, span: SPARKS * SPARK_S, end: f.marks.spark.at, series };
 }
 
-/* Marks move for all functions, also for those that did not change. */
+/* Marks move for all functions, also for those that did not change, once for all events of a second. */
 function advance(at) {
+  if (at === model.advanced) return;
+  model.advanced = at;
   for (const f of model.functions.values()) {
+    if (f.untold) continue;
     rotate(f, 'rate', RATE_S, at);
     rotate(f, 'window', WINDOW_S, at);
     rotate(f, 'hour', HOUR_S, at);
@@ -120,11 +124,9 @@ function failures(f) {
 /* Ages grow while nothing else changes. */
 const aged = (f, s) => (s > 0 ? s + Math.max(0, model.at - f.ageAt) : 0);
 
+/* A full list may go on in further events: what is not told in this one or them is no more, see takeStatus(). */
 function takeFunctions(message) {
-  if (message.full) {
-    const there = new Set(message.functions.map(row => row.name));
-    for (const name of model.functions.keys()) if (!there.has(name)) model.functions.delete(name);
-  }
+  if (message.full) for (const f of model.functions.values()) f.untold = true;
   for (const row of message.functions) if (row.number !== 0) takeRow(row, model.at);
   for (const name of message.gone || []) model.functions.delete(name);
   model.changed++;
@@ -138,7 +140,9 @@ function setClock(now) {
   if (now) model.at = here + model.offset;
 }
 
+/* The first word of a second. */
 function takeStatus(status) {
+  for (const f of model.functions.values()) if (f.untold) model.functions.delete(f.name);
   model.values = status.values || {};
   model.status = status;
   setClock(status.now);

@@ -143,7 +143,8 @@ class StandIn:
                     self.news.wait_for(lambda: self.generation != seen or self.ended, timeout=1)
                     rows = [r for r in self.rows.values() if full or self.changed.get(r["name"], 0) > seen]
                     seen, status = self.generation, self._status()
-                for event, data in (("status", status), ("functions", {"full": full, "functions": rows})):
+                parts = [{"full": full and at == 0, "functions": rows[at:at + 1000]} for at in range(0, len(rows) or 1, 1000)]
+                for event, data in [("status", status)] + [("functions", part) for part in parts]:
                     h.wfile.write(("event: %s\ndata: %s\n\n" % (event, json.dumps(data))).encode())
                 full = False
         except OSError:
