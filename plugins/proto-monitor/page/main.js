@@ -187,8 +187,9 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { co
 /* Silence is told also when nothing comes. */
 setInterval(() => { if (model.status !== null && silence() * 1000 > STALE_MS && !document.hidden && !net.frozen) refresh(); }, 1000);
 
+/* The server answers while the page is put together. */
 net.refresh = refresh;
-go();
-setTheme(kept.get('theme') || 'auto');
 setSpan([600, 10800, 604800].includes(Number(kept.get('span'))) ? Number(kept.get('span')) : 600);
 openStream();
+go();
+setTheme(kept.get('theme') || 'auto');

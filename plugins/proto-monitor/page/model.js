@@ -8,6 +8,7 @@ const RATE_S = 5, SPARK_S = 10, SPARKS = 60, WINDOW_S = 300, HOUR_S = 3600;
 
 /* Of each function, every SPARK_S seconds. */
 const SAMPLED = ['done', 'bad', 'queue', 'busy'];
+const FLAT = new Float32Array(SPARKS); /* of functions of which there is nothing to draw: of ten thousand, most */
 
 const model = {
   functions: new Map(), /* by name */
@@ -43,7 +44,7 @@ function takeRow(row, at) {
   const isNew = f === undefined;
   if (isNew) {
     f = { name: row.name, lower: row.name.toLowerCase(), path: row.id || encodeURIComponent(row.name), sparks: 0 };
-    for (const name of SAMPLED) f[name] = new Float32Array(SPARKS);
+    for (const name of SAMPLED) f[name] = FLAT;
     model.functions.set(row.name, f);
   }
   f.now = row;
@@ -68,11 +69,12 @@ function rotate(f, which, step, at) {
 }
 
 function takeSample(f, span) {
-  const i = f.sparks++ % SPARKS;
-  f.done[i] = Math.max(0, (f.ended - f.marks.spark.ended) / span);
-  f.bad[i] = Math.max(0, (f.failed - f.marks.spark.failed) / span);
-  f.queue[i] = f.waiting;
-  f.busy[i] = f.now.running;
+  const i = f.sparks++ % SPARKS, mark = f.marks.spark;
+  const sample = [Math.max(0, (f.ended - mark.ended) / span), Math.max(0, (f.failed - mark.failed) / span), f.waiting, f.now.running];
+  SAMPLED.forEach((name, k) => {
+    if (f[name] === FLAT && sample[k] !== 0) f[name] = new Float32Array(SPARKS);
+    if (f[name] !== FLAT) f[name][i] = sample[k];
+  });
 }
 
 /* The samples of one function in the shape of a history. */
