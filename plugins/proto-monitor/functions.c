@@ -17,8 +17,11 @@ waiting_of(const struct sheet *s, const struct sheet_row *row)
 	static const char *const names[] = { "ready_high", "ready_normal", "ready_low" };
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < GM_COUNT(names); i++)
-		sum += sheet_column(s, names[i]) < 0 ? 0 : row->numbers[sheet_column(s, names[i])];
+	for (size_t i = 0; i < GM_COUNT(names); i++) {
+		int column = sheet_column(s, names[i]);
+
+		sum += column < 0 ? 0 : row->numbers[column];
+	}
 	return sum;
 }
 
@@ -44,17 +47,16 @@ add_members(struct gm_bytes *out, const struct sheet *s, const struct sheet_row 
 	add_id(out, row->name);
 	json_u64(out, "waiting", waiting_of(s, row));
 	for (unsigned i = 0; i < s->column_count; i++) {
-		size_t len = strlen(s->columns[i]);
-		bool is_ns = len > 3 && strcmp(s->columns[i] + len - 3, "_ns") == 0;
-		bool is_sum = is_ns && !gm_begins(gm_slice(s->columns[i]), "oldest_");
-		char name[70];
+		struct gearmand_slice name = gm_slice(s->columns[i]);
+		bool is_ns = name.len > 3 && strcmp(name.data + name.len - 3, "_ns") == 0;
+		bool is_sum = is_ns && !gm_begins(name, "oldest_");
 
-		snprintf(name, sizeof(name), "%.*s%s", (int)(is_ns ? len - 3 : len), s->columns[i],
-		    is_sum ? "_seconds" : "");
+		name.len -= is_ns ? 3 : 0;
+		json_name(out, name, is_sum ? "_seconds" : "");
 		if (is_ns)
-			json_seconds(out, name, row->numbers[i]);
+			text_add_seconds(out, row->numbers[i]);
 		else
-			json_u64(out, name, row->numbers[i]);
+			text_add_u64(out, row->numbers[i]);
 	}
 }
 

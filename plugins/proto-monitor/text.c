@@ -97,17 +97,31 @@ text_add_name(struct gm_bytes *out, struct gearmand_slice name, char quote)
 /* ---- JSON ------------------------------------------------------------------------------------------- */
 
 static void
-json_key(struct gm_bytes *out, const char *key)
+json_part(struct gm_bytes *out)
 {
 	char last = out->len > 0 ? out->data[out->len - 1] : '{';
 
 	if (last != '{' && last != '[')
 		gm_add(out, ",", 1);
-	if (key == NULL)
-		return;
+}
+
+void
+json_name(struct gm_bytes *out, struct gearmand_slice name, const char *more)
+{
+	json_part(out);
 	gm_add(out, "\"", 1);
-	gm_add_text(out, key);
+	gm_add_slice(out, name);
+	gm_add_text(out, more);
 	gm_add(out, "\":", 2);
+}
+
+static void
+json_key(struct gm_bytes *out, const char *key)
+{
+	if (key == NULL)
+		json_part(out);
+	else
+		json_name(out, gm_slice(key), "");
 }
 
 void

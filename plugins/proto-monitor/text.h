@@ -25,7 +25,8 @@ void json_u64(struct gm_bytes *, const char *key, uint64_t);
 void json_seconds(struct gm_bytes *, const char *key, uint64_t ns);
 void json_bool(struct gm_bytes *, const char *key, bool);
 void json_null(struct gm_bytes *, const char *key);
-void json_raw(struct gm_bytes *, const char *key, struct gearmand_slice json); /* a piece that is made */
+void json_name(struct gm_bytes *, struct gearmand_slice name, const char *more); /* the caller adds the number */
+void json_raw(struct gm_bytes *, const char *key, struct gearmand_slice json);   /* a piece that is made */
 void json_text(struct gm_bytes *, const char *key, struct gearmand_slice);
 
 /* The next piece of `rest` up to the byte, which goes too. */
