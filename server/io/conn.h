@@ -160,23 +160,23 @@ struct conn {
 	struct body *body;   /* NULL: none is begun */
 	uint32_t body_left;  /* gear: bytes of a packet's body that have not come */
 	int fd;
-	uint16_t watched;     /* EPOLL*, see conn_watch() */
-	uint8_t life;         /* enum conn_life */
-	uint8_t pauses;       /* enum conn_pause */
-	bool dirty : 1;       /* it is in io.dirty */
-	bool broken : 1;      /* the socket is of no more use */
-	bool at_end : 1;      /* the socket's end of file was read */
-	bool ended : 1;       /* the peer has ended its sending side; what is in `rest` may still count */
-	bool end_told : 1;    /* the core was told PEER_ENDED */
-	bool blocked : 1;     /* the socket takes no more bytes for now, or others go first */
-	bool again : 1;       /* `rest` is to be presented again */
-	bool part_open : 1;   /* a part of that reply is unsent: the core waits for PART_TAKEN */
-	bool text_open : 1;   /* a text line is with the core, and its one reply has not come */
-	bool gathers : 1;     /* the reply to a line waits for the reply to the next, which came with it */
-	bool impatient : 1;   /* its submissions waited too long for the store: refused until that is well */
-	bool passes_over : 1; /* gear: what comes of the packet's body is of no use */
-	uint16_t replies;     /* that came from the core, modulo 65536 */
-	char address[];       /* see conn_address() */
+	uint16_t watched;      /* EPOLL*, see conn_watch() */
+	uint8_t life;          /* enum conn_life */
+	uint8_t pauses;        /* enum conn_pause */
+	bool dirty : 1;        /* it is in io.dirty */
+	bool broken : 1;       /* the socket is of no more use */
+	bool at_end : 1;       /* the socket's end of file was read */
+	bool ended : 1;        /* the peer has ended its sending side; what is in `rest` may still count */
+	bool end_told : 1;     /* the core was told PEER_ENDED */
+	bool blocked : 1;      /* the socket takes no more bytes for now, or others go first */
+	bool again : 1;        /* `rest` is to be presented again */
+	bool part_open : 1;    /* a part of that reply is unsent: the core waits for PART_TAKEN */
+	bool text_open : 1;    /* a text line is with the core, and its one reply has not come */
+	bool gathers : 1;      /* the reply to a line waits for the reply to the next, which came with it */
+	bool impatient : 1;    /* its submissions waited too long for the store: refused until that is well */
+	bool passes_over : 1;  /* gear: what comes of the packet's body is of no use */
+	uint16_t replies;      /* that came from the core, modulo 65536 */
+	char socket_address[]; /* see conn_address() */
 };
 
 static inline uint64_t
@@ -196,7 +196,7 @@ conn_protocol(struct conn *c)
 static inline const char *
 conn_address(const struct conn *c)
 {
-	return c->extra != NULL && c->extra->address != NULL ? c->extra->address : c->address;
+	return c->extra != NULL && c->extra->address != NULL ? c->extra->address : c->socket_address;
 }
 
 /* Nothing of the transport may be called. */

@@ -57,14 +57,14 @@ conn_new(struct io *io, const struct msg_conn *m)
 {
 	char *address = conn_address_new(m);
 	size_t len = strlen(address);
-	struct conn *c = mem_new(offsetof(struct conn, address) + len + 1);
+	struct conn *c = mem_new(offsetof(struct conn, socket_address) + len + 1);
 
 	c->io = io;
 	c->service = m->service;
 	c->fd = m->fd;
 	list_init(&c->in_io);
 	list_init(&c->out);
-	memcpy(c->address, address, len);
+	memcpy(c->socket_address, address, len);
 	mem_free(address);
 	hash_add(&io->conns, &c->by_number, m->msg.peer);
 	if (conn_has_transport(c) || !conn_speaks_gear(c)) {

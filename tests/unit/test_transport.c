@@ -204,7 +204,7 @@ Test(transport, transport_says_who_the_peer_is_before_the_core_hears_of_it)
 	cr_assert_str_eq(MSG_AS(msg_conn, m)->address, "2001:db8::7");
 	cr_assert_str_eq(MSG_AS(msg_conn, m)->port, "99");
 	c = CONTAINER_OF(hash_next(&rig.io->conns, &(struct hash_walk){ 0 }), struct conn, by_number);
-	cr_assert_str_eq(c->address, "[2001:db8::7]:99");
+	cr_assert_str_eq(conn_address(c), "[2001:db8::7]:99");
 	cr_assert(slice_eq(turner_host.identity_of((const struct gearmand_conn *)(const void *)c),
 	    slice_of("cn=worker\0dns=w.example\0", 25)));
 	cr_assert_str_eq(turner_host.protocol_name((const struct gearmand_conn *)(const void *)c), "gear");
