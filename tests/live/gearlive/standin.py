@@ -83,7 +83,7 @@ class StandIn:
 
     def _status(self):
         now = time.time()
-        got = {"state": "serving", "version": "0.1.0", "queue": "sqlite", "store": "well", "store_error": "", "store_since": int(now) - 9000, "now": now,
+        got = {"state": "serving", "version": "1.0.0-rc1", "queue": "sqlite", "store": "well", "store_error": "", "store_since": int(now) - 9000, "now": now,
                "started": int(now) - 90000, "rights": "manage", "values": {"job_bytes_now": 1 << 20, "connections_now": 9},
                "histograms": {"store_commit": {"sum": 1, "bounds": [0.001, 0.01], "counts": [5, 1, 0]}},
                "process": {"cpu_seconds": 20, "resident_bytes": 9 << 20, "open_fds": 30, "max_fds": 1024}, "threads": {"main": 1.5, "proc": 12.25}}
