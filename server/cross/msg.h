@@ -137,6 +137,8 @@ struct msg_store {
 	uint8_t flags;              /* GEARMAND_JOB_* */
 	uint8_t outcome;            /* ADD on its way back: enum gearmand_outcome */
 	struct msg_store *replaced; /* ADD, BURY in a batch: the removal of its key before it; the store's */
+	uint32_t place;             /* in the batch as it was gathered; the store's */
+	bool told;                  /* the core counts it as done, while it waits for room; the store's */
 	char *reason;               /* ADD refused: a sentence; owned; may be NULL */
 	char text[];                /* backing of handle, error and generated keys */
 };

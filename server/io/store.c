@@ -21,6 +21,7 @@
 #define GIVE_UP_AFTER (10000 * MS)
 #define LOST_AFTER    (3000 * MS)
 #define CHECK_EVERY   (2000 * MS)
+#define FULL_FOR      (10000 * MS)
 
 struct store *
 store_new(const struct store_config *config, struct mbox *proc, struct mbox *mgmt)
@@ -35,6 +36,8 @@ store_new(const struct store_config *config, struct mbox *proc, struct mbox *mgm
 		s->config.give_up_after = GIVE_UP_AFTER;
 	if (s->config.lost_after == 0)
 		s->config.lost_after = LOST_AFTER;
+	if (s->config.full_for == 0)
+		s->config.full_for = FULL_FOR;
 	if (s->config.check_every == 0)
 		s->config.check_every = CHECK_EVERY;
 	s->proc = proc;
@@ -42,10 +45,12 @@ store_new(const struct store_config *config, struct mbox *proc, struct mbox *mgm
 	s->waker = waker_new(false);
 	s->in = mbox_new(s->waker);
 	list_init(&s->pending);
+	list_init(&s->shut_out);
+	s->shut_size = SIZE_MAX;
 	list_init(&s->settled);
 	CHECK(getrandom(s->hash_key, sizeof s->hash_key, 0) == (ssize_t)sizeof s->hash_key);
 	list_init(&s->batch);
-	s->give_up_at = s->taken_at = s->check_at = NEVER;
+	s->give_up_at = s->taken_at = s->check_at = s->let_in_at = NEVER;
 	s->waited_for = -1;
 	return s;
 }
@@ -91,6 +96,7 @@ store_is_unwell(struct store *s)
 		s->back_off = store_next_back_off(s->back_off);
 	}
 	s->is_full = false;
+	store_let_in(s);
 	store_tell_state(s, s->trouble.text, false);
 	store_drop_superfluous(s);
 	s->retry_at = now + s->back_off;
@@ -130,6 +136,12 @@ store_reload(struct store *s)
 		log_post(GEARMAND_LOG_ERROR, "queue %s stays as it was: %s", s->config.name, err.text);
 }
 
+static STORE nsec_t
+store_next_look(const struct store *s)
+{
+	return s->let_in_at < s->check_at ? s->let_in_at : s->check_at;
+}
+
 /* Sleeps until there is something to do, be it only a look at the store; false at the end. */
 static STORE bool
 store_wait(struct store *s)
@@ -144,7 +156,7 @@ store_wait(struct store *s)
 		idle = !store_has_batch(s) && list_is_empty(&s->pending);
 		if (idle && s->stopping)
 			return false;
-		until = s->unwell ? s->retry_at : idle ? s->check_at : 0;
+		until = s->unwell ? s->retry_at : idle ? store_next_look(s) : 0;
 		if (until == 0 || clock_mono() >= until)
 			return true;
 		waker_sleep(s->waker, until);
@@ -173,12 +185,14 @@ static STORE void
 store_end(struct store *s)
 {
 	size_t lost = s->count + s->unsaved;
+	const char *why = list_is_empty(&s->shut_out) ? s->trouble.text : s->told.text;
 
+	list_splice(&s->pending, &s->shut_out);
 	LIST_EACH(node, &s->pending)
 		lost++;
 	if (lost > 0)
 		log_post(GEARMAND_LOG_ERROR, "queue %s: given up at shutdown, %zu changes are not saved: %s",
-		    s->config.name, lost, s->trouble.text);
+		    s->config.name, lost, why);
 	store_close(s);
 	store_tell_mgmt(s, MSG_STORE_FLUSHED, "", lost);
 }
@@ -312,6 +326,7 @@ store_free(struct store **sp)
 		s->config.ops->forget(&s->opening.memory);
 	store_drop_batch(s);
 	msg_free_all(&s->pending);
+	msg_free_all(&s->shut_out);
 	mem_free(s->changes);
 	mbox_free(&s->in);
 	waker_free(&s->waker);

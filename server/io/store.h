@@ -27,6 +27,7 @@ struct store_config {
 	bool standby;         /* at start also for one that another server has */
 	nsec_t give_up_after; /* how long a shutdown waits for a store that is unwell; 0 = 10 s */
 	nsec_t check_every;   /* how often a store with nothing to do is looked at; 0 = 2 s */
+	nsec_t full_for;      /* how long want of room is believed in when nothing was removed; 0 = 10 s */
 	nsec_t lost_after;    /* how long another server may have it, after it broke, before it is lost; 0 = 3 s */
 };
 

@@ -75,12 +75,15 @@ store_gather(struct store *s)
 {
 	size_t count = 0, bytes = 0;
 
-	if (s->piece > 0)
+	if (clock_mono() >= s->let_in_at)
+		store_let_in(s);
+	if (s->piece > 0 || s->shut_size != SIZE_MAX)
 		store_removes_first(s);
 	for (; store_may_gather(s, count, bytes); count++) {
 		struct list *node = list_pop(&s->pending);
 
 		bytes += MSG_AS(msg_store, MSG(node))->data.len;
+		MSG_AS(msg_store, MSG(node))->place = (uint32_t)count;
 		list_push(&s->batch, node);
 	}
 	if (count > 1)
@@ -152,19 +155,16 @@ static STORE void
 store_refuse_alone(struct store *s)
 {
 	struct gearmand_change *c = &s->changes[0];
-	bool is_new = c->op == GEARMAND_ADD;
 
-	if (is_new)
-		store_say_full(s, c->job.data.len);
+	store_say_full(s, c->job.data.len);
 	c->outcome = GEARMAND_REFUSED;
 	c->reason = mem_dup(s->trouble.text, strlen(s->trouble.text));
 	store_hand_back(s);
-	if (is_new)
-		store_refuse_larger(s);
+	store_refuse_larger(s);
 }
 
 /* Removals first, and all in smaller pieces.  A job that does not fit alone is tried once more, for the module may have
- * made room, and then refused.  False: not even one removal fits. */
+ * made room, and then refused; a dead one waits.  False: not even one removal fits. */
 static STORE bool
 store_meets_lack_of_room(struct store *s)
 {
@@ -175,7 +175,11 @@ store_meets_lack_of_room(struct store *s)
 	}
 	if (s->changes[0].op == GEARMAND_REMOVE || s->changes[0].op == GEARMAND_UNBURY)
 		return false;
-	if (s->alone++ > 0)
+	if (s->alone++ == 0)
+		return true;
+	if (s->changes[0].op == GEARMAND_BURY)
+		store_shut_out(s);
+	else
 		store_refuse_alone(s);
 	return true;
 }

@@ -31,7 +31,7 @@ store_take(struct store *s)
 			continue;
 		}
 		CHECK(m->kind >= MSG_ADD && m->kind <= MSG_UNBURY);
-		s->removes_came |= store_is_removal(m);
+		s->removes_came |= store_is_removal(m) || !list_is_empty(&s->shut_out);
 		list_push(&s->pending, &m->link);
 	}
 }
@@ -72,6 +72,17 @@ store_tell_state(struct store *s, const char *trouble, bool is_full)
 	mbox_post(s->proc, &m);
 }
 
+void
+store_tell_counted(struct store *s, struct list *adds, uint64_t number, uint64_t bytes)
+{
+	struct msg_text *end = msg_text_new(MSG_COMMITTED, slice_of("", 0));
+
+	end->number = number;
+	end->bytes = bytes;
+	list_push(adds, &end->msg.link);
+	mbox_post_all(s->proc, adds);
+}
+
 /* The core keeps count of what waits. */
 void
 store_tell_done(struct store *s, struct list *done, bool is_commit)
@@ -86,8 +97,10 @@ store_tell_done(struct store *s, struct list *done, bool is_commit)
 
 		if (m->kind == MSG_ADD)
 			continue;
-		end->number++;
-		end->bytes += change_bytes(MSG_AS(msg_store, m));
+		if (!MSG_AS(msg_store, m)->told) {
+			end->number++;
+			end->bytes += change_bytes(MSG_AS(msg_store, m));
+		}
 		list_remove(node);
 		msg_free(&m);
 	}

@@ -40,6 +40,9 @@ struct store {
 	void *module;                    /* the module's store; NULL while it is closed */
 	struct gearmand_opening opening; /* what the module keeps from one opening to the next */
 	struct list pending;             /* ADD, REMOVE, BURY, UNBURY, in order, not in the batch */
+	struct list shut_out;            /* the same, in order, before `pending`: of dead jobs that do not fit ... */
+	size_t shut_size;                /* ... since one of so many bytes does not; SIZE_MAX = all may be tried ... */
+	nsec_t let_in_at;                /* ... as they may then */
 	struct list batch;               /* the same, of the batch */
 	struct list settled;             /* the same, of changes that a later one of their key supersedes */
 	struct gearmand_change *changes; /* one for each of `batch` */
@@ -84,6 +87,8 @@ void store_tell_mgmt(struct store *, enum msg_kind, const char *text, uint64_t n
 void store_tell_state(struct store *, const char *trouble, bool is_full) STORE; /* to the core; "" = it is well */
 /* To the core: ADDs with their outcome, in order, and how many other changes are done; empties the list. */
 void store_tell_done(struct store *, struct list *, bool is_commit) STORE;
+/* Likewise, ADDs alone, while so many other changes count as done and are not yet. */
+void store_tell_counted(struct store *, struct list *adds, uint64_t number, uint64_t bytes) STORE;
 
 /* store_open.c */
 bool store_open(struct store *) STORE; /* at start, waiting if it may; false: STOP came, or `trouble` says why */
@@ -105,8 +110,10 @@ void store_drop_batch(struct store *) STORE;
 
 /* store_full.c */
 void store_drop_superfluous(struct store *) STORE; /* pending ADDs that are to be removed again */
-void store_removes_first(struct store *) STORE;    /* in `pending` */
+void store_removes_first(struct store *) STORE;    /* in `pending`; then the dead, then ADDs */
 void store_take_apart(struct store *) STORE;       /* the batch, which found no room; smaller ones from now on */
+void store_shut_out(struct store *) STORE;         /* the batch, one BURY, and those that are no smaller */
+void store_let_in(struct store *) STORE;           /* they are tried again */
 void store_say_full(struct store *, size_t size) STORE;
 void store_refuse_larger(struct store *) STORE;
 void store_had_room(struct store *) STORE; /* for the batch */
@@ -114,6 +121,9 @@ void store_had_room(struct store *) STORE; /* for the batch */
 /* store_once.c: all but the last change of each key go to `superfluous`.  Not in a batch: only those before a removal.
  */
 void store_keep_last(struct store *, struct list *changes, struct list *superfluous, bool in_batch) STORE;
+/* From `pending`, in order: BURYs, and the other changes of a job with the key of one, to `shut` when one of that key
+ * is too large; else to `dead`, but for ADDs, which stay. */
+void store_part_dead(struct store *, struct list *dead, struct list *shut) STORE;
 
 /* store_replay.c: false: `trouble` says why. */
 bool store_replay(struct store *) STORE;

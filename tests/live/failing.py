@@ -217,6 +217,36 @@ def _(t):
     check({j[2]: j[0] for j in drain_jobs(s)} == acked)
 
 
+@case("a dead job for which there is no room stays alive in the store until there is")
+def _(t):
+    s = fail_server(t, "--policy-file=" + t.write("policies", "f attempts=1 retry-on=fail\n"))
+    p, w = s.connect(), s.worker("f")
+    rules(t, "bury * full no room")
+    handles = {p.submit("f", "%d" % n, "x", nr=SUBMIT_JOB_BG) for n in range(3)}
+    for _ in range(3):
+        w.send(WORK_FAIL, w.grab()[0])
+    s.expect_log(FULL)
+    s.await_log("queue fail: full")
+    check(len(p.listing("show dead")) == 3)
+    with s.connect() as q:  # others go on
+        q.submit("g", "other", "x", nr=SUBMIT_JOB_BG)
+    s.kill()
+    s.start()
+    check(not s.connect().listing("show dead"))
+    with s.worker("f") as w:
+        for _ in range(3):
+            w.send(WORK_FAIL, w.grab()[0])
+        until(lambda: len(s.connect().listing("show dead")) == 3, "all to be dead again")
+    until(lambda: told(s, FULL) == 2, "the store to be full again")
+    no_rules(t)
+    check(s.connect().ask("cancel job %s" % handles.pop().decode()) == b"OK\r\n")  # makes room
+    s.await_log("queue fail: has room again")
+    s.stop()  # the others are moved before its end
+    s.start()
+    check({line.split(b"\t")[0] for line in s.connect().listing("show dead")} == handles)
+    check([j[2] for j in drain_jobs(s, "g")] == [b"other"])
+
+
 @case("clients that connect anew for each submission do not fill the memory while the store hangs", modes=(0, 2))
 def _(t):
     s = fail_server(t, "--max-storing=4M", "--queue-timeout=60")

@@ -95,9 +95,11 @@ fail_replay(void *store, gearmand_replay_f *sink_f, void *sink, struct gearmand_
 
 /* ---- Commit ------------------------------------------------------------------------- */
 
-/* Those that a rule refuses go to the end: what is before is for the journal. */
+/* Those that a rule refuses go to the end: what is before is for the journal.  One that does not fit is the whole
+ * commit's verdict. */
 static size_t
-refuse(struct fail_store *s, struct gearmand_change *c, size_t count, struct gearmand_change **kept)
+refuse(struct fail_store *s, struct gearmand_change *c, size_t count, struct gearmand_change **kept,
+    struct verdict *commit)
 {
 	size_t n = 0;
 
@@ -107,6 +109,8 @@ refuse(struct fail_store *s, struct gearmand_change *c, size_t count, struct gea
 		rules_wait(v.late);
 		if (v.action == DO_REFUSE)
 			s->host->refuse(&c[i], "%s", v.text);
+		else if (v.action == DO_FULL)
+			*commit = v;
 		else
 			kept[n++] = &c[i];
 	}
@@ -162,7 +166,8 @@ fail_commit(void *store, struct gearmand_change *changes, size_t count, struct g
 	struct fail_store *s = store;
 	struct verdict v = rules_ask(s->host, OP_COMMIT, NULL);
 	struct gearmand_change **kept = s->host->allocate(count * sizeof(struct gearmand_change *));
-	enum gearmand_commit result = commit_as_told(s, &v, kept, refuse(s, changes, count, kept), err);
+	size_t kept_count = refuse(s, changes, count, kept, &v);
+	enum gearmand_commit result = commit_as_told(s, &v, kept, kept_count, err);
 
 	s->host->release(kept);
 	s->host->log(s->host, GEARMAND_LOG_INFO, "commit of %zu ends", count);

@@ -47,7 +47,9 @@ void inner_unlock(void *inner);
  *                    half TEXT: the first half is stored, then as again
  *                    unknown TEXT: all is stored, then as broken
  *           check:   again TEXT, broken TEXT
- *           add, remove:  refuse TEXT
+ *           add, remove, bury, unbury:
+ *                    refuse TEXT
+ *                    full TEXT: nothing of its commit is stored, for want of room
  *
  * They are in --fail-rules, and in the file of --fail-control, which is read at each call. */
 enum op { OP_OPEN, OP_REPLAY, OP_COMMIT, OP_CLOSE, OP_CHECK, OP_ADD, OP_REMOVE, OP_BURY, OP_UNBURY };

@@ -73,10 +73,14 @@ static GEARMAND_PRINTF(2, 3) void refuse(struct gearmand_change *change, const c
 static void
 remember(const struct gearmand_change *change)
 {
+	static const char signs[] = {
+		[GEARMAND_ADD] = '+', [GEARMAND_REMOVE] = '-', [GEARMAND_BURY] = '*', [GEARMAND_UNBURY] = '/'
+	};
+	const struct gearmand_job *job = &change->job;
 	size_t at = strlen(sr.history);
 
-	snprintf(sr.history + at, SR_HISTORY_MAX - at, "%c%.*s ", change->op == GEARMAND_ADD ? '+' : '-',
-	    (int)change->job.unique.len, change->job.unique.data);
+	snprintf(sr.history + at, SR_HISTORY_MAX - at, "%c%.*s%s%.*s ", signs[change->op], (int)job->unique.len,
+	    job->unique.data, job->handle.len > 0 ? "@" : "", (int)job->handle.len, job->handle.data);
 }
 
 static bool
@@ -86,8 +90,10 @@ is_full(const struct gearmand_change *changes, size_t count)
 	int adds = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		adds += changes[i].op == GEARMAND_ADD;
-		has_big |= changes[i].op == GEARMAND_ADD && slice_is(changes[i].job.unique, "big");
+		bool takes_room = changes[i].op == GEARMAND_ADD || changes[i].op == GEARMAND_BURY;
+
+		adds += takes_room;
+		has_big |= takes_room && slice_is(changes[i].job.unique, "big");
 	}
 	if (!has_big && (adds == 0 || sr.full_until_removed <= 0)) {
 		sr.full_until_removed -= (int)count - adds;
@@ -108,7 +114,7 @@ queue_commit(void *store, struct gearmand_change *changes, size_t count, struct 
 	for (size_t i = 0; i < count; i++)
 		if (changes[i].job.unique.len >= 3 && memcmp(changes[i].job.unique.data, "bad", 3) == 0)
 			refuse(&changes[i], "bad is %s", "bad");
-	if (result == GEARMAND_COMMIT_DONE && is_full(changes, count)) {
+	if (result == GEARMAND_COMMIT_FULL || (result == GEARMAND_COMMIT_DONE && is_full(changes, count))) {
 		snprintf(error->text, sizeof error->text, "no room");
 		return GEARMAND_COMMIT_FULL;
 	}
@@ -160,6 +166,7 @@ static struct store_config config = {
 	.give_up_after = 300000000,
 	.check_every = 1000000,
 	.lost_after = 1000000000,
+	.full_for = 200000000,
 };
 
 void
@@ -247,12 +254,14 @@ sr_expect_log(const char *part)
 void
 sr_change(struct list *list, enum msg_kind kind, const char *unique)
 {
-	size_t len = strlen(unique);
+	size_t len = strlen(unique), key_len = strcspn(unique, "@");
 	struct msg_store *m = msg_new_sized(kind, 0, sizeof *m + len);
 
 	memcpy(m->text, unique, len);
-	m->function = slice_str("f");
-	m->unique = slice_of(m->text, len);
+	m->function = kind == MSG_UNBURY ? slice_of("", 0) : slice_str("f");
+	m->unique = slice_of(m->text, key_len);
+	if (key_len < len)
+		m->handle = slice_of(m->text + key_len + 1, len - key_len - 1);
 	m->data = m->unique; /* longer names are larger jobs */
 	m->job = &sr;
 	list_push(list, &m->msg.link);

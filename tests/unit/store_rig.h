@@ -17,8 +17,8 @@ struct store_rig {
 	/* How the queue behaves; set by the test before sr_start(). */
 	enum gearmand_commit script[SR_CALLS_MAX]; /* what a commit says; DONE behind its end */
 	bool always_again;
-	int full_until_removed; /* no ADD fits before so many REMOVEs, nor a batch of both; and never one called "big"
-				 */
+	int full_until_removed; /* no ADD or BURY fits before so many REMOVEs or UNBURYs, nor a batch of both; and never
+				 * one called "big" */
 	enum gearmand_why commit_why; /* when a commit fails */
 	int fail_opens;               /* from the first or second open on */
 	bool fails_at_start;
@@ -32,7 +32,8 @@ struct store_rig {
 	/* What happened to it: written by the store thread, read when a message of that thread has come, or it has
 	 * ended. */
 	int opens, closes, commits, checks;
-	char history[SR_HISTORY_MAX]; /* "+u1 -u2 | " : one '|' per commit that was done */
+	char history[SR_HISTORY_MAX]; /* "+u1 -u2 | " : one '|' per commit that was done; BURY is "*u1@handle", UNBURY
+				       * "/@handle" */
 
 	struct store *store;
 	struct mbox *proc, *mgmt;
@@ -51,7 +52,7 @@ void sr_fini(void);
 void sr_start_replay(void); /* open, and asked to replay */
 void sr_start(void);        /* ready */
 
-/* Changes for the store; `list` is posted as one burst. */
+/* Changes for the store; `list` is posted as one burst.  "UNIQUE@HANDLE" has a handle, too. */
 void sr_change(struct list *, enum msg_kind, const char *unique);
 void sr_post(enum msg_kind, const char *unique);
 void sr_post_all(struct list *);

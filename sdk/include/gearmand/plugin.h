@@ -285,7 +285,8 @@ enum gearmand_commit {
 				   * repeats the whole batch later */
 	GEARMAND_COMMIT_BROKEN,   /* the same, but the store must be closed and opened first */
 	GEARMAND_COMMIT_FULL      /* nothing was stored, for want of room.  The server then commits removals first
-				   * and the rest in smaller pieces, and refuses the job that does not even fit alone */
+				   * and the rest in smaller pieces, and refuses the job that does not even fit alone; a
+				   * BURY waits, and so does the REMOVE behind it */
 };
 
 /* Called once for each stored job, in the order in which they were stored; the job is copied.  False = stop,
