@@ -12,20 +12,33 @@
 #include "text.h"
 
 /* The text of ERR has + for spaces. */
-static void
-keep_refusal(struct ask *ask, struct slice line)
+void
+ask_keep_refusal(struct link *link, struct slice line)
 {
 	static const char unknown[] = "UNKNOWN_COMMAND";
-	size_t room = sizeof ask->link.why - 1, len = line.len < room ? line.len : room;
+	size_t room = sizeof link->why - 1, len = line.len < room ? line.len : room;
 
-	ask->refused = true;
 	if (line.len >= sizeof unknown - 1 && memcmp(line.data, unknown, sizeof unknown - 1) == 0) {
-		snprintf(ask->link.why, sizeof ask->link.why, "%s: the server does not know this command", unknown);
+		snprintf(link->why, sizeof link->why, "%s: the server does not know this command", unknown);
 		return;
 	}
 	for (size_t i = 0; i < len; i++)
-		ask->link.why[i] = line.data[i] == '+' ? ' ' : line.data[i];
-	ask->link.why[len] = '\0';
+		link->why[i] = line.data[i] == '+' ? ' ' : line.data[i];
+	link->why[len] = '\0';
+}
+
+bool
+ask_add_word(struct buf *text, const char *word)
+{
+	if (word[0] == '\0' || strpbrk(word, " \t\r\n\v\f") != NULL) {
+		fputs(
+		    "gearmanctl: an argument is empty or has spaces in it, and text commands have no way to say that\n",
+		    stderr);
+		return false;
+	}
+	buf_add_char(text, ' ');
+	buf_add_str(text, word);
+	return true;
 }
 
 static enum link_verdict
@@ -68,9 +81,10 @@ ask_take(struct link *link)
 		if (got == ANSWER_MORE)
 			break;
 		verdict = TAKE_PROGRESS;
-		if (got == ANSWER_ERR)
-			keep_refusal(ask, line);
-		else if (got == ANSWER_BAD || (got == ANSWER_ROW && !give_row(ask, line)))
+		if (got == ANSWER_ERR) {
+			ask->refused = true;
+			ask_keep_refusal(link, line);
+		} else if (got == ANSWER_BAD || (got == ANSWER_ROW && !give_row(ask, line)))
 			verdict = refuse_line(link, line);
 		else if (got == ANSWER_LONG) {
 			link_fail(link, "a line of the answer is longer than %d bytes", ANSWER_LINE_MAX);

@@ -32,6 +32,10 @@ int ask_status(const struct ask *);
 int asks_report(const struct ask *asks, unsigned count);
 void asks_fini(struct ask *asks, unsigned count);
 
+/* What a server's line behind "ERR " says, in link->why. */
+void ask_keep_refusal(struct link *, struct slice line);
+/* A space and an argument of a text command, which has no quoting; false: it cannot be said, and that was told. */
+bool ask_add_word(struct buf *text, const char *word);
 /* `server: sentence`, made fit for a terminal. */
 void report(const struct target *, const char *sentence);
 

@@ -75,6 +75,7 @@ const struct command commands[] = {
 	{ "top", "", "functions or workers of the servers, again and again", .run = top_run },
 	{ "submit", "FUNCTION [DATA]", "hand a job in, its data from standard input unless given, and print its result",
 	  .columns = COLUMNS(TEXT("handle")), .run = submit_run },
+	{ "follow", "HANDLE", "print how far a job is, and its result as it comes, until it ends", .run = follow_run },
 	{ "ping", "", "how long a server takes to connect and to send an echo back", .columns = COLUMNS(NUMBER("microseconds")), .run = ping_run },
 	{ "health", "", "for probes: the status is 0 when the server answers and its queue takes jobs", .columns = COLUMNS(TEXT("state")),
 	  .run = health_run },

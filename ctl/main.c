@@ -24,27 +24,12 @@ on_table_row(void *user, const struct ask *ask, const struct slice *cells)
 	table_row(user, ask->link.target->name, cells);
 }
 
-/* Text commands have no quoting: an argument is one word. */
-static bool
-add_word(struct buf *text, const char *word)
-{
-	if (word[0] == '\0' || strpbrk(word, " \t\r\n\v\f") != NULL) {
-		fputs(
-		    "gearmanctl: an argument is empty or has spaces in it, and text commands have no way to say that\n",
-		    stderr);
-		return false;
-	}
-	buf_add_char(text, ' ');
-	buf_add_str(text, word);
-	return true;
-}
-
 static bool
 make_text(struct buf *text, const struct command *c, char **words, unsigned count)
 {
 	buf_add_str(text, c->text);
 	for (unsigned i = 0; i < count; i++)
-		if (!add_word(text, words[i]))
+		if (!ask_add_word(text, words[i]))
 			return false;
 	buf_add_char(text, '\0');
 	return true;

@@ -10,6 +10,7 @@
 command_run_f ping_run;
 command_run_f health_run;
 command_run_f submit_run;
+command_run_f follow_run;
 command_run_f top_run;
 command_run_f completion_run;
 command_run_f access_run;

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import subprocess
 
 from gearlive import *
 from gearlive.ctl import *
@@ -210,6 +211,69 @@ def _(t):
         check(run.returncode == 1 and out == b"" and said in err, run.returncode, out, err)
     done = ctl(t, s, "submit", "f", "x", "-u", "u" * 100, status=1)
     check(b"ARGUMENT_TOO_LARGE: Unique value too large" in done.err, done)
+
+
+@case("follow tells how far a job is, and its result as it comes; the status is how it ended")
+def _(t):
+    s = t.server("--policy-file=" + t.write("policies", "kept keep-state=1h keep-result=1K\nstate keep-state=1h\nf attempts=1\n"))
+    worker, client = s.worker("f", "kept", "state"), s.connect()
+
+    def running(name):
+        handle = client.submit(name, data=b"x", nr=SUBMIT_JOB_BG)
+        check(worker.grab()[0] == handle)
+        worker.send(WORK_STATUS, handle, 1, 4).sync()
+        run = start_ctl(t, s, "follow", handle.decode())
+        check(run.stderr.readline() == b"1/4\n")
+        return handle, run
+
+    def ended(run, *wanted):
+        out, err = run.communicate(timeout=patience())
+        check((run.returncode, out, err) == wanted, run.returncode, out, err)
+
+    handle, run = running("f")
+    worker.send(WORK_DATA, handle, data=b"one\n")
+    check(run.stdout.readline() == b"one\n")
+    worker.send(WORK_STATUS, handle, 2, 4).send(WORK_WARNING, handle, data=b"careful\n")
+    worker.complete(handle, b"\xfftwo")
+    ended(run, 0, b"\xfftwo", b"2/4\ncareful\n")
+    said = "gearmanctl: 127.0.0.1:%d: %%s\n" % s.port
+    for nr, data, why in ((WORK_FAIL, None, "the job failed"), (WORK_EXCEPTION, b"broken", "the worker threw an exception")):
+        handle, run = running("f")
+        worker.send(nr, handle, data=data)
+        ended(run, 1, b"", (data or b"") + (said % why).encode())
+    for name, status, out, err in (("kept", 0, b"all", ""), ("state", 0, b"", "NOT_KEPT The job is completed and its result is not kept"),
+                                   ("f", 1, b"", "UNKNOWN_JOB")):
+        handle, run = running(name)
+        worker.complete(handle, b"all")
+        ended(run, 0, b"all", b"")
+        done = ctl(t, s, "follow", handle.decode(), status=status)
+        check((done.out, done.err.decode()) == (out, said % err if err else ""), name, done)
+    handle, run = running("f")
+    worker.close()
+    ended(run, 1, b"", (said % "the job failed").encode())
+    check(ctl(t, s, "dead").rows[0][0] == handle.decode())
+    check(ctl(t, s, "follow", handle.decode(), status=1).err == (said % "the job failed").encode())
+
+
+@case("follow asks each server until one knows the job", modes=BOTH)
+def _(t):
+    s, other, away = t.server("--job-handle-prefix=H:a"), t.server("--job-handle-prefix=H:b"), "127.0.0.1:%d" % free_port()
+    names = ["127.0.0.1:%d" % server.port for server in (other, s)]
+    handle = s.connect().submit("f", data=b"x", nr=SUBMIT_JOB_BG)
+    run = t.spawn(ctl_path(), "-H", names[0], "-H", names[1], "follow", handle.decode(), stderr=subprocess.PIPE)
+    until(lambda: b"clients\t1" in s.connect().listing(b"show job " + handle), "the follower")
+    with s.worker("f") as worker:
+        worker.grab()
+        worker.complete(handle, b"done")
+    check(run.communicate(timeout=patience()) == (b"done", b"") and run.returncode == 0)
+    done = run_ctl(t, "-H", names[0], "-H", names[1], "follow", handle.decode(), status=1)
+    check(done.err == b"gearmanctl: %s: UNKNOWN_JOB\n" % names[1].encode(), done)
+    check(b"cannot connect" in run_ctl(t, "-H", away, "-H", names[1], "follow", handle.decode(), status=3).err)
+    run_ctl(t, "-H", names[0], "follow", "a b", status=2)
+    for answer in (b"HTTP/1.1 400 Bad\r\n", b"OK\r\nand more of that\r\n", b"OK\r\n\0RES\0\0\0\x08\0\0\0\x05H:x:1", b"\0RES\0\0\0\x0e\0\0\0\x05H:x:1"):
+        done = run_ctl(t, "-H", Fake(t, answer).name, "follow", "H:x:1", status=3)
+        check(b"not the answer" in done.err, answer, done)
+    check(b"closed the connection" in run_ctl(t, "-H", Fake(t, b"OK\r\n").name, "follow", "H:x:1", status=3).err)
 
 
 @case("jobs of a function are seen and ended: functions, peek, cancel unique, purge", modes=BOTH)
