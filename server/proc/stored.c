@@ -44,21 +44,28 @@ read_again(struct proc *p)
 	}
 }
 
+/* Who waited for that has the answer. */
 static PROC void
-was_stored(struct proc *p, struct job *job)
+is_stored(struct proc *p, struct job *job)
 {
 	struct slot *slot;
 
 	if (!job->stored)
 		count(p, STAT_jobs_stored);
 	job->stored = true;
-	if (job->state == JOB_STORING && job->extra->buried_at != 0)
-		job_is_kicked(p, job);
 	if ((job_waiting_slot(job) != NULL || job->is_own) && job->state != JOB_DEAD)
 		job_set_background(p, job);
 	job->is_own = false;
 	while ((slot = job_waiting_slot(job)) != NULL)
 		slot_created(p, slot);
+}
+
+static PROC void
+was_stored(struct proc *p, struct job *job)
+{
+	if (job->state == JOB_STORING && job->extra->buried_at != 0)
+		job_is_kicked(p, job);
+	is_stored(p, job);
 	if (job->state == JOB_STORING && (!p->graceful || job->extra->clients != NULL))
 		job_place(p, job);
 	job_settle(p, job);
@@ -122,8 +129,12 @@ take_outcome(struct proc *p, struct job *job, const struct msg_store *m)
 	if (job->state == JOB_BURIED)
 		return; /* a REMOVE is behind that ADD */
 	if (job->state != JOB_DEAD && job->extra->add_again) {
+		/* It is stored, though not as it is now.  But behind the ADD of one that died and is sent again there
+		 * is a REMOVE. */
+		if (m->outcome == GEARMAND_STORED && job->extra->buried_at == 0)
+			is_stored(p, job);
 		job_extra(p, job)->add_again = false;
-		job_store(p, job); /* its outcome counts */
+		job_store(p, job);
 	} else if (m->outcome == GEARMAND_STORED) {
 		was_stored(p, job);
 	} else {
