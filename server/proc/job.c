@@ -197,10 +197,10 @@ jobs_place_held(struct proc *p)
 	while ((node = list_pop(&p->placing)) != NULL) {
 		struct job *job = LIST_ENTRY(node, struct job, link);
 
-		if (job->state != JOB_STORING || job->adding)
-			continue; /* placed already, or when its commit is back */
-		if (job_is_wanted(job))
-			job_place(p, job);
+		if (job->state != JOB_STORING)
+			continue; /* placed already */
+		if (!job->adding && job_is_wanted(job))
+			job_place(p, job); /* else when its commit is back */
 		job_settle(p, job);
 	}
 }

@@ -414,3 +414,24 @@ Test(store, a_job_that_waits_for_an_earlier_one_may_be_cancelled_refused_or_left
 	ask(s, worker, "show jobs", ".\n");
 	scene_free(&s);
 }
+
+/* The last reply that the held job waits for comes behind the end of the submission that is to be stored. */
+Test(store, a_job_that_waits_for_an_earlier_one_ends_with_the_submission_that_wanted_it)
+{
+	struct scene *s = scene_new("--durable --queue-timeout=1000");
+	int client = scene_peer(s), other = scene_peer(s);
+
+	tell(s, client, SUBMIT_JOB_BG, "f", "stored", "x");
+	store_commit(s);
+	tell(s, client, SUBMIT_JOB_BG, "f", "storing", "x");
+	tell(s, client, TEXT, "cancel job H:test:1");
+	tell(s, client, SUBMIT_JOB, "f", "held", "x");
+	tell(s, other, SUBMIT_JOB_BG, "f", "held", "x");
+	scene_hangup(s, client);
+	scene_wait(s, 1000); /* for all of them */
+	expect(s, other, ERROR, "QUEUE_ERROR", "The queue's store did not answer in time");
+	ask(s, other, "show jobs", ".\n");
+	store_commit(s);
+	expect_no_change(s);
+	scene_free(&s);
+}
