@@ -255,9 +255,9 @@ proc_turn(struct proc *p, struct list *batch, struct instant now, struct outbox 
 	timers_run(p);
 	due = earlier(due, cron_run(p));
 	more = listings_run(p);
-	more |= peers_leave(p); /* behind what may have been their last reply */
 	due = earlier(due, purges_run(p));
-	jobs_place_held(p); /* each of these may have been what a reply waited for */
+	more |= peers_leave(p); /* behind what may have been their last reply */
+	jobs_place_held(p);     /* each of these may have been what a reply waited for */
 	more |= wakes_run(p);
 	more |= policies_run(p);
 	more |= access_run(p);

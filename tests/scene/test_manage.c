@@ -112,6 +112,25 @@ Test(manage, a_purge_says_when_the_store_has_not_removed_the_jobs_in_time)
 	scene_free(&s);
 }
 
+Test(manage, a_peer_that_left_is_forgotten_with_the_answer_to_its_purge)
+{
+	struct scene *s = scene_new("--durable");
+	int client = scene_peer(s);
+
+	tell(s, client, SUBMIT_JOB_BG, "f", "u", "x");
+	store_commit(s);
+	expect(s, client, JOB_CREATED, "*");
+	tell(s, client, TEXT, "purge f");
+	scene_hangup(s, client);
+	expect_silence(s, client);
+	scene_gather(s);
+	store_commit(s);
+	scene_turn(s); /* and there may be no other for long */
+	expect_text(s, client, "OK 1\n");
+	expect_kind(s, client, PEER_FORGOTTEN);
+	scene_free(&s);
+}
+
 Test(manage, a_purge_goes_on_while_others_are_served_and_when_its_peer_has_left)
 {
 	enum { MANY = 5000 };
