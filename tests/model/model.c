@@ -38,10 +38,11 @@ model_must(bool what, const char *text)
 }
 
 void
-model_init(struct model *m, bool durable, int retries, uint64_t first_number)
+model_init(struct model *m, bool durable, bool keeps_dead, int retries, uint64_t first_number)
 {
 	memset(m, 0, sizeof *m);
 	m->durable = durable;
+	m->keeps_dead = keeps_dead;
 	m->retries = retries;
 	m->next_number = first_number;
 	m->queue_timeout_ms = 1000;
@@ -96,17 +97,43 @@ model_find(const struct model *m, uint64_t number)
 	return -1;
 }
 
-static void
-tell_store(struct model *m, bool add, int job)
+/* One that is sent again has never been tried. */
+void
+model_tell_store(struct model *m, enum mtold what, int i)
 {
+	const struct mjob *job = &m->jobs[i];
 	struct mtell *t = &m->tells[(m->first_tell + m->tell_count++) % TELLS];
+	bool anew = what == M_ADD && job->kicked;
 
-	m->removes_told += !add;
+	m->removes_told += what != M_ADD;
 	if (m->waiting++ == 0)
 		m->heard_ms = m->mono_ms;
 	model_must(m->tell_count <= TELLS, "the store is told too much");
-	*t = (struct mtell){ .add = add, .job = job, .func = m->jobs[job].func, .number = m->jobs[job].number };
-	memcpy(t->key, m->jobs[job].key, sizeof t->key);
+	*t = (struct mtell){ .what = what, .job = i, .func = job->func, .number = job->number };
+	t->run_at = what != M_ADD ? 0 : job->retry_at > 0 ? job->retry_at : job->run_at;
+	t->changed_at = job->changed_at;
+	t->attempts = anew ? 0 : job->tries;
+	memcpy(t->key, job->key, sizeof t->key);
+	strcpy(t->error, anew ? "" : job->error);
+}
+
+void
+model_changes(const struct model *m, struct mjob *job)
+{
+	if (m->durable)
+		job->changed_at = m->wall_s > job->changed_at ? m->wall_s : job->changed_at + 1;
+}
+
+bool
+model_is_in_store(const struct mjob *job)
+{
+	return job->stored || job->adding || job->in_dead;
+}
+
+bool
+model_is_alive(const struct mjob *job)
+{
+	return job->state != M_FREE && job->state != M_DEAD && job->state != M_BURIED;
 }
 
 static bool
@@ -122,7 +149,7 @@ has_clients(const struct mjob *job)
 bool
 model_is_wanted(const struct mjob *job)
 {
-	return job->background || job->open > 0 || job->held || has_clients(job);
+	return job->background || job->own || job->open > 0 || job->held || has_clients(job);
 }
 
 void
@@ -131,8 +158,11 @@ model_end(struct model *m, int i, bool completed)
 	struct mjob *job = &m->jobs[i];
 
 	model_ended(m, job, completed);
-	if (job->stored || job->adding)
-		tell_store(m, false, i);
+	if (job->state != M_BURIED && (job->stored || job->adding))
+		model_tell_store(m, M_REMOVE, i);
+	if (job->in_dead)
+		model_tell_store(m, M_UNBURY, i);
+	job->in_dead = false;
 	memset(job->clients, 0, sizeof job->clients);
 	memset(job->followers, 0, sizeof job->followers);
 	job->state = job->adding ? M_DEAD : M_FREE;
@@ -186,13 +216,13 @@ model_store_again(struct model *m, int i)
 		return;
 	}
 	job->adding = true;
-	tell_store(m, true, i);
+	model_tell_store(m, M_ADD, i);
 }
 
 void
 model_place_again(struct model *m, struct mjob *job)
 {
-	if (job->adding && job->stored && !m->slow)
+	if (job->adding && job->stored && !m->slow && !m->trouble)
 		job->state = M_STORING;
 	else
 		model_ready(m, job);
@@ -201,7 +231,10 @@ model_place_again(struct model *m, struct mjob *job)
 void
 model_turn_ends(struct model *m)
 {
-	m->slow = m->slow || (m->waiting > 0 && m->heard_ms + 2000 <= m->mono_ms);
+	model_answer_purges(m);
+	model_place(m);
+	m->slow = m->slow || (m->waiting > 0 && !m->trouble && m->heard_ms + 2000 <= m->mono_ms);
+	model_trim_dead(m);
 }
 
 void
@@ -288,9 +321,9 @@ model_place(struct model *m)
 	for (int n = 0; n < m->placing_count; n++) {
 		struct mjob *job = &m->jobs[m->placing[n]];
 
-		if (job->state != M_STORING || job->adding)
+		if (job->state != M_STORING)
 			continue;
-		if (model_is_wanted(job))
+		if (!job->adding && model_is_wanted(job))
 			model_queue(m, job);
 		model_end_if_unwanted(m, m->placing[n]);
 	}
@@ -314,7 +347,7 @@ own_in_background(struct model *m, int peer, int i)
 	job->open++;
 	if (!job->adding) {
 		job->adding = true;
-		tell_store(m, true, i);
+		model_tell_store(m, M_ADD, i);
 	}
 }
 
@@ -328,9 +361,8 @@ find_equal(const struct model *m, const struct submission *s)
 	for (int i = 0; s->unique > 0 && i < JOBS; i++) {
 		const struct mjob *job = &m->jobs[i];
 
-		if (job->state != M_FREE && job->state != M_DEAD && job->state != M_BURIED && job->func == s->func &&
-		    job->unique == s->unique && (s->unique > 1 || job->data == s->data) &&
-		    (found < 0 || job->born > m->jobs[found].born))
+		if (model_is_alive(job) && job->func == s->func && job->unique == s->unique &&
+		    (s->unique > 1 || job->data == s->data) && (found < 0 || job->born > m->jobs[found].born))
 			found = i;
 	}
 	return found;
@@ -352,6 +384,7 @@ model_make(struct model *m, const struct submission *s)
 		.data = s->data,
 		.priority = s->priority,
 		.due = s->due,
+		.run_at = s->due,
 		.worker = -1,
 	};
 	if (s->unique > 1)
@@ -390,7 +423,7 @@ void
 model_cancel(struct model *m, int peer, uint64_t number)
 {
 	int i = model_find(m, number);
-	bool stored = i >= 0 && (m->jobs[i].stored || m->jobs[i].adding);
+	bool stored = i >= 0 && model_is_in_store(&m->jobs[i]);
 	struct mhear *h;
 
 	if (i >= 0)

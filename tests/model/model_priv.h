@@ -15,6 +15,11 @@ void model_cancel_job(struct model *, int job); /* who listens hears that it fai
 void model_tell_failed(struct model *, const struct mjob *, const int *counts);
 bool model_is_wanted(const struct mjob *);
 void model_must(bool what, const char *text);
+void model_tell_store(struct model *, enum mtold, int job);
+/* It changes, later than the last time; where a store may be told of it. */
+void model_changes(const struct model *, struct mjob *);
+bool model_is_in_store(const struct mjob *);
+bool model_is_alive(const struct mjob *); /* it has its unique */
 /* The store is told of the job once more, as it is now; then it may be tried again. */
 void model_store_again(struct model *, int job);
 void model_place_again(struct model *, struct mjob *);
@@ -31,6 +36,12 @@ void model_lose_all(struct model *, int peer);
 /* An attempt came to nothing. */
 void model_lose(struct model *, int job, enum mloss why);
 bool model_ends_by(const struct model *, const struct mjob *, enum mloss why);
+void model_give_up(struct model *, int job, bool keep);
+void model_not_kicked(struct model *, struct mjob *); /* the store refused to have it again */
+void model_trim_dead(struct model *);
+void model_answer_purges(struct model *);
+int model_next_ready(const struct model *, int func, int priority); /* -1 when there is none */
+void model_forget_number(struct model *, uint64_t number);
 void model_expire(struct model *); /* what has waited too long */
 void model_ended(struct model *, const struct mjob *, bool completed);
 void model_forget_ended(struct model *); /* those whose time is over */

@@ -46,25 +46,54 @@ answer_open(struct model *m, int i, const char *error)
 	m->jobs[i].open = 0;
 }
 
+/* It is as if it had never been tried. */
+static void
+is_kicked(struct model *m, int i)
+{
+	struct mjob *job = &m->jobs[i];
+
+	if (job->in_dead)
+		model_tell_store(m, M_UNBURY, i);
+	job->in_dead = job->kicked = false;
+	job->tries = 0;
+	job->error[0] = '\0';
+}
+
 void
 model_added(struct model *m, int i, bool stored)
 {
 	struct mjob *job = &m->jobs[i];
-	bool waited = job->open > 0;
+	bool waited = job->open > 0 || job->own;
 
 	job->adding = false;
 	m->waiting--;
+	if (job->state == M_BURIED)
+		return; /* a REMOVE is behind that ADD */
 	if (job->add_again && job->state != M_DEAD) {
 		job->add_again = false;
+		if (stored && !job->kicked) { /* behind a kicked one's ADD is a REMOVE */
+			answer_open(m, i, NULL);
+			job->stored = true;
+			job->background = job->background || waited;
+		}
 		model_store_again(m, i);
+		model_place(m);
 		return;
 	}
-	answer_open(m, i, stored ? NULL : "refused");
+	if (stored && job->state == M_STORING && job->kicked)
+		is_kicked(m, i);
+	answer_open(m, i, stored ? NULL : m->trouble ? FULL_STORE : "refused");
 	if (job->state == M_DEAD) {
 		job->state = M_FREE;
 		model_place(m);
 		return;
 	}
+	if (!stored && job->state == M_STORING && job->kicked) {
+		model_not_kicked(m, job);
+		model_place(m);
+		return;
+	}
+	job->own = false;
 	job->stored = job->stored || stored;
 	job->background = job->background || (stored && waited);
 	if (job->state == M_STORING && model_is_wanted(job))
@@ -86,7 +115,7 @@ oldest_open(struct model *m, bool removal, int *peer_r)
 			struct mhear *h = &p->hears[(p->first + n) % HEARS];
 			uint64_t age = removal ? h->removal : h->opened;
 
-			if (!h->open || (h->job < 0) != removal ||
+			if (!h->open || h->in_line || (h->job < 0) != removal ||
 			    (oldest != NULL && age > (removal ? oldest->removal : oldest->opened)))
 				continue;
 			oldest = h;
@@ -105,7 +134,8 @@ model_queue_timeouts(struct model *m)
 	while ((h = oldest_open(m, false, &peer)) != NULL && h->deadline <= m->mono_ms) {
 		h->open = false;
 		m->jobs[h->job].open--;
-		strcpy(h->text, "ERROR QUEUE_ERROR The queue's store did not answer in time");
+		snprintf(h->text, sizeof h->text, "ERROR QUEUE_ERROR The queue's store did not answer in time%s",
+		    m->trouble ? ": " FULL_STORE : "");
 		model_release(m, peer);
 		model_end_if_unwanted(m, h->job);
 	}
@@ -135,6 +165,14 @@ model_removed(struct model *m)
 }
 
 void
+model_trouble(struct model *m, bool is_full)
+{
+	m->trouble = is_full;
+	m->slow = false;
+	m->heard_ms = m->mono_ms;
+}
+
+void
 model_replayed(struct model *m, const struct mjob *row)
 {
 	struct submission s = {
@@ -147,6 +185,8 @@ model_replayed(struct model *m, const struct mjob *row)
 	if (row->number >= m->next_number)
 		m->next_number = row->number + 1;
 	m->jobs[i].tries = row->tries;
+	m->jobs[i].changed_at = row->changed_at;
+	strcpy(m->jobs[i].error, row->error);
 	strcpy(m->jobs[i].key, row->key);
 	m->jobs[i].stored = m->jobs[i].background = true;
 	model_queue(m, &m->jobs[i]);

@@ -136,11 +136,14 @@ model_report(struct model *m, int peer, int type, uint64_t number, int data)
 		job->num = (uint32_t)data;
 		job->den = 100;
 	}
-	if (type == PKT_WORK_EXCEPTION)
+	if (type == PKT_WORK_EXCEPTION) {
 		p->excepted = number;
+		snprintf(job->error, sizeof job->error, "d%d", data);
+	}
 	if (type == PKT_WORK_COMPLETE) {
 		model_end(m, i, true);
 	} else if (why != 0 && model_ends_by(m, job, why)) {
+		job->threw = why == M_EXCEPTION;
 		model_end(m, i, false);
 	} else if (why != 0) {
 		memset(job->clients, 0, sizeof job->clients);
@@ -174,8 +177,7 @@ model_get_status_unique(struct model *m, int peer, int unique)
 	for (int i = 0; unique > 1 && i < JOBS; i++) {
 		const struct mjob *job = &m->jobs[i];
 
-		if (job->state != M_FREE && job->state != M_DEAD && job->state != M_BURIED && job->unique == unique &&
-		    (newest == NULL || job->born > newest->born))
+		if (model_is_alive(job) && job->unique == unique && (newest == NULL || job->born > newest->born))
 			newest = job;
 	}
 	for (int i = 0; newest != NULL && i < PEERS; i++)
@@ -188,15 +190,34 @@ model_get_status_unique(struct model *m, int peer, int unique)
 		    ended != NULL && ended->completed, ended != NULL);
 }
 
+/* Results are not kept here. */
+static void
+follow_ended(struct model *m, int peer, uint64_t number, const struct mended *ended)
+{
+	if (ended == NULL) {
+		model_hear(m, peer, "TEXT ERR UNKNOWN_JOB\r\n");
+	} else if (ended->completed) {
+		model_hear(m, peer, "TEXT ERR NOT_KEPT The+job+is+completed+and+its+result+is+not+kept\r\n");
+	} else {
+		model_hear(m, peer, "TEXT OK\r\n");
+		if (ended->threw && m->peers[peer].exceptions)
+			model_hear(m, peer, "WORK_EXCEPTION H:model:%llu %s", (unsigned long long)number, ended->error);
+		else
+			model_hear(m, peer, "WORK_FAIL H:model:%llu", (unsigned long long)number);
+	}
+}
+
 void
 model_follow(struct model *m, int peer, uint64_t number)
 {
 	int i = model_find(m, number);
 	const struct mjob *job = i < 0 ? NULL : &m->jobs[i];
 
-	model_hear(m, peer, "TEXT %s", job != NULL ? "OK\r\n" : "ERR UNKNOWN_JOB\r\n");
-	if (job == NULL)
+	if (job == NULL) {
+		follow_ended(m, peer, number, model_find_ended(m, number));
 		return;
+	}
+	model_hear(m, peer, "TEXT OK\r\n");
 	if (job->num != 0 || job->den != 0)
 		model_hear(m, peer, "WORK_STATUS H:model:%llu %u %u", (unsigned long long)number, job->num, job->den);
 	if (job->state == M_BURIED)

@@ -7,8 +7,8 @@
  *
  *   model [SEED [STEPS]]
  * The seed is printed; the same seed gives the same history.  Histories hold requests of all kinds, lost
- * workers and clients, a store that is late, refuses, or stops, and crashes with a restart from
- * what the store has; one without a store holds policies that change, and what operators do.
+ * workers and clients, a store that is late, full, refuses, or stops, and crashes with a restart from
+ * what the store has; some hold policies that change, and what operators do, with a store and without one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,9 +23,7 @@ step(void)
 	int peer = some_peer();
 	uint64_t kind = draw(1000);
 
-	t.now.mono += 4000000;
-	model_time(t.model, 4);
-	turn(NULL);
+	pass_time(4);
 	if (peer < 0 || kind < 30)
 		step_new_peer();
 	else if (kind < 50)
@@ -48,29 +46,33 @@ step(void)
 		step_time();
 	else if (kind < 910 && t.has_policies)
 		step_policies();
+	else if (kind < 915 && t.model->durable)
+		set_full(!t.full && draw(3) == 0);
 	else if (kind < 998)
 		commit(draw(6));
-	else if (draw(10) == 0)
+	else if (draw(t.model->keeps_dead ? 2 : 10) == 0)
 		crash();
 }
 
 static void
-history(bool durable, bool has_policies, int retries, long steps)
+history(bool durable, bool keeps_dead, bool has_policies, int retries, long steps)
 {
 	t.has_policies = has_policies;
 	t.model = mem_new(sizeof *t.model);
-	model_init(t.model, durable, retries, 1);
+	model_init(t.model, durable, keeps_dead, retries, 1);
 	t.model->wall_s = 1700000000;
 	t.now = (struct instant){ .mono = 1000000000, .wall = 1700000000LL * 1000000000 };
 	outbox_init(&t.out, 1);
 	list_init(&t.changes);
-	t.row_count = 0;
+	list_init(&t.held);
+	t.row_count = t.dead_count = 0;
 	start();
 	replay();
 	for (t.step = 0; t.step < steps; t.step++)
 		step();
+	pass_time(4);
 	if (durable)
-		check_durable();
+		check_settled();
 	stop();
 	outbox_fini(&t.out);
 	model_fini(t.model);
@@ -89,10 +91,12 @@ main(int argc, char **argv)
 	fflush(stdout);
 	t.random = seed | 1;
 	role_take(&proc_role);
-	history(true, false, 0, steps / 2);
-	history(true, false, 3, steps / 4);
-	history(false, false, 2, steps / 4);
-	history(false, true, 2, steps / 2);
+	history(true, false, false, 0, steps / 4);
+	history(true, false, false, 3, steps / 8);
+	history(false, false, false, 2, steps / 8);
+	history(false, false, true, 2, steps / 4);
+	history(true, false, true, 2, steps / 8);
+	history(true, true, true, 2, steps / 2);
 	printf("all as the model says\n");
 	return 0;
 }

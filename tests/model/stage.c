@@ -88,8 +88,10 @@ check_said(struct msg *m)
 	else
 		reply_text(m, got, sizeof got);
 	expected = model_hears(t.model, peer);
-	if (expected == NULL || strcmp(expected, got) != 0)
+	if (expected == NULL || strcmp(expected, got) != 0) {
+		note("what peer hears:", peer, 0, 0);
 		wrong("a reply", expected, got);
+	}
 	if (m->kind == MSG_PEER_FORGOTTEN)
 		p->used = false;
 }
@@ -118,36 +120,62 @@ tell_at(int i)
 static bool
 tells_same(struct mtell *tell, const struct msg_store *m)
 {
-	if (tell->add != (m->msg.kind == MSG_ADD) || !slice_is(m->function, model_func(tell->func)))
-		return false;
-	if (tell->add) {
-		struct mjob *job = &t.model->jobs[tell->job];
+	static const enum msg_kind kinds[] = { MSG_ADD, MSG_REMOVE, MSG_BURY, MSG_UNBURY };
+	struct mjob *job = &t.model->jobs[tell->job];
+	char handle[TEXT];
 
-		if (job->key[0] == '\0') /* a made-up key is learnt here */
-			snprintf(job->key, sizeof job->key, "%.*s", (int)m->unique.len, m->unique.data);
-		return slice_is(m->unique, job->key);
+	if (kinds[tell->what] != m->msg.kind)
+		return false;
+	snprintf(handle, sizeof handle, "H:model:%llu", (unsigned long long)tell->number);
+	if (tell->what != M_REMOVE && !slice_is(m->handle, handle))
+		return false;
+	if (tell->what == M_UNBURY)
+		return true;
+	if (!slice_is(m->function, model_func(tell->func)))
+		return false;
+	if (tell->what == M_REMOVE)
+		return slice_is(m->unique, tell->key) || tell->key[0] == '\0';
+	if (job->key[0] == '\0' && job->number == tell->number) { /* a made-up key is learnt here */
+		snprintf(job->key, sizeof job->key, "%.*s", (int)m->unique.len, m->unique.data);
+		strcpy(tell->key, job->key);
 	}
-	return slice_is(m->unique, tell->key) || tell->key[0] == '\0';
+	return slice_is(m->unique, tell->key) && m->run_at == tell->run_at && m->changed_at == tell->changed_at &&
+	       m->attempts == (uint32_t)tell->attempts && slice_is(m->error, tell->error) &&
+	       (tell->what == M_BURY) == ((m->flags & GEARMAND_JOB_DEAD) != 0);
 }
 
-/* REMOVEs between two ADDs may come in any order. */
+/* Jobs that end between two ADDs may do so in any order; but what is told of one of them is in order. */
+static bool
+may_be_next(int at)
+{
+	for (int i = 0; i < at; i++)
+		if (tell_at(i)->what == M_ADD || tell_at(i)->number == tell_at(at)->number)
+			return false;
+	return at == 0 || tell_at(at)->what != M_ADD;
+}
+
 static void
 check_told(const struct msg_store *m)
 {
-	for (int i = 0; i < t.model->tell_count; i++) {
-		struct mtell *tell = tell_at(i);
+	static const char *const names[] = { "ADD", "REMOVE", "BURY", "UNBURY" };
+	char expected[2 * TEXT], got[4 * TEXT];
+	const struct mtell *first = tell_at(0);
 
-		if (tells_same(tell, m)) {
-			*tell = *tell_at(0);
-			t.model->first_tell = (t.model->first_tell + 1) % TELLS;
-			t.model->tell_count--;
-			return;
-		}
-		if (tell->add || m->msg.kind == MSG_ADD)
-			break;
+	for (int i = 0; i < t.model->tell_count; i++) {
+		if (!may_be_next(i) || !tells_same(tell_at(i), m))
+			continue;
+		for (int n = i; n > 0; n--)
+			*tell_at(n) = *tell_at(n - 1);
+		t.model->first_tell = (t.model->first_tell + 1) % TELLS;
+		t.model->tell_count--;
+		return;
 	}
-	wrong("a change for the store", t.model->tell_count > 0 ? tell_at(0)->key : NULL,
-	    m->msg.kind == MSG_ADD ? "another ADD" : "another REMOVE");
+	snprintf(expected, sizeof expected, "%s %d %s %llu %lld %d %s", names[first->what], first->func, first->key,
+	    (unsigned long long)first->number, (long long)first->changed_at, first->attempts, first->error);
+	snprintf(got, sizeof got, "%s %.*s %.*s %.*s %lld %u %.*s", names[m->msg.kind - MSG_ADD], (int)m->function.len,
+	    m->function.data, (int)m->unique.len, m->unique.data, (int)m->handle.len, m->handle.data,
+	    (long long)m->changed_at, m->attempts, (int)m->error.len, m->error.data);
+	wrong("a change for the store", t.model->tell_count > 0 ? expected : NULL, got);
 }
 
 void
@@ -174,6 +202,6 @@ turn(struct msg *m)
 		list_push(&t.changes, node);
 	}
 	if (t.model->tell_count > 0)
-		wrong("a change for the store", tell_at(0)->add ? "ADD" : "REMOVE", NULL);
+		wrong("a change for the store", tell_at(0)->key, NULL);
 	msg_free_all(&t.out.mgmt);
 }

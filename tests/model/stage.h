@@ -31,10 +31,12 @@ struct stage {
 	struct instant now;
 	struct model *model;
 	struct list changes; /* told by the core, in order; the store has not looked at them */
-	struct row rows[ROWS];
-	int row_count;
+	struct row rows[ROWS], dead[ROWS];
+	int row_count, dead_count;
+	bool full;        /* the store, ... */
+	struct list held; /* ... in which dead jobs have no room: they and their removals, in order */
 	uint64_t next_peer;
-	bool has_policies; /* they change, and operators do things; only without a store */
+	bool has_policies; /* they change, and operators do things */
 	bool named[FUNCS]; /* an operator has named the function since the start */
 	long step;
 	char history[HISTORY][TEXT * 2];
@@ -68,14 +70,20 @@ void step_sleep(int peer);
 void step_report(int peer);
 void step_ask(int peer);
 void step_time(void);
+void pass_time(int64_t ms);
 void step_manage(int peer);
 void step_policies(void);
 
-/* The store, and life. */
-void commit(uint64_t commits); /* at most that many of the changes told */
+/* The store. */
+void commit(uint64_t commits); /* at most that many of the changes told; their outcomes go back one by one */
+void commit_half_a_move(void); /* to or from the dead: up to the first change of the two */
+void set_full(bool);
+void check_durable(void); /* whatever was acknowledged and has not ended must be in the store, dead jobs too */
+void check_settled(void); /* all is committed, and then the store has these and no others */
+
+/* Life. */
 void start(void);
 void replay(void);
-void check_durable(void); /* whatever was acknowledged and has not ended must be in the store */
 void stop(void);
 void crash(void);
 

@@ -177,6 +177,8 @@ some_number(int peer)
 {
 	int start = (int)draw(JOBS);
 
+	if (t.model->ended_count > 0 && draw(30) == 0)
+		return t.model->ended[draw((uint64_t)t.model->ended_count)].number;
 	for (int i = 0; i < JOBS; i++) {
 		const struct mjob *job = &t.model->jobs[(start + i) % JOBS];
 
@@ -261,7 +263,7 @@ step_ask(int peer)
 
 /* ---- Time ---- */
 
-static void
+void
 pass_time(int64_t ms)
 {
 	t.now.mono += ms * 1000000;

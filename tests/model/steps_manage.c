@@ -111,9 +111,12 @@ manage_func(int peer)
 	} else if (draw(2) == 0) {
 		snprintf(line, sizeof line, "kick %s %d", name, number + 1);
 		model_kick_func(t.model, peer, func, number + 1);
-	} else {
+	} else if (draw(2) == 0) {
 		snprintf(line, sizeof line, "purge %s ready", name);
 		model_purge(t.model, peer, func);
+	} else {
+		snprintf(line, sizeof line, "purge %s dead", name);
+		model_purge_dead(t.model, peer, func);
 	}
 	SEND(peer, PKT_TEXT, line);
 }
