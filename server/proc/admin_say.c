@@ -58,7 +58,7 @@ admin_func(struct proc *p, struct peer *peer, struct slice name)
 void
 admin_cancel(struct proc *p, struct peer *peer, struct job *job)
 {
-	bool in_store = job_is_in_store(job);
+	bool in_store = job_is_in_store(p, job);
 
 	job_cancel(p, job, OUTCOME_CANCELLED);
 	if (in_store)

@@ -91,7 +91,7 @@ purge_job(struct proc *p, struct purge *purge, struct job *job)
 {
 	size_t before = p->spent;
 
-	purge->in_store = purge->in_store || job_is_in_store(job);
+	purge->in_store = purge->in_store || job_is_in_store(p, job);
 	purge->ended++;
 	job_cancel(p, job, OUTCOME_CANCELLED);
 	return COST_OF_END * (1 + p->spent - before);

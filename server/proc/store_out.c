@@ -166,10 +166,11 @@ dead_forget(struct proc *p, struct slice handle)
 	post_unheard(p, m);
 }
 
+/* That it was removed when it died may still be on its way. */
 bool
-job_is_in_store(const struct job *job)
+job_is_in_store(const struct proc *p, const struct job *job)
 {
-	return job->stored || job->adding || job->extra->in_dead;
+	return job->stored || job->adding || job->extra->in_dead || (job->state == JOB_BURIED && p->removing > 0);
 }
 
 void

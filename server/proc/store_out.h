@@ -21,7 +21,7 @@ void job_unstore(struct proc *, struct job *) RUNS_ON(proc_role);
 /* It is about to be BURIED: the store has it among the dead, or, if it keeps none, not at all. */
 void job_store_dead(struct proc *, struct job *) RUNS_ON(proc_role);
 void job_unbury(struct proc *, struct job *) RUNS_ON(proc_role); /* among the dead no longer, if it was there */
-bool job_is_in_store(const struct job *) RUNS_ON(proc_role);
+bool job_is_in_store(const struct proc *, const struct job *) RUNS_ON(proc_role);
 /* A dead job of the store that is none here. */
 void dead_forget(struct proc *, struct slice handle) RUNS_ON(proc_role);
 

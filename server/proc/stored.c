@@ -321,7 +321,7 @@ on_replay_again(struct proc *p)
 	while ((node = hash_next(&p->handles, &walk)) != NULL) {
 		struct job *job = CONTAINER_OF(node, struct job, by_handle);
 
-		if (job_is_in_store(job) && job->state != JOB_RUNNING)
+		if (job_is_in_store(p, job) && job->state != JOB_RUNNING)
 			job_leave_in_store(p, job);
 	}
 	p->counts[STAT_jobs_replayed] = 0;

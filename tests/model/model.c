@@ -125,9 +125,11 @@ model_changes(const struct model *m, struct mjob *job)
 }
 
 bool
-model_is_in_store(const struct mjob *job)
+model_is_in_store(const struct model *m, const struct mjob *job)
 {
-	return job->stored || job->adding || job->in_dead;
+	bool is_being_removed = job->state == M_BURIED && m->removes_done < m->removes_told;
+
+	return job->stored || job->adding || job->in_dead || is_being_removed;
 }
 
 bool
@@ -423,7 +425,7 @@ void
 model_cancel(struct model *m, int peer, uint64_t number)
 {
 	int i = model_find(m, number);
-	bool stored = i >= 0 && model_is_in_store(&m->jobs[i]);
+	bool stored = i >= 0 && model_is_in_store(m, &m->jobs[i]);
 	struct mhear *h;
 
 	if (i >= 0)

@@ -220,7 +220,7 @@ model_purge(struct model *m, int peer, int func)
 
 	for (int priority = 0; priority < 3; priority++) {
 		for (; (i = model_next_ready(m, func, priority)) >= 0; ended++) {
-			in_store = in_store || model_is_in_store(&m->jobs[i]);
+			in_store = in_store || model_is_in_store(m, &m->jobs[i]);
 			model_cancel_job(m, i);
 		}
 	}
@@ -235,7 +235,7 @@ model_purge_dead(struct model *m, int peer, int func)
 	int ended = 0, i;
 
 	for (; (i = first_dead(m, func)) >= 0; ended++) {
-		in_store = in_store || model_is_in_store(&m->jobs[i]);
+		in_store = in_store || model_is_in_store(m, &m->jobs[i]);
 		model_end(m, i, false);
 	}
 	answer_in_turn(m, peer, answer, ended, in_store);

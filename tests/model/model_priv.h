@@ -18,8 +18,8 @@ void model_must(bool what, const char *text);
 void model_tell_store(struct model *, enum mtold, int job);
 /* It changes, later than the last time; where a store may be told of it. */
 void model_changes(const struct model *, struct mjob *);
-bool model_is_in_store(const struct mjob *);
-bool model_is_alive(const struct mjob *); /* it has its unique */
+bool model_is_in_store(const struct model *, const struct mjob *); /* or may be */
+bool model_is_alive(const struct mjob *);                          /* it has its unique */
 /* The store is told of the job once more, as it is now; then it may be tried again. */
 void model_store_again(struct model *, int job);
 void model_place_again(struct model *, struct mjob *);

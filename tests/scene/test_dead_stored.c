@@ -210,6 +210,20 @@ Test(dead_stored, a_store_without_a_place_for_the_dead_has_them_no_longer)
 	scene_free(&s);
 }
 
+Test(dead_stored, one_that_is_cancelled_is_gone_from_a_store_without_a_place_for_it_before_that_is_said)
+{
+	int client, worker;
+	struct scene *s = scene_with_dead_stored_job("--durable", &client, &worker);
+
+	tell(s, client, TEXT, "cancel job H:test:1");
+	expect_silence(s, client);
+	expect_remove(s, "f", "u");
+	store_commit(s);
+	expect_text(s, client, "OK\r\n");
+	expect_no_change(s);
+	scene_free(&s);
+}
+
 Test(dead_stored, what_leaves_the_list_leaves_the_store)
 {
 	int client, worker;
