@@ -138,8 +138,8 @@ model_is_alive(const struct mjob *job)
 	return job->state != M_FREE && job->state != M_DEAD && job->state != M_BURIED;
 }
 
-static bool
-has_clients(const struct mjob *job)
+bool
+model_has_clients(const struct mjob *job)
 {
 	for (int i = 0; i < PEERS; i++) {
 		if (job->clients[i] > 0)
@@ -151,7 +151,7 @@ has_clients(const struct mjob *job)
 bool
 model_is_wanted(const struct mjob *job)
 {
-	return job->background || job->own || job->open > 0 || job->held || has_clients(job);
+	return job->background || job->own || job->open > 0 || job->held || model_has_clients(job);
 }
 
 void

@@ -13,6 +13,7 @@ struct mhear *model_hear(struct model *, int peer, const char *format, ...) __at
 void model_end(struct model *, int job, bool completed);
 void model_cancel_job(struct model *, int job); /* who listens hears that it failed, and it is gone */
 void model_tell_failed(struct model *, const struct mjob *, const int *counts);
+bool model_has_clients(const struct mjob *);
 bool model_is_wanted(const struct mjob *);
 void model_must(bool what, const char *text);
 void model_tell_store(struct model *, enum mtold, int job);

@@ -96,7 +96,7 @@ model_added(struct model *m, int i, bool stored)
 	job->own = false;
 	job->stored = job->stored || stored;
 	job->background = job->background || (stored && waited);
-	if (job->state == M_STORING && model_is_wanted(job))
+	if (job->state == M_STORING && (job->stored ? model_is_wanted(job) : model_has_clients(job)))
 		model_queue(m, job);
 	model_end_if_unwanted(m, i);
 	model_place(m);
