@@ -99,31 +99,6 @@ Test(dead_stored, a_store_in_trouble_holds_up_no_attempt_and_hears_of_the_last_o
 	scene_free(&s);
 }
 
-Test(dead_stored, one_that_is_stored_is_so_though_an_attempt_that_failed_meanwhile_is_refused)
-{
-	struct scene *s = scene_new("--durable");
-	int client = scene_peer(s), other = scene_peer(s), worker = scene_worker(s, "f");
-
-	store_replayed_all(s);
-	scene_policies(s, "f attempts=9\n");
-	tell(s, client, SUBMIT_JOB, "f", "u", "x");
-	expect(s, client, JOB_CREATED, "H:test:1");
-	expect_job(s, worker, "H:test:1");
-	tell(s, other, SUBMIT_JOB_BG, "f", "u", "x");
-	expect_add(s, "f", "u");
-	scene_hangup(s, worker); /* while that is on its way */
-	store_commit(s);
-	cr_expect_eq(expect_add(s, "f", "u")->attempts, 1);
-	expect(s, other, JOB_CREATED, "H:test:1");
-	store_refuse(s, "too odd");
-	worker = scene_worker(s, "f");
-	expect_job(s, worker, "H:test:1");
-	tell(s, worker, WORK_COMPLETE, "H:test:1", "");
-	expect(s, client, WORK_COMPLETE, "H:test:1", "");
-	expect_remove(s, "f", "u");
-	scene_free(&s);
-}
-
 Test(dead_stored, a_function_without_a_policy_tells_the_store_nothing_of_lost_attempts)
 {
 	int client, worker;

@@ -253,3 +253,28 @@ Test(policy, caps_and_rates_of_a_function_are_those_of_its_policy)
 	ask(s, client, "status", "f\t1\t1\t1\ng\t2\t2\t1\n.\n");
 	scene_free(&s);
 }
+
+Test(retry, a_job_that_is_stored_is_so_though_an_attempt_that_failed_meanwhile_is_refused)
+{
+	struct scene *s = scene_new("--durable");
+	int client = scene_peer(s), other = scene_peer(s), worker = scene_worker(s, "f");
+
+	store_replayed_all(s);
+	scene_policies(s, "f attempts=9\n");
+	tell(s, client, SUBMIT_JOB, "f", "u", "x");
+	expect(s, client, JOB_CREATED, "H:test:1");
+	expect_job(s, worker, "H:test:1");
+	tell(s, other, SUBMIT_JOB_BG, "f", "u", "x");
+	expect_add(s, "f", "u");
+	scene_hangup(s, worker); /* while that is on its way */
+	store_commit(s);
+	cr_expect_eq(expect_add(s, "f", "u")->attempts, 1);
+	expect(s, other, JOB_CREATED, "H:test:1");
+	store_refuse(s, "too odd");
+	worker = scene_worker(s, "f");
+	expect_job(s, worker, "H:test:1");
+	tell(s, worker, WORK_COMPLETE, "H:test:1", "");
+	expect(s, client, WORK_COMPLETE, "H:test:1", "");
+	expect_remove(s, "f", "u");
+	scene_free(&s);
+}
