@@ -205,6 +205,7 @@ def _(t):
 @case("packaging: the unit, with the options of Debian's gearman-job-server and a unix socket", modes=None)
 def _(t):
     t.need("setpriv")
+    t.need_libsystemd()
     unit = text_of("packaging/systemd/gearmand.service")
     folders = re.findall(r"^(State|Runtime)Directory=(.*)$", unit, re.M)
     check(folders == [("State", "gearmand"), ("Runtime", "gearmand")], folders)

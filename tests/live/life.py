@@ -688,6 +688,7 @@ def _(t):
 
 @case("the service manager is told when the server serves and when it stops")
 def _(t):
+    t.need_libsystemd()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(t.path("notify"))
         manager.settimeout(patience())

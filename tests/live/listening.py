@@ -213,11 +213,6 @@ def pass_sockets(t, sockets, names, *options):
     return p
 
 
-def has_systemd():
-    with open(GEARMAND, "rb") as f:
-        return b"sd_listen_fds_with_names" in f.read()
-
-
 def end(p, status=0):
     p.terminate()
     check(p.wait(timeout=patience()) == status, "status", p.returncode, p.stderr.read())
@@ -226,8 +221,7 @@ def end(p, status=0):
 
 @case("sockets that a service manager passed take the place of --listen", modes=(0, 2))
 def _(t):
-    if not has_systemd():
-        t.skip("built without libsystemd")
+    t.need_libsystemd()
     with listening_socket(("127.0.0.1", 0)) as tcp, listening_socket(t.path("sock"), socket.AF_UNIX) as local:
         p = pass_sockets(t, [tcp, local], "gear:gearmand.socket", "--listen=192.0.2.1")
         answers(tcp.getsockname())
@@ -241,8 +235,7 @@ def _(t):
 
 @case("a passed socket with a protocol module's name speaks that protocol", modes=ONE)
 def _(t):
-    if not has_systemd():
-        t.skip("built without libsystemd")
+    t.need_libsystemd()
     if not os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "proto-http.so")):
         t.skip("proto-http is not built")
     with listening_socket(("127.0.0.1", 0)) as web, listening_socket(("127.0.0.1", 0)) as gear:
@@ -256,8 +249,7 @@ def _(t):
 
 @case("a passed socket that is named after a protocol which is not there ends the start", modes=ONE)
 def _(t):
-    if not has_systemd():
-        t.skip("built without libsystemd")
+    t.need_libsystemd()
     with listening_socket(("127.0.0.1", 0)) as web:
         p = pass_sockets(t, [web], "http")
         check(p.wait(timeout=patience()) == 1, "status")
@@ -266,8 +258,7 @@ def _(t):
 
 @case("a daemon takes passed sockets, too", modes=ONE)
 def _(t):
-    if not has_systemd():
-        t.skip("built without libsystemd")
+    t.need_libsystemd()
     with listening_socket(("127.0.0.1", 0)) as tcp:
         p = pass_sockets(t, [tcp], "gear", "--daemon")
         check(p.wait(timeout=patience()) == 0, "status")
@@ -286,8 +277,7 @@ def _(t):
 
 @case("a passed descriptor that does not listen ends the start with a sentence", modes=ONE)
 def _(t):
-    if not has_systemd():
-        t.skip("built without libsystemd")
+    t.need_libsystemd()
     with socket.socket() as idle:
         p = pass_sockets(t, [idle], "gear")
         check(p.wait(timeout=patience()) == 1, "status")

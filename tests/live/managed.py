@@ -19,12 +19,6 @@ PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, WALL = 0x4206, 0x4207, 17, 0x4000
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def need_libsystemd(t):
-    with open(GEARMAND, "rb") as f:
-        if b"sd_listen_fds_with_names" not in f.read():
-            t.skip("built without libsystemd")
-
-
 def packaged(name):
     with open(os.path.join(TOP, "packaging", name)) as f:
         return f.read()
@@ -79,7 +73,7 @@ def stop_thread(t, server, name):
 
 @case("the watchdog is kicked again and again, in standby and while serving", modes=(0, 2, 4))
 def _(t):
-    need_libsystemd(t)
+    t.need_libsystemd()
     with manager_of(t) as manager:
         s = t.server("-q", "sqlite", "--libsqlite3-db=" + t.path("no/queue.db"), "--queue-wait", wait=False,
                      env={"NOTIFY_SOCKET": t.path("notify"), "WATCHDOG_USEC": "300000"})
@@ -97,7 +91,7 @@ def _(t):
 
 @case("the watchdog is not kicked while the processing thread stands still, though all others are well", modes=ONE)
 def _(t):
-    need_libsystemd(t)
+    t.need_libsystemd()
     with manager_of(t) as manager:
         s = t.server(env={"NOTIFY_SOCKET": t.path("notify"), "WATCHDOG_USEC": "300000"})
         await_told(manager, "WATCHDOG=1")
@@ -116,7 +110,7 @@ def _(t):
 
 @case("a watchdog that is meant for another process is nobody's", modes=(0,))
 def _(t):
-    need_libsystemd(t)
+    t.need_libsystemd()
     with manager_of(t) as manager:
         s = t.server(env={"NOTIFY_SOCKET": t.path("notify"), "WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"})
         await_told(manager, "READY=1")
@@ -238,7 +232,7 @@ def pid_of_server(t, old=None):
 
 @case("a restart under socket activation: 200 clients at work, no connection refused, no job lost", modes=ONE, limit=120)
 def _(t):
-    need_libsystemd(t)
+    t.need_libsystemd()
     t.need("systemd-socket-activate")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -319,7 +313,7 @@ def members(sets, names):
 
 @case("the unit allows every system call that a server with SQLite, HTTP and a unix socket makes", modes=(4,))
 def _(t):
-    need_libsystemd(t)
+    t.need_libsystemd()
     t.need("systemd-analyze", "strace")
     from gearlive.server import server_sanitized
     if server_sanitized():

@@ -136,9 +136,7 @@ def _(t):
 
 @case("a socket of the service manager: who connects to a standby is served when it has taken over", modes=(1,))
 def _(t):
-    with open(os.environ["GEARMAND"], "rb") as f:
-        if b"sd_listen_fds_with_names" not in f.read():
-            t.skip("built without systemd")
+    t.need_libsystemd()
     first = sqlite_server(t)
     with socket.create_server(("127.0.0.1", 0)) as passed:
         fd = os.dup2(passed.fileno(), 20)
@@ -242,9 +240,7 @@ def _(t):
 
 @case("the service manager is told what the server waits for, and -d is ignored under one", modes=(0,))
 def _(t):
-    with open(os.environ["GEARMAND"], "rb") as f:
-        if b"sd_listen_fds_with_names" not in f.read():
-            t.skip("built without libsystemd")
+    t.need_libsystemd()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(t.path("notify"))
         manager.settimeout(patience())

@@ -117,6 +117,11 @@ class Case:
         if not glob.glob(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "*.so")):
             raise Skip("modules are part of this server")
 
+    def need_libsystemd(self):
+        with open(os.environ["GEARMAND"], "rb") as f:
+            if b"sd_listen_fds_with_names" not in f.read():
+                raise Skip("built without libsystemd")
+
     def need(self, *programs):
         for p in programs:
             if not shutil.which(p):
