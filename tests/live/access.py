@@ -22,10 +22,6 @@ NOT_WORK = "This connection may not do jobs of this function"
 REFUSED = r"not allowed: "
 
 
-def module_is_there(name):
-    return os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), name + ".so"))
-
-
 def rules(t, text, name="access"):
     t.write(name, text)
     os.chmod(t.path(name), 0o644)
@@ -72,8 +68,7 @@ def refused(p, text):
 
 @case("without a file the machine itself may all, and others may submit, work and see", modes=BOTH)
 def _(t):
-    if not module_is_there("transport-proxy"):
-        t.skip("transport-proxy is not built")
+    t.need_module("transport-proxy")
     s = t.server("--transport=proxy", "--proxy-listen=127.0.0.1:0")
     s.port, proxied = s.ports()
     s.allow_log(REFUSED)
@@ -91,8 +86,7 @@ def _(t):
 
 @case("networks are those of the peer that a proxy names", modes=BOTH)
 def _(t):
-    if not module_is_there("transport-proxy"):
-        t.skip("transport-proxy is not built")
+    t.need_module("transport-proxy")
     s = access_server(t, "net:192.0.2.0/24 submit=f\nnet:2001:db8::/32 work=f\nnet:127.0.0.1 see\n",
                       "--transport=proxy", "--proxy-listen=127.0.0.1:0")
     s.port, proxied = s.ports()
@@ -280,8 +274,7 @@ def _(t):
 
 @case("over HTTP what is not allowed is 403 with the sentence", modes=BOTH)
 def _(t):
-    if not module_is_there("proto-http"):
-        t.skip("proto-http is not built")
+    t.need_module("proto-http")
     s = access_server(t, "on:http submit=open\nany all\n", "-r", "http", "--http-port=0")
     worker = s.sleeper("open", "shut")
     http = Peer(("127.0.0.1", s.service_port("http")))
@@ -305,8 +298,7 @@ def _(t):
 
 @case("the monitor's metrics are for who may see; its health is for all", modes=BOTH)
 def _(t):
-    if not module_is_there("proto-monitor"):
-        t.skip("proto-monitor is not built")
+    t.need_module("proto-monitor")
     from gearlive.monitor import get, monitor_server
     path = rules(t, "on:monitor none\nany all\n")
     s = monitor_server(t, "--access-file=" + path)
@@ -321,8 +313,7 @@ def _(t):
 
 @case("certificates: each name counts, verified ones only", modes=BOTH)
 def _(t):
-    if not module_is_there("transport-tls"):
-        t.skip("transport-tls is not built")
+    t.need_module("transport-tls")
     from gearlive.tls import context, pki, tls_connect, tls_server
     path = rules(t, "cert:cn=worker-* work=*\ncert:dns=shop.example submit=*\ncert see\nany none\n")
     s = tls_server(t, "--ssl-verify=optional", "--access-file=" + path)

@@ -11,7 +11,6 @@ import stat
 from gearlive import *
 
 TOP = os.path.dirname(os.path.dirname(SOURCE_DIR))
-MODULES = os.environ.get("GEARMAND_PLUGIN_PATH", "")
 
 # `gearmand` is the one that was built.  Where an example names no log, it is on stderr.
 GEARMAND_WRAPPER = """#!/bin/sh
@@ -68,11 +67,6 @@ def machine(t, script, env=None, status=0):
                  env=dict({"PATH": t.path("bin") + ":" + os.environ["PATH"]}, **(env or {})))
 
 
-def need_module(t, name):
-    if not os.path.exists(os.path.join(MODULES, name + ".so")):
-        t.skip(name + " is not built")
-
-
 @case("operating.md: the first start, as anybody on loopback", modes=None)
 def _(t):
     line = re.sub("(--pid-file=).*/", r"\1%s/" % t.dir, block("Start", "--log-file=stderr").strip())
@@ -100,7 +94,7 @@ cat /var/log/gearmand/gearmand.log
 
 @case("operating.md: the configuration file", modes=None)
 def _(t):
-    need_module(t, "queue-sqlite")
+    t.need_module("queue-sqlite")
     t.write("gearmand.conf", block("Start", "# /etc/gearmand/gearmand.conf"))
     done = machine(t, """mkdir /var/lib/gearmand
 gearmand --check-args --config-file=gearmand.conf
@@ -119,7 +113,7 @@ def _(t):
     check(len(starts) == 5, starts)
     for start in starts:
         name = re.match(r"-q (\w+)", start).group(1)
-        if not os.path.exists(os.path.join(MODULES, "queue-%s.so" % name)):
+        if not has_module("queue-" + name):
             continue
         script = "gearmand --check-args %s\n" % start
         if "/var/lib/gearmand/" in start:
@@ -134,7 +128,7 @@ wait $server
 
 @case("operating.md: jobs over HTTP", modes=None)
 def _(t):
-    need_module(t, "proto-http")
+    t.need_module("proto-http")
     t.need("curl", "gearman", "rev")
     server, first, second = block("HTTP", "curl").strip().split("\n")
     done = machine(t, """%s & server=$!
@@ -172,7 +166,7 @@ def is_printed(got, want):
 
 @case("http.md: each example prints what is printed there", modes=None, limit=120)
 def _(t):
-    need_module(t, "proto-http")
+    t.need_module("proto-http")
     t.need("curl", "gearman", "rev", "seq")
     (start, _), *others = examples("docs/http.md")
     check(len(others) >= 10, len(others), "examples")
@@ -187,7 +181,7 @@ def _(t):
 
 @case("operating.md: behind a proxy", modes=None)
 def _(t):
-    need_module(t, "transport-proxy")
+    t.need_module("transport-proxy")
     line = block("Proxies", "gearmand").partition("#")[0].strip()
     done = machine(t, "%s & server=$!\nready localhost 4730\nstop $server\nwait $server\n" % line)
     check(b"Listening on 0.0.0.0:4731 (gear, proxy)" in done.err, done)

@@ -132,8 +132,7 @@ def _(t):
 
 @case("a daemon whose store does not open says so to the shell", modes=ONE)
 def _(t):
-    if not os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "queue-sqlite.so")):
-        t.skip("queue-sqlite is not built")
+    t.need_module("queue-sqlite")
     done = t.run(*words(t, "-d", "-q", "sqlite", "--libsqlite3-db=" + t.path("no/such/folder/db"), log="none"), status=1)
     check(b"cannot open the queue sqlite: " in done.err, done)
 
@@ -143,8 +142,7 @@ def _(t):
 
 @case("a default pid file that cannot be written is no failure, nor at a SIGTERM while the store is opened", modes=(0, 2))
 def _(t):
-    if not os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "queue-sqlite.so")):
-        t.skip("queue-sqlite is not built")
+    t.need_module("queue-sqlite")
     server = t.spawn(*words(t, "-q", "sqlite", "--queue-wait", "--verbose=INFO", "--libsqlite3-db=" + t.path("no/db")))
     until(lambda: os.path.exists(t.path("log")) and "waiting until it can be opened" in read(t.path("log")), "the wait")
     server.terminate()
@@ -611,8 +609,7 @@ def _(t):
 
 @case("SIGUSR1 does not wait for stored jobs that nobody works on: they are there after a restart")
 def _(t):
-    if not os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "queue-sqlite.so")):
-        t.skip("queue-sqlite is not built")
+    t.need_module("queue-sqlite")
     s = t.server("-q", "sqlite", "--libsqlite3-db=" + t.path("db"), "--shutdown-timeout=0")
     s.connect().submit("f", "u", b"kept", SUBMIT_JOB_BG)
     s.stop(signal.SIGUSR1)
@@ -622,8 +619,7 @@ def _(t):
 
 @case("a second SIGTERM does not wait for a store that does not answer", modes=(0, 2))
 def _(t):
-    if not os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "queue-sqlite.so")):
-        t.skip("queue-sqlite is not built")
+    t.need_module("queue-sqlite")
     import sqlite3
     s = t.server("-q", "sqlite", "--libsqlite3-db=" + t.path("db"), "--queue-timeout=600")
     s.allow_log("changes are not stored", "given up at shutdown")

@@ -23,8 +23,7 @@ def v2(address, port, command=0x21):
 
 
 def proxy_server(t, *options, more=0):
-    if not os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "transport-proxy.so")):
-        t.skip("transport-proxy is not built")
+    t.need_module("transport-proxy")
     s = t.server("--transport=proxy", "--proxy-listen=127.0.0.1:0", *options)
     s.port, *others = s.ports()  # in the order in which they were bound
     s.plain_ports, s.proxied_ports = others[:more], others[more:]

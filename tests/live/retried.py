@@ -75,8 +75,7 @@ def _(t):
 
 @case("tokyo: nothing is lost, no attempt is forgotten, none is made twice for a kill", modes=(2,), limit=KILL_LIMIT)
 def _(t):
-    if not os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "queue-tokyo.so")):
-        t.skip("queue-tokyo is not built")
+    t.need_module("queue-tokyo")
     run(t.server("--queue-type=tokyo", "--libtokyocabinet-file=" + t.path("q.tch"), policy(t)))
 
 

@@ -285,7 +285,7 @@ def _(t):
     check([j[0] for j in drain_jobs(s)] == [stored] != [kept])
 
 
-if os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "queue-tokyo.so")):
+if has_module("queue-tokyo"):
     main()
 else:
     print("1..0 # SKIP queue-tokyo is not built")

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Cases, their runner, and the object `t` that each case gets."""
 import argparse
+import functools
 import glob
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,7 +13,7 @@ import tempfile
 import time
 import traceback
 
-__all__ = ["case", "main", "Failure", "Skip", "Done", "check", "patience", "until", "SOURCE_DIR"]
+__all__ = ["case", "main", "Failure", "Skip", "Done", "check", "patience", "until", "has_module", "SOURCE_DIR"]
 
 SOURCE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # tests/live
 SLOW = float(os.environ.get("GEARMAND_TEST_SLOW", "1"))  # more for valgrind and the like
@@ -42,6 +44,18 @@ def patience():
 def check(truth, *what):
     if not truth:
         raise Failure(" ".join(str(w) for w in what) or "check failed")
+
+
+@functools.lru_cache(maxsize=None)
+def modules():
+    """As the server's help has them: they may be files, or a part of it."""
+    done = subprocess.run([os.environ["GEARMAND"], "--help"], stdout=subprocess.PIPE, text=True, check=True)
+    return set(re.findall(r"^Module (\S+) \((\w+)\)", done.stdout, re.M))
+
+
+def has_module(name):
+    kind, name = name.split("-", 1)
+    return (name, {"proto": "protocol"}.get(kind, kind)) in modules()
 
 
 def until(condition, what, limit=None):
@@ -111,6 +125,11 @@ class Case:
 
     def skip(self, why):
         raise Skip(why)
+
+    def need_module(self, name):
+        """queue-sqlite, say."""
+        if not has_module(name):
+            raise Skip(name + " is not built")
 
     def need_module_files(self):
         """Not there where modules are part of the server: nothing else can be loaded then."""

@@ -226,8 +226,7 @@ def tls_files(pair=None, ca=None, crl=None):
 
 
 def tls_server(t, *options, pair=None, ca=None, crl=None, ssl="--ssl", **how):
-    if not os.path.exists(os.path.join(os.environ.get("GEARMAND_PLUGIN_PATH", ""), "transport-tls.so")):
-        t.skip("transport-tls is not built")
+    t.need_module("transport-tls")
     t.need("openssl")
     s = t.server(*([ssl] if ssl else []), *tls_files(pair, ca, crl), *options, **how)
     s.port = s.service_port("gear, tls") or s.port
