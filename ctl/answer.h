@@ -15,8 +15,8 @@ enum { ANSWER_LINE_MAX = 16 << 20, COLUMNS_MAX = 16 };
 enum answer_shape { ANSWER_LISTING, ANSWER_VALUE, ANSWER_EACH };
 
 /* NUMBER and FLAG (0, 1) are what --json tells apart from text; EITHER is a number when it looks like one; LIST is
- * words with spaces between them. */
-enum column_type { COLUMN_TEXT, COLUMN_NUMBER, COLUMN_FLAG, COLUMN_EITHER, COLUMN_LIST };
+ * words with spaces between them.  LINE, the only column of its row, is words with tabs between them. */
+enum column_type { COLUMN_TEXT, COLUMN_NUMBER, COLUMN_FLAG, COLUMN_EITHER, COLUMN_LIST, COLUMN_LINE };
 
 struct column {
 	const char *name; /* NULL ends the columns */

@@ -17,6 +17,7 @@
 #define NUMBER(name) { name, COLUMN_NUMBER }
 #define FLAG(name)   { name, COLUMN_FLAG }
 #define LIST(name)   { name, COLUMN_LIST }
+#define LINE(name)   { name, COLUMN_LINE }
 #define EITHER(name) { name, COLUMN_EITHER }
 #define COLUMNS(...) (const struct column[]){ __VA_ARGS__, { 0 } }
 
@@ -33,8 +34,8 @@ const struct command commands[] = {
 	{ "priorities", "", "waiting jobs of each function by priority", .text = "prioritystatus",
 	  .columns = COLUMNS(TEXT("function"), NUMBER("high"), NUMBER("normal"), NUMBER("low"),
 		NUMBER("workers")) },
-	{ "metrics", "[PATTERN]", "all that is measured, for programs; the functions whose name matches the pattern", .text = "metrics",
-	  .columns = COLUMNS(TEXT("line")) },
+	{ "metrics", "[PATTERN]", "all that is measured, in lines for programs; with a pattern, of functions that match it alone", .text = "metrics",
+	  .columns = COLUMNS(LINE("line")) },
 	{ "workers", "", "all connections, with the functions of workers", .text = "workers", .form = ROW_WORKER,
 	  .columns = COLUMNS(NUMBER("fd"), TEXT("address"), TEXT("id"), LIST("functions")) },
 	{ "jobs", "", "all jobs: handle, lost attempts, whether it is given up, whether it is in the background", .text = "show jobs",
@@ -52,7 +53,7 @@ const struct command commands[] = {
 	{ "cancel job", "HANDLE", "end a job; its clients are told that it failed", .destroys = true, .text = "cancel job",
 	  .shape = ANSWER_VALUE, .columns = answer },
 	{ "kick job", "HANDLE", "send a dead job again", .text = "kick job", .shape = ANSWER_VALUE, .columns = answer },
-	{ "kick", "FUNCTION [N]", "send dead jobs of a function again, all or those that are dead longest", .text = "kick",
+	{ "kick", "FUNCTION [N]", "send dead jobs of a function again, all or those that are dead longest", .numbers = true, .text = "kick",
 	  .shape = ANSWER_VALUE, .columns = COLUMNS(NUMBER("jobs")) },
 	{ "bury job", "HANDLE", "put a job on the dead list, one that runs when its attempt ends", .text = "bury job",
 	  .shape = ANSWER_VALUE, .columns = answer },
@@ -71,7 +72,7 @@ const struct command commands[] = {
 	{ "drop function", "FUNCTION", "forget a function without jobs and workers, whatever the case of its letters", .destroys = true,
 	  .text = "drop function", .shape = ANSWER_EACH, .columns = answer },
 	{ "maxqueue", "FUNCTION [HIGH] [NORMAL] [LOW]", "bound the jobs of a function; one number is for all priorities, none lifts the bound",
-	  .text = "maxqueue", .shape = ANSWER_VALUE, .columns = answer },
+	  .numbers = true, .text = "maxqueue", .shape = ANSWER_VALUE, .columns = answer },
 	{ "top", "", "functions or workers of the servers, again and again", .run = top_run },
 	{ "submit", "FUNCTION [DATA]", "hand a job in, its data from standard input unless given, and print its result",
 	  .columns = COLUMNS(TEXT("handle")), .run = submit_run },

@@ -26,8 +26,8 @@ typedef int command_run_f(const struct options *, const struct command *, char *
 
 struct command {
 	const char *name, *args, *help;
-	bool destroys;
-	const char *text; /* what is sent to the server, or NULL */
+	bool destroys, numbers; /* numbers: all arguments but the first are whole numbers */
+	const char *text;       /* what is sent to the server, or NULL */
 	enum answer_shape shape;
 	enum row_form form;
 	const struct column *columns;

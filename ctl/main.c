@@ -88,6 +88,43 @@ run_text(const struct options *o, const struct command *c, char **words, unsigne
 	return status;
 }
 
+static void
+say_usage(const struct command *c)
+{
+	fprintf(stderr, "Usage: gearmanctl %s%s%s\n", c->name, c->args[0] == '\0' ? "" : " ", c->args);
+}
+
+/* The word may be the first of commands of two words. */
+static void
+say_unknown(const char *word)
+{
+	size_t len = strlen(word);
+	bool begins = false;
+
+	for (const struct command *c = commands; c->name != NULL; c++) {
+		if (strncmp(c->name, word, len) != 0 || c->name[len] != ' ')
+			continue;
+		say_usage(c);
+		begins = true;
+	}
+	if (!begins)
+		fprintf(stderr, "gearmanctl: there is no command %s; gearmanctl --help lists all\n", word);
+}
+
+/* The server takes what is no number for no bound. */
+static bool
+numbers_fit(const struct command *c, char **words, unsigned count)
+{
+	for (unsigned i = 1; c->numbers && i < count; i++) {
+		if (words[i][0] != '\0' && words[i][strspn(words[i], "0123456789")] == '\0')
+			continue;
+		fprintf(stderr, "gearmanctl: %s: %s is not a whole number\n", c->name, words[i]);
+		say_usage(c);
+		return false;
+	}
+	return true;
+}
+
 static int
 run_words(const struct options *o, char **words, unsigned count)
 {
@@ -99,15 +136,15 @@ run_words(const struct options *o, char **words, unsigned count)
 		return CTL_USAGE;
 	}
 	if (c == NULL) {
-		fputs("gearmanctl: there is no such command; gearmanctl --help lists all\n", stderr);
+		say_unknown(words[0]);
 		return CTL_USAGE;
 	}
 	command_args(c, &least, &most);
 	if (count - used < least || count - used > most) {
-		fprintf(stderr, "Usage: gearmanctl %s %s\n", c->name, c->args);
+		say_usage(c);
 		return CTL_USAGE;
 	}
-	if (!options_fit(o, c))
+	if (!numbers_fit(c, words + used, count - used) || !options_fit(o, c))
 		return CTL_USAGE;
 	if (o->ssl && !secure_setup(&o->secure))
 		return CTL_USAGE;

@@ -27,7 +27,7 @@ enum { CTL_OK = 0, CTL_REFUSED = 1, CTL_USAGE = 2, CTL_FAILED = 3 };
 	X(UNIQUE,     'u', "unique",     "KEY",               "submit", "join the job that has this key, when there is one") \
 	X(WHEN,       'w', "when",       "TIME",              "submit", "run it at a Unix time, or in +N seconds, +Nm, +Nh, +Nd; in the background") \
 	X(INTERVAL,   'i', "interval",   "SECONDS",           "top",    "time between two looks (default 2)") \
-	X(SSL,        'S', "ssl",        NULL,                NULL,     "over TLS, but for unix sockets; what follows means it, too") \
+	X(SSL,        'S', "ssl",        NULL,                NULL,     "speak TLS, except with unix sockets; each of the four options below implies it") \
 	X(CA,         'A', "ssl-ca-file", "FILE",             NULL,     "authorities that a server's certificate must come from (GEARMAND_CA_CERTIFICATE)") \
 	X(CERT,       'C', "ssl-certificate", "FILE",         NULL,     "the certificate that is shown to servers (GEARMAN_CLIENT_PEM)") \
 	X(KEY,        'K', "ssl-key",    "FILE",              NULL,     "its private key (GEARMAN_CLIENT_KEY); by default in the same file") \

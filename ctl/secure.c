@@ -78,9 +78,13 @@ load_certificate(const char *certificate, const char *key)
 		return setup_fail("--ssl-certificate", certificate);
 	if (key == NULL)
 		key = certificate;
-	return (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1 &&
-		   SSL_CTX_check_private_key(context) == 1) ||
-	       setup_fail("--ssl-key", key);
+	if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(context) == 1)
+		return true;
+	if (ERR_GET_LIB(ERR_peek_error()) != ERR_LIB_OSSL_DECODER)
+		return setup_fail("--ssl-key", key);
+	fprintf(stderr, "gearmanctl: --ssl-key=%s: no private key is in it\n", key);
+	ERR_clear_error();
+	return false;
 }
 
 static int

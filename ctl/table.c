@@ -35,14 +35,21 @@ struct table {
 	unsigned widths[CELLS_MAX];
 };
 
+/* Lines are for programs, also when a person looks at them. */
+static bool
+has_lines(const struct column *columns)
+{
+	return columns != NULL && columns[0].name != NULL && columns[0].type == COLUMN_LINE;
+}
+
 struct table *
 table_for(const struct options *o, const struct command *command)
 {
 	struct table *t = mem_new(sizeof *t);
 
-	t->form = o->json ? TABLE_JSON : isatty(STDOUT_FILENO) ? TABLE_ALIGNED : TABLE_TABS;
 	t->columns = command->columns;
 	t->count = column_count(t->columns);
+	t->form = o->json ? TABLE_JSON : isatty(STDOUT_FILENO) && !has_lines(t->columns) ? TABLE_ALIGNED : TABLE_TABS;
 	t->server_column = o->targets.count > 1;
 	t->header = command->text == NULL || command->shape == ANSWER_LISTING;
 	t->width = t->count + t->server_column;
@@ -125,6 +132,18 @@ json_row(struct table *t, const char *server, const struct slice *cells)
 
 /* ---- tabs */
 
+/* Its tabs part words, so they stay. */
+static void
+add_line(struct buf *b, struct slice line)
+{
+	for (size_t at = 0; at < line.len; at++) {
+		if (line.data[at] == '\t')
+			buf_add_char(b, '\t');
+		else
+			buf_add_escaped(b, slice_of(line.data + at, 1));
+	}
+}
+
 static void
 tabs_row(const struct table *t, const char *server, const struct slice *cells)
 {
@@ -135,7 +154,10 @@ tabs_row(const struct table *t, const char *server, const struct slice *cells)
 		buf_add_char(&line, '\t');
 	}
 	for (unsigned i = 0; i < t->count; i++) {
-		buf_add_escaped(&line, cells[i]);
+		if (t->columns[i].type == COLUMN_LINE)
+			add_line(&line, cells[i]);
+		else
+			buf_add_escaped(&line, cells[i]);
 		buf_add_char(&line, i + 1 < t->count ? '\t' : '\n');
 	}
 	fwrite(line.data, 1, line.len, stdout);

@@ -50,7 +50,9 @@ part_host(struct slice text, struct slice *host_r, struct slice *port, const cha
 		*host_r = slice_of(text.data + 1, (size_t)(close - text.data) - 1);
 		colon = close + 1 < end ? close + 1 : NULL;
 	} else if (colon != NULL) {
-		*why_r = "an IPv6 address is written in brackets";
+		*why_r = memchr(text.data, ',', text.len) != NULL
+			     ? "it names one server; give the option again for each"
+			     : "an IPv6 address is written in brackets";
 		if (memchr(colon + 1, ':', (size_t)(end - colon) - 1) != NULL)
 			return false;
 		*host_r = slice_of(text.data, (size_t)(colon - text.data));

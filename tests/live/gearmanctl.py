@@ -99,6 +99,26 @@ def _(t):
     check(ctl(t, s, "pause", "f", "soon", status=1).err.startswith(b"gearmanctl: 127.0.0.1:%d: " % s.port))
 
 
+@case("what is called wrongly is status 2 and a sentence with the word that is wrong")
+def _(t):
+    s = t.server()
+    check(b"there is no command nosuch;" in ctl(t, s, "nosuch", status=2).err)
+    check(ctl(t, s, "cancel", status=2).err == b"Usage: gearmanctl cancel job HANDLE\nUsage: gearmanctl cancel unique FUNCTION UNIQUE\n")
+    check(ctl(t, s, "status", "f", status=2).err == b"Usage: gearmanctl status\n")
+    check(b"maxqueue: 1O is not a whole number\n" in ctl(t, s, "maxqueue", "f", "1O", status=2).err)
+    check(b"kick: all is not a whole number\n" in ctl(t, s, "kick", "f", "all", status=2).err)
+    check(b"it names one server" in run_ctl(t, "-H", "a:1,b:2", "status", status=2).err)
+
+
+@case("metrics are lines of words with tabs between them, as the server sends them")
+def _(t):
+    s = t.server()
+    s.worker(b"a\tb").sync()
+    rows = ctl(t, s, "metrics").rows
+    check(["value", "jobs_submitted", "0"] in rows and ["text", "queue", "builtin"] in rows, rows)
+    check(any(row[:2] == ["function", "a\\x09b"] for row in rows), rows)
+
+
 @case("dead jobs are listed, looked at and sent again", modes=BOTH)
 def _(t):
     s = t.server("--policy-file=" + t.write("policies", "f attempts=1 retry-on=fail\n"))

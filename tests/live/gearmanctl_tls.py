@@ -56,6 +56,7 @@ def _(t):
     s.allow_log("it showed no certificate")
     done = tls_ctl(t, s, "pid", status=3)
     check(b"the server asks for a certificate: say --ssl-certificate and --ssl-key" in done.err, done)
+    check(b"--ssl-key=%s: no private key is in it" % cert.encode() in tls_ctl(t, s, "-C", cert, "pid", status=2).err)
     s.allow_log("its certificate is refused")
     other_cert, other_key = pki("stranger").pair("operator", kind="client")
     done = tls_ctl(t, s, "-C", other_cert, "-K", other_key, "pid", status=3)
