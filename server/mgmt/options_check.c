@@ -83,6 +83,15 @@ number_check(const struct gearmand_option *o, const char *text, int64_t *number_
 
 #define INVALID "the argument ('%s') for option '--%s' is invalid"
 
+/* What text has no number at all would have had to be. */
+static const char *
+expected(int type)
+{
+	if (type == GEARMAND_OPT_PORT)
+		return "it is no number, and no service has this name";
+	return type == GEARMAND_OPT_SIZE ? "it must be bytes, as in 8192, 64K or 2G" : "it must be a whole number";
+}
+
 static void
 say_bad(const struct gearmand_option *o, const char *text, enum verdict verdict, struct gearmand_error *err)
 {
@@ -94,7 +103,7 @@ say_bad(const struct gearmand_option *o, const char *text, enum verdict verdict,
 	else if (o->type == GEARMAND_OPT_SIZE && min == NULL)
 		min = "0";
 	if (verdict == NUMBER_BAD)
-		error_fail(err, INVALID, shown, o->name);
+		error_fail(err, INVALID ": %s", shown, o->name, expected((int)o->type));
 	else if (min != NULL && max != NULL)
 		error_fail(err, INVALID ": it must be from %s to %s", shown, o->name, min, max);
 	else if (min != NULL)
@@ -127,7 +136,9 @@ option_check(const struct gearmand_option *o, const char *text, char **canonical
 		break;
 	case OPTION_TYPE_LEVEL:
 		if (!level_parse(text, &level))
-			return error_fail(err, "Invalid value for --verbose supplied");
+			return error_fail(err,
+			    "Invalid value for --verbose supplied: it must be FATAL, ALERT, CRITICAL, ERROR, WARNING, "
+			    "NOTICE, INFO or DEBUG");
 		number = level;
 		break;
 	default:

@@ -104,8 +104,8 @@ BAD_OPTIONS = [
      "the default of its option --bad-depth is not possible: the argument ('9') for option '--bad-depth' is invalid: it "
      "must be from 1 to 8; correct it"),
     ("a bound that is no number", '{ "bad-depth", GEARMAND_OPT_SIZE, .max = "1Q", .help = "h" }',
-     "a bound of its option --bad-depth is not possible: the argument ('1Q') for option '--bad-depth' is invalid; "
-     "correct it"),
+     "a bound of its option --bad-depth is not possible: the argument ('1Q') for option '--bad-depth' is invalid: it "
+     "must be bytes, as in 8192, 64K or 2G; correct it"),
     ("a default, being a switch", '{ "bad-depth", GEARMAND_OPT_SWITCH, .dflt = "1", .help = "h" }',
      "its option --bad-depth is a switch with a default, and switches have none; remove it"),
 ]

@@ -26,6 +26,10 @@ def says(t, options, sentence, **how):
 
 
 INVALID = "the argument ('%s') for option '--%s' is invalid"
+NO_NUMBER = INVALID + ": it must be a whole number"
+NO_PORT = INVALID + ": it is no number, and no service has this name"
+NO_SIZE = INVALID + ": it must be bytes, as in 8192, 64K or 2G"
+NO_LEVEL = "Invalid value for --verbose supplied: it must be FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE, INFO or DEBUG"
 
 # As gearmand 1.1 says it.
 WRONG = [
@@ -54,15 +58,15 @@ WRONG = [
     (["-p1", "--port", "1"], "option '--port' cannot be specified more than once"),
     (["-d", "--daemon"], "option '--daemon' cannot be specified more than once"),
     (["--daemon=1"], "option '--daemon' does not take any arguments"),
-    (["--verbose=x"], "Invalid value for --verbose supplied"),
-    (["--verbose=WARN"], "Invalid value for --verbose supplied"),
-    (["--verbose=error"], "Invalid value for --verbose supplied"),
+    (["--verbose=x"], NO_LEVEL),
+    (["--verbose=WARN"], NO_LEVEL),
+    (["--verbose=error"], NO_LEVEL),
     (["--hashtable-buckets=0"], "hashtable-buckets has to be greater than 0"),
-    (["--backlog=x"], INVALID % ("x", "backlog")),
-    (["--backlog=1.5"], INVALID % ("1.5", "backlog")),
-    (["--backlog= 1"], INVALID % (" 1", "backlog")),
-    (["-t5x"], INVALID % ("5x", "threads")),
-    (["--port=no-such-service"], INVALID % ("no-such-service", "port")),
+    (["--backlog=x"], NO_NUMBER % ("x", "backlog")),
+    (["--backlog=1.5"], NO_NUMBER % ("1.5", "backlog")),
+    (["--backlog= 1"], NO_NUMBER % (" 1", "backlog")),
+    (["-t5x"], NO_NUMBER % ("5x", "threads")),
+    (["--port=no-such-service"], NO_PORT % ("no-such-service", "port")),
 ]
 
 # Better than 1.1, which wraps or cuts off what is out of range.
@@ -83,7 +87,7 @@ OUT_OF_RANGE = [
     (["--max-packet=4G"], INVALID % ("4G", "max-packet") + ": it must be from 1K to 4095M"),
     (["--max-packet=1023"], INVALID % ("1023", "max-packet") + ": it must be from 1K to 4095M"),
     (["--max-packet=99999999999T"], INVALID % ("99999999999T", "max-packet") + ": it must be from 1K to 4095M"),
-    (["--max-packet=1KB"], INVALID % ("1KB", "max-packet")),
+    (["--max-packet=1KB"], NO_SIZE % ("1KB", "max-packet")),
     (["--max-storing=1K"], INVALID % ("1K", "max-storing") + ": it must be at least 64K"),
     (["--queue-timeout=0"], INVALID % ("0", "queue-timeout") + ": it must be from 1 to 86400"),
     (["--job-handle-prefix=" + 43 * "x"], "job-handle-prefix is 43 bytes, at most 42 are possible"),
@@ -122,7 +126,7 @@ declare_all()
 
 @case("the first thing wrong is what is said", modes=None)
 def first(t):
-    says(t, ["--backlog=x", "--bogus"], INVALID % ("x", "backlog"))
+    says(t, ["--backlog=x", "--bogus"], NO_NUMBER % ("x", "backlog"))
     says(t, ["--bogus", "--backlog=x"], "unrecognised option '--bogus'")
 
 
@@ -262,7 +266,7 @@ def conf_pipe(t):
 
 @case("GEARMAND_PORT that is no port is said to be wrong by name", modes=None)
 def bad_environment(t):
-    says(t, [], "GEARMAND_PORT: " + INVALID % ("x", "port"), env={"GEARMAND_PORT": "x"})
+    says(t, [], "GEARMAND_PORT: " + NO_PORT % ("x", "port"), env={"GEARMAND_PORT": "x"})
     gearmand(t, "--check-args", env={"GEARMAND_PORT": ""})
 
 
@@ -278,10 +282,10 @@ def conf_wrong(t):
     for text, sentence in (
             ("--bogus", "unrecognised option '--bogus'"),
             ("--threads=2 -t 2", "option '--threads' cannot be specified more than once"),
-            ("--backlog=x", INVALID % ("x", "backlog")),
+            ("--backlog=x", NO_NUMBER % ("x", "backlog")),
             ("--port=\n", "the argument for option '--port' should follow immediately after the equal sign"),
             ("-t", "the required argument for option '--threads' is missing"),
-            ("--verbose=BAD", "Invalid value for --verbose supplied"),
+            ("--verbose=BAD", NO_LEVEL),
             ("--check-args", "unrecognised option '--check-args'"),
             ("--help", "unrecognised option '--help'")):
         wrong_file(t, text, name + ": " + sentence)

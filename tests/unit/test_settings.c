@@ -346,7 +346,7 @@ Test(module_options, secrets_are_not_shown)
 
 	option_set_add_module(set, &module);
 	cr_assert_not(read_line(set, &err, "--pin=abc"));
-	cr_assert_str_eq(err.text, "the argument ('***') for option '--pin' is invalid");
+	cr_assert_str_eq(err.text, "the argument ('***') for option '--pin' is invalid: it must be a whole number");
 	cr_assert_not(option_check(&module_options[2], "99999999999999999999", NULL, NULL, &err));
 	snprintf(text, sizeof(text), "%s", err.text);
 	cr_assert_null(strstr(text, "99999"), "%s", text);
