@@ -108,7 +108,7 @@ Test(plugin_check, options_that_no_operator_could_give_are_refused)
 		    "its option --ring is a switch with a default, and switches have none; remove it" },
 		{ { .name = "ring", .type = GEARMAND_OPT_INT, .min = "few", .help = "x" },
 		    "a bound of its option --ring is not possible: the argument ('few') for option '--ring' is "
-		    "invalid; "
+		    "invalid: it must be a whole number; "
 		    "correct it" },
 		{ { .name = "ring", .type = GEARMAND_OPT_INT, .dflt = "0", .min = "1", .max = "9", .help = "x" },
 		    "the default of its option --ring is not possible: the argument ('0') for option '--ring' is "
