@@ -315,6 +315,59 @@ require_modules(struct reading *r)
 	       (!is_on(r, "ssl") || require(r, GEARMAND_KIND_TRANSPORT, "tls"));
 }
 
+static bool
+is_named(const struct reading *r, const struct gearmand_plugin *plugin, const struct text_list *names)
+{
+	for (unsigned i = 0; i < names->count; i++) {
+		const struct plugin *p = plugins_find(r->plugins, plugin->kind, names->at[i]);
+
+		if (p != NULL && p->desc == plugin)
+			return true;
+	}
+	return false;
+}
+
+/* Is the module one of those that will run? */
+static bool
+is_asked_for(const struct reading *r, const struct gearmand_plugin *plugin)
+{
+	char *queue = option_find(r->options, "queue-type")->text;
+	const struct text_list queues = { .at = &queue, .count = queue != NULL };
+
+	if (plugin->kind == GEARMAND_KIND_QUEUE)
+		return is_named(r, plugin, &queues);
+	if (plugin->kind == GEARMAND_KIND_PROTOCOL)
+		return is_named(r, plugin, &option_find(r->options, "protocol")->texts);
+	return is_named(r, plugin, &option_find(r->options, "transport")->texts) ||
+	       (is_on(r, "ssl") && strcmp(plugin->name, "tls") == 0);
+}
+
+/* Who gives --ssl-listen alone may believe that TLS is spoken.  One warning for each module.  Options that 1.1 had,
+ * too, were passed over there, and are here. */
+static void
+warn_of_options_without_module(struct reading *r)
+{
+	const struct gearmand_plugin *last = NULL;
+	struct gearmand_error what;
+
+	for (unsigned i = 0; i < r->options->count; i++) {
+		const struct option *o = &r->options->at[i];
+		const struct gearmand_plugin *p = o->plugin;
+
+		if (p == NULL || p == last || (o->row.flags & OPTION_STAND_IN) ||
+		    (o->source != FROM_FILE && o->source != FROM_COMMAND_LINE) || is_asked_for(r, p))
+			continue;
+		last = p;
+		error_fail(&what, "--%s has no effect: it belongs to the module %s, which %s=%s would load",
+		    o->row.decl.name, p->name,
+		    p->kind == GEARMAND_KIND_QUEUE      ? "--queue-type"
+		    : p->kind == GEARMAND_KIND_PROTOCOL ? "--protocol"
+							: "--transport",
+		    p->name);
+		text_list_add(&r->warnings, what.text);
+	}
+}
+
 /* ---- All of it ---------------------------------------------------------------------- */
 
 static enum settings_verdict
@@ -328,6 +381,7 @@ read_all(struct reading *r, int argc, char **argv)
 		fprintf(stderr, "%s: %s\n", r->program, r->err.text);
 		return SETTINGS_BAD;
 	}
+	warn_of_options_without_module(r);
 	for (unsigned i = 0; i < r->warnings.count; i++)
 		fprintf(stderr, "%s: warning: %s\n", r->program, r->warnings.at[i]);
 	if (answer(r))

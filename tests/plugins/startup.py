@@ -130,6 +130,21 @@ def first(t):
     says(t, ["--bogus", "--backlog=x"], "unrecognised option '--bogus'")
 
 
+@case("an option of a module that is not asked for brings a warning, one of a module that is asked for, or that 1.1 had, does not", modes=None)
+def without_module(t):
+    modules = {os.path.basename(p) for p in os.listdir(os.environ["GEARMAND_PLUGIN_PATH"])}
+    for module, options, way in (("proto-http", ["--http-listen=localhost", "--http-port=1"], ["-r", "http"]),
+                                 ("queue-sqlite", ["--libsqlite3-db=x"], ["-q", "libsqlite3"]),
+                                 ("transport-tls", ["--ssl-listen=localhost:1"], ["--transport=tls"])):
+        if module + ".so" not in modules:
+            continue
+        done = gearmand(t, "--check-args", *options)
+        check(done.err.count(b"has no effect: it belongs to the module " + module.split("-")[1].encode()) == 1, done)
+        check(gearmand(t, "--check-args", *options, *way).err == b"")
+    if "transport-tls.so" in modules:
+        check(gearmand(t, "--check-args", "--ssl", "--ssl-listen=localhost:1").err == b"")
+
+
 @case("-V prints an empty line, name, version and where bugs go", modes=None)
 def version(t):
     for option in ("-V", "--version"):
