@@ -205,6 +205,7 @@ proc_free(struct proc **pp)
 	tables_fini(p);
 	traffic_fini(&p->traffic);
 	cron_free(p);
+	policies_free(&p->next_policies);
 	policies_free(&p->former_policies);
 	policies_free(&p->policies);
 	access_free(&p->next_access);

@@ -29,10 +29,21 @@ renew_next(struct proc *p, size_t *buckets)
 	return true;
 }
 
-/* True while some have the former one. */
-static PROC bool
-renew(struct proc *p, size_t buckets, size_t most_spent)
+static PROC void
+policies_begin(struct proc *p, struct policies *fresh)
 {
+	p->former_policies = p->policies;
+	p->policies = fresh;
+	p->reload = (struct hash_walk){ 0 };
+	cron_take_policies(p);
+}
+
+/* True while some have the former one. */
+bool
+policies_run(struct proc *p)
+{
+	size_t buckets = BUCKETS_PER_TURN, most_spent = p->spent + RELOAD_SPENT;
+
 	if (p->former_policies == NULL)
 		return false;
 	while (p->spent < most_spent && renew_next(p, &buckets))
@@ -40,26 +51,26 @@ renew(struct proc *p, size_t buckets, size_t most_spent)
 	if (buckets == 0 || p->spent >= most_spent)
 		return true;
 	policies_free(&p->former_policies);
-	return false;
+	if (p->next_policies == NULL)
+		return false;
+	policies_begin(p, p->next_policies);
+	p->next_policies = NULL;
+	return true;
 }
 
-bool
-policies_run(struct proc *p)
-{
-	return renew(p, BUCKETS_PER_TURN, p->spent + RELOAD_SPENT);
-}
-
+/* While functions have theirs of two tables, a third one waits; of several that would wait the latest does. */
 void
 on_policies(struct proc *p, struct msg *m)
 {
 	struct msg_policies *fresh = MSG_AS(msg_policies, m);
 
-	renew(p, SIZE_MAX, SIZE_MAX); /* two reloads in a row: rare */
-	p->former_policies = p->policies;
-	p->policies = fresh->policies;
+	if (p->former_policies != NULL) {
+		policies_free(&p->next_policies);
+		p->next_policies = fresh->policies;
+	} else {
+		policies_begin(p, fresh->policies);
+	}
 	fresh->policies = NULL;
-	p->reload = (struct hash_walk){ 0 };
-	cron_take_policies(p);
 }
 
 static PROC void

@@ -91,6 +91,7 @@ struct proc {
 
 	struct policies *policies;        /* never NULL */
 	struct policies *former_policies; /* NULL, or while some functions still have theirs of these ... */
+	struct policies *next_policies;   /* NULL, or what comes after that */
 	struct hash_walk reload;          /* ... in funcs */
 	struct crons *crons;              /* never NULL */
 

@@ -206,6 +206,38 @@ Test(retry, a_reload_comes_to_many_functions_in_parts)
 	scene_free(&s);
 }
 
+Test(policy, reloads_in_a_row_do_not_have_all_functions_renewed_in_one_turn)
+{
+	struct scene *s = scene_new("");
+	int client = scene_peer(s), other = scene_peer(s);
+	char text[32];
+
+	for (int i = 0; i < 1000; i++) {
+		snprintf(text, sizeof text, "create function g%d", i);
+		ask(s, client, text, "OK\r\n");
+	}
+	for (int i = 1; i <= 3; i++) {
+		snprintf(text, sizeof text, "g* maxqueue=%d\n", i);
+		scene_policies(s, text);
+	}
+	scene_gather(s);
+	for (int i = 0; i < 200; i++) {
+		snprintf(text, sizeof text, "g%d", i / 2);
+		tell(s, other, SUBMIT_JOB_BG, text, "", "x");
+	}
+	scene_turn(s);
+	cr_expect_lt(scene_counter(s, scene_peer(s), "refused_full"), 80);
+	for (int i = 0; i < 80; i++)
+		scene_turn(s);
+	for (int i = 0; i < 3; i++) {
+		tell(s, client, SUBMIT_JOB_BG, "g999", "", "x");
+		expect(s, client, JOB_CREATED, "*");
+	}
+	tell(s, client, SUBMIT_JOB_BG, "g999", "", "x");
+	expect(s, client, ERROR, "*", "*");
+	scene_free(&s);
+}
+
 Test(policy, new_functions_cost_their_peer_what_they_are_compared_with)
 {
 	enum { FUNCTIONS = 40, LENGTH = 8000 };
