@@ -9,6 +9,8 @@
  */
 #include "proc/admin.h"
 
+#include <string.h>
+
 #include "proc/cron.h"
 #include "proc/ended.h"
 #include "proc/func.h"
@@ -60,15 +62,25 @@ do_counters(struct proc *p, struct peer *peer, const struct words *words)
 	report_counters(p, peer);
 }
 
+/* Only with a `*` is there more to compare than once through the name. */
+static bool
+is_dear(struct slice pattern)
+{
+	return pattern.len > POLICY_PATTERN_MAX && memchr(pattern.data, '*', pattern.len) != NULL;
+}
+
 static PROC void
 do_metrics(struct proc *p, struct peer *peer, const struct words *words)
 {
+	struct slice pattern = words->count >= 2 ? words->at[1] : slice_str("*");
 	bool buckets = words->count == 3 && slice_is(words->at[2], "buckets");
 
 	if (words->count > 2 && !buckets)
 		admin_incomplete(p, peer, words);
+	else if (is_dear(pattern))
+		admin_say(p, peer, "ERR INVALID_ARGUMENTS A+pattern+with+*+has+more+than+255+bytes\r\n");
 	else
-		listing_metrics(p, peer, words->count >= 2 ? words->at[1] : slice_str("*"), buckets);
+		listing_metrics(p, peer, pattern, buckets);
 }
 
 static PROC void

@@ -5,10 +5,9 @@
  * Runs on:  processing thread.
  * Owns:     struct listing: the part at hand, and an open slot of the peer that asked.
  *
- * However many have asked, one listing of jobs and one of all else is at work in a turn: a turn has its
- * bound, and `status` does not wait for a thousand `show jobs`.  A listing whose part is on its way waits for the peer
- * while others are at work.  So it keeps no pointers from one turn to the next, but the number of a peer, the rank of
- * an ability, and a walk over a table that knows how to go on.
+ * However many have asked, one listing of jobs and one of all else is at work in a turn: a turn has its bound, and
+ * `status` does not wait for a thousand `show jobs`.  A listing whose part is on its way waits for its peer.  So it
+ * keeps no pointers from one turn to the next, but a peer's number, an ability's rank, and a walk that can go on.
  */
 #include "proc/listing.h"
 
@@ -29,10 +28,9 @@
 #include "proc/reply.h"
 
 /* What a turn may do for each queue: about a quarter of a millisecond, at worst 2.  A job or a worker's ability costs
- * 1, a function 2, since it lies in several places of memory; a long line more, an empty place of a table 1. */
-enum { COST_PER_TURN = 2048, BYTES_PER_COST = 64, COST_PER_UNIT = 2 };
-/* With a line of 32 KiB behind it, a part is 128 KiB: a peer that takes none of it can be told from others. */
-enum { PART_BYTES = 96 << 10 };
+ * 1, a function 2, since it lies in several places of memory; a long line more, an empty place of a table 1.
+ * PART_BYTES: with a line of 32 KiB it is 128 KiB: a peer that takes none of it can be told from others. */
+enum { COST_PER_TURN = 2048, BYTES_PER_COST = 64, COST_PER_UNIT = 2, COMPARED_PER_COST = 128, PART_BYTES = 96 << 10 };
 
 struct listing {
 	struct maker maker;
@@ -150,6 +148,19 @@ add_peek(const struct proc *p, struct listing *listing, const struct job *job)
 	listing->most--;
 }
 
+/* At worst the pattern is compared with the name from each of its bytes on. */
+static PROC size_t
+add_metrics(struct proc *p, struct listing *listing, const struct func *func)
+{
+	size_t compared = 0, steps = 0;
+
+	metrics_sum(p, &listing->sums, func);
+	if (pattern_matches_counted(slice_of(listing->name, listing->name_len), func_name(func), &compared))
+		steps = metrics_add_func(p, &listing->fresh, func, listing->buckets);
+	listing->cost += compared / COMPARED_PER_COST;
+	return steps / STEPS_PER_UNIT + compared / COMPARED_PER_COST;
+}
+
 static PROC void
 add_line(struct proc *p, struct listing *listing, struct hash_node *node, size_t *budget)
 {
@@ -169,10 +180,7 @@ add_line(struct proc *p, struct listing *listing, struct hash_node *node, size_t
 		*budget -= earlier(*budget, inspect_runners(p, &listing->fresh, func));
 		break;
 	case LIST_METRICS:
-		metrics_sum(p, &listing->sums, func);
-		if (pattern_matches(slice_of(listing->name, listing->name_len), func_name(func)))
-			*budget -= earlier(
-			    *budget, metrics_add_func(p, &listing->fresh, func, listing->buckets) / STEPS_PER_UNIT);
+		*budget -= earlier(*budget, add_metrics(p, listing, func));
 		break;
 	case LIST_DROP:
 		*budget -= earlier(*budget, func->name_len == listing->name_len ? func->name_len / BYTES_PER_COST : 0);

@@ -300,11 +300,11 @@ policy_default(struct policy *policy)
 
 /* At a byte that differs the last `*` takes one byte more; an earlier one never needs to. */
 bool
-pattern_matches(struct slice pattern, struct slice name)
+pattern_matches_counted(struct slice pattern, struct slice name, size_t *steps)
 {
 	size_t p = 0, n = 0, star = SIZE_MAX, taken = 0;
 
-	while (n < name.len) {
+	for (; n < name.len; ++*steps) {
 		if (p < pattern.len && pattern.data[p] == '*') {
 			star = p++;
 			taken = n;
@@ -321,6 +321,14 @@ pattern_matches(struct slice pattern, struct slice name)
 	while (p < pattern.len && pattern.data[p] == '*')
 		p++;
 	return p == pattern.len;
+}
+
+bool
+pattern_matches(struct slice pattern, struct slice name)
+{
+	size_t steps = 0;
+
+	return pattern_matches_counted(pattern, name, &steps);
 }
 
 int64_t

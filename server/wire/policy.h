@@ -70,6 +70,8 @@ int64_t policy_delay(const struct policy *, uint64_t tries, uint64_t dice);
 void policy_add_text(const struct policy *, struct buf *);
 /* Does the whole name match? */
 bool pattern_matches(struct slice pattern, struct slice name);
+/* The same; adds the bytes that were compared, at worst the product of both lengths. */
+bool pattern_matches_counted(struct slice pattern, struct slice name, size_t *steps);
 
 struct policies; /* the lines of a file, with their text */
 

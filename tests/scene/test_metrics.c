@@ -311,3 +311,29 @@ Test(metrics, refusals_and_errors_are_counted_by_kind)
 	cr_assert_eq(bucket(s, asking, "value\terrors_sent.UNKNOWN_OPTION\t", 0), 1);
 	scene_free(&s);
 }
+
+Test(metrics, a_pattern_costs_what_it_is_compared_with)
+{
+	enum { FUNCTIONS = 50, LENGTH = 8000 };
+	struct scene *s = scene_new("");
+	int worker = scene_peer(s), client = scene_peer(s), turns;
+	char name[LENGTH + 1], line[400];
+
+	memset(name, 'n', LENGTH);
+	name[LENGTH] = '\0';
+	for (int i = 0; i < FUNCTIONS; i++) {
+		name[LENGTH - 1] = (char)('A' + i);
+		tell(s, worker, CAN_DO, name);
+	}
+	snprintf(line, sizeof line, "metrics *%.254sx", name);
+	ask(s, client, line, "ERR INVALID_ARGUMENTS A+pattern+with+*+has+more+than+255+bytes\r\n");
+	snprintf(line, sizeof line, "metrics %.255sx", name);
+	tell(s, client, TEXT, line);
+	read_listing(s, client, &turns, NULL);
+	cr_expect_lt(turns, FUNCTIONS / 2);
+	snprintf(line, sizeof line, "metrics *%.253sx", name);
+	tell(s, client, TEXT, line);
+	read_listing(s, client, &turns, NULL);
+	cr_expect_gt(turns, FUNCTIONS / 2);
+	scene_free(&s);
+}
