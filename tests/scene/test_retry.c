@@ -216,10 +216,9 @@ Test(policy, reloads_in_a_row_do_not_have_all_functions_renewed_in_one_turn)
 		snprintf(text, sizeof text, "create function g%d", i);
 		ask(s, client, text, "OK\r\n");
 	}
-	for (int i = 1; i <= 3; i++) {
-		snprintf(text, sizeof text, "g* maxqueue=%d\n", i);
-		scene_policies(s, text);
-	}
+	scene_policies(s, "g* maxqueue=5\n");
+	scene_policies(s, "g* maxqueue=1\n");
+	scene_policies(s, "g* maxqueue=3\n");
 	scene_gather(s);
 	for (int i = 0; i < 200; i++) {
 		snprintf(text, sizeof text, "g%d", i / 2);
