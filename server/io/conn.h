@@ -67,6 +67,7 @@ struct io {
 	struct list bodies;  /* large ones that are being received, the oldest first */
 	struct list threads; /* struct gearmand_thread: what modules have of this thread */
 	struct list to_proc; /* gathered in this pass */
+	struct list dear;    /* large replies for modules, and what came for their connections behind them */
 	size_t to_proc_count;
 	uint64_t counts[STAT_ALL];
 	uint64_t tag;       /* of the module's request at hand; else 0 */
@@ -138,6 +139,7 @@ struct extra {
 	struct buf wire;           /* what the transport has written and the socket has not taken */
 	struct buf identity;       /* tokens */
 	char *address;             /* set_peer's */
+	uint32_t dear;             /* messages in io.dear */
 	bool in_transport : 1;     /* a callback of the transport is under way: what it writes is for the socket */
 	bool proved : 1;           /* the transport has said who the peer is */
 	bool finished : 1;         /* the transport was told of the end */

@@ -6,7 +6,8 @@
  * Owns:     the table of its connections, the read buffer, what is gathered for the core.
  *
  * A pass: libevent calls conn.c for each socket that is ready, and requests gather in to_proc;
- * then io_turn() hands out what came by mail, posts, and writes once per connection.
+ * then io_turn() hands out what came by mail, posts, and writes once per connection.  What a module makes of a large
+ * reply may take it long: those wait for their turns, so that others are served between them.
  */
 #include "io/io.h"
 
@@ -21,6 +22,10 @@
 /* What is ready beyond this many waits for the next pass. */
 /* POSTS_PER_STAMP: reading the clock costs too much for each of them. */
 enum { EVENTS_MOST = 256, POSTS_PER_STAMP = 16 };
+
+/* A reply for a module is dear from DEAR_BYTES on: up to them it takes a fraction of a millisecond.  DEAR_TIME: when no
+ * more of them are begun in a turn. */
+enum { DEAR_BYTES = 32 << 10, DEAR_TIME = 2000000 };
 
 /* The more connections are ready, the less is read of each.  Where several were ready at once there are soon more: the
  * next look comes without the event base.  False: nothing was ready. */
@@ -64,6 +69,7 @@ io_new(struct loop *loop, const struct io_config *config, struct mbox *in, struc
 	list_init(&io->threads);
 	io->on_timer = conn_on_timer;
 	list_init(&io->to_proc);
+	list_init(&io->dear);
 	io->epoll = epoll_create1(EPOLL_CLOEXEC);
 	CHECK(io->epoll >= 0);
 	io->ready = event_new(io->base, io->epoll, EV_READ | EV_PERSIST, io_on_ready, io);
@@ -102,6 +108,7 @@ io_free(struct io **iop)
 	close(io->epoll);
 	hash_fini(&io->conns);
 	msg_free_all(&io->to_proc);
+	msg_free_all(&io->dear);
 	mem_free(io->read_buffer);
 	mem_free(io);
 }
@@ -169,17 +176,21 @@ io_close(struct conn *c)
 	conn_close(c);
 }
 
-/* What the core says of one connection.  It speaks of none that it has forgotten, and a connection
- * is not freed before. */
-static IO void
-io_to_conn(struct io *io, struct msg **mp)
+/* The core speaks of no connection that it has forgotten, and a connection is not freed before. */
+static IO struct conn *
+io_conn(const struct io *io, const struct msg *m)
 {
-	struct msg *m = *mp;
 	struct hash_node *node = hash_find(&io->conns, m->peer, NULL, NULL);
-	struct conn *c;
 
 	CHECK(node != NULL);
-	c = CONTAINER_OF(node, struct conn, by_number);
+	return CONTAINER_OF(node, struct conn, by_number);
+}
+
+static IO void
+io_to_conn(struct conn *c, struct msg **mp)
+{
+	struct msg *m = *mp;
+
 	switch (m->kind) {
 	case MSG_REPLY:
 		*mp = NULL;
@@ -211,6 +222,47 @@ io_to_conn(struct io *io, struct msg **mp)
 	}
 }
 
+/* One of them at least. */
+static IO void
+io_take_dear(struct io *io, nsec_t until)
+{
+	struct list *node;
+
+	while ((node = list_pop(&io->dear)) != NULL) {
+		struct msg *m = MSG(node);
+		struct conn *c = io_conn(io, m);
+
+		c->extra->dear--;
+		io_to_conn(c, &m);
+		msg_free(&m);
+		if (clock_mono() >= until)
+			return;
+	}
+}
+
+/* What comes for a connection keeps its order. */
+static bool
+is_dear(const struct conn *c, struct msg *m)
+{
+	if (c->extra == NULL || conn_speaks_gear(c))
+		return false;
+	return c->extra->dear > 0 || (m->kind == MSG_REPLY && MSG_AS(msg_reply, m)->data.len >= DEAR_BYTES);
+}
+
+static IO void
+io_take_for_conn(struct io *io, struct msg *m)
+{
+	struct conn *c = io_conn(io, m);
+
+	if (is_dear(c, m)) {
+		c->extra->dear++;
+		list_push(&io->dear, &m->link);
+		return;
+	}
+	io_to_conn(c, &m);
+	msg_free(&m);
+}
+
 static IO void
 io_take(struct io *io, struct msg *m)
 {
@@ -220,10 +272,12 @@ io_take(struct io *io, struct msg *m)
 		conn_open(io, &conn);
 		return;
 	}
-	if (m->kind == MSG_STOP)
-		loop_stop(io->loop);
-	else
-		io_to_conn(io, &m);
+	if (m->kind != MSG_STOP) {
+		io_take_for_conn(io, m);
+		return;
+	}
+	io_take_dear(io, NEVER);
+	loop_stop(io->loop);
 	msg_free(&m);
 }
 
@@ -235,7 +289,6 @@ io_turn(void *self, nsec_t *due_r)
 	bool posted;
 
 	role_assume(&io_role);
-	(void)due_r;
 	io->now = (uint32_t)(clock_mono() / A_SECOND);
 	list_init(&msgs);
 	mbox_take(io->in, &msgs);
@@ -243,10 +296,16 @@ io_turn(void *self, nsec_t *due_r)
 		io_take(io, MSG(node));
 	posted = io_post_gathered(io); /* first, so that the core works while this thread writes */
 	io_flush(io);
+	if (!list_is_empty(&io->dear))
+		io_take_dear(io, clock_mono() + DEAR_TIME);
 	io_judge(io);
 	io_flush(io);
 	posted |= io_post_gathered(io) || io->told_mgmt;
 	io->told_mgmt = false;
+	if (!list_is_empty(&io->dear)) { /* sockets first */
+		*due_r = clock_mono();
+		return false;
+	}
 	return posted || (io->busy && io_look(io));
 }
 

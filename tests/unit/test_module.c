@@ -424,3 +424,53 @@ Test(module, protocol_has_one_state_and_timer_in_each_thread)
 	io_free(&rig.io);
 	cr_assert_eq(threads, 0);
 }
+
+/* Says in which order connections were called. */
+static char order[16];
+
+static void *
+orderly_new(void *module, void *thread, struct gearmand_conn *conn)
+{
+	(void)module;
+	(void)thread;
+	return conn;
+}
+
+static void
+orderly_send(void *conn, const struct gearmand_packet *p)
+{
+	(void)conn;
+	strncat(order, p->arg[0].data, 1);
+}
+
+static void
+orderly_free(void **conn)
+{
+	*conn = NULL;
+}
+
+Test(module, a_large_reply_lets_what_others_get_pass_and_nothing_of_its_own_connection)
+{
+	static struct gearmand_protocol_ops ops;
+	static char large[100000];
+	int other;
+
+	ops = talker_ops;
+	ops.conn_new = orderly_new;
+	ops.send = orderly_send;
+	ops.conn_free = orderly_free;
+	start(&ops);
+	other = rig_connect(&rig);
+	memset(large, 'x', sizeof large - 1);
+	rig_reply(&rig, 1, PKT_WORK_DATA, "a", large);
+	rig_reply(&rig, 1, PKT_WORK_COMPLETE, "b", "small");
+	rig_reply(&rig, 2, PKT_WORK_COMPLETE, "c", "small");
+	for (int i = 0; i < 3; i++)
+		rig_pass(&rig);
+	cr_expect_str_eq(order, "cab");
+	rig_reply(&rig, 1, PKT_WORK_DATA, "d", large);
+	rig_tell(&rig, MSG_CLOSE, 1);
+	rig_pass(&rig);
+	cr_expect_str_eq(order, "cabd", "it is closed behind that");
+	close(other);
+}
