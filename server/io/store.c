@@ -154,7 +154,7 @@ store_wait(struct store *s)
 		if (s->reload)
 			store_reload(s);
 		idle = !store_has_batch(s) && list_is_empty(&s->pending);
-		if (idle && s->stopping)
+		if (idle && s->stopping && clock_mono() < s->let_in_at)
 			return false;
 		until = s->unwell ? s->retry_at : idle ? store_next_look(s) : 0;
 		if (until == 0 || clock_mono() >= until)

@@ -23,6 +23,7 @@ store_take(struct store *s)
 		if (m->kind == MSG_STOP && !s->stopping) {
 			s->stopping = true;
 			s->give_up_at = clock_mono() + s->config.give_up_after;
+			s->let_in_at = s->let_in_at == NEVER ? NEVER : clock_mono(); /* a last time */
 		}
 		s->replay |= m->kind == MSG_REPLAY;
 		s->reload |= m->kind == MSG_RELOAD;

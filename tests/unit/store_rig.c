@@ -190,6 +190,13 @@ sr_init_patient(void)
 }
 
 void
+sr_init_full_for_long(void)
+{
+	config.full_for = INT64_C(3600) * 1000000000;
+	sr_init();
+}
+
+void
 sr_init_standby(void)
 {
 	config.standby = true;

@@ -46,6 +46,7 @@ extern struct store_rig sr; /* zeroed when a test begins */
 
 void sr_init(void);
 void sr_init_patient(void); /* with --queue-wait */
+void sr_init_full_for_long(void);
 void sr_init_standby(void); /* with --standby */
 void sr_fini(void);
 

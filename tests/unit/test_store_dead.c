@@ -211,3 +211,16 @@ Test(store_dead, one_that_waits_for_room_is_tried_again_when_a_store_that_was_un
 	sr_expect_log("well again");
 	expect_end("-x | *a@1 -a | ");
 }
+
+TestSuite(store_dead_for_long, .init = sr_init_full_for_long, .fini = sr_fini, .timeout = 60);
+
+Test(store_dead_for_long, one_that_waits_for_room_is_tried_a_last_time_at_shutdown)
+{
+	sr.script[0] = sr.script[1] = sr.script[2] = GEARMAND_COMMIT_FULL;
+	start_with_one_shut_out(0);
+	sr_stop();
+	sr_expect_log("queue test: has room again");
+	cr_assert_eq(sr_to_management()->kind, MSG_STORE_FLUSHED);
+	cr_assert_eq(MSG_AS(msg_text, sr.shown)->number, 0);
+	cr_assert_str_eq(sr.history, "*a@1 | -a | ");
+}
