@@ -64,7 +64,7 @@ do_counters(struct proc *p, struct peer *peer, const struct words *words)
 
 /* Only with a `*` is there more to compare than once through the name. */
 static bool
-is_dear(struct slice pattern)
+is_costly_pattern(struct slice pattern)
 {
 	return pattern.len > POLICY_PATTERN_MAX && memchr(pattern.data, '*', pattern.len) != NULL;
 }
@@ -77,7 +77,7 @@ do_metrics(struct proc *p, struct peer *peer, const struct words *words)
 
 	if (words->count > 2 && !buckets)
 		admin_incomplete(p, peer, words);
-	else if (is_dear(pattern))
+	else if (is_costly_pattern(pattern))
 		admin_say(p, peer, "ERR INVALID_ARGUMENTS A+pattern+with+*+has+more+than+255+bytes\r\n");
 	else
 		listing_metrics(p, peer, pattern, buckets);
