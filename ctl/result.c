@@ -3,7 +3,7 @@
  * What a server sends of a job, as it comes.
  *
  * Runs on:  the only thread.
- * Owns:     nothing; of a result no more than a read is in memory.
+ * Owns:     the link and the handle, see result.h; of a result no more than a read is in memory.
  */
 #include "result.h"
 

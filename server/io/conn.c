@@ -49,13 +49,12 @@ conn_wants(const struct conn *c)
 	return 0;
 }
 
+/* What is watched is kept in 16 bits: EPOLLET, the highest of 32, comes to lie where none is that we use. */
 void
 conn_watch(struct conn *c)
 {
 	struct epoll_event e = { .events = conn_wants(c), .data.ptr = c };
-	uint16_t watched =
-	    (uint16_t)(e.events |
-		       e.events >> 16); /* EPOLLET is the highest bit of 32, and none that we use is in its place */
+	uint16_t watched = (uint16_t)(e.events | e.events >> 16);
 	int op = e.events == 0 ? EPOLL_CTL_DEL : c->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 
 	if (watched == c->watched)
