@@ -230,9 +230,13 @@ def _(t):
 def _(t):
     s = t.server()
     names = {0: [], 1: ["gm-io-1"], 2: ["gm-io-1", "gm-proc"], 4: ["gm-io-1", "gm-io-2", "gm-io-3", "gm-proc"]}[t.mode]
-    tasks = s.threads()
     main_name = read("/proc/%d/comm" % s.pid).strip()
-    check(sorted(n for n in tasks if n != main_name) == sorted(names + ["gm-log"]), tasks)
+
+    def all_named():  # each thread names itself, which may be after the server listens
+        tasks = s.threads()
+        return tasks if sorted(n for n in tasks if n != main_name) == sorted(names + ["gm-log"]) else None
+
+    tasks = until(all_named, "the threads %s" % names)
     for name, task in tasks.items():
         blocked = int(status_line(s.pid, "SigBlk", task), 16)
         for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP, signal.SIGCHLD):
